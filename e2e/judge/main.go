@@ -1,0 +1,320 @@
+// Command judge says what Kubernetes itself makes of a pod or of a manifest, so that ironhull's tests never rest on
+// ironhull's own reading of the Pod Security Standards or of YAML.
+//
+// It is a filter: JSON lines in, one JSON line out for each, in the same order and at once. The README has the format.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	serializer "k8s.io/apimachinery/pkg/runtime/serializer/json"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+	kjson "sigs.k8s.io/json"
+	"sigs.k8s.io/yaml"
+)
+
+const usage = `judge says what Kubernetes itself makes of a pod or of a manifest.
+
+usage:
+  judge [--version latest|v1.x]    Pod Security verdicts on pods
+      in   {"id": "a", "pod": {"metadata": {…}, "spec": {…}}}
+      out  {"id": "a", "baseline": {"allowed": true, "reasons": []}, "restricted": {…}, "strict": null}
+  judge docs                       how Kubernetes reads YAML documents
+      in   {"id": "a", "yaml": "apiVersion: v1\nkind: Pod\n…"}
+      out  {"id": "a", "strict": null, "kind": "Pod", "json": {…}, "pod": {"metadata": {…}, "spec": {…}}}
+
+Both read JSON lines on standard input and answer each with one JSON line on standard output, in the same order.
+"strict" is what the strict decoder objects to (unknown and duplicate fields), or null.
+What cannot be decoded gets "error", and no verdict or pod.
+
+  --version  the version of the standards to judge by (default latest); one newer than the newest known is the newest
+  --help     this text
+
+exit status: 0, 1 at the first line that is not such JSON (named by its number), 2 for wrong arguments
+`
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole program, and returns its exit status.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("judge", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // errors and help are printed here, in one form
+	docs := len(args) > 0 && args[0] == "docs"
+	version := "latest"
+	if docs {
+		args = args[1:]
+	} else {
+		flags.StringVar(&version, "version", version, "")
+	}
+
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, usage)
+		return 0
+	}
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	standards, versionErr := api.ParseVersion(version)
+	if err == nil && versionErr != nil {
+		err = fmt.Errorf("--version %q: %w", version, versionErr)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "judge: %v; see judge --help\n", err)
+		return 2
+	}
+
+	if docs {
+		err = answerLines(stdin, stdout, readDocument)
+	} else {
+		err = judgePods(stdin, stdout, standards)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "judge: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// answerLines answers each line of in with one line on out. It stops at the first line that is not one JSON object with
+// exactly the fields of L: such a line is a caller's mistake, and an answer to it would be mistaken for a verdict.
+func answerLines[L any](in io.Reader, out io.Writer, answer func(L) (any, error)) error {
+	reader := bufio.NewReader(in) // not a Scanner: that limits the length of a line
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	for number := 1; ; number++ {
+		text, err := reader.ReadBytes('\n')
+		if errors.Is(err, io.EOF) && len(text) == 0 {
+			return nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("line %d: %w", number, err)
+		}
+
+		var line L
+		strictErrs, err := kjson.UnmarshalStrict(text, &line)
+		if err := errors.Join(append(strictErrs, err)...); err != nil {
+			return fmt.Errorf("line %d: %w", number, err)
+		}
+		answered, err := answer(line)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", number, err)
+		}
+		// One write for each answer, so that a caller may wait for it before it sends the next line.
+		if err := encoder.Encode(answered); err != nil {
+			return fmt.Errorf("answer to line %d: %w", number, err)
+		}
+	}
+}
+
+// failure answers a line whose content Kubernetes cannot decode at all.
+type failure struct {
+	ID    string `json:"id"`
+	Error string `json:"error"`
+}
+
+type podLine struct {
+	ID  string          `json:"id"`
+	Pod json.RawMessage `json:"pod"`
+}
+
+type podAnswer struct {
+	ID         string  `json:"id"`
+	Baseline   verdict `json:"baseline"`
+	Restricted verdict `json:"restricted"`
+	Strict     *string `json:"strict"`
+}
+
+// verdict is the answer of one level of the standards. Each reason reads "check id: reason (detail)".
+type verdict struct {
+	Allowed bool     `json:"allowed"`
+	Reasons []string `json:"reasons"`
+}
+
+// judgePods answers lines with a pod by the evaluator that the API server's PodSecurity admission uses.
+func judgePods(in io.Reader, out io.Writer, standards api.Version) error {
+	evaluator, err := newEvaluator()
+	if err != nil {
+		return err
+	}
+	return answerLines(in, out, func(line podLine) (any, error) {
+		if line.ID == "" || line.Pod == nil {
+			return nil, errors.New(`"id" and "pod" are required`)
+		}
+		pod, strict, err := decodePod(line.Pod)
+		if err != nil {
+			return failure{line.ID, err.Error()}, nil
+		}
+		judge := func(level api.Level) verdict {
+			levelVersion := api.LevelVersion{Level: level, Version: standards}
+			return newVerdict(evaluator.EvaluatePod(levelVersion, &pod.ObjectMeta, &pod.Spec))
+		}
+		return podAnswer{line.ID, judge(api.LevelBaseline), judge(api.LevelRestricted), strict}, nil
+	})
+}
+
+// newEvaluator returns Kubernetes' evaluator over Kubernetes' checks. A result does not say which check it comes from, so
+// every check is wrapped to put its id before its reason; which checks run, and what they find, is untouched.
+func newEvaluator() (policy.Evaluator, error) {
+	checks := policy.DefaultChecks()
+	for _, check := range checks {
+		for i, versioned := range check.Versions {
+			check.Versions[i].CheckPod = func(meta *metav1.ObjectMeta, spec *corev1.PodSpec) policy.CheckResult {
+				result := versioned.CheckPod(meta, spec)
+				if !result.Allowed {
+					result.ForbiddenReason = fmt.Sprintf("%s: %s", check.ID, result.ForbiddenReason)
+				}
+				return result
+			}
+		}
+	}
+	return policy.NewEvaluator(checks, nil)
+}
+
+func newVerdict(results []policy.CheckResult) verdict {
+	reasons := []string{} // never null in the answer
+	for _, result := range results {
+		if result.Allowed {
+			continue
+		}
+		reason := result.ForbiddenReason
+		if result.ForbiddenDetail != "" {
+			reason += " (" + result.ForbiddenDetail + ")"
+		}
+		reasons = append(reasons, reason)
+	}
+	return verdict{Allowed: len(reasons) == 0, Reasons: reasons}
+}
+
+// The API server's own strict decoders. Beside its objections a strict decoder returns the object that a lenient one
+// would: strictness does not change what is stored. So one pass gives both.
+var (
+	strictJSON = newDecoder(serializer.SerializerOptions{Strict: true})
+	strictYAML = newDecoder(serializer.SerializerOptions{Strict: true, Yaml: true})
+)
+
+func newDecoder(options serializer.SerializerOptions) runtime.Decoder {
+	return serializer.NewSerializerWithOptions(serializer.DefaultMetaFactory, scheme.Scheme, scheme.Scheme, options)
+}
+
+// decodePod returns the pod and what the strict decoder objects to in it, if anything. A missing apiVersion and kind are
+// those of a pod.
+func decodePod(data []byte) (pod *corev1.Pod, strict *string, err error) {
+	if string(data) == "null" { // would decode to an empty pod, which baseline allows
+		return nil, nil, errors.New("the pod is null")
+	}
+	podKind := corev1.SchemeGroupVersion.WithKind("Pod")
+	object, kind, err := strictJSON.Decode(data, &podKind, nil)
+	if strict, err = splitStrict(err); err != nil {
+		return nil, nil, err
+	}
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return nil, nil, fmt.Errorf("a %s is not a v1 Pod", kind)
+	}
+	return pod, strict, nil
+}
+
+// splitStrict tells a strict decoder's objections, which come with a decoded object, from a failure to decode.
+func splitStrict(err error) (strict *string, failed error) {
+	if runtime.IsStrictDecodingError(err) {
+		return new(err.Error()), nil
+	}
+	return nil, err
+}
+
+type docLine struct {
+	ID   string  `json:"id"`
+	YAML *string `json:"yaml"`
+}
+
+type docAnswer struct {
+	ID     string          `json:"id"`
+	Strict *string         `json:"strict"`
+	Kind   string          `json:"kind"`
+	JSON   json.RawMessage `json:"json"`
+	Pod    *podParts       `json:"pod"`
+	// Error says why there is no typed object: no kind, one that is not Kubernetes' own, a value of the wrong type.
+	Error string `json:"error,omitempty"`
+}
+
+// podParts is a pod, or a pod template, as the typed object encodes it.
+type podParts struct {
+	Metadata any `json:"metadata"`
+	Spec     any `json:"spec"`
+}
+
+// readDocument reads one document as kubectl and the API server do: as JSON when it is JSON, for that is tried first and
+// knows escapes that YAML does not, and else by the YAML reader.
+func readDocument(line docLine) (any, error) {
+	if line.ID == "" || line.YAML == nil {
+		return nil, errors.New(`"id" and "yaml" are required`)
+	}
+	text := []byte(*line.YAML)
+	plain, decoder := text, strictJSON
+	if !json.Valid(text) {
+		var err error
+		if plain, err = yaml.YAMLToJSON(text); err != nil {
+			return failure{line.ID, err.Error()}, nil
+		}
+		decoder = strictYAML
+	}
+
+	answer := docAnswer{ID: line.ID, JSON: plain}
+	object, kind, err := decoder.Decode(text, nil, nil)
+	if kind != nil {
+		answer.Kind = kind.Kind
+	}
+	if answer.Strict, err = splitStrict(err); err == nil {
+		answer.Pod, err = podOf(object, answer.Kind)
+	}
+	if err != nil {
+		answer.Error = err.Error()
+	}
+	return answer, nil
+}
+
+// podPaths says for each kind where its pod or pod template is.
+var podPaths = map[string][]string{
+	"Pod":                   {},
+	"PodTemplate":           {"template"},
+	"Deployment":            {"spec", "template"},
+	"StatefulSet":           {"spec", "template"},
+	"DaemonSet":             {"spec", "template"},
+	"ReplicaSet":            {"spec", "template"},
+	"ReplicationController": {"spec", "template"},
+	"Job":                   {"spec", "template"},
+	"CronJob":               {"spec", "jobTemplate", "spec", "template"},
+}
+
+// podOf returns the object's pod or pod template, or nil where it has none. It follows the encoded object and not the Go
+// types, because manifests still use old versions of these kinds (extensions/v1beta1, …), each of which is a type.
+func podOf(object runtime.Object, kind string) (*podParts, error) {
+	path, ok := podPaths[kind]
+	if !ok {
+		return nil, nil
+	}
+	encoded, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return nil, err
+	}
+	pod, found, err := unstructured.NestedMap(encoded, path...)
+	if err != nil || !found { // a ReplicationController's template may be missing
+		return nil, err
+	}
+	return &podParts{pod["metadata"], pod["spec"]}, nil
+}

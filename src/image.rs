@@ -1,0 +1,323 @@
+//! Image references: how they are normalised, matched and looked up.
+//!
+//! `nginx` is `docker.io/library/nginx:latest`, as container runtimes read it
+//! (github.com/distribution/reference, `normalize.go`). The digest is ignored
+//! where there is a tag.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::policy::{Capability, GroupId, NonRootId, WritablePath};
+
+/// A pattern of normalised image names: `*` matches any characters, also `/` and
+/// none at all; nothing else is special.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ImagePattern {
+    /// The pattern after normalisation.
+    text: String,
+}
+
+impl ImagePattern {
+    /// Reads a pattern. One that names no registry is completed as an image name
+    /// would be: `nginx:*` is `docker.io/library/nginx:*`.
+    pub fn new(pattern: &str) -> Self {
+        Self { text: complete_registry(pattern).into_owned() }
+    }
+
+    /// The pattern after normalisation.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether `image`, a name that [`RegistryAliases::normalise`] returned, matches.
+    pub fn matches(&self, image: &str) -> bool {
+        glob(self.text.as_bytes(), image.as_bytes())
+    }
+}
+
+/// `registryAliases`: registries that are seen as the ones they mirror.
+#[derive(Clone, Debug, Default)]
+pub struct RegistryAliases(Vec<(String, String)>);
+
+impl RegistryAliases {
+    /// Takes pairs of prefixes; the longest prefix that fits an image is replaced.
+    pub fn new(mut aliases: Vec<(String, String)>) -> Self {
+        aliases.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
+        Self(aliases)
+    }
+
+    /// The full name of `image`: registry, path and tag, or digest where there is
+    /// no tag.
+    pub fn normalise<'i>(&self, image: &'i str) -> Cow<'i, str> {
+        let name = normalise(image);
+        for (from, to) in &self.0 {
+            if let Some(rest) = name.strip_prefix(from.as_str()) {
+                return Cow::Owned(normalise(&format!("{to}{rest}")).into_owned());
+            }
+        }
+        name
+    }
+}
+
+/// What one entry of `images` says about the images it matches.
+#[derive(Clone, Debug, Default)]
+pub struct ImageEntry {
+    /// The images it is about.
+    pub patterns: Vec<ImagePattern>,
+    /// The user they run as.
+    pub user: Option<EntryUser>,
+    /// The group that goes with the user.
+    pub group: Option<GroupId>,
+    /// The fsGroup of a pod whose user comes from here.
+    pub fs_group: Option<EntryFsGroup>,
+    /// Replaces the rule's list of writable paths.
+    pub writable_paths: Option<Vec<WritablePath>>,
+    /// Capabilities added wherever ironhull drops ALL; each is in the policy's `allowedAdd`.
+    pub add_capabilities: Vec<Capability>,
+    /// The image's own user is known to be root. It tells, it changes nothing.
+    pub image_is_root: bool,
+    /// Why, for `explain`.
+    pub reason: Option<String>,
+}
+
+/// `runAsUser` of an image entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryUser {
+    /// This uid.
+    Uid(NonRootId),
+    /// `image`: the image's own USER is numeric and not root; only runAsNonRoot is set.
+    Image,
+}
+
+/// `fsGroup` of an image entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryFsGroup {
+    /// This gid.
+    Gid(GroupId),
+    /// `none`: no fsGroup for a pod with this image.
+    None,
+}
+
+/// The image entries of a policy, in order, indexed by repository: looking an image
+/// up costs the same for ten entries and for a thousand.
+#[derive(Clone, Debug, Default)]
+pub struct ImageTable {
+    entries: Vec<ImageEntry>,
+    /// Patterns whose repository part has no `*`: repository → (entry, pattern), ascending.
+    by_repository: HashMap<String, Vec<(usize, usize)>>,
+    /// Every other pattern: (entry, pattern), ascending.
+    others: Vec<(usize, usize)>,
+}
+
+impl ImageTable {
+    /// The table of `entries`; an earlier entry wins over a later one.
+    pub fn new(entries: Vec<ImageEntry>) -> Self {
+        let mut table = Self::default();
+        for (entry_index, entry) in entries.iter().enumerate() {
+            for (pattern_index, pattern) in entry.patterns.iter().enumerate() {
+                let place = (entry_index, pattern_index);
+                match repository(&pattern.text) {
+                    Some(repository) if !repository.contains('*') => {
+                        table.by_repository.entry(repository.to_owned()).or_default().push(place);
+                    }
+                    _ => table.others.push(place),
+                }
+            }
+        }
+        table.entries = entries;
+        table
+    }
+
+    /// The entries, in order.
+    pub fn entries(&self) -> &[ImageEntry] {
+        &self.entries
+    }
+
+    /// The first entry that matches `image`, a normalised name.
+    pub fn find(&self, image: &str) -> Option<&ImageEntry> {
+        let named = repository(image).and_then(|repository| self.by_repository.get(repository));
+        let first = |places: &[(usize, usize)]| {
+            places
+                .iter()
+                .find(|(e, p)| self.pattern(*e, *p).is_some_and(|p| p.matches(image)))
+                .copied()
+        };
+        let named = named.and_then(|places| first(places));
+        let other = first(&self.others);
+        let (entry, _) = match (named, other) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b)?,
+        };
+        self.entries.get(entry)
+    }
+
+    fn pattern(&self, entry: usize, pattern: usize) -> Option<&ImagePattern> {
+        self.entries.get(entry)?.patterns.get(pattern)
+    }
+}
+
+/// The part of a normalised name (or a pattern) before its tag or digest.
+fn repository(name: &str) -> Option<&str> {
+    let without_digest = name.split_once('@').map_or(name, |(before, _)| before);
+    let slash = without_digest.rfind('/')?;
+    let (path, last) = without_digest.split_at_checked(slash)?;
+    match last.find(':') {
+        Some(colon) => name.get(..path.len() + colon),
+        None if without_digest.len() < name.len() => Some(without_digest),
+        None => None,
+    }
+}
+
+/// The full name of an image, without aliases.
+fn normalise(image: &str) -> Cow<'_, str> {
+    let (name, digest) = match image.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (image, None),
+    };
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let name = complete_registry(name);
+    if last.contains(':') {
+        return match name {
+            Cow::Borrowed(name) => Cow::Borrowed(name),
+            owned => owned,
+        };
+    }
+    match digest {
+        Some(digest) => Cow::Owned(format!("{name}@{digest}")),
+        None => Cow::Owned(format!("{name}:latest")),
+    }
+}
+
+/// Puts Docker Hub's name before a reference that names no registry, and `library/`
+/// before one of its official images. What begins with `*` is left alone: it may
+/// stand for any registry.
+fn complete_registry(name: &str) -> Cow<'_, str> {
+    if name.starts_with('*') || name.is_empty() {
+        return Cow::Borrowed(name);
+    }
+    match name.split_once('/') {
+        None => Cow::Owned(format!("docker.io/library/{name}")),
+        Some(("index.docker.io", rest)) => complete_hub(rest, None),
+        Some(("docker.io", rest)) => complete_hub(rest, Some(name)),
+        Some((first, _)) if first.contains(['.', ':', '*']) || first == "localhost" => {
+            Cow::Borrowed(name)
+        }
+        Some(_) => Cow::Owned(format!("docker.io/{name}")),
+    }
+}
+
+/// A path on Docker Hub: an official image when it has one part.
+fn complete_hub<'i>(path: &str, full: Option<&'i str>) -> Cow<'i, str> {
+    match full {
+        _ if !path.contains('/') && !path.starts_with('*') => {
+            Cow::Owned(format!("docker.io/library/{path}"))
+        }
+        Some(full) => Cow::Borrowed(full),
+        None => Cow::Owned(format!("docker.io/{path}")),
+    }
+}
+
+/// Whether `text` matches `pattern`, in time linear in both for one `*` and never
+/// worse than their product.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let mut pieces = pattern.split(|b| *b == b'*');
+    let Some(rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
+    let mut rest = rest;
+    let mut pieces = pieces.peekable();
+    if pieces.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            return rest.ends_with(piece);
+        }
+        let found = rest.windows(piece.len().max(1)).position(|window| window.starts_with(piece));
+        match found.or(piece.is_empty().then_some(0)).and_then(|at| rest.get(at + piece.len()..)) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full(image: &str) -> String {
+        RegistryAliases::default().normalise(image).into_owned()
+    }
+
+    #[test]
+    fn names_are_completed_as_runtimes_do() {
+        for (short, long) in [
+            ("nginx", "docker.io/library/nginx:latest"),
+            ("nginx:1.27", "docker.io/library/nginx:1.27"),
+            ("bitnami/redis:7", "docker.io/bitnami/redis:7"),
+            ("docker.io/nginx", "docker.io/library/nginx:latest"),
+            ("index.docker.io/library/nginx:1", "docker.io/library/nginx:1"),
+            ("quay.io/a/b", "quay.io/a/b:latest"),
+            ("localhost/a", "localhost/a:latest"),
+            ("registry:5000/a", "registry:5000/a:latest"),
+            ("nginx:1.27@sha256:ab", "docker.io/library/nginx:1.27"),
+            ("nginx@sha256:ab", "docker.io/library/nginx@sha256:ab"),
+            ("registry:5000/a@sha256:ab", "registry:5000/a@sha256:ab"),
+        ] {
+            assert_eq!(full(short), long);
+        }
+    }
+
+    #[test]
+    fn aliases_are_seen_as_what_they_mirror() {
+        let aliases = RegistryAliases::new(vec![
+            ("registry.corp/".into(), "ghcr.io/".into()),
+            ("registry.corp/dockerhub/".into(), "docker.io/".into()),
+        ]);
+        assert_eq!(
+            aliases.normalise("registry.corp/dockerhub/nginx:1"),
+            "docker.io/library/nginx:1"
+        );
+        assert_eq!(aliases.normalise("registry.corp/x/y:1"), "ghcr.io/x/y:1");
+    }
+
+    #[test]
+    fn globs() {
+        for (pattern, text, expected) in [
+            ("docker.io/library/postgres:*", "docker.io/library/postgres:15", true),
+            ("docker.io/library/postgres:*alpine*", "docker.io/library/postgres:15-alpine", true),
+            ("docker.io/library/postgres:*alpine*", "docker.io/library/postgres:15", false),
+            ("postgres:*", "docker.io/library/postgres:15", true),
+            ("registry.corp/*", "registry.corp/pay/api:3", true),
+            ("name@*", "docker.io/library/name@sha256:1", true),
+            ("name@*", "docker.io/library/name:1", false),
+            ("a.b/*x*y", "a.b/xxyy", true),
+            ("a.b/*x*y", "a.b/yx", false),
+            ("a.b/c:1", "a.b/c:12", false),
+            ("a.b/c**", "a.b/c", true),
+        ] {
+            assert_eq!(ImagePattern::new(pattern).matches(text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn the_first_entry_wins_however_it_is_indexed() {
+        let entry = |pattern: &str, reason: &str| ImageEntry {
+            patterns: vec![ImagePattern::new(pattern)],
+            reason: Some(reason.into()),
+            ..ImageEntry::default()
+        };
+        let table = ImageTable::new(vec![
+            entry("redis:*alpine*", "alpine"),
+            entry("docker.io/*", "any"),
+            entry("redis:*", "late"),
+            entry("registry.corp:5000/a@*", "digest"),
+        ]);
+        let reason = |image: &str| table.find(&full(image)).and_then(|e| e.reason.clone());
+        assert_eq!(reason("redis:7-alpine").as_deref(), Some("alpine"));
+        assert_eq!(reason("redis:7").as_deref(), Some("any"));
+        assert_eq!(reason("registry.corp:5000/a@sha256:12").as_deref(), Some("digest"));
+        assert_eq!(reason("registry.corp:5000/a:12"), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! What a policy is once it has been read: domain types that are valid by
+//! construction.
+//!
+//! The text of a policy becomes a [`Policy`] in [`parse`]; [`set`] finds the
+//! policy of a namespace. Nothing here does input or output.
+
+pub mod manifest;
+pub mod parse;
+pub mod set;
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use jiff::civil::Date;
+
+use crate::image::{ImagePattern, ImageTable, RegistryAliases};
+use crate::rules::{self, RuleSet};
+
+pub use set::PolicySet;
+
+/// A policy as the engine reads it.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// `metadata.name`, a DNS subdomain.
+    pub name: String,
+    /// The first 12 hexadecimal digits of the SHA-256 of the policy's effective
+    /// content, so that two policies that do the same have the same revision.
+    pub revision: String,
+    /// The namespaces it claims; empty for one that is only chosen by label.
+    pub namespaces: Vec<NamespacePattern>,
+    /// Whether a namespace may choose it by the label `ironhull.dev/policy`.
+    pub by_label: bool,
+    /// The action and the values of each rule.
+    pub rules: rules::Settings,
+    /// What certain images need: its own entries, then ironhull's known images
+    /// where the policy wants them.
+    pub images: ImageTable,
+    /// Registries that are seen as the ones they mirror.
+    pub registry_aliases: RegistryAliases,
+    /// What workloads may declare for themselves.
+    pub exemptions: ExemptionLimits,
+    /// What the administrators grant from here.
+    pub exempt: Vec<Grant>,
+}
+
+impl Policy {
+    /// The compiled-in `restricted` policy, the fallback of every namespace that
+    /// no loaded policy claims.
+    pub fn restricted() -> &'static Self {
+        static RESTRICTED: LazyLock<Policy> = LazyLock::new(parse::embedded_restricted);
+        &RESTRICTED
+    }
+}
+
+/// One entry of a policy's `namespaces`: a name with at most one `*`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NamespacePattern {
+    /// A name without a `*`.
+    Exact(String),
+    /// A name with one `*`, which stands for any characters, also none.
+    Glob {
+        /// What comes before the `*`.
+        prefix: String,
+        /// What comes after it.
+        suffix: String,
+    },
+}
+
+/// A uid that is not root: 1…2147483647, the range the API server accepts
+/// (`ValidateUserID`-style checks in `k8s.io/kubernetes/pkg/apis/core/validation`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NonRootId(i64);
+
+/// A gid: 0…2147483647.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GroupId(i64);
+
+/// The largest uid and gid the API server accepts.
+pub const MAX_ID: i64 = 2_147_483_647;
+
+impl NonRootId {
+    /// The id, when it is one of a user that is not root.
+    pub const fn new(id: i64) -> Option<Self> {
+        if id >= 1 && id <= MAX_ID { Some(Self(id)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl GroupId {
+    /// The id, when the API server would accept it as a group.
+    pub const fn new(id: i64) -> Option<Self> {
+        if id >= 0 && id <= MAX_ID { Some(Self(id)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for NonRootId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A Linux capability in the only spelling that every runtime understands: upper
+/// case, without `CAP_`. Never `ALL`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Capability(String);
+
+impl Capability {
+    /// The capability, when `name` is a plain name: upper-case letters, digits
+    /// and `_`, not beginning with `CAP_`, and not `ALL`.
+    pub fn new(name: &str) -> Option<Self> {
+        let plain = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+            && !name.starts_with("CAP_")
+            && name != "ALL";
+        plain.then(|| Self(name.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An absolute, normalised path that may be given an emptyDir.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WritablePath(String);
+
+impl WritablePath {
+    /// The path, when it is one that an emptyDir may be mounted on.
+    ///
+    /// # Errors
+    /// Why it may not be one.
+    pub fn new(path: &str) -> Result<Self, WritablePathError> {
+        if !path.starts_with('/') {
+            return Err(WritablePathError::NotAbsolute);
+        }
+        if path.chars().any(|c| c.is_control() || c == ':') {
+            return Err(WritablePathError::Characters);
+        }
+        if path.split('/').any(|part| part == "..") {
+            return Err(WritablePathError::DotDot);
+        }
+        let path = crate::pod::normalise_path(path).into_owned();
+        let first = path.split('/').nth(1).unwrap_or_default();
+        if SYSTEM_DIRECTORIES.contains(&first) || first.starts_with("lib") {
+            return Err(WritablePathError::System);
+        }
+        Ok(Self(path))
+    }
+
+    /// The path, normalised.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Directories that hold what an image is made of, or that the kernel or the
+/// runtime fills: an emptyDir there (or below) breaks the container. The empty
+/// name is `/` itself; every name that begins with `lib` belongs to them too.
+const SYSTEM_DIRECTORIES: [&str; 9] =
+    ["", "bin", "boot", "dev", "etc", "proc", "sbin", "sys", "usr"];
+
+/// Why a path may not be made writable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WritablePathError {
+    /// It does not begin with `/`.
+    #[error("is not an absolute path")]
+    NotAbsolute,
+    /// It holds `:`, which the API server refuses in a mount path, or a control character.
+    #[error("holds a character that a mount path cannot have")]
+    Characters,
+    /// It holds `..`.
+    #[error("holds `..`")]
+    DotDot,
+    /// It is `/` or a directory of the system, or below one.
+    #[error(
+        "is a system directory, or below one; an emptyDir there would hide what the image needs"
+    )]
+    System,
+}
+
+/// What workloads may declare for themselves: `spec.exemptions`.
+#[derive(Clone, Debug)]
+pub struct ExemptionLimits {
+    /// The rules that an annotation may exempt from.
+    pub allow: RuleSet,
+    /// Whether an annotation needs a reason in words.
+    pub require_reason: bool,
+    /// Whether an annotation needs `until=`. True whenever `max_days` is given.
+    pub require_until: bool,
+    /// How many days ahead `until=` may lie at most; a date further ahead is void.
+    pub max_days: Option<u32>,
+    /// When not empty: only containers whose image matches one may be exempt.
+    pub images: Vec<ImagePattern>,
+}
+
+/// One entry of `spec.exempt`: what the administrators grant without annotation.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The containers' names; empty for every name.
+    pub containers: Vec<String>,
+    /// Patterns of the containers' images; empty for every image.
+    pub images: Vec<ImagePattern>,
+    /// The rules they are exempt from. Rules that act on the whole pod only where
+    /// neither containers nor images are named.
+    pub rules: RuleSet,
+    /// The last day on which it holds (inclusive, UTC).
+    pub until: Option<Date>,
+    /// Why.
+    pub reason: String,
+}

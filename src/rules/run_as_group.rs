@@ -1,0 +1,25 @@
+//! docs to come
+
+use crate::harden::Pass;
+use crate::policy::GroupId;
+use crate::rules::{Action, Rule, RuleName};
+
+/// What a policy says to this rule.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How strongly the rule acts.
+    pub action: Action,
+    /// The gid that goes with the rule's uid.
+    pub value: GroupId,
+}
+
+/// The rule.
+pub struct RunAsGroup;
+
+impl Rule for RunAsGroup {
+    fn name(&self) -> RuleName {
+        RuleName::RunAsGroup
+    }
+
+    fn apply(&self, _pass: &mut Pass<'_, '_>) {}
+}
