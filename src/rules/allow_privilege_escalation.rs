@@ -27,13 +27,15 @@
 
 use crate::pass::Pass;
 use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
+use crate::policy::decode::settings;
 use crate::rules::{Action, Rule, RuleName};
 
-/// What a policy says to this rule.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How strongly the rule acts.
-    pub action: Action,
+settings! {
+    /// What a policy says to this rule.
+    pub struct Settings {
+        /// How strongly the rule acts.
+        pub action: Action = "action",
+    }
 }
 
 /// The rule.

@@ -34,18 +34,19 @@ use crate::image::EntryFsGroup;
 use crate::outcome::{Finding, Level, Note, Remark, RuleResult, Skip, Subject, Value};
 use crate::pod::{Container, ContainerKind, Pod, Volume};
 use crate::policy::GroupId;
+use crate::policy::decode::{settings, words};
 use crate::rules::{Action, Rule, RuleName};
 
-/// What a policy says to this rule.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How strongly the rule acts. An fsGroup of the author's is never weaker, so
-    /// `enforce` does what `fill` does.
-    pub action: Action,
-    /// The fsGroup where the image's entry names none.
-    pub value: GroupId,
-    /// The fsGroupChangePolicy that comes with it.
-    pub change_policy: ChangePolicy,
+settings! {
+    /// What a policy says to this rule.
+    pub struct Settings {
+        /// How strongly the rule acts.
+        pub action: Action = "action",
+        /// The fsGroup where the image's entry names none.
+        pub value: GroupId = "value",
+        /// The fsGroupChangePolicy that comes with it.
+        pub change_policy: ChangePolicy = "changePolicy",
+    }
 }
 
 /// `fsGroupChangePolicy` of a pod's securityContext.
@@ -66,6 +67,8 @@ impl ChangePolicy {
         }
     }
 }
+
+words! { ChangePolicy as "fsGroupChangePolicy" { OnRootMismatch = "OnRootMismatch", Always = "Always", } }
 
 /// The rule.
 pub struct FsGroup;

@@ -46,20 +46,22 @@ use sha2::{Digest, Sha256};
 use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
 use crate::pass::{Examined, Pass};
 use crate::patch::NewVolume;
-use crate::policy::WritablePath;
+use crate::policy::{Quantity, WritablePath};
+use crate::policy::decode::{settings, words};
 use crate::rules::{Action, Rule, RuleName};
 
-/// What a policy says to this rule.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How strongly the rule acts.
-    pub action: Action,
-    /// The paths that get an emptyDir when the root file system is read-only.
-    pub writable_paths: Vec<WritablePath>,
-    /// The emptyDirs' medium.
-    pub medium: Medium,
-    /// The emptyDirs' sizeLimit, a Kubernetes quantity.
-    pub size_limit: Option<String>,
+settings! {
+    /// What a policy says to this rule.
+    pub struct Settings {
+        /// How strongly the rule acts.
+        pub action: Action = "action",
+        /// The paths that get an emptyDir when the root file system is read-only.
+        pub writable_paths: Vec<WritablePath> = "writablePaths",
+        /// The emptyDirs' medium.
+        pub medium: Medium = "medium",
+        /// The emptyDirs' sizeLimit, a Kubernetes quantity.
+        pub size_limit: Option<Quantity> = "sizeLimit",
+    }
 }
 
 /// `medium` of an emptyDir.
@@ -70,6 +72,8 @@ pub enum Medium {
     /// Memory: mode 1777, counted as the container's memory.
     Memory,
 }
+
+words! { Medium as "medium" { Disk = "", Memory = "Memory", } }
 
 /// The rule.
 pub struct ReadOnlyRootFilesystem;
@@ -127,7 +131,7 @@ fn judge<'p>(
     let plan = pass.plan.containers.get_mut(index)?;
     for path in &missing {
         let name = names.take(&container.name, path);
-        let size_limit = settings.size_limit.as_deref();
+        let size_limit = settings.size_limit.as_ref().map(Quantity::as_str);
         pass.plan.volumes.push(NewVolume { name: name.clone(), medium: settings.medium, size_limit });
         plan.mounts.push((name, path.clone()));
     }

@@ -40,13 +40,15 @@
 
 use crate::outcome::Value;
 use crate::pass::{Pass, UserField};
+use crate::policy::decode::settings;
 use crate::rules::{Action, Rule, RuleName};
 
-/// What a policy says to this rule.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How strongly the rule acts.
-    pub action: Action,
+settings! {
+    /// What a policy says to this rule.
+    pub struct Settings {
+        /// How strongly the rule acts.
+        pub action: Action = "action",
+    }
 }
 
 /// How the decision about this field is read and where it is written.

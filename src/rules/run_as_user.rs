@@ -39,17 +39,19 @@
 use crate::outcome::Value;
 use crate::pass::{Pass, UserField};
 use crate::policy::NonRootId;
+use crate::policy::decode::{settings, words};
 use crate::rules::{Action, Rule, RuleName};
 
-/// What a policy says to this rule.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How strongly the rule acts.
-    pub action: Action,
-    /// The uid a container gets that says nothing and whose image has no entry.
-    pub value: NonRootId,
-    /// What happens where the author says `runAsNonRoot: true` and no uid.
-    pub when_image_user: WhenImageUser,
+settings! {
+    /// What a policy says to this rule.
+    pub struct Settings {
+        /// How strongly the rule acts.
+        pub action: Action = "action",
+        /// The uid a container gets that says nothing and whose image has no entry.
+        pub value: NonRootId = "value",
+        /// What happens where the author says `runAsNonRoot: true` and no uid.
+        pub when_image_user: WhenImageUser = "whenImageUser",
+    }
 }
 
 /// `whenImageUser`: whether an author's `runAsNonRoot: true` without a uid is taken
@@ -73,6 +75,8 @@ const FIELD: UserField<i64> = UserField {
     pod_plan: |plan| &mut plan.run_as_user,
     value: Value::Id,
 };
+
+words! { WhenImageUser as "word" { Keep = "keep", Override = "override", } }
 
 /// The rule.
 pub struct RunAsUser;

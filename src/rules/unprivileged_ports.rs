@@ -28,14 +28,15 @@
 
 use crate::outcome::{Finding, Level, Note, RuleResult, Subject, Value};
 use crate::pass::Pass;
+use crate::policy::decode::settings;
 use crate::rules::{Action, Rule, RuleName};
 
-/// What a policy says to this rule.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How strongly the rule acts. Nothing an author sets is weaker, so `enforce` does what
-    /// `fill` does.
-    pub action: Action,
+settings! {
+    /// What a policy says to this rule.
+    pub struct Settings {
+        /// How strongly the rule acts.
+        pub action: Action = "action",
+    }
 }
 
 /// The rule.
