@@ -2,17 +2,19 @@
 
 use crate::harden::Pass;
 use crate::policy::GroupId;
+use crate::policy::decode::{settings, words};
 use crate::rules::{Action, Rule, RuleName};
 
-/// What a policy says to this rule.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How strongly the rule acts.
-    pub action: Action,
-    /// The fsGroup where the image's entry names none.
-    pub value: GroupId,
-    /// The fsGroupChangePolicy that comes with it.
-    pub change_policy: ChangePolicy,
+settings! {
+    /// What a policy says to this rule.
+    pub struct Settings {
+        /// How strongly the rule acts.
+        pub action: Action = "action",
+        /// The fsGroup where the image's entry names none.
+        pub value: GroupId = "value",
+        /// The fsGroupChangePolicy that comes with it.
+        pub change_policy: ChangePolicy = "changePolicy",
+    }
 }
 
 /// The rule.
@@ -34,3 +36,5 @@ pub enum ChangePolicy {
     /// Every file is looked at, at every start.
     Always,
 }
+
+words! { ChangePolicy as "fsGroupChangePolicy" { OnRootMismatch = "OnRootMismatch", Always = "Always", } }

@@ -1,20 +1,22 @@
 //! docs to come
 
 use crate::harden::Pass;
-use crate::policy::WritablePath;
+use crate::policy::{Quantity, WritablePath};
+use crate::policy::decode::{settings, words};
 use crate::rules::{Action, Rule, RuleName};
 
-/// What a policy says to this rule.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How strongly the rule acts.
-    pub action: Action,
-    /// The paths that get an emptyDir when the root file system is read-only.
-    pub writable_paths: Vec<WritablePath>,
-    /// The emptyDirs' medium.
-    pub medium: Medium,
-    /// The emptyDirs' sizeLimit, a Kubernetes quantity.
-    pub size_limit: Option<String>,
+settings! {
+    /// What a policy says to this rule.
+    pub struct Settings {
+        /// How strongly the rule acts.
+        pub action: Action = "action",
+        /// The paths that get an emptyDir when the root file system is read-only.
+        pub writable_paths: Vec<WritablePath> = "writablePaths",
+        /// The emptyDirs' medium.
+        pub medium: Medium = "medium",
+        /// The emptyDirs' sizeLimit, a Kubernetes quantity.
+        pub size_limit: Option<Quantity> = "sizeLimit",
+    }
 }
 
 /// The rule.
@@ -36,3 +38,5 @@ pub enum Medium {
     /// Memory: mode 1777, counted as the container's memory.
     Memory,
 }
+
+words! { Medium as "medium" { Disk = "", Memory = "Memory", } }

@@ -2,15 +2,17 @@
 
 use crate::harden::Pass;
 use crate::policy::GroupId;
+use crate::policy::decode::settings;
 use crate::rules::{Action, Rule, RuleName};
 
-/// What a policy says to this rule.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How strongly the rule acts.
-    pub action: Action,
-    /// The gid that goes with the rule's uid.
-    pub value: GroupId,
+settings! {
+    /// What a policy says to this rule.
+    pub struct Settings {
+        /// How strongly the rule acts.
+        pub action: Action = "action",
+        /// The gid that goes with the rule's uid.
+        pub value: GroupId = "value",
+    }
 }
 
 /// The rule.

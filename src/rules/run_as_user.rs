@@ -2,17 +2,19 @@
 
 use crate::harden::Pass;
 use crate::policy::NonRootId;
+use crate::policy::decode::{settings, words};
 use crate::rules::{Action, Rule, RuleName};
 
-/// What a policy says to this rule.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How strongly the rule acts.
-    pub action: Action,
-    /// The uid a container gets that says nothing and whose image has no entry.
-    pub value: NonRootId,
-    /// What happens where the author says `runAsNonRoot: true` and no uid.
-    pub when_image_user: WhenImageUser,
+settings! {
+    /// What a policy says to this rule.
+    pub struct Settings {
+        /// How strongly the rule acts.
+        pub action: Action = "action",
+        /// The uid a container gets that says nothing and whose image has no entry.
+        pub value: NonRootId = "value",
+        /// What happens where the author says `runAsNonRoot: true` and no uid.
+        pub when_image_user: WhenImageUser = "whenImageUser",
+    }
 }
 
 /// The rule.
@@ -35,3 +37,5 @@ pub enum WhenImageUser {
     /// The rule's uid is set.
     Override,
 }
+
+words! { WhenImageUser as "word" { Keep = "keep", Override = "override", } }

@@ -1,13 +1,15 @@
 //! docs to come
 
 use crate::harden::Pass;
+use crate::policy::decode::settings;
 use crate::rules::{Action, Rule, RuleName};
 
-/// What a policy says to this rule.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How strongly the rule acts.
-    pub action: Action,
+settings! {
+    /// What a policy says to this rule.
+    pub struct Settings {
+        /// How strongly the rule acts.
+        pub action: Action = "action",
+    }
 }
 
 /// The rule.
