@@ -1,1 +1,8 @@
-//! x
+//! The command line.
+
+pub mod harden;
+pub mod input;
+pub mod manifest;
+pub mod pass;
+pub mod policies;
+pub mod say;
