@@ -37,4 +37,4 @@ pub enum ChangePolicy {
     Always,
 }
 
-words! { ChangePolicy as "fsGroupChangePolicy" { OnRootMismatch = "OnRootMismatch", Always = "Always", } }
+words! { ChangePolicy as "changePolicy" { OnRootMismatch = "OnRootMismatch", Always = "Always", } }

@@ -38,4 +38,4 @@ pub enum WhenImageUser {
     Override,
 }
 
-words! { WhenImageUser as "word" { Keep = "keep", Override = "override", } }
+words! { WhenImageUser as "whenImageUser" { Keep = "keep", Override = "override", } }
