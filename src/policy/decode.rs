@@ -375,7 +375,9 @@ macro_rules! settings {
             type Stated = Stated;
 
             fn short(action: Action) -> Stated {
-                Stated { action: Some(action), ..Stated::default() }
+                let mut stated = Stated::default();
+                stated.action = Some(action);
+                stated
             }
 
             fn complete(stated: Stated, base: Option<&Self>) -> Option<Self> {

@@ -16,7 +16,7 @@ use crate::rules::{self, RuleName, RuleScope};
 
 object! {
     /// A hardening policy: an action (and values) for each rule, for some namespaces.
-    #[schemars(title = "HardeningPolicy")]
+    #[schemars(rename = "HardeningPolicy")]
     #[expect(dead_code, reason = "`apiVersion` and `kind` say all they have to say by being right")]
     pub(crate) struct Manifest as "key" {
         /// Always `ironhull.dev/v1alpha1`.
@@ -135,7 +135,6 @@ object! {
 
 object! {
     /// A list of known images, which takes the place of ironhull's own.
-    #[schemars(title = "KnownImages")]
     #[expect(dead_code, reason = "`apiVersion` and `kind` say all they have to say by being right")]
     pub(crate) struct KnownImages as "key" {
         /// Always `ironhull.dev/v1alpha1`.
