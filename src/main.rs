@@ -1,18 +1,14 @@
-//! The binary.
+//! `ironhull`: arguments, writers, exit code.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use ironhull::cli;
-
-#[derive(Parser)]
-enum Command {
-    /// harden
-    Harden(cli::harden::Args),
-}
+use ironhull::cli::{self, Cli};
 
 fn main() -> ExitCode {
-    match Command::parse() {
-        Command::Harden(args) => cli::harden::run(&args),
-    }
+    let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
+    cli::run(Cli::parse(), &mut out, &mut err).unwrap_or_else(|error| {
+        anstream::eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
 }
