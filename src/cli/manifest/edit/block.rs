@@ -88,10 +88,10 @@ impl Sketch<'_> {
         }
     }
 
-    /// The comment between two places of a line, with a space before it.
-    fn comment_at(&self, from: usize, to: usize) -> String {
-        let rest = self.text.get(from..to).unwrap_or_default().trim();
-        if rest.starts_with('#') { format!(" {rest}") } else { String::new() }
+    /// The comment between two places of a line, with the spaces before it.
+    fn comment_at(&self, from: usize, to: usize) -> &str {
+        let rest = self.text.get(from..to).unwrap_or_default().trim_end();
+        if rest.trim_start().starts_with('#') { rest } else { "" }
     }
 
     /// A block list of which some members go and to whose end others come: the lines of
