@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::policy::{Capability, GroupId, NonRootId, WritablePath};
 
@@ -18,10 +19,15 @@ pub struct ImagePattern {
 }
 
 impl ImagePattern {
-    /// Reads a pattern. One that names no registry is completed as an image name
-    /// would be: `nginx:*` is `docker.io/library/nginx:*`.
+    /// Reads a pattern. One that names no registry or no tag is completed as an image
+    /// name would be: `nginx:*` is `docker.io/library/nginx:*`, and `nginx` is
+    /// `docker.io/library/nginx:latest`.
     pub fn new(pattern: &str) -> Self {
-        Self { text: complete_registry(pattern).into_owned() }
+        let mut text = complete_registry(pattern).into_owned();
+        if !text.rsplit('/').next().unwrap_or_default().contains([':', '@', '*']) {
+            text.push_str(":latest");
+        }
+        Self { text }
     }
 
     /// The pattern after normalisation.
@@ -44,6 +50,11 @@ impl RegistryAliases {
     pub fn new(mut aliases: Vec<(String, String)>) -> Self {
         aliases.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
         Self(aliases)
+    }
+
+    /// The pairs of prefixes, in the order in which they are tried.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(from, to)| (from.as_str(), to.as_str()))
     }
 
     /// The full name of `image`: registry, path and tag, or digest where there is
@@ -107,6 +118,9 @@ pub struct ImageTable {
     by_repository: HashMap<String, Vec<(usize, usize)>>,
     /// Every other pattern: (entry, pattern), ascending.
     others: Vec<(usize, usize)>,
+    /// Looked at where no entry above matches: the known images, which a thousand
+    /// policies share.
+    then: Option<Arc<ImageTable>>,
 }
 
 impl ImageTable {
@@ -128,13 +142,33 @@ impl ImageTable {
         table
     }
 
-    /// The entries, in order.
+    /// The same table, followed by `known`.
+    #[must_use]
+    pub fn followed_by(self, known: Arc<Self>) -> Self {
+        Self { then: Some(known), ..self }
+    }
+
+    /// Its own entries, in order.
     pub fn entries(&self) -> &[ImageEntry] {
         &self.entries
     }
 
+    /// The table of known images that follows, when there is one.
+    pub fn known(&self) -> Option<&Self> {
+        self.then.as_deref()
+    }
+
     /// The first entry that matches `image`, a normalised name.
     pub fn find(&self, image: &str) -> Option<&ImageEntry> {
+        match self.position(image) {
+            Some(index) => self.entries.get(index),
+            None => self.known()?.find(image),
+        }
+    }
+
+    /// The index of the first of its own entries that matches `image`, a normalised
+    /// name (or a pattern: what matches its text matches all that it matches).
+    pub fn position(&self, image: &str) -> Option<usize> {
         let named = repository(image).and_then(|repository| self.by_repository.get(repository));
         let first = |places: &[(usize, usize)]| {
             places
@@ -148,7 +182,7 @@ impl ImageTable {
             (Some(a), Some(b)) => a.min(b),
             (a, b) => a.or(b)?,
         };
-        self.entries.get(entry)
+        Some(entry)
     }
 
     fn pattern(&self, entry: usize, pattern: usize) -> Option<&ImagePattern> {

@@ -33,7 +33,7 @@ pub struct Outcome<'p> {
     /// Why the pod was left alone as a whole.
     pub left_alone: Option<Skip>,
     /// What there is to say about the pod that belongs to no rule.
-    pub remarks: Vec<Remark>,
+    pub remarks: Vec<Remark<'p>>,
 }
 
 /// A container that was looked at.
@@ -62,6 +62,35 @@ pub struct Finding<'p> {
     pub level: Option<Level>,
     /// Why, where there is more to say than the result.
     pub note: Option<Note<'p>>,
+}
+
+impl<'p> Finding<'p> {
+    /// A conclusion without a value and without a note.
+    pub fn new(rule: RuleName, subject: Subject, result: RuleResult) -> Self {
+        Self { rule, subject, result, was: None, now: None, level: None, note: None }
+    }
+
+    /// The same with the value before.
+    #[must_use]
+    pub fn was(mut self, was: Option<Value<'p>>) -> Self {
+        self.was = was;
+        self
+    }
+
+    /// The same with the value after and the level where it stands.
+    #[must_use]
+    pub fn now(mut self, now: Value<'p>, level: Level) -> Self {
+        self.now = Some(now);
+        self.level = Some(level);
+        self
+    }
+
+    /// The same with a note.
+    #[must_use]
+    pub fn note(mut self, note: Option<Note<'p>>) -> Self {
+        self.note = note;
+        self
+    }
 }
 
 /// What a finding is about.
@@ -271,21 +300,12 @@ pub enum Note<'p> {
         /// The volume.
         volume: &'p str,
     },
-    /// This volume holds a script that its new user cannot execute.
-    NotExecutable {
-        /// The volume.
-        volume: &'p str,
-        /// The mode of the file.
-        mode: i64,
-    },
     /// The image's entry wants no fsGroup.
     EntryWantsNone,
     /// No container's user was set, so no volume needs another group.
     NotNeeded,
     /// Adds that the policy does not allow, kept.
     KeptAdds(Vec<&'p str>),
-    /// Adds in a form that grants nothing (`CAP_…`).
-    InertAdds(Vec<&'p str>),
     /// These paths got an emptyDir.
     Mounted(Vec<Cow<'p, str>>),
     /// A read-only mount stands at this path.
@@ -300,11 +320,20 @@ pub enum Note<'p> {
     FollowsTarget(&'p str),
 }
 
-/// Something to say about the pod as a whole.
+/// Something to say that is no rule's conclusion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remark {
+pub enum Remark<'p> {
     /// An annotation of ours was left out: all of them together may hold 256 KiB.
     AnnotationsFull,
+    /// A volume holds a script that its new user cannot execute.
+    NotExecutable {
+        /// The container.
+        container: &'p str,
+        /// The volume.
+        volume: &'p str,
+        /// The mode of the file.
+        mode: i64,
+    },
 }
 
 impl Outcome<'_> {

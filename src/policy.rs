@@ -4,11 +4,20 @@
 //! The text of a policy becomes a [`Policy`] in [`parse`]; [`set`] finds the
 //! policy of a namespace. Nothing here does input or output.
 
+mod build;
+pub(crate) mod decode;
+pub mod diagnostic;
+pub mod effective;
+mod lint;
 pub mod manifest;
+mod names;
 pub mod parse;
 pub mod set;
+pub(crate) mod tree;
+pub(crate) mod values;
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
@@ -16,7 +25,9 @@ use jiff::civil::Date;
 use crate::image::{ImagePattern, ImageTable, RegistryAliases};
 use crate::rules::{self, RuleSet};
 
+pub use diagnostic::{Diagnostic, Place, Severity, Source};
 pub use set::PolicySet;
+pub use tree::Span;
 
 /// A policy as the engine reads it.
 #[derive(Clone, Debug)]
@@ -41,6 +52,17 @@ pub struct Policy {
     pub exemptions: ExemptionLimits,
     /// What the administrators grant from here.
     pub exempt: Vec<Grant>,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// Where the parts of a policy were read that other policies may contradict.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// `metadata.name`.
+    pub name: Place,
+    /// Each of `spec.namespaces`, in their order.
+    pub namespaces: Vec<Place>,
 }
 
 impl Policy {
@@ -64,6 +86,27 @@ pub enum NamespacePattern {
         /// What comes after it.
         suffix: String,
     },
+}
+
+impl NamespacePattern {
+    /// Whether the namespace `name` is one of those meant.
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == name,
+            Self::Glob { prefix, suffix } => {
+                name.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.ends_with(suffix))
+            }
+        }
+    }
+}
+
+impl fmt::Display for NamespacePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Glob { prefix, suffix } => write!(f, "{prefix}*{suffix}"),
+        }
+    }
 }
 
 /// A uid that is not root: 1…2147483647, the range the API server accepts
@@ -192,6 +235,44 @@ pub enum WritablePathError {
         "is a system directory, or below one; an emptyDir there would hide what the image needs"
     )]
     System,
+}
+
+/// A Kubernetes quantity that is not negative, such as `64Mi`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Quantity(String);
+
+impl Quantity {
+    /// The quantity, when `text` is a number and, at most, one of the suffixes or
+    /// the exponent that Kubernetes knows (`k8s.io/apimachinery/pkg/api/resource`).
+    pub fn new(text: &str) -> Option<Self> {
+        let number = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let digits = text.strip_suffix(number)?;
+        let well_formed = digits.contains(|c: char| c.is_ascii_digit())
+            && digits.bytes().filter(|b| *b == b'.').count() <= 1;
+        let known = SUFFIXES.contains(&number)
+            || number.strip_prefix(['e', 'E']).is_some_and(|exponent| {
+                let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+                !exponent.is_empty() && exponent.bytes().all(|b| b.is_ascii_digit())
+            });
+        (well_formed && known).then(|| Self(text.to_owned()))
+    }
+
+    /// The quantity as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What may follow the number of a quantity.
+const SUFFIXES: [&str; 16] =
+    ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+
+impl Deref for Quantity {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 /// What workloads may declare for themselves: `spec.exemptions`.

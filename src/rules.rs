@@ -9,7 +9,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::harden::Pass;
+use crate::pass::Pass;
+use crate::policy::decode::{RuleEntry, RuleSettings, object};
 
 /// How strongly a rule acts. Ordered from the weakest to the strongest.
 ///
@@ -66,7 +67,7 @@ pub trait Rule: Sync {
     /// finding for every container (or for the pod) it looked at.
     ///
     /// Only called when the rule's action is not `off`.
-    fn apply(&self, pass: &mut Pass<'_, '_>);
+    fn apply(&self, pass: &mut Pass<'_>);
 }
 
 /// Declares every rule once: the module, the name in a policy and what it acts
@@ -113,15 +114,37 @@ macro_rules! rules {
         }
 
         /// What a policy says to each rule.
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug, serde::Serialize)]
         pub struct Settings {
             $(
                 #[doc = concat!("`", $name, "`")]
+                #[serde(rename = $name)]
                 pub $module: $module::Settings,
             )*
         }
 
+        object! {
+            /// `spec.rules`: each rule's action, or its action and values. What is
+            /// not named is as in the policy `restricted`.
+            #[derive(Default)]
+            pub(crate) struct Stated as "rule" {
+                $( $module: Option<RuleEntry<$module::Settings>> = $name, )*
+            }
+        }
+
         impl Settings {
+            /// What is stated, and `base`'s for the rest. Nothing when something is in neither.
+            pub(crate) fn complete(stated: Stated, base: Option<&Self>) -> Option<Self> {
+                $(
+                    let base_of_rule = base.map(|base| &base.$module);
+                    let $module = match stated.$module {
+                        Some(RuleEntry(stated)) => RuleSettings::complete(stated, base_of_rule)?,
+                        None => base_of_rule?.clone(),
+                    };
+                )*
+                Some(Self { $( $module, )* })
+            }
+
             /// The action of one rule.
             pub fn action(&self, rule: RuleName) -> Action {
                 match rule { $( RuleName::$variant => self.$module.action, )* }

@@ -1,1 +1,212 @@
-//! x
+//! The documents of a policy file: one definition of each, which parses the file,
+//! checks it and is its JSON Schema.
+
+use schemars::{JsonSchema, Schema};
+
+use super::decode::{Decoder, Spanned, object, words};
+use super::names::{
+    Aliases, ApiVersion, ContainerName, GrantPattern, KnownImagesKind, PatternText, PolicyKind,
+    PolicyName,
+};
+use super::tree::Node;
+use super::values::{Day, Days};
+use super::{Capability, GroupId, NamespacePattern, WritablePath};
+use crate::image::{EntryFsGroup, EntryUser};
+use crate::rules::{self, RuleName, RuleScope};
+
+object! {
+    /// A hardening policy: an action (and values) for each rule, for some namespaces.
+    #[schemars(title = "HardeningPolicy")]
+    #[expect(dead_code, reason = "`apiVersion` and `kind` say all they have to say by being right")]
+    pub(crate) struct Manifest as "key" {
+        /// Always `ironhull.dev/v1alpha1`.
+        api_version: ApiVersion = "apiVersion",
+        /// Always `HardeningPolicy`.
+        kind: PolicyKind = "kind",
+        /// What the policy is called.
+        metadata: Metadata = "metadata",
+        /// What it says. What is left out is as in the policy `restricted`.
+        spec: Option<Spec> = "spec",
+    }
+}
+
+object! {
+    /// What a policy is called.
+    pub(crate) struct Metadata as "key" {
+        /// The policy's name, unique among all that are loaded.
+        name: Spanned<PolicyName> = "name",
+    }
+}
+
+object! {
+    /// What a policy says.
+    #[derive(Default)]
+    pub(crate) struct Spec as "key" {
+        /// The namespaces it is for. An exact name beats a pattern with `*`, a longer
+        /// pattern beats a shorter one.
+        namespaces: Option<Vec<Spanned<NamespacePattern>>> = "namespaces",
+        /// Whether a namespace may choose it by the label `ironhull.dev/policy: NAME`.
+        by_label: Option<Spanned<bool>> = "byLabel",
+        /// Each rule's action, or its action and values.
+        rules: Option<rules::Stated> = "rules",
+        /// What certain images need. The first entry that matches a container's image wins.
+        images: Option<Vec<ImageEntry>> = "images",
+        /// Whether ironhull's own list of images follows these entries. True when left out.
+        known_images: Option<bool> = "knownImages",
+        /// Registries that are seen as the ones they mirror.
+        registry_aliases: Option<Aliases> = "registryAliases",
+        /// What workloads may declare for themselves.
+        exemptions: Option<Exemptions> = "exemptions",
+        /// What the administrators grant from here.
+        exempt: Option<Vec<Grant>> = "exempt",
+    }
+}
+
+object! {
+    /// What certain images need. It never changes how strongly a rule acts.
+    pub(crate) struct ImageEntry as "key" {
+        /// Patterns of full image names; `*` matches any characters. `nginx:*` is
+        /// `docker.io/library/nginx:*`.
+        patterns: Vec<Spanned<PatternText>> = "match",
+        /// The uid they run as, or `image`: their own user is numeric and not root.
+        user: Option<EntryUser> = "runAsUser",
+        /// The gid that goes with the uid.
+        group: Option<Spanned<GroupId>> = "runAsGroup",
+        /// The fsGroup of a pod whose uid comes from here, or `none`.
+        fs_group: Option<EntryFsGroup> = "fsGroup",
+        /// Replaces the rule's list of writable paths.
+        writable_paths: Option<Vec<WritablePath>> = "writablePaths",
+        /// Capabilities added wherever ALL is dropped; each must be in `allowedAdd`.
+        add_capabilities: Option<Vec<Spanned<Capability>>> = "addCapabilities",
+        /// `root`: these images' own user is known to be root. It only tells.
+        image_user: Option<ImageUser> = "imageUser",
+        /// Why, for people.
+        reason: Option<String> = "reason",
+    }
+    check ImageEntry::check
+}
+
+/// `imageUser` of an image entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ImageUser {
+    Root,
+}
+
+words! { ImageUser as "imageUser" { Root = "root", } }
+
+object! {
+    /// What workloads may declare for themselves by annotation.
+    #[derive(Default)]
+    pub(crate) struct Exemptions as "key" {
+        /// The rules an annotation may exempt from. Every rule when left out; `[]` is none.
+        allow: Option<Vec<RuleName>> = "allow",
+        /// Whether an annotation needs a reason in words.
+        require_reason: Option<bool> = "requireReason",
+        /// Whether an annotation needs a last day (`until=`).
+        require_until: Option<bool> = "requireUntil",
+        /// How many days ahead the last day may lie. Implies `requireUntil`.
+        max_days: Option<Days> = "maxDays",
+        /// When not empty, only containers whose image matches one may be exempt.
+        images: Option<Vec<Spanned<GrantPattern>>> = "images",
+    }
+}
+
+object! {
+    /// An exemption that needs no annotation.
+    pub(crate) struct Grant as "key" {
+        /// The containers' names. Every container when left out.
+        containers: Option<Vec<Spanned<ContainerName>>> = "containers",
+        /// Patterns of the containers' images. Every image when left out.
+        images: Option<Vec<Spanned<GrantPattern>>> = "images",
+        /// The rules they are exempt from.
+        rules: Vec<Spanned<RuleName>> = "rules",
+        /// The last day on which it holds, in UTC.
+        until: Option<Spanned<Day>> = "until",
+        /// Why.
+        reason: Spanned<String> = "reason",
+    }
+    check Grant::check
+}
+
+object! {
+    /// A list of known images, which takes the place of ironhull's own.
+    #[schemars(title = "KnownImages")]
+    #[expect(dead_code, reason = "`apiVersion` and `kind` say all they have to say by being right")]
+    pub(crate) struct KnownImages as "key" {
+        /// Always `ironhull.dev/v1alpha1`.
+        api_version: ApiVersion = "apiVersion",
+        /// Always `KnownImages`.
+        kind: KnownImagesKind = "kind",
+        /// What each image needs. The first entry that matches wins.
+        images: Vec<ImageEntry> = "images",
+    }
+}
+
+/// A document of a policy file.
+#[derive(JsonSchema)]
+#[schemars(
+    untagged,
+    title = "ironhull policy file",
+    description = "A document of an ironhull policy file."
+)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Document {
+    HardeningPolicy(Box<Manifest>),
+    KnownImages(KnownImages),
+}
+
+/// The JSON Schema of a document of a policy file.
+pub fn schema() -> Schema {
+    schemars::generate::SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<Document>()
+}
+
+impl ImageEntry {
+    fn check(&self, node: &Node<'_>, decoder: &mut Decoder) {
+        not_empty(node, "match", "an entry has to match something", decoder);
+        if self.user == Some(EntryUser::Image)
+            && let Some(group) = &self.group
+        {
+            decoder
+                .warning(group.span, "`runAsGroup` beside `runAsUser: image` has no effect")
+                .hint("a gid is only set together with a uid");
+        }
+    }
+}
+
+impl Grant {
+    fn check(&self, node: &Node<'_>, decoder: &mut Decoder) {
+        not_empty(node, "containers", "leave `containers` out to mean every container", decoder);
+        not_empty(node, "images", "leave `images` out to mean every image", decoder);
+        not_empty(node, "rules", "name the rules it exempts from", decoder);
+        if self.reason.value.trim().is_empty() {
+            decoder
+                .error(self.reason.span, "`reason` is empty")
+                .hint("say why, for whoever reads this in a year");
+        }
+        let narrow = ["containers", "images"].into_iter().find(|key| node.get(key).is_some());
+        for rule in &self.rules {
+            if let Some(key) = narrow
+                && rule.value.scope() == RuleScope::Pod
+            {
+                decoder
+                    .error(
+                        rule.span,
+                        format!("`{}` acts on the whole pod, not on some containers", rule.value),
+                    )
+                    .hint(format!("grant it in an entry of its own, without `{key}`"));
+            }
+        }
+    }
+}
+
+/// Reports a list that is there and empty, where that could be taken for "every".
+fn not_empty(node: &Node<'_>, key: &str, hint: &str, decoder: &mut Decoder) {
+    if let Some(list) = node.get(key)
+        && let super::tree::Value::List(items) = &list.value
+        && items.is_empty()
+    {
+        decoder.error(list.span, format!("`{key}` is empty")).hint(hint);
+    }
+}

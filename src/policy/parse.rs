@@ -1,4 +1,155 @@
-//! x
-pub(super) fn embedded_restricted() -> super::Policy {
-    todo!()
+//! Policy files to policies: everything that is wrong with them, or all of them.
+
+use std::sync::LazyLock;
+
+use jiff::civil::Date;
+
+use super::Policy;
+use super::build::{Builder, Known};
+use super::decode::{Decode, Decoder};
+use super::diagnostic::{Diagnostic, Place, Severity, Source};
+use super::manifest::{KnownImages, Manifest};
+use super::names::Kind;
+use super::tree::{Node, documents};
+
+/// The policies of some files.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The policies, in the order of the files and of their documents.
+    pub policies: Vec<Policy>,
+    /// The policy of every namespace that none of them claims: `restricted`, as it is
+    /// compiled in, with the known images of these files where they have their own.
+    pub fallback: Policy,
+    /// What deserves a look.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads policy files.
+///
+/// # Errors
+/// Everything that is wrong with any of them, and the warnings, in the order of the
+/// files and their lines.
+pub fn parse(files: &[Source]) -> Result<Loaded, Vec<Diagnostic>> {
+    parse_on(files, None)
+}
+
+/// Reads policy files, and warns about grants whose last day is before `today`.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_on(files: &[Source], today: Option<Date>) -> Result<Loaded, Vec<Diagnostic>> {
+    let (loaded, diagnostics) = read(files, today);
+    match diagnostics.iter().any(|d| d.severity == Severity::Error) {
+        true => Err(diagnostics),
+        false => Ok(Loaded { warnings: diagnostics, ..loaded }),
+    }
+}
+
+/// As [`parse_on`]; where there are errors, the policies are those that could be read.
+pub(super) fn read(files: &[Source], today: Option<Date>) -> (Loaded, Vec<Diagnostic>) {
+    let mut files: Vec<_> = files.iter().map(File::read).collect();
+    let known = known_images(&mut files);
+    let restricted = &*RESTRICTED;
+    let mut policies = Vec::new();
+    let mut diagnostics = Vec::new();
+    for File { mut decoder, manifests, .. } in files {
+        let mut builder =
+            Builder { base: Some(restricted), known: &known, today, decoder: &mut decoder };
+        for (node, manifest) in manifests {
+            policies.extend(builder.build(&node, manifest));
+        }
+        decoder.diagnostics.sort_by_key(|diagnostic| diagnostic.place.span.start);
+        diagnostics.append(&mut decoder.diagnostics);
+    }
+    let fallback = match known.is(&KNOWN) {
+        true => restricted.clone(),
+        false => known.given_to(restricted.clone()),
+    };
+    (Loaded { policies, fallback, warnings: Vec::new() }, diagnostics)
+}
+
+/// The policy `restricted`, as it is compiled in.
+pub fn embedded_restricted() -> Policy {
+    RESTRICTED.clone()
+}
+
+static RESTRICTED: LazyLock<Policy> = LazyLock::new(|| {
+    let text = include_str!("../../policies/restricted.yaml");
+    let mut file = File::parse("policies/restricted.yaml", text);
+    let manifest = file.manifests.pop();
+    let mut builder =
+        Builder { base: None, known: &KNOWN, today: None, decoder: &mut file.decoder };
+    let policy = manifest.and_then(|(node, manifest)| builder.build(&node, manifest));
+    embedded(policy, &file.decoder)
+});
+
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
+    let text = include_str!("../../policies/images.yaml");
+    let mut file = File::parse("policies/images.yaml", text);
+    embedded(file.known.pop().map(|(_, known)| Known::new(&known)), &file.decoder)
+});
+
+#[expect(
+    clippy::panic,
+    reason = "the text is compiled in; the test `the_embedded_documents_are_good` reads it"
+)]
+fn embedded<T>(value: Option<T>, decoder: &Decoder) -> T {
+    match value {
+        Some(value) if decoder.diagnostics.is_empty() => value,
+        _ => panic!("the embedded documents are broken: {:?}", decoder.diagnostics),
+    }
+}
+
+/// A file whose documents were decoded.
+struct File<'s> {
+    decoder: Decoder,
+    manifests: Vec<(Node<'s>, Manifest)>,
+    known: Vec<(Node<'s>, KnownImages)>,
+}
+
+impl<'s> File<'s> {
+    fn read(source: &'s Source) -> Self {
+        Self::parse(&source.name, &source.text)
+    }
+
+    fn parse(name: &str, text: &'s str) -> Self {
+        let mut decoder = Decoder::new(name);
+        let (mut manifests, mut known) = (Vec::new(), Vec::new());
+        for node in documents(text, &mut decoder) {
+            match Kind::of(&node, &mut decoder) {
+                Some(Kind::HardeningPolicy) => {
+                    let manifest = Manifest::decode(&node, &mut decoder);
+                    manifests.extend(manifest.map(|manifest| (node, manifest)));
+                }
+                Some(Kind::KnownImages) => {
+                    let images = KnownImages::decode(&node, &mut decoder);
+                    known.extend(images.map(|images| (node, images)));
+                }
+                None => {}
+            }
+        }
+        Self { decoder, manifests, known }
+    }
+}
+
+/// The known images of a load: those of the one document that lists some, else those
+/// compiled in. A list replaces the one compiled in and does not add to it, so that
+/// what is in force can be read in one place.
+fn known_images(files: &mut [File<'_>]) -> Known {
+    let mut found: Option<(Known, Place)> = None;
+    for File { decoder, known, .. } in files {
+        for (node, document) in known.drain(..) {
+            match &found {
+                None => found = Some((Known::new(&document), decoder.place(node.span))),
+                Some((_, first)) => {
+                    let first = first.clone();
+                    decoder
+                        .error(node.span, "a second list of known images")
+                        .related(first, "the first")
+                        .hint("keep one document of kind `KnownImages`");
+                }
+            }
+        }
+    }
+    found.map_or_else(|| KNOWN.clone(), |(known, _)| known)
 }

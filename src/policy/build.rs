@@ -1,0 +1,219 @@
+//! A decoded document to a [`Policy`]: what it leaves out is filled in, and what
+//! only shows where several keys are seen together is checked.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::decode::{Decoder, Spanned};
+use super::lint::lint;
+use super::manifest::{Exemptions, Grant, ImageEntry, ImageUser, KnownImages, Manifest, Spec};
+use super::names::{GrantPattern, LONGEST_LABEL, PolicyName};
+use super::tree::Node;
+use super::{Capability, ExemptionLimits, Origin, Policy, effective};
+use crate::image::{self, ImagePattern, ImageTable, RegistryAliases};
+use crate::rules::{self, Action};
+
+/// What the policies of a load are built with.
+pub(super) struct Builder<'a> {
+    /// Has what a policy leaves out; nothing when `restricted` itself is built.
+    pub(super) base: Option<&'a Policy>,
+    /// The list of known images.
+    pub(super) known: &'a Known,
+    /// For warnings about grants that have ended.
+    pub(super) today: Option<Date>,
+    /// Takes what is wrong.
+    pub(super) decoder: &'a mut Decoder,
+}
+
+impl Builder<'_> {
+    /// The policy that `manifest`, decoded from `node`, describes.
+    pub(super) fn build(&mut self, node: &Node<'_>, manifest: Manifest) -> Option<Policy> {
+        let Manifest { metadata, spec, .. } = manifest;
+        let mut spec = spec.unwrap_or_default();
+        let stated = spec.rules.take().unwrap_or_default();
+        let rules = rules::Settings::complete(stated, self.base.map(|base| &base.rules))?;
+        self.check_user_rules(node, &rules);
+        self.check_added(node, &spec, &rules);
+        self.check_label(&metadata.name, &spec);
+        let policy = self.assemble(&metadata.name, &spec, rules)?;
+        lint(&metadata.name, &spec, &policy, self.today, self.decoder);
+        Some(policy)
+    }
+
+    fn assemble(
+        &self,
+        name: &Spanned<PolicyName>,
+        spec: &Spec,
+        rules: rules::Settings,
+    ) -> Option<Policy> {
+        let namespaces = spec.namespaces.as_deref().unwrap_or_default();
+        let known = spec.known_images.unwrap_or(true).then_some(self.known);
+        let own = ImageTable::new(spec.images.iter().flatten().map(entry).collect());
+        let images = match known {
+            Some(known) => own.followed_by(known.allowing(&rules.capabilities.allowed_add)),
+            None => own,
+        };
+        let aliases = spec.registry_aliases.as_ref().map(|aliases| aliases.0.clone());
+        let none = Exemptions::default();
+        let stated = spec.exemptions.as_ref().unwrap_or(&none);
+        let mut policy = Policy {
+            name: name.value.0.clone(),
+            revision: String::new(),
+            namespaces: namespaces.iter().map(|pattern| pattern.value.clone()).collect(),
+            by_label: spec.by_label.as_ref().is_some_and(|by_label| by_label.value),
+            rules,
+            images,
+            registry_aliases: RegistryAliases::new(aliases.unwrap_or_default()),
+            exemptions: limits(stated, self.base.map(|base| &base.exemptions))?,
+            exempt: spec.exempt.iter().flatten().map(grant).collect(),
+            origin: Origin {
+                name: self.decoder.place(name.span),
+                namespaces: namespaces.iter().map(|p| self.decoder.place(p.span)).collect(),
+            },
+        };
+        policy.revision = effective::revision(&policy, known.map(|known| known.revision.as_str()));
+        Some(policy)
+    }
+
+    /// `runAsNonRoot: enforce` gives a root container a uid, so there has to be one.
+    fn check_user_rules(&mut self, document: &Node<'_>, rules: &rules::Settings) {
+        let stated = document.get("spec").and_then(|spec| spec.get("rules"));
+        let Some(user) = stated.and_then(|rules| rules.get("runAsUser")) else { return };
+        let broken = rules.run_as_non_root.action == Action::Enforce
+            && rules.run_as_user.action == Action::Off;
+        if broken && !stated.is_some_and(|rules| self.decoder.failed_in(rules)) {
+            self.decoder.error(user.span, "`runAsUser: off` beside `runAsNonRoot: enforce`").hint(
+                format!(
+                    "enforcing replaces root by a uid: give runAsUser an action (`fill` and \
+                     {DEFAULT_UID} will do), or set `runAsNonRoot: fill`",
+                ),
+            );
+        }
+    }
+
+    /// An image entry adds only what the policy allows a container to add.
+    fn check_added(&mut self, document: &Node<'_>, spec: &Spec, rules: &rules::Settings) {
+        let stated = document.get("spec").and_then(|spec| spec.get("rules"));
+        if stated.is_some_and(|rules| self.decoder.failed_in(rules)) {
+            return;
+        }
+        let allowed = &rules.capabilities.allowed_add;
+        for added in spec.images.iter().flatten().flat_map(|e| e.add_capabilities.iter().flatten())
+        {
+            if !allowed.contains(&added.value) {
+                let name = added.value.as_str();
+                self.decoder
+                    .error(added.span, format!("`{name}` is not in `allowedAdd`"))
+                    .hint(format!("add `{name}` to `rules.capabilities.allowedAdd`"));
+            }
+        }
+    }
+
+    /// A label's value is shorter than a policy's name may be.
+    fn check_label(&mut self, name: &Spanned<PolicyName>, spec: &Spec) {
+        if let Some(by_label) = spec.by_label.as_ref().filter(|by_label| by_label.value)
+            && name.value.0.len() > LONGEST_LABEL
+        {
+            self.decoder
+                .error(by_label.span, "`byLabel` with a name longer than 63 characters")
+                .hint("a label's value cannot be longer; give the policy a shorter name");
+        }
+    }
+}
+
+/// The uid of `restricted`, for hints.
+const DEFAULT_UID: u16 = 1000;
+
+fn entry(entry: &ImageEntry) -> image::ImageEntry {
+    image::ImageEntry {
+        patterns: entry.patterns.iter().map(|pattern| pattern.value.pattern.clone()).collect(),
+        user: entry.user,
+        group: entry.group.as_ref().map(|group| group.value),
+        fs_group: entry.fs_group,
+        writable_paths: entry.writable_paths.clone(),
+        add_capabilities: entry
+            .add_capabilities
+            .iter()
+            .flatten()
+            .map(|added| added.value.clone())
+            .collect(),
+        image_is_root: entry.image_user == Some(ImageUser::Root),
+        reason: entry.reason.clone(),
+    }
+}
+
+fn limits(stated: &Exemptions, base: Option<&ExemptionLimits>) -> Option<ExemptionLimits> {
+    let allow = stated.allow.as_ref().map(|rules| rules.iter().copied().collect());
+    let max_days = stated.max_days.map(|days| days.0).or_else(|| base?.max_days);
+    let require_until = stated.require_until.or_else(|| Some(base?.require_until));
+    Some(ExemptionLimits {
+        allow: allow.or_else(|| Some(base?.allow))?,
+        require_reason: stated.require_reason.or_else(|| Some(base?.require_reason))?,
+        require_until: require_until? || max_days.is_some(),
+        max_days,
+        images: match &stated.images {
+            Some(images) => patterns(images),
+            None => base.map(|base| base.images.clone()).unwrap_or_default(),
+        },
+    })
+}
+
+fn grant(stated: &Grant) -> super::Grant {
+    let containers = stated.containers.iter().flatten();
+    super::Grant {
+        containers: containers.map(|name| name.value.0.clone()).collect(),
+        images: stated.images.as_deref().map(patterns).unwrap_or_default(),
+        rules: stated.rules.iter().map(|rule| rule.value).collect(),
+        until: stated.until.as_ref().map(|until| until.value.0),
+        reason: stated.reason.value.clone(),
+    }
+}
+
+fn patterns(patterns: &[Spanned<GrantPattern>]) -> Vec<ImagePattern> {
+    patterns.iter().map(|pattern| pattern.value.0.pattern.clone()).collect()
+}
+
+/// The list of known images that the policies of a load share.
+#[derive(Clone)]
+pub(super) struct Known {
+    table: Arc<ImageTable>,
+    revision: String,
+}
+
+impl Known {
+    pub(super) fn new(document: &KnownImages) -> Self {
+        let table = ImageTable::new(document.images.iter().map(entry).collect());
+        let revision = effective::table_revision(&table);
+        Self { table: Arc::new(table), revision }
+    }
+
+    /// The table for a policy that allows `allowed`: an entry adds no capability that
+    /// its policy does not allow.
+    fn allowing(&self, allowed: &[Capability]) -> Arc<ImageTable> {
+        let fits = |entry: &image::ImageEntry| {
+            entry.add_capabilities.iter().all(|added| allowed.contains(added))
+        };
+        if self.table.entries().iter().all(fits) {
+            return Arc::clone(&self.table);
+        }
+        let narrowed = self.table.entries().iter().cloned().map(|mut entry| {
+            entry.add_capabilities.retain(|added| allowed.contains(added));
+            entry
+        });
+        Arc::new(ImageTable::new(narrowed.collect()))
+    }
+
+    /// `policy` with this list in place of the one it was built with.
+    pub(super) fn given_to(&self, policy: Policy) -> Policy {
+        let table = self.allowing(&policy.rules.capabilities.allowed_add);
+        let mut policy = Policy { images: policy.images.followed_by(table), ..policy };
+        policy.revision = effective::revision(&policy, Some(&self.revision));
+        policy
+    }
+
+    /// Whether both are the same list.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.table, &other.table)
+    }
+}

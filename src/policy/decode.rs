@@ -1,0 +1,385 @@
+//! From the tree to typed values, with every error and not only the first.
+//!
+//! [`object!`], [`settings!`] and [`words!`] each take one definition and make of it
+//! the type, what decodes it and what describes it in the JSON Schema, so that the
+//! three cannot differ.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::diagnostic::{Diagnostic, Place, Severity, listed, nearest, quoted};
+use super::tree::{Node, Span, Value};
+use crate::rules::Action;
+
+/// Collects what is wrong with one file.
+pub(crate) struct Decoder {
+    pub(crate) file: Arc<str>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// A value that can be read from a node.
+pub(crate) trait Decode: Sized {
+    /// The value; nothing when an error was reported.
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self>;
+
+    /// The value of a key that is not there; nothing when the key is required.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Spanned<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+/// The settings of one rule.
+pub(crate) trait RuleSettings: Sized {
+    /// What a policy may state of them; every key may be left out.
+    type Stated: Decode + JsonSchema;
+
+    /// What the short form (the action alone) states.
+    fn short(action: Action) -> Self::Stated;
+
+    /// What is stated, and `base`'s for the rest. Nothing when something is in neither.
+    fn complete(stated: Self::Stated, base: Option<&Self>) -> Option<Self>;
+}
+
+/// A rule in a policy: its action alone, or a map.
+pub(crate) struct RuleEntry<S: RuleSettings>(pub(crate) S::Stated);
+
+impl Decoder {
+    pub(crate) fn new(file: &str) -> Self {
+        Self { file: file.into(), diagnostics: Vec::new() }
+    }
+
+    pub(crate) fn place(&self, span: Span) -> Place {
+        let Span { start, end, line, column } = span;
+        Place { file: Arc::clone(&self.file), line, column, span: start..end }
+    }
+
+    /// Reports an error; a hint may be added to what is returned.
+    pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+        self.push(Diagnostic::error(self.place(span), message))
+    }
+
+    /// Reports a warning; a hint may be added to what is returned.
+    pub(crate) fn warning(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+        self.push(Diagnostic::warning(self.place(span), message))
+    }
+
+    /// Reports that `node` is something else than `what`. Says nothing of a node
+    /// that was already reported.
+    pub(crate) fn expected(&mut self, node: &Node<'_>, what: &str) -> Option<&mut Diagnostic> {
+        if matches!(node.value, Value::Broken) {
+            return None;
+        }
+        Some(self.error(node.span, format!("expected {what}, found {}", node.found())))
+    }
+
+    /// Whether an error was reported within `node`. What only follows from it is then
+    /// better left unsaid.
+    pub(crate) fn failed_in(&self, node: &Node<'_>) -> bool {
+        let extent = node.extent();
+        self.diagnostics
+            .iter()
+            .any(|d| d.severity == Severity::Error && extent.contains(&d.place.span.start))
+    }
+
+    /// Reports that `word` is not one of `words`.
+    pub(crate) fn unknown(&mut self, span: Span, noun: &str, word: &str, words: &[&str]) {
+        let error = self.error(span, format!("unknown {noun} {}", quoted(word)));
+        match nearest(word, words) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!("one of {}", listed(words.iter().copied()))),
+        };
+    }
+
+    /// The text of a string. Numbers and booleans are none: YAML may have changed
+    /// how they were written.
+    pub(crate) fn string<'n>(&mut self, node: &'n Node<'_>, what: &str) -> Option<&'n str> {
+        let other = node.is_null() || node.bool().is_some() || node.is_number();
+        match node.text() {
+            Some(text) if !other => Some(text),
+            _ => {
+                let error = self.expected(node, what)?;
+                if other && !error.message.ends_with("nothing") {
+                    error.hint("YAML reads this as a number or a boolean; put it in quotes");
+                }
+                None
+            }
+        }
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
+        let at = self.diagnostics.len();
+        self.diagnostics.push(diagnostic);
+        #[expect(clippy::indexing_slicing, reason = "it was pushed on the line above")]
+        &mut self.diagnostics[at]
+    }
+}
+
+/// A map whose keys are known.
+pub(crate) struct Fields<'n, 's> {
+    node: &'n Node<'s>,
+}
+
+impl<'n, 's> Fields<'n, 's> {
+    /// The map that `node` is, once its keys are looked at.
+    pub(crate) fn of(
+        node: &'n Node<'s>,
+        noun: &str,
+        keys: &[&str],
+        decoder: &mut Decoder,
+    ) -> Option<Self> {
+        let Value::Map(entries) = &node.value else {
+            decoder.expected(node, &format!("a map with {}", listed(keys.iter().copied())));
+            return None;
+        };
+        for (key, _) in entries {
+            match key.text() {
+                Some(name) if !keys.contains(&name) => decoder.unknown(key.span, noun, name, keys),
+                _ => {}
+            }
+        }
+        Some(Self { node })
+    }
+
+    /// The value of one key.
+    pub(crate) fn get<T: Decode>(&self, key: &str, decoder: &mut Decoder) -> Option<T> {
+        match self.node.get(key) {
+            // Kubernetes takes null for absent.
+            Some(node) if node.is_null() && T::absent().is_some() => T::absent(),
+            Some(node) => T::decode(node, decoder),
+            None => T::absent().or_else(|| {
+                decoder.error(self.node.span, format!("missing key `{key}`"));
+                None
+            }),
+        }
+    }
+}
+
+/// What cannot be read was reported and then counts as absent, so that the rest is
+/// looked at too. The policy it stands in is never used.
+impl<T: Decode> Decode for Option<T> {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        Some(if node.is_null() { None } else { T::decode(node, decoder) })
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+/// Likewise: an item that cannot be read was reported and is left out.
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let Value::List(items) = &node.value else {
+            let error = decoder.expected(node, "a list")?;
+            if let Some(text) = node.text().filter(|text| !text.is_empty()) {
+                error.hint(format!("write `[{text}]`"));
+            }
+            return None;
+        };
+        Some(items.iter().filter_map(|item| T::decode(item, decoder)).collect())
+    }
+}
+
+impl<T: Decode> Decode for Spanned<T> {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        Some(Self { value: T::decode(node, decoder)?, span: node.span })
+    }
+}
+
+impl Decode for bool {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        node.bool().or_else(|| {
+            decoder.expected(node, "`true` or `false`");
+            None
+        })
+    }
+}
+
+impl Decode for String {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        decoder.string(node, "text").map(str::to_owned)
+    }
+}
+
+impl<S: RuleSettings> Decode for RuleEntry<S> {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        match node.value {
+            Value::Scalar { .. } => Action::decode(node, decoder).map(|a| Self(S::short(a))),
+            _ => S::Stated::decode(node, decoder).map(Self),
+        }
+    }
+}
+
+impl<S: RuleSettings> JsonSchema for RuleEntry<S> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        S::Stated::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (short, long) = (Action::json_schema(generator), S::Stated::json_schema(generator));
+        json_schema!({ "anyOf": [short, long] })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Spanned<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// Declares a map with known keys: the type, its decoder and its schema.
+///
+/// `object!(struct Name as "noun" { field: Type = "key", … } check function)`: `noun`
+/// is what its keys are called in errors. `check`, when given, looks at the whole
+/// once it is decoded and reports what is wrong with it.
+macro_rules! object {
+    (
+        $( #[$meta:meta] )*
+        $vis:vis struct $name:ident as $noun:literal {
+            $( $( #[doc = $doc:literal] )* $field:ident: $type:ty = $key:literal, )*
+        }
+        $( check $check:path )?
+    ) => {
+        #[derive(schemars::JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        $( #[$meta] )*
+        $vis struct $name {
+            $( $( #[doc = $doc] )* #[schemars(rename = $key)] pub(crate) $field: $type, )*
+        }
+
+        impl $crate::policy::decode::Decode for $name {
+            fn decode(
+                node: &$crate::policy::tree::Node<'_>,
+                decoder: &mut $crate::policy::decode::Decoder,
+            ) -> Option<Self> {
+                let keys = &[$( $key, )*];
+                let fields = $crate::policy::decode::Fields::of(node, $noun, keys, decoder)?;
+                $( let $field = fields.get($key, decoder); )*
+                let decoded = Self { $( $field: $field?, )* };
+                $( $check(&decoded, node, decoder); )?
+                Some(decoded)
+            }
+        }
+    };
+}
+
+/// Declares the settings of a rule: the `Settings` that the rule reads, and
+/// `Stated`, what a policy may say of them.
+macro_rules! settings {
+    (
+        $( #[$meta:meta] )*
+        pub struct Settings {
+            $( $( #[doc = $doc:literal] )* pub $field:ident: $type:ty = $key:literal, )*
+        }
+    ) => {
+        $( #[$meta] )*
+        #[derive(Clone, Debug, serde::Serialize)]
+        pub struct Settings {
+            $( $( #[doc = $doc] )* #[serde(rename = $key)] pub $field: $type, )*
+        }
+
+        $crate::policy::decode::object! {
+            #[derive(Default)]
+            #[schemars(inline)]
+            pub(crate) struct Stated as "key" {
+                $( $( #[doc = $doc] )* $field: Option<$type> = $key, )*
+            }
+        }
+
+        impl $crate::policy::decode::RuleSettings for Settings {
+            type Stated = Stated;
+
+            fn short(action: Action) -> Stated {
+                Stated { action: Some(action), ..Stated::default() }
+            }
+
+            fn complete(stated: Stated, base: Option<&Self>) -> Option<Self> {
+                Some(Self {
+                    $( $field: stated
+                        .$field
+                        .or_else(|| base.map(|base| base.$field.clone()))
+                        .or_else(<$type as $crate::policy::decode::Decode>::absent)?, )*
+                })
+            }
+        }
+    };
+}
+
+/// Declares the words of an enum: how they are read, written and described.
+macro_rules! words {
+    ($name:ident as $noun:literal { $( $variant:ident = $word:literal, )* }) => {
+        impl $crate::policy::decode::Decode for $name {
+            fn decode(
+                node: &$crate::policy::tree::Node<'_>,
+                decoder: &mut $crate::policy::decode::Decoder,
+            ) -> Option<Self> {
+                let words = &[$( $word, )*];
+                let Some(text) = node.text() else {
+                    decoder.expected(node, $noun);
+                    return None;
+                };
+                match text {
+                    $( $word => Some(Self::$variant), )*
+                    _ => {
+                        decoder.unknown(node.span, $noun, text, words);
+                        None
+                    }
+                }
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(match self { $( Self::$variant => $word, )* })
+            }
+        }
+
+        $crate::policy::decode::inline_schema!($name, { "enum": [$( $word, )*] });
+    };
+}
+
+/// Gives a type a schema that is written where it is used.
+macro_rules! inline_schema {
+    ($type:ty, $schema:tt) => {
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    };
+}
+
+pub(crate) use {inline_schema, object, settings, words};

@@ -1,0 +1,175 @@
+//! What is said about a policy file: where, what, and what to do about it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The text of one policy file.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The name it has in diagnostics: the path as the reader was given it.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// A stretch of text in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file's name, as its [`Source`] has it.
+    pub file: Arc<str>,
+    /// The line on which it begins, from 1.
+    pub line: usize,
+    /// The column on which it begins, from 1, in characters.
+    pub column: usize,
+    /// The bytes of the text.
+    pub span: Range<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Whether a diagnostic keeps the policy from being used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The policy cannot be used.
+    Error,
+    /// The policy is used; somebody should look at it.
+    Warning,
+}
+
+impl Severity {
+    /// The word for people and for JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// One thing that is wrong, or worth a look, in a policy file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where it is.
+    pub place: Place,
+    /// What it is: lower case, no full stop, the offending text in backticks.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Another place that belongs to it, and what is there.
+    pub related: Option<(Place, String)>,
+}
+
+impl Diagnostic {
+    /// An error at `place`.
+    pub fn error(place: Place, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, place, message.into())
+    }
+
+    /// A warning at `place`.
+    pub fn warning(place: Place, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, place, message.into())
+    }
+
+    fn new(severity: Severity, place: Place, message: String) -> Self {
+        Self { severity, place, message, hint: None, related: None }
+    }
+
+    /// Adds what to do about it.
+    pub fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds another place that belongs to it.
+    pub fn related(&mut self, place: Place, message: impl Into<String>) -> &mut Self {
+        self.related = Some((place, message.into()));
+        self
+    }
+}
+
+/// One line, for logs: `file:line:column: error: message (hint)`.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.place, self.severity.as_str(), self.message)?;
+        if let Some((place, message)) = &self.related {
+            write!(f, "; {message} at {place}")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The word of `words` that somebody probably meant by `word`.
+///
+/// Case, `-` and `_` do not count: `run_as_user` means `runAsUser`. Otherwise at
+/// most a third of the letters may differ, so that a hint is never a wild guess.
+pub(crate) fn nearest<'w>(word: &str, words: &[&'w str]) -> Option<&'w str> {
+    let plain = |word: &str| word.replace(['-', '_', ' '], "").to_lowercase();
+    let given = plain(word);
+    let distance = |known: &str| strsim::osa_distance(&given, &plain(known));
+    let (best, distance) = words.iter().map(|w| (*w, distance(w))).min_by_key(|(_, d)| *d)?;
+    (distance <= best.chars().count().div_ceil(3).min(3)).then_some(best)
+}
+
+/// `` `a`, `b`, `c` ``
+pub(crate) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    let words: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    words.join(", ")
+}
+
+/// A piece of input fit to stand in a message: on one line, without control
+/// characters, and no longer than a line can bear.
+pub(crate) fn quoted(text: &str) -> String {
+    /// Enough to recognise what was written.
+    const LONGEST: usize = 60;
+    let mut out = String::from("`");
+    for (count, c) in text.chars().enumerate() {
+        if count == LONGEST {
+            out.push('…');
+            break;
+        }
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('`');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_near() {
+        let words = ["runAsUser", "runAsGroup", "enforce", "off"];
+        for (word, expected) in [
+            ("runAsUsr", Some("runAsUser")),
+            ("run_as_user", Some("runAsUser")),
+            ("RunAsGroup", Some("runAsGroup")),
+            ("enforced", Some("enforce")),
+            ("of", Some("off")),
+            ("seccomp", None),
+            ("no", None),
+        ] {
+            assert_eq!(nearest(word, &words), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn quoted_input_cannot_break_a_line() {
+        assert_eq!(quoted("a\nb"), "`a\\nb`");
+        assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
+    }
+}

@@ -1,0 +1,198 @@
+//! What a policy comes to once everything it leaves out is filled in: the content
+//! its revision is computed from, and the document `policy show` prints.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::names::API_VERSION;
+use super::{ExemptionLimits, Grant, Policy, WritablePath};
+use crate::image::{EntryFsGroup, EntryUser, ImageEntry, ImagePattern, ImageTable};
+use crate::policy::{Capability, GroupId};
+use crate::rules::{self, RuleSet};
+
+/// A policy as a `HardeningPolicy` document that leaves nothing out. Reading it again
+/// gives a policy of the same revision, as long as the known images are the same.
+pub fn document(policy: &Policy) -> impl Serialize + '_ {
+    Document {
+        api_version: API_VERSION,
+        kind: "HardeningPolicy",
+        metadata: Metadata { name: &policy.name },
+        spec: Spec {
+            namespaces: policy.namespaces.iter().map(ToString::to_string).collect(),
+            by_label: policy.by_label,
+            content: Content::of(policy, policy.images.known().is_some()),
+        },
+    }
+}
+
+/// The first 12 hexadecimal digits of the SHA-256 of what `policy` does, where
+/// `known` stands for the known images it uses. Neither its name nor its namespaces
+/// count.
+pub(super) fn revision(policy: &Policy, known: Option<&str>) -> String {
+    hash(&Content::of(policy, known))
+}
+
+/// The same for a list of known images.
+pub(super) fn table_revision(table: &ImageTable) -> String {
+    hash(&entries(table))
+}
+
+/// Hashes the JSON of `content`. It is canonical: the fields stand in the order of
+/// their declaration, there are no floats, and maps are sorted.
+fn hash<T: Serialize>(content: &T) -> String {
+    /// Enough to tell revisions apart, short enough to read aloud.
+    const BYTES: usize = 6;
+    let json = serde_json::to_vec(content).unwrap_or_default();
+    Sha256::digest(json).iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'p> {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: Metadata<'p>,
+    spec: Spec<'p>,
+}
+
+#[derive(Serialize)]
+struct Metadata<'p> {
+    name: &'p str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec<'p> {
+    namespaces: Vec<String>,
+    by_label: bool,
+    #[serde(flatten)]
+    content: Content<'p, bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Content<'p, K> {
+    rules: &'p rules::Settings,
+    images: Vec<Entry<'p>>,
+    known_images: K,
+    registry_aliases: BTreeMap<&'p str, &'p str>,
+    exemptions: Exemptions<'p>,
+    exempt: Vec<Exempt<'p>>,
+}
+
+impl<'p, K> Content<'p, K> {
+    fn of(policy: &'p Policy, known_images: K) -> Self {
+        Self {
+            rules: &policy.rules,
+            images: entries(&policy.images),
+            known_images,
+            registry_aliases: policy.registry_aliases.iter().collect(),
+            exemptions: Exemptions::of(&policy.exemptions),
+            exempt: policy.exempt.iter().map(Exempt::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'p> {
+    r#match: Vec<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_as_user: Option<EntryUser>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_as_group: Option<GroupId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fs_group: Option<EntryFsGroup>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writable_paths: Option<&'p [WritablePath]>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    add_capabilities: &'p [Capability],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_user: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'p str>,
+}
+
+fn entries(table: &ImageTable) -> Vec<Entry<'_>> {
+    table.entries().iter().map(Entry::of).collect()
+}
+
+impl<'p> Entry<'p> {
+    fn of(entry: &'p ImageEntry) -> Self {
+        let ImageEntry {
+            patterns,
+            user,
+            group,
+            fs_group,
+            writable_paths,
+            add_capabilities,
+            image_is_root,
+            reason,
+        } = entry;
+        Self {
+            r#match: texts(patterns),
+            run_as_user: *user,
+            run_as_group: *group,
+            fs_group: *fs_group,
+            writable_paths: writable_paths.as_deref(),
+            add_capabilities,
+            image_user: image_is_root.then_some("root"),
+            reason: reason.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Exemptions<'p> {
+    allow: RuleSet,
+    require_reason: bool,
+    require_until: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_days: Option<u32>,
+    images: Vec<&'p str>,
+}
+
+impl<'p> Exemptions<'p> {
+    fn of(limits: &'p ExemptionLimits) -> Self {
+        let ExemptionLimits { allow, require_reason, require_until, max_days, images } = limits;
+        Self {
+            allow: *allow,
+            require_reason: *require_reason,
+            require_until: *require_until,
+            max_days: *max_days,
+            images: texts(images),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Exempt<'p> {
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    containers: &'p [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<&'p str>,
+    rules: RuleSet,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    reason: &'p str,
+}
+
+impl<'p> Exempt<'p> {
+    fn of(grant: &'p Grant) -> Self {
+        let Grant { containers, images, rules, until, reason } = grant;
+        Self {
+            containers,
+            images: texts(images),
+            rules: *rules,
+            until: until.map(|date| date.to_string()),
+            reason,
+        }
+    }
+}
+
+fn texts(patterns: &[ImagePattern]) -> Vec<&str> {
+    patterns.iter().map(ImagePattern::as_str).collect()
+}

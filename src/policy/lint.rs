@@ -1,0 +1,93 @@
+//! What is allowed in a policy and still deserves a look.
+
+use jiff::civil::Date;
+
+use super::Policy;
+use super::decode::{Decoder, Spanned};
+use super::manifest::{Grant, Spec};
+use super::names::{PatternText, PolicyName};
+
+/// Warns about a policy that was read. `today` is for the grants' last days; without
+/// it they are not judged.
+pub(super) fn lint(
+    name: &Spanned<PolicyName>,
+    spec: &Spec,
+    policy: &Policy,
+    today: Option<Date>,
+    decoder: &mut Decoder,
+) {
+    unused(name, policy, decoder);
+    for entry in spec.images.iter().flatten() {
+        entry.patterns.iter().for_each(|pattern| tagless(&pattern.value, pattern.span, decoder));
+    }
+    shadowed(spec, policy, decoder);
+    let limits = spec.exemptions.iter().flat_map(|limits| limits.images.iter().flatten());
+    let grants = spec.exempt.iter().flatten();
+    let granted = grants.clone().flat_map(|grant| grant.images.iter().flatten());
+    for Spanned { value, span } in limits.chain(granted) {
+        tagless(&value.0, *span, decoder);
+    }
+    grants.for_each(|grant| judge_grant(grant, today, decoder));
+}
+
+/// A policy that nobody can come to.
+fn unused(name: &Spanned<PolicyName>, policy: &Policy, decoder: &mut Decoder) {
+    if policy.namespaces.is_empty() && !policy.by_label {
+        decoder
+            .warning(name.span, format!("the policy `{}` is never used", policy.name))
+            .hint("give it `namespaces`, or `byLabel: true`");
+    }
+}
+
+/// A pattern without a tag is completed as an image's name would be.
+fn tagless(pattern: &PatternText, span: super::Span, decoder: &mut Decoder) {
+    let PatternText { written, pattern } = pattern;
+    if pattern.as_str().ends_with(":latest") && !written.ends_with(":latest") {
+        decoder
+            .warning(span, format!("`{written}` has no tag, so it matches only `:latest`"))
+            .hint(format!("write `{written}:*` for every tag"));
+    }
+}
+
+/// An earlier entry that matches everything a later one could.
+fn shadowed(spec: &Spec, policy: &Policy, decoder: &mut Decoder) {
+    let entries = spec.images.iter().flatten();
+    for (index, entry) in entries.clone().enumerate() {
+        for Spanned { value, span } in &entry.patterns {
+            let earlier = policy.images.position(value.pattern.as_str());
+            let Some(earlier) = earlier.filter(|earlier| *earlier < index) else { continue };
+            let winner = entries.clone().nth(earlier).and_then(|winner| {
+                winner.patterns.iter().find(|p| p.value.pattern.matches(value.pattern.as_str()))
+            });
+            let message = format!("`{}` is never reached", value.written);
+            let place = winner.map(|winner| decoder.place(winner.span));
+            let warning = decoder.warning(*span, message);
+            warning.hint("the first entry that matches wins: put the narrower one first");
+            if let Some((winner, place)) = winner.zip(place) {
+                let text = format!("`{}` matches all that it matches", winner.value.written);
+                warning.related(place, text);
+            }
+        }
+    }
+}
+
+fn judge_grant(grant: &Grant, today: Option<Date>, decoder: &mut Decoder) {
+    if let Some(containers) = &grant.containers
+        && grant.images.is_none()
+        && let Some(first) = containers.first()
+    {
+        decoder
+            .warning(
+                first.span,
+                format!("anyone can call a container `{}` and be exempt", first.value.0),
+            )
+            .hint("add `images`, so that only these images are");
+    }
+    if let Some(until) = grant.until.as_ref()
+        && today.is_some_and(|today| until.value.0 < today)
+    {
+        decoder
+            .warning(until.span, format!("this exemption ended after `{}`", until.value.0))
+            .hint("remove it, or give it a new date");
+    }
+}
