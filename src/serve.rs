@@ -328,6 +328,9 @@ impl Config {
         if self.workers == 0 {
             bail!("the number of workers must be at least 1");
         }
+        if self.poll_interval.is_zero() {
+            bail!("the poll interval must be above zero");
+        }
         if self.max_body > self.max_body_total / 4 * 3 {
             bail!(
                 "the budget of {} bytes for all bodies must be at least a third above the limit \
@@ -388,10 +391,16 @@ fn load_policies(
     readiness: &Arc<Readiness>,
 ) -> anyhow::Result<(Arc<Store>, Option<Poller<PolicySource>>)> {
     let (store, poller) = match policies {
-        Policies::Embedded => (Store::new(PolicySet::default()), None),
+        Policies::Embedded => {
+            let embedded = PolicySet::new(Vec::new());
+            (Store::new(embedded.map_err(|_| anyhow!("the compiled-in policy is bad"))?), None)
+        }
         Policies::Files(files) => {
             let texts = (files.read)().map_err(anyhow::Error::msg)?;
-            let store = Store::new((files.parse)(&texts).map_err(anyhow::Error::msg)?);
+            let loaded = files.parse(&texts).map_err(|wrong| {
+                anyhow!("in `{}`:\n{}", files.name, (files.render)(&wrong, &texts).trim_end())
+            })?;
+            let store = Store::new(loaded);
             let source = PolicySource {
                 files: files.clone(),
                 store: Arc::clone(&store),

@@ -1,6 +1,5 @@
 //! The webhook's listener: HTTP requests to reviews and back.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,9 +12,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt as _;
-use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -23,7 +20,7 @@ use super::connection::Talk;
 use super::limits::{Budget, Reservation};
 use super::metrics::Metrics;
 use super::readiness::Readiness;
-use super::store::Store;
+use super::store::{Store, today};
 use crate::admission::{Answer, Endpoint, Facts, Mode, NotAReview};
 use crate::policy::PolicySet;
 
@@ -144,8 +141,7 @@ impl Hook {
         }));
         let Answer { body, facts } = match reviewed {
             Ok(answer) => answer.map_err(|NotAReview(why)| Refusal::NotAReview(one_line(&why)))?,
-            Err(panic) => {
-                forget(panic);
+            Err(_) => {
                 self.metrics.panics.inc();
                 return Err(Refusal::Panicked);
             }
@@ -273,16 +269,6 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
 fn announced_length(headers: &HeaderMap) -> Option<usize> {
     // The dispatcher has refused what is not a number.
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// Today, in UTC: exemptions end by it.
-fn today() -> Date {
-    TimeZone::UTC.to_datetime(Timestamp::now()).date()
-}
-
-/// A panic's payload may itself panic when it is dropped, and holds what nobody reads.
-fn forget(payload: Box<dyn Any + Send>) {
-    std::mem::forget(payload);
 }
 
 /// The longest line of an error that repeats a part of the request.

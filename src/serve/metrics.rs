@@ -112,7 +112,7 @@ pub struct Metrics {
     pub certificate_reloads: Reloads,
     /// When the certificate in force ends, in Unix time.
     pub certificate_expiry: Gauge,
-    /// How many policies are in force, the compiled-in one included where it is the fallback.
+    /// How many policies were loaded from files.
     pub policies: Gauge,
     /// Connections of the webhook's listener.
     pub connections: Gauge,
@@ -187,7 +187,7 @@ impl Metrics {
                 "certificate_expiry_seconds",
                 "When the serving certificate ends, in Unix time",
             ),
-            policies: register(r, "policies", "Policies in force"),
+            policies: register(r, "policies", "Policies loaded from files"),
             connections: register(r, "connections", "Open connections of the webhook"),
             connections_over_limit,
             connections_dropped,

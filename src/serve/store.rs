@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
-use tracing::info;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use tracing::{info, warn};
 
 use super::certs::{CertificateFiles, Identity, PemPair};
 use super::metrics::{Metrics, PolicyRow, Reloads};
 use super::poll::{Digest, Source, digest};
 use super::readiness::Readiness;
 use super::tls::InForce;
-use crate::policy::PolicySet;
+use crate::policy::{self, Diagnostic, PolicySet};
 
 /// The policies in force, with the counters of each.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub struct Loaded {
 impl Loaded {
     /// `policies`, none of them counted yet.
     pub fn new(policies: PolicySet) -> Self {
-        let rows = PolicyRow::table(policies.names());
+        let rows = PolicyRow::table(names(&policies));
         Self { policies, rows, none: PolicyRow::new("") }
     }
 
@@ -36,6 +38,11 @@ impl Loaded {
     pub fn row(&self, policy: Option<&str>) -> &PolicyRow {
         policy.and_then(|name| self.rows.get(name)).unwrap_or(&self.none)
     }
+}
+
+fn names(policies: &PolicySet) -> impl Iterator<Item = &str> {
+    let loaded = policies.policies().iter().chain([policies.fallback()]);
+    loaded.map(|policy| policy.name.as_str())
 }
 
 /// Where the policies in force are found.
@@ -61,25 +68,38 @@ impl Store {
     }
 }
 
-/// A file of policies: its name and its text.
-pub type PolicyText = (String, String);
-
 /// Reads the files, and says why it could not.
-type ReadPolicies = dyn Fn() -> Result<Vec<PolicyText>, String> + Send + Sync;
+type ReadPolicies = dyn Fn() -> Result<Vec<policy::Source>, String> + Send + Sync;
 
-/// Turns files into policies, or says everything that is wrong with them.
-type ParsePolicies = dyn Fn(&[PolicyText]) -> Result<PolicySet, String> + Send + Sync;
-
-/// Where policies come from. What reads and parses them is given by the caller, so that
-/// every command reads a policy directory in the same way.
+/// Where policies come from. Reading and rendering are given by the caller, so that every
+/// command reads a policy directory, and complains about it, in the same way.
 #[derive(Clone)]
 pub struct PolicyFiles {
     /// The path, for people.
     pub name: String,
     /// Reads the files.
     pub read: Arc<ReadPolicies>,
-    /// Parses them.
-    pub parse: Arc<ParsePolicies>,
+    /// Shows what is wrong with them to who starts the server.
+    pub render: fn(&[Diagnostic], &[policy::Source]) -> String,
+}
+
+impl PolicyFiles {
+    /// The policies in `files`. What deserves a look goes to the log.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn parse(&self, files: &[policy::Source]) -> Result<PolicySet, Vec<Diagnostic>> {
+        let (policies, warnings) = PolicySet::load(files, Some(today()))?;
+        for warning in &warnings {
+            warn!(%warning, "a policy deserves a look");
+        }
+        Ok(policies)
+    }
+}
+
+/// Today, in UTC: exemptions end by it.
+pub fn today() -> Date {
+    TimeZone::UTC.to_datetime(Timestamp::now()).date()
 }
 
 impl fmt::Debug for PolicyFiles {
@@ -102,20 +122,23 @@ pub struct PolicySource {
 }
 
 impl Source for PolicySource {
-    type Content = Vec<PolicyText>;
+    type Content = Vec<policy::Source>;
 
     const WHAT: &'static str = "policies";
 
-    fn read(&self) -> Result<Vec<PolicyText>, String> {
+    fn read(&self) -> Result<Vec<policy::Source>, String> {
         (self.files.read)()
     }
 
-    fn digest(content: &Vec<PolicyText>) -> Digest {
-        digest(content.iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]))
+    fn digest(content: &Vec<policy::Source>) -> Digest {
+        digest(content.iter().flat_map(|file| [file.name.as_bytes(), file.text.as_bytes()]))
     }
 
-    fn put_in_force(&self, content: Vec<PolicyText>) -> Result<(), String> {
-        let policies = (self.files.parse)(&content)?;
+    fn put_in_force(&self, content: Vec<policy::Source>) -> Result<(), String> {
+        let policies = self.files.parse(&content).map_err(|wrong| {
+            let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+            lines.join("; ")
+        })?;
         let gone = self.store.replace(policies);
         self.metrics.forget_policies(gone.iter().map(String::as_str));
         note_policies(&self.store, &self.metrics, &self.readiness);
@@ -134,7 +157,7 @@ impl Source for PolicySource {
 /// Tells metrics, readiness and log which policies are in force.
 pub fn note_policies(store: &Store, metrics: &Metrics, readiness: &Readiness) {
     let loaded = store.load();
-    let count = loaded.rows.len();
+    let count = loaded.policies.policies().len();
     metrics.policies.set(i64::try_from(count).unwrap_or(i64::MAX));
     readiness.policies_in_force(count);
     info!(policies = count, "policies in force");
