@@ -1,9 +1,23 @@
 //! AdmissionReview bytes to AdmissionReview bytes (`admission.k8s.io/v1`).
+//!
+//! The hot path reads a review once, in one pass over the bytes, into the view that the
+//! engine works on. Only when that fails is it read again to tell what is wrong.
+
+mod advise;
+mod read;
+mod respond;
+
+use std::fmt::Write;
 
 use jiff::civil::Date;
 
-use crate::policy::PolicySet;
+use crate::harden::{Context, Scope, harden};
+use crate::outcome::{Outcome, RuleResult, Skip};
+use crate::pod::{Metadata, Pod};
+use crate::policy::{Policy, PolicySet};
 use crate::rules::RuleName;
+use read::{Asks, Request, Unreadable};
+use respond::Response;
 
 /// What the namespace opted in to, and which question is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +79,7 @@ pub struct Facts {
     pub dry_run: bool,
     /// What became of it.
     pub verdict: Verdict,
-    /// For each finding: the rule and the word of its result ([`crate::outcome::RuleResult::WORDS`]).
+    /// For each finding: the rule and the word of its result ([`RuleResult::WORDS`]).
     pub results: Vec<(RuleName, &'static str)>,
     /// For each finding that was skipped: the rule and the name of the reason.
     pub skips: Vec<(RuleName, &'static str)>,
@@ -118,10 +132,199 @@ pub struct NotAReview(pub String);
 /// When `body` is not an AdmissionReview of `admission.k8s.io/v1` with a request that
 /// has a uid; everything else gets an answer.
 pub fn review(
-    _body: &[u8],
-    _endpoint: Endpoint<'_>,
-    _policies: &PolicySet,
-    _date: Date,
+    body: &[u8],
+    endpoint: Endpoint<'_>,
+    policies: &PolicySet,
+    date: Date,
 ) -> Result<Answer, NotAReview> {
-    Err(NotAReview("not yet".to_owned()))
+    if endpoint.mode == Mode::Advise {
+        return advise::review(body, endpoint, policies, date);
+    }
+    let (request, object, old) = match read::pod_request(body)? {
+        Ok(read) => read,
+        Err(unreadable) => return Ok(answer_unreadable(&unreadable, endpoint.mode)),
+    };
+    let mut facts = Facts::of(&request);
+    let ephemeral = match request.asks() {
+        Asks::CreatePod => false,
+        Asks::DebugPod => true,
+        Asks::Other => return Ok(ignored(facts)),
+    };
+    let Some(pod) = object.filter(|pod| matches!(&*pod.kind, "" | "Pod")) else {
+        return Ok(ignored(facts));
+    };
+    facts.name_by(&pod.metadata);
+    let known: Vec<&str> = old
+        .iter()
+        .flat_map(Pod::ephemeral_containers)
+        .map(|placed| &*placed.container.name)
+        .collect();
+    let scope = if ephemeral { Scope::Ephemeral { known: &known } } else { Scope::Create };
+    let (policy, missing) = choose(policies, endpoint, &request.namespace);
+    let context = Context { date, scope, provenance: true, root: "", reserved_volumes: &[] };
+    let outcome = harden(&pod, policy, &context);
+    Ok(answer(facts, endpoint.mode, policy, &outcome, missing))
+}
+
+/// The policy for a review, and the name that its path asked for in vain. A policy that is
+/// not loaded must not stop a namespace's pods: they get the namespace's own.
+fn choose<'s, 'e>(
+    policies: &'s PolicySet,
+    endpoint: Endpoint<'e>,
+    namespace: &str,
+) -> (&'s Policy, Option<&'e str>) {
+    match endpoint.policy {
+        None => (policies.for_namespace(namespace), None),
+        Some(name) => match policies.by_name(name) {
+            Some(policy) => (policy, None),
+            None => (policies.for_namespace(namespace), Some(name)),
+        },
+    }
+}
+
+fn answer(
+    mut facts: Facts,
+    mode: Mode,
+    policy: &Policy,
+    outcome: &Outcome<'_>,
+    missing: Option<&str>,
+) -> Answer {
+    let dry = mode != Mode::Enforce;
+    // Advice is about what a person should act on; only an audit lists what would be set.
+    let mut warnings = outcome.warnings(mode == Mode::Audit);
+    if let Some(name) = missing {
+        let name = crate::exemption::printable(name, 63);
+        warnings.insert(
+            0,
+            format!("ironhull: policy {name} is not loaded; {} is applied", policy.name),
+        );
+    }
+    facts.count(policy, outcome);
+    facts.warnings = warnings.len();
+    facts.verdict = match (outcome.changes(), dry) {
+        (false, _) => Verdict::Unchanged,
+        (true, false) => Verdict::Patched,
+        (true, true) => Verdict::WouldPatch,
+    };
+    let body = Response {
+        uid: &facts.uid,
+        allowed: true,
+        patch: if dry { None } else { Some(&outcome.patch) },
+        warnings: &warnings,
+        audit: audit_annotations(policy, outcome, dry),
+        refusal: None,
+    }
+    .to_bytes();
+    Answer { body, facts }
+}
+
+/// What the API server's audit log keeps: plain keys, each value bounded.
+fn audit_annotations(
+    policy: &Policy,
+    outcome: &Outcome<'_>,
+    dry: bool,
+) -> Vec<(&'static str, String)> {
+    let mut audit = vec![("policy", format!("{}@{}", policy.name, policy.revision))];
+    let mut set = String::new();
+    for rule in RuleName::ALL {
+        let changed = outcome.findings.iter().filter(|f| f.rule == *rule && f.result.changes());
+        let names: Vec<_> = changed.map(|finding| outcome.subject_name(finding.subject)).collect();
+        if !names.is_empty() {
+            let separator = if set.is_empty() { "" } else { "; " };
+            let _ = write!(set, "{separator}{rule}: {}", names.join(", "));
+        }
+    }
+    if !set.is_empty() {
+        audit.push((if dry { "would-set" } else { "set" }, bounded(set)));
+    }
+    if !outcome.exemptions.is_empty() {
+        let exempt = outcome.exemptions.iter();
+        let exempt: Vec<_> =
+            exempt.map(|e| format!("{}: {e}", outcome.subject_name(e.subject))).collect();
+        audit.push(("exempt", bounded(exempt.join("; "))));
+    }
+    if let Some(skip) = outcome.left_alone {
+        audit.push(("left-alone", skip.as_str().to_owned()));
+    }
+    audit
+}
+
+/// The longest value of an audit annotation: long enough for a pod of ordinary size,
+/// short enough that thousands a minute do not flood the audit log.
+const MAX_AUDIT_VALUE: usize = 1024;
+
+fn bounded(text: String) -> String {
+    crate::exemption::printable(&text, MAX_AUDIT_VALUE).into_owned()
+}
+
+fn ignored(facts: Facts) -> Answer {
+    Answer { body: Response::allowed(&facts.uid).to_bytes(), facts }
+}
+
+/// A pod that cannot be read: a namespace that asked for enforcement never lets an unseen
+/// pod through.
+fn answer_unreadable(unreadable: &Unreadable<'_>, mode: Mode) -> Answer {
+    let Unreadable { request, why } = unreadable;
+    let mut facts = Facts::of(request);
+    if mode != Mode::Advise && request.asks() == Asks::Other {
+        return ignored(facts);
+    }
+    let said = crate::exemption::printable(why, 90);
+    let message = format!("ironhull cannot read the object: {said}");
+    let refused = mode == Mode::Enforce;
+    let warnings = if refused { vec![] } else { vec![message.clone()] };
+    let body = Response {
+        uid: &facts.uid,
+        allowed: !refused,
+        patch: None,
+        warnings: &warnings,
+        audit: vec![("left-alone", Skip::Unreadable.as_str().to_owned())],
+        refusal: refused.then_some(message.as_str()),
+    }
+    .to_bytes();
+    facts.verdict = Verdict::Unreadable;
+    facts.warnings = warnings.len();
+    Answer { body, facts }
+}
+
+impl Facts {
+    fn of(request: &Request<'_>) -> Self {
+        Self {
+            uid: request.uid.to_string(),
+            namespace: request.namespace.to_string(),
+            name: request.name.to_string(),
+            kind: request.kind.kind.to_string(),
+            policy: None,
+            dry_run: request.dry_run,
+            verdict: Verdict::Ignored,
+            results: Vec::new(),
+            skips: Vec::new(),
+            exemptions: Vec::new(),
+            warnings: 0,
+        }
+    }
+
+    /// Takes the name from the object, where the request has none, as for every pod that a
+    /// controller makes.
+    fn name_by(&mut self, metadata: &Metadata<'_>) {
+        if self.name.is_empty() {
+            self.name = match &*metadata.name {
+                "" if metadata.generate_name.is_empty() => String::new(),
+                "" => format!("{}*", &*metadata.generate_name),
+                name => name.to_owned(),
+            };
+        }
+    }
+
+    fn count(&mut self, policy: &Policy, outcome: &Outcome<'_>) {
+        self.policy = Some(policy.name.clone());
+        for finding in &outcome.findings {
+            self.results.push((finding.rule, finding.result.as_str()));
+            if let RuleResult::Skipped(skip) = finding.result {
+                self.skips.push((finding.rule, skip.as_str()));
+            }
+        }
+        let exempt = outcome.exemptions.iter();
+        self.exemptions.extend(exempt.flat_map(|exemption| exemption.rules.iter()));
+    }
 }

@@ -1,10 +1,17 @@
 //! The command line.
 
 pub mod diagnostics;
+pub mod harden;
+pub mod input;
+pub mod manifest;
+pub mod pass;
+pub mod policies;
 pub mod policy_files;
+pub mod say;
 pub mod serve;
 
 use std::io::Write;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -18,6 +25,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Harden manifests, as the webhook would.
+    Harden(harden::Args),
     /// Run the admission webhook.
     Serve(Box<serve::Args>),
 }
@@ -26,8 +35,9 @@ enum Command {
 ///
 /// # Errors
 /// What kept the command from being run; the exit code is then 2.
-pub fn run(cli: Cli, _out: &mut dyn Write, _err: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn run(cli: Cli, _out: &mut dyn Write, _err: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Harden(args) => Ok(harden::run(&args)),
         Command::Serve(args) => serve::run(*args),
     }
 }

@@ -9,11 +9,8 @@ use ironhull::serve::tls;
 fn main() -> ExitCode {
     tls::install_provider();
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
-    match cli::run(Cli::parse(), &mut out, &mut err) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            anstream::eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+    cli::run(Cli::parse(), &mut out, &mut err).unwrap_or_else(|error| {
+        anstream::eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
 }

@@ -5,7 +5,7 @@
 //! is ever written back. `null` counts as missing everywhere, and of a duplicate
 //! key the last one wins, as Kubernetes' own decoder has it.
 
-mod view;
+pub(crate) mod view;
 mod volume;
 
 use std::borrow::Cow;
@@ -14,12 +14,13 @@ use std::ops::Deref;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use view::view;
+pub(crate) use view::view;
 pub use volume::{KeyToPath, Projection, Source, Volume};
 
 view! {
     /// A pod, or the template of one.
     pub struct Pod<'a> {
+        kind: Text<'a> = "kind",
         metadata: Metadata<'a> = "metadata",
         spec: Spec<'a> = "spec",
     }

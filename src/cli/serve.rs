@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,12 +85,12 @@ pub struct Args {
 /// # Errors
 /// When the certificate or the policies are bad, an address cannot be listened on, or
 /// a second signal stops it at once.
-pub fn run(args: Args) -> anyhow::Result<u8> {
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let _flush = telemetry::init(args.log_format, args.log_level);
     let config = args.config();
     info!(version = env!("CARGO_PKG_VERSION"), ?config, "effective configuration");
     serve::start(config)?.wait()?;
-    Ok(0)
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Args {

@@ -76,4 +76,4 @@ macro_rules! view {
     };
 }
 
-pub(super) use view;
+pub(crate) use view;
