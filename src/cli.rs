@@ -10,6 +10,7 @@ pub mod policy;
 pub mod policy_files;
 pub mod rules;
 pub mod say;
+pub mod serve;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
     Policy(policy::Command),
     /// List the rules, or explain one.
     Rules(rules::Args),
+    /// Run the admission webhook.
+    Serve(Box<serve::Args>),
 }
 
 /// Runs the command: what it answers goes to `out`, what is wrong to `err`.
@@ -44,5 +47,6 @@ pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result
         Command::Harden(args) => Ok(harden::run(&args)),
         Command::Policy(command) => policy::run(&command, out, err).map(ExitCode::from),
         Command::Rules(args) => rules::run(&args, out).map(ExitCode::from),
+        Command::Serve(args) => serve::run(*args),
     }
 }
