@@ -250,9 +250,8 @@ impl Parts {
         config.check()?;
         let metrics = Arc::new(Metrics::new());
         let readiness = Arc::new(Readiness::default());
-        let (in_force, certificates) =
-            load_certificate(&config.certificate, &metrics, &readiness)
-                .context("cannot start without a good certificate")?;
+        let (in_force, certificates) = load_certificate(&config.certificate, &metrics, &readiness)
+            .context("cannot start without a good certificate")?;
         let (store, policies) = load_policies(&config.policies, &metrics, &readiness)
             .context("cannot start without good policies")?;
         let slots = Slots::new(config.max_connections, OVERFLOW_CONNECTIONS);
@@ -365,8 +364,7 @@ fn load_certificate(
         Certificate::Files(files) => files.read()?,
         Certificate::Given(pair) => pair.clone(),
     };
-    let identity =
-        Identity::from_pem(&pair.certificate, &pair.key)?.valid_at(Timestamp::now())?;
+    let identity = Identity::from_pem(&pair.certificate, &pair.key)?.valid_at(Timestamp::now())?;
     let in_force = InForce::new(identity);
     store::note_certificate(&in_force, metrics, readiness);
     let poller = match certificate {

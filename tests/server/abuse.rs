@@ -114,7 +114,9 @@ fn a_flood_of_headers_is_refused() {
     let mut client = server.connect();
     let mut request = b"POST /enforce HTTP/1.1\r\nhost: l\r\n".to_vec();
     while request.len() < 64 * 1024 {
-        request.extend_from_slice(b"x-filler: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n");
+        request.extend_from_slice(
+            b"x-filler: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n",
+        );
     }
     // The server may close before it was all sent.
     let _ = client.send(&request);
