@@ -1,1 +1,330 @@
-//! x
+//! AdmissionReview bytes to AdmissionReview bytes (`admission.k8s.io/v1`).
+//!
+//! The hot path reads a review once, in one pass over the bytes, into the view that the
+//! engine works on. Only when that fails is it read again to tell what is wrong.
+
+mod advise;
+mod read;
+mod respond;
+
+use std::fmt::Write;
+
+use jiff::civil::Date;
+
+use crate::harden::{Context, Scope, harden};
+use crate::outcome::{Outcome, RuleResult, Skip};
+use crate::pod::{Metadata, Pod};
+use crate::policy::{Policy, PolicySet};
+use crate::rules::RuleName;
+use read::{Asks, Request, Unreadable};
+use respond::Response;
+
+/// What the namespace opted in to, and which question is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// `/enforce`: patch.
+    Enforce,
+    /// `/audit`: say what would be patched.
+    Audit,
+    /// `/advise`: warnings for the one who applies a workload; never a patch.
+    Advise,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Enforce, Self::Audit, Self::Advise];
+
+    /// The word for it, which is also its path.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Audit => "audit",
+            Self::Advise => "advise",
+        }
+    }
+}
+
+/// Where a review came in: `/enforce`, `/enforce/NAME`, `/audit`, `/audit/NAME`, `/advise`.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint<'e> {
+    /// The first part of the path.
+    pub mode: Mode,
+    /// The second: a policy chosen by the namespace's label.
+    pub policy: Option<&'e str>,
+}
+
+/// An answered review.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The AdmissionReview to send back, with HTTP status 200.
+    pub body: Vec<u8>,
+    /// What logs and metrics want to know.
+    pub facts: Facts,
+}
+
+/// What logs and metrics want to know of a review.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// `request.uid`
+    pub uid: String,
+    /// `request.namespace`
+    pub namespace: String,
+    /// The object's name, or its generateName with a trailing `*`.
+    pub name: String,
+    /// `request.kind.kind`
+    pub kind: String,
+    /// The policy that was applied.
+    pub policy: Option<String>,
+    /// Whether it was a dry run.
+    pub dry_run: bool,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// For each finding: the rule and the word of its result ([`RuleResult::WORDS`]).
+    pub results: Vec<(RuleName, &'static str)>,
+    /// For each finding that was skipped: the rule and the name of the reason.
+    pub skips: Vec<(RuleName, &'static str)>,
+    /// The rules of the exemptions in force, one for each rule and subject.
+    pub exemptions: Vec<RuleName>,
+    /// How many warnings were sent.
+    pub warnings: usize,
+}
+
+/// What became of a review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Allowed, with a patch.
+    Patched,
+    /// Allowed; there was nothing to do.
+    Unchanged,
+    /// Audit or advice: there would have been something to do.
+    WouldPatch,
+    /// Allowed: not an operation, a resource or an object that is looked at.
+    Ignored,
+    /// The object could not be read: refused under `enforce`, else allowed with a warning.
+    Unreadable,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 5] =
+        [Self::Patched, Self::Unchanged, Self::WouldPatch, Self::Ignored, Self::Unreadable];
+
+    /// The word for it in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Patched => "patched",
+            Self::Unchanged => "unchanged",
+            Self::WouldPatch => "would_patch",
+            Self::Ignored => "ignored",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// Input that is not an AdmissionReview v1: HTTP 400 with this one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotAReview(pub String);
+
+/// Answers one AdmissionReview.
+///
+/// # Errors
+/// When `body` is not an AdmissionReview of `admission.k8s.io/v1` with a request that
+/// has a uid; everything else gets an answer.
+pub fn review(
+    body: &[u8],
+    endpoint: Endpoint<'_>,
+    policies: &PolicySet,
+    date: Date,
+) -> Result<Answer, NotAReview> {
+    if endpoint.mode == Mode::Advise {
+        return advise::review(body, endpoint, policies, date);
+    }
+    let (request, object, old) = match read::pod_request(body)? {
+        Ok(read) => read,
+        Err(unreadable) => return Ok(answer_unreadable(&unreadable, endpoint.mode)),
+    };
+    let mut facts = Facts::of(&request);
+    let ephemeral = match request.asks() {
+        Asks::CreatePod => false,
+        Asks::DebugPod => true,
+        Asks::Other => return Ok(ignored(facts)),
+    };
+    let Some(pod) = object.filter(|pod| matches!(&*pod.kind, "" | "Pod")) else {
+        return Ok(ignored(facts));
+    };
+    facts.name_by(&pod.metadata);
+    let known: Vec<&str> = old
+        .iter()
+        .flat_map(Pod::ephemeral_containers)
+        .map(|placed| &*placed.container.name)
+        .collect();
+    let scope = if ephemeral { Scope::Ephemeral { known: &known } } else { Scope::Create };
+    let (policy, missing) = choose(policies, endpoint, &request.namespace);
+    let context = Context { date, scope, provenance: true, root: "", reserved_volumes: &[] };
+    let outcome = harden(&pod, policy, &context);
+    Ok(answer(facts, endpoint.mode, policy, &outcome, missing))
+}
+
+/// The policy for a review, and the name that its path asked for in vain. A policy that is
+/// not loaded must not stop a namespace's pods: they get the namespace's own.
+fn choose<'s, 'e>(
+    policies: &'s PolicySet,
+    endpoint: Endpoint<'e>,
+    namespace: &str,
+) -> (&'s Policy, Option<&'e str>) {
+    match endpoint.policy {
+        None => (policies.for_namespace(namespace), None),
+        Some(name) => match policies.by_name(name) {
+            Some(policy) => (policy, None),
+            None => (policies.for_namespace(namespace), Some(name)),
+        },
+    }
+}
+
+fn answer(
+    mut facts: Facts,
+    mode: Mode,
+    policy: &Policy,
+    outcome: &Outcome<'_>,
+    missing: Option<&str>,
+) -> Answer {
+    let dry = mode != Mode::Enforce;
+    // Advice is about what a person should act on; only an audit lists what would be set.
+    let mut warnings = outcome.warnings(mode == Mode::Audit);
+    if let Some(name) = missing {
+        let name = crate::exemption::printable(name, 63);
+        warnings.insert(
+            0,
+            format!("ironhull: policy {name} is not loaded; {} is applied", policy.name),
+        );
+    }
+    facts.count(policy, outcome);
+    facts.warnings = warnings.len();
+    facts.verdict = match (outcome.changes(), dry) {
+        (false, _) => Verdict::Unchanged,
+        (true, false) => Verdict::Patched,
+        (true, true) => Verdict::WouldPatch,
+    };
+    let body = Response {
+        uid: &facts.uid,
+        allowed: true,
+        patch: if dry { None } else { Some(&outcome.patch) },
+        warnings: &warnings,
+        audit: audit_annotations(policy, outcome, dry),
+        refusal: None,
+    }
+    .to_bytes();
+    Answer { body, facts }
+}
+
+/// What the API server's audit log keeps: plain keys, each value bounded.
+fn audit_annotations(
+    policy: &Policy,
+    outcome: &Outcome<'_>,
+    dry: bool,
+) -> Vec<(&'static str, String)> {
+    let mut audit = vec![("policy", format!("{}@{}", policy.name, policy.revision))];
+    let mut set = String::new();
+    for rule in RuleName::ALL {
+        let changed = outcome.findings.iter().filter(|f| f.rule == *rule && f.result.changes());
+        let names: Vec<_> = changed.map(|finding| outcome.subject_name(finding.subject)).collect();
+        if !names.is_empty() {
+            let separator = if set.is_empty() { "" } else { "; " };
+            let _ = write!(set, "{separator}{rule}: {}", names.join(", "));
+        }
+    }
+    if !set.is_empty() {
+        audit.push((if dry { "would-set" } else { "set" }, bounded(set)));
+    }
+    if !outcome.exemptions.is_empty() {
+        let exempt = outcome.exemptions.iter();
+        let exempt: Vec<_> =
+            exempt.map(|e| format!("{}: {e}", outcome.subject_name(e.subject))).collect();
+        audit.push(("exempt", bounded(exempt.join("; "))));
+    }
+    if let Some(skip) = outcome.left_alone {
+        audit.push(("left-alone", skip.as_str().to_owned()));
+    }
+    audit
+}
+
+/// The longest value of an audit annotation: long enough for a pod of ordinary size,
+/// short enough that thousands a minute do not flood the audit log.
+const MAX_AUDIT_VALUE: usize = 1024;
+
+fn bounded(text: String) -> String {
+    crate::exemption::printable(&text, MAX_AUDIT_VALUE).into_owned()
+}
+
+fn ignored(facts: Facts) -> Answer {
+    Answer { body: Response::allowed(&facts.uid).to_bytes(), facts }
+}
+
+/// A pod that cannot be read: a namespace that asked for enforcement never lets an unseen
+/// pod through.
+fn answer_unreadable(unreadable: &Unreadable<'_>, mode: Mode) -> Answer {
+    let Unreadable { request, why } = unreadable;
+    let mut facts = Facts::of(request);
+    if mode != Mode::Advise && request.asks() == Asks::Other {
+        return ignored(facts);
+    }
+    let said = crate::exemption::printable(why, 90);
+    let message = format!("ironhull cannot read the object: {said}");
+    let refused = mode == Mode::Enforce;
+    let warnings = if refused { vec![] } else { vec![message.clone()] };
+    let body = Response {
+        uid: &facts.uid,
+        allowed: !refused,
+        patch: None,
+        warnings: &warnings,
+        audit: vec![("left-alone", Skip::Unreadable.as_str().to_owned())],
+        refusal: refused.then_some(message.as_str()),
+    }
+    .to_bytes();
+    facts.verdict = Verdict::Unreadable;
+    facts.warnings = warnings.len();
+    Answer { body, facts }
+}
+
+impl Facts {
+    fn of(request: &Request<'_>) -> Self {
+        Self {
+            uid: request.uid.to_string(),
+            namespace: request.namespace.to_string(),
+            name: request.name.to_string(),
+            kind: request.kind.kind.to_string(),
+            policy: None,
+            dry_run: request.dry_run,
+            verdict: Verdict::Ignored,
+            results: Vec::new(),
+            skips: Vec::new(),
+            exemptions: Vec::new(),
+            warnings: 0,
+        }
+    }
+
+    /// Takes the name from the object, where the request has none, as for every pod that a
+    /// controller makes.
+    fn name_by(&mut self, metadata: &Metadata<'_>) {
+        if self.name.is_empty() {
+            self.name = match &*metadata.name {
+                "" if metadata.generate_name.is_empty() => String::new(),
+                "" => format!("{}*", &*metadata.generate_name),
+                name => name.to_owned(),
+            };
+        }
+    }
+
+    fn count(&mut self, policy: &Policy, outcome: &Outcome<'_>) {
+        self.policy = Some(policy.name.clone());
+        for finding in &outcome.findings {
+            self.results.push((finding.rule, finding.result.as_str()));
+            if let RuleResult::Skipped(skip) = finding.result {
+                self.skips.push((finding.rule, skip.as_str()));
+            }
+        }
+        let exempt = outcome.exemptions.iter();
+        self.exemptions.extend(exempt.flat_map(|exemption| exemption.rules.iter()));
+    }
+}

@@ -1,38 +1,12 @@
 //! The command line.
 
 pub mod diagnostics;
+pub mod harden;
+pub mod input;
+pub mod manifest;
+pub mod pass;
+pub mod policies;
 pub mod policy;
 pub mod policy_files;
 pub mod rules;
-
-use std::io::Write;
-
-use clap::{Parser, Subcommand};
-
-/// Hardens Kubernetes pods without breaking the application.
-#[derive(Debug, Parser)]
-#[command(name = "ironhull", version)]
-pub struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Check policies, print their schema, show a namespace's.
-    #[command(subcommand)]
-    Policy(policy::Command),
-    /// List the rules, or explain one.
-    Rules(rules::Args),
-}
-
-/// Runs the command: what it answers goes to `out`, what is wrong to `err`.
-///
-/// # Errors
-/// What kept the command from being run; the exit code is then 2.
-pub fn run(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
-    match &cli.command {
-        Command::Policy(command) => policy::run(command, out, err),
-        Command::Rules(args) => rules::run(args, out),
-    }
-}
+pub mod say;

@@ -1,1 +1,399 @@
-//! x
+//! The grammar of the annotations a workload declares, and what of them is in force.
+//!
+//! ```yaml
+//! # one container, one rule
+//! fix-permissions.exempt.ironhull.dev/runAsNonRoot: "ticket=SEC-12 until=2027-03-01 chown of the data volume"
+//! # the whole pod, one rule
+//! exempt.ironhull.dev/readOnlyRootFilesystem: "writes its licence file to /opt"
+//! # the whole pod, every rule
+//! exempt.ironhull.dev/all: "vendor appliance, replaced in Q2"
+//! # more paths that get an emptyDir
+//! ironhull.dev/writable-paths: "/var/cache/nginx,/run"
+//! ```
+//!
+//! Whatever is wrong with an annotation makes it void and loud, never silently valid.
+
+mod value;
+
+use std::borrow::Cow;
+
+use jiff::civil::Date;
+
+use crate::image::ImagePattern;
+use crate::outcome::{Looked, Subject};
+use crate::pod::Pod;
+use crate::policy::{Grant, Policy, WritablePath};
+use crate::rules::{RuleName, RuleScope, RuleSet};
+
+pub use value::Claim;
+
+/// The domain of every annotation and label of ours.
+pub const DOMAIN: &str = "ironhull.dev";
+
+/// The annotation that tells people what was changed. Never an input to a decision but
+/// for telling ironhull's own pod-level uid from an author's.
+pub const HARDENED_ANNOTATION: &str = "ironhull.dev/hardened";
+
+/// How many paths one annotation may ask for: each becomes a volume in every container
+/// it is asked for, and a pod of ordinary size needs two or three.
+const MAX_WRITABLE_PATHS: usize = 16;
+
+/// An exemption in force.
+#[derive(Clone, Debug)]
+pub struct Exemption<'p> {
+    /// What is exempt.
+    pub subject: Subject,
+    /// From which rules.
+    pub rules: RuleSet,
+    /// Until when, inclusive.
+    pub until: Option<Date>,
+    /// The ticket that was named.
+    pub ticket: Option<Cow<'p, str>>,
+    /// The reason, control characters stripped, of bounded length.
+    pub reason: Cow<'p, str>,
+    /// Whether the workload declares it or the policy grants it.
+    pub by: By,
+}
+
+impl Exemption<'_> {
+    /// Whether it is for everything that can be exempt of its subject.
+    pub fn is_for_every_rule(&self) -> bool {
+        RuleName::ALL.iter().all(|rule| {
+            self.rules.contains(*rule)
+                || self.subject != Subject::Pod && rule.scope() == RuleScope::Pod
+        })
+    }
+}
+
+/// Where an exemption comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// An annotation of the workload.
+    Annotation,
+    /// An entry of the policy's `exempt`.
+    Policy,
+}
+
+/// An annotation that exempts nothing, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Void<'p> {
+    /// The annotation's key.
+    pub key: Cow<'p, str>,
+    /// Why it is void.
+    pub why: String,
+}
+
+/// Everything declared for a pod, sorted out.
+#[derive(Clone, Debug, Default)]
+pub struct InForce<'p> {
+    /// The exemptions in force.
+    pub exemptions: Vec<Exemption<'p>>,
+    /// The annotations that exempt nothing.
+    pub void: Vec<Void<'p>>,
+    /// Writable paths that were asked for, for the pod or for one container.
+    pub writable_paths: Vec<(Subject, WritablePath)>,
+    /// The rules that the pod as a whole is exempt from.
+    pod: RuleSet,
+    /// The rules that each container is exempt from, by its index.
+    containers: Vec<RuleSet>,
+}
+
+impl InForce<'_> {
+    /// The rules that the pod as a whole is exempt from.
+    pub fn of_pod(&self) -> RuleSet {
+        self.pod
+    }
+
+    /// The rules that the container with this index is exempt from.
+    pub fn of_container(&self, index: usize) -> RuleSet {
+        self.containers.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// Sorts out what the pod's annotations declare and what the policy grants.
+///
+/// `images` are the normalised images of the containers `looked`, in their order.
+pub fn in_force<'p>(
+    pod: &'p Pod<'_>,
+    policy: &'p Policy,
+    looked: &[Looked<'p>],
+    images: &[Cow<'_, str>],
+    date: Date,
+) -> InForce<'p> {
+    let mut sorter = Sorter { policy, looked, images, date, result: InForce::default() };
+    sorter.result.containers = vec![RuleSet::EMPTY; looked.len()];
+    for grant in &policy.exempt {
+        sorter.grant(grant);
+    }
+    for (key, value) in pod.metadata.annotations.iter() {
+        let Some((prefix, name)) = key.split_once('/') else { continue };
+        if let Some(place) = prefix.strip_suffix(DOMAIN) {
+            sorter.annotation(key, place, name, value);
+        }
+    }
+    sorter.result
+}
+
+struct Sorter<'p, 's> {
+    policy: &'p Policy,
+    looked: &'s [Looked<'p>],
+    images: &'s [Cow<'s, str>],
+    date: Date,
+    result: InForce<'p>,
+}
+
+/// What an annotation's key names: the pod or one container.
+enum Place<'k> {
+    Pod,
+    Container(&'k str),
+}
+
+impl<'p> Sorter<'p, '_> {
+    /// `place` is what stands before the domain: empty, `exempt.`, `NAME.` or `NAME.exempt.`.
+    fn annotation(&mut self, key: &'p str, place: &'p str, name: &'p str, value: &'p str) {
+        let exempt = match place {
+            "" => None,
+            // A container may be called `exempt`, and ask for writable paths.
+            "exempt." if name == WRITABLE_PATHS && self.index("exempt").is_some() => None,
+            "exempt." => Some(Place::Pod),
+            _ => place.strip_suffix(".exempt.").map(Place::Container),
+        };
+        if let Some(place) = exempt {
+            match self.exempt(&place, name, value) {
+                Ok(()) => {}
+                Err(why) => self.result.void.push(Void { key: Cow::Borrowed(key), why }),
+            }
+            return;
+        }
+        let place = match place {
+            "" if key == HARDENED_ANNOTATION => return,
+            "" => Place::Pod,
+            _ => match place.strip_suffix('.') {
+                Some(container) => Place::Container(container),
+                // Another domain that ends with ours.
+                None => return,
+            },
+        };
+        if name == WRITABLE_PATHS {
+            self.writable_paths(key, &place, value);
+        } else {
+            let why = format!("`{}` is not an annotation of ironhull's", printable(name, 63));
+            self.result.void.push(Void { key: Cow::Borrowed(key), why });
+        }
+    }
+
+    fn exempt(&mut self, place: &Place<'_>, name: &str, value: &'p str) -> Result<(), String> {
+        let rules = self.rules(place, name)?;
+        let subject = self.subject(place)?;
+        let claim = Claim::parse(value)?;
+        let limits = &self.policy.exemptions;
+        if rules.iter().any(|rule| !limits.allow.contains(rule)) {
+            return Err(match name {
+                "all" => "the policy allows exemptions from some rules only: name them".to_owned(),
+                rule => format!("the policy allows no exemption from {rule}"),
+            });
+        }
+        claim.check(limits, self.date)?;
+        let images = &limits.images;
+        let covered = self.cover(subject, rules, images);
+        if !covered {
+            return Err("the policy allows exemptions for certain images only".to_owned());
+        }
+        self.result.exemptions.push(Exemption {
+            subject,
+            rules,
+            until: claim.until,
+            ticket: claim.ticket.map(Cow::Borrowed),
+            reason: claim.reason,
+            by: By::Annotation,
+        });
+        Ok(())
+    }
+
+    /// The rules that an annotation's name means in its place.
+    fn rules(&self, place: &Place<'_>, name: &str) -> Result<RuleSet, String> {
+        let whole_pod = matches!(place, Place::Pod);
+        if name == "all" {
+            let rules = RuleName::ALL.iter().copied();
+            return Ok(rules
+                .filter(|rule| whole_pod || rule.scope() == RuleScope::Container)
+                .collect());
+        }
+        let rule: RuleName = name.parse().map_err(|()| unknown_rule(name))?;
+        if !whole_pod && rule.scope() == RuleScope::Pod {
+            return Err(format!("{rule} acts on the whole pod: use exempt.{DOMAIN}/{rule}"));
+        }
+        Ok(RuleSet::EMPTY.with(rule))
+    }
+
+    fn subject(&self, place: &Place<'_>) -> Result<Subject, String> {
+        match place {
+            Place::Pod => Ok(Subject::Pod),
+            Place::Container(name) => match self.index(name) {
+                Some(index) => Ok(Subject::Container(index)),
+                None => Err(format!("container `{}` is not in the pod", printable(name, 63))),
+            },
+        }
+    }
+
+    /// Marks what is exempt; where `images` limits it, only the containers that match
+    /// and, for rules of the whole pod, only where all of them do. False when nothing is.
+    fn cover(&mut self, subject: Subject, rules: RuleSet, images: &[ImagePattern]) -> bool {
+        let fits = |image: &str| images.is_empty() || images.iter().any(|p| p.matches(image));
+        let mut any = false;
+        let mut every = true;
+        for (index, (image, exempt)) in
+            self.images.iter().zip(&mut self.result.containers).enumerate()
+        {
+            if subject != Subject::Pod && subject != Subject::Container(index) {
+                continue;
+            }
+            if fits(image) {
+                *exempt = exempt.union(rules);
+                any = true;
+            } else {
+                every = false;
+            }
+        }
+        if subject == Subject::Pod && every {
+            self.result.pod = self.result.pod.union(rules);
+        }
+        any
+    }
+
+    fn grant(&mut self, grant: &'p Grant) {
+        if grant.until.is_some_and(|until| until < self.date) {
+            return;
+        }
+        let exemption = |subject| Exemption {
+            subject,
+            rules: grant.rules,
+            until: grant.until,
+            ticket: None,
+            reason: Cow::Borrowed(grant.reason.as_str()),
+            by: By::Policy,
+        };
+        if grant.containers.is_empty() && grant.images.is_empty() {
+            self.cover(Subject::Pod, grant.rules, &[]);
+            self.result.exemptions.push(exemption(Subject::Pod));
+            return;
+        }
+        for (index, looked) in self.looked.iter().enumerate() {
+            let named = grant.containers.is_empty()
+                || grant.containers.iter().any(|name| name == looked.name);
+            let subject = Subject::Container(index);
+            if named && self.cover(subject, grant.rules, &grant.images) {
+                self.result.exemptions.push(exemption(subject));
+            }
+        }
+    }
+
+    fn writable_paths(&mut self, key: &'p str, place: &Place<'_>, value: &str) {
+        let mut void = |why| self.result.void.push(Void { key: Cow::Borrowed(key), why });
+        let subject = match place {
+            Place::Pod => Subject::Pod,
+            Place::Container(name) => match self.looked.iter().position(|l| l.name == *name) {
+                Some(index) => Subject::Container(index),
+                None => {
+                    return void(format!("container `{}` is not in the pod", printable(name, 63)));
+                }
+            },
+        };
+        let paths = value.split(',').map(str::trim).filter(|path| !path.is_empty());
+        for (count, path) in paths.enumerate() {
+            if count == MAX_WRITABLE_PATHS {
+                return void(format!(
+                    "asks for more than {MAX_WRITABLE_PATHS} paths; the rest is ignored"
+                ));
+            }
+            match WritablePath::asked_for(path) {
+                Ok(path) => self.result.writable_paths.push((subject, path)),
+                Err(error) => void(format!("`{}` {error}", printable(path, 64))),
+            }
+        }
+    }
+
+    fn index(&self, name: &str) -> Option<usize> {
+        self.looked.iter().position(|looked| looked.name == name)
+    }
+}
+
+/// The last part of the annotation that asks for writable paths.
+const WRITABLE_PATHS: &str = "writable-paths";
+
+fn unknown_rule(name: &str) -> String {
+    let name = printable(name, 63);
+    let near = RuleName::ALL
+        .iter()
+        .map(|rule| (distance(&name.to_lowercase(), &rule.as_str().to_lowercase()), rule))
+        .min_by_key(|(distance, _)| *distance)
+        // A third of the word may be wrong; further away a hint is noise.
+        .filter(|(distance, rule)| distance * 3 <= rule.as_str().len());
+    match near {
+        Some((_, rule)) => format!("there is no rule `{name}`: did you mean `{rule}`?"),
+        None => format!("there is no rule `{name}`"),
+    }
+}
+
+/// The text without control characters, at most `max` characters of it.
+pub fn printable(text: &str, max: usize) -> Cow<'_, str> {
+    if text.chars().count() <= max && !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut short: String = clean.take(max).collect();
+    if text.chars().count() > max {
+        short.pop();
+        short.push('…');
+    }
+    Cow::Owned(short)
+}
+
+/// The Levenshtein distance of two short words.
+pub fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (slot, cb) in row.iter_mut().skip(1).zip(&b) {
+            let substituted = diagonal + usize::from(ca != *cb);
+            diagonal = *slot;
+            left = substituted.min(diagonal + 1).min(left + 1);
+            *slot = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (a, b, expected) in
+            [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("runasuser", "runasuser", 0)]
+        {
+            assert_eq!(distance(a, b), expected);
+        }
+    }
+
+    #[test]
+    fn a_rule_that_is_misspelt_gets_a_hint() {
+        assert_eq!(
+            unknown_rule("runAsNonroot"),
+            "there is no rule `runAsNonroot`: did you mean `runAsNonRoot`?"
+        );
+        assert_eq!(unknown_rule("everything"), "there is no rule `everything`");
+    }
+
+    #[test]
+    fn what_strangers_write_is_bounded_and_printable() {
+        assert_eq!(printable("a\nb\u{1b}[0m", 10), "a b [0m");
+        assert_eq!(printable("ééééé", 3), "éé…");
+    }
+}

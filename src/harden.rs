@@ -1,4 +1,84 @@
 //! `harden()`: folds the rules over a pod.
-use std::marker::PhantomData;
-/// One hardening of one pod.
-pub struct Pass<'p, 'a>(PhantomData<(&'p (), &'a ())>);
+
+use crate::exemption;
+use crate::outcome::{Looked, Outcome, Remark, RuleResult, Skip, Subject};
+use crate::pass::Pass;
+use crate::patch;
+use crate::pod::Pod;
+use crate::policy::Policy;
+use crate::provenance;
+use crate::rules::{Action, RULES, RuleName};
+
+pub use crate::pass::{Context, Scope};
+
+/// All annotations of an object together may hold 256 KiB
+/// (`TotalAnnotationSizeLimitB` in `k8s.io/apimachinery/pkg/api/validation`).
+const ANNOTATIONS_LIMIT: usize = 256 * 1024;
+
+/// Hardens a pod. Pure and total: the same input gives the same bytes, and nothing can
+/// fail. Applying the patch and hardening again gives an empty patch.
+pub fn harden<'p>(pod: &'p Pod<'p>, policy: &'p Policy, context: &Context<'p>) -> Outcome<'p> {
+    if pod.is_mirror() {
+        return Outcome { left_alone: Some(Skip::Mirror), ..Outcome::default() };
+    }
+    let mut pass = Pass::new(pod, policy, context);
+    for rule in RULES {
+        if policy.rules.action(rule.name()) == Action::Off {
+            continue;
+        }
+        if pass.windows && rule.name() != RuleName::RunAsNonRoot {
+            pass.find(rule.name(), Subject::Pod, RuleResult::Skipped(Skip::Windows));
+        } else {
+            rule.apply(&mut pass);
+        }
+    }
+    finish(pass, context)
+}
+
+fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
+    let placed: Vec<_> = pass.containers.iter().map(|container| container.placed).collect();
+    let containers: Vec<_> = placed
+        .iter()
+        .map(|placed| Looked { name: &placed.container.name, kind: placed.kind })
+        .collect();
+    let mut outcome = Outcome {
+        containers,
+        findings: std::mem::take(&mut pass.findings),
+        exemptions: std::mem::take(&mut pass.declared.exemptions),
+        void: std::mem::take(&mut pass.declared.void),
+        left_alone: pass.windows.then_some(Skip::Windows),
+        remarks: std::mem::take(&mut pass.remarks),
+        patch: patch::Patch::default(),
+    };
+    if pass.plan.is_empty() {
+        return outcome;
+    }
+    if context.provenance && !pass.ephemeral {
+        let note = provenance::note(pass.pod, pass.policy, &pass.plan, &outcome);
+        pass.plan.annotations.push((exemption::HARDENED_ANNOTATION, note));
+    }
+    if fit_annotations(&mut pass) {
+        outcome.remarks.push(Remark::AnnotationsFull);
+    }
+    outcome.patch = patch::build(pass.pod, &placed, &pass.plan, context.root);
+    outcome
+}
+
+/// Drops annotations of ours, the last first, until all of the pod's fit. True when
+/// one was dropped.
+fn fit_annotations(pass: &mut Pass<'_>) -> bool {
+    let present = &pass.pod.metadata.annotations;
+    let mut dropped = false;
+    loop {
+        let ours = &pass.plan.annotations;
+        let replaced = |key: &str| ours.iter().any(|(name, _)| *name == key);
+        let theirs = present.iter().filter(|(key, _)| !replaced(key));
+        let theirs: usize = theirs.map(|(key, value)| key.len() + value.len()).sum();
+        let total = theirs + ours.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        if ours.is_empty() || total <= ANNOTATIONS_LIMIT {
+            return dropped;
+        }
+        pass.plan.annotations.pop();
+        dropped = true;
+    }
+}

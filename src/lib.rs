@@ -12,6 +12,8 @@
 //! | [`admission`] | AdmissionReview bytes to AdmissionReview bytes |
 //! | [`harden`] | folds the rules over a pod |
 //! | [`rules`] | one hardening behaviour a file |
+//! | [`pass`] | what the rules read and where they write |
+//! | [`provenance`] | the note on a changed pod |
 //! | [`user`] | who each container will run as, decided once |
 //! | [`exemption`] | the annotations' grammar, what is in force |
 //! | [`outcome`] | what was concluded, and how it is said |
@@ -29,8 +31,10 @@ pub mod exemption;
 pub mod harden;
 pub mod image;
 pub mod outcome;
+pub mod pass;
 pub mod patch;
 pub mod pod;
 pub mod policy;
+pub mod provenance;
 pub mod rules;
 pub mod user;

@@ -1,1 +1,354 @@
-//! x
+//! What the engine concluded about a pod.
+//!
+//! The outcome is data: a patch, and for each rule and container a result with what
+//! was there before and why. How it is said to a person is in [`say`].
+
+pub mod say;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Serialize;
+use serde::ser::Serializer;
+
+use crate::exemption::{Exemption, Void};
+use crate::patch::Patch;
+use crate::pod::ContainerKind;
+use crate::rules::RuleName;
+
+/// The conclusion: what to change, and everything there is to say about it.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome<'p> {
+    /// The RFC 6902 operations; empty when nothing is to be changed.
+    pub patch: Patch,
+    /// The containers that were looked at; a [`Subject::Container`] is an index here.
+    pub containers: Vec<Looked<'p>>,
+    /// One finding for each rule that is not `off` and each subject it looked at, in
+    /// the order of the rules and then of the containers.
+    pub findings: Vec<Finding<'p>>,
+    /// The exemptions in force.
+    pub exemptions: Vec<Exemption<'p>>,
+    /// What was declared and exempts nothing.
+    pub void: Vec<Void<'p>>,
+    /// Why the pod was left alone as a whole.
+    pub left_alone: Option<Skip>,
+    /// What there is to say about the pod that belongs to no rule.
+    pub remarks: Vec<Remark<'p>>,
+}
+
+/// A container that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked<'p> {
+    /// Its name.
+    pub name: &'p str,
+    /// Its kind.
+    pub kind: ContainerKind,
+}
+
+/// What one rule concluded about one container, or about the pod.
+#[derive(Clone, Debug)]
+pub struct Finding<'p> {
+    /// The rule.
+    pub rule: RuleName,
+    /// What it looked at.
+    pub subject: Subject,
+    /// The conclusion.
+    pub result: RuleResult,
+    /// The effective value before.
+    pub was: Option<Value<'p>>,
+    /// The effective value after, where ironhull set or replaced it.
+    pub now: Option<Value<'p>>,
+    /// At which level the new value stands.
+    pub level: Option<Level>,
+    /// Why, where there is more to say than the result.
+    pub note: Option<Note<'p>>,
+}
+
+impl<'p> Finding<'p> {
+    /// A conclusion without a value and without a note.
+    pub fn new(rule: RuleName, subject: Subject, result: RuleResult) -> Self {
+        Self { rule, subject, result, was: None, now: None, level: None, note: None }
+    }
+
+    /// The same with the value before.
+    #[must_use]
+    pub fn was(mut self, was: Option<Value<'p>>) -> Self {
+        self.was = was;
+        self
+    }
+
+    /// The same with the value after and the level where it stands.
+    #[must_use]
+    pub fn now(mut self, now: Value<'p>, level: Level) -> Self {
+        self.now = Some(now);
+        self.level = Some(level);
+        self
+    }
+
+    /// The same with a note.
+    #[must_use]
+    pub fn note(mut self, note: Option<Note<'p>>) -> Self {
+        self.note = note;
+        self
+    }
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// The pod level by itself.
+    Pod,
+    /// The container with this index in [`Outcome::containers`].
+    Container(usize),
+}
+
+/// The level of a field that exists at both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// `spec.securityContext`
+    Pod,
+    /// The container's own `securityContext`.
+    Container,
+}
+
+/// The six results of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RuleResult {
+    /// It was unset and is set.
+    Set,
+    /// It was weaker and is replaced.
+    Replaced,
+    /// It is weaker, explicit, and respected; or the rule only warns.
+    Kept,
+    /// It is at least as strong as the rule wants.
+    Compliant,
+    /// An exemption is in force.
+    Exempt,
+    /// The rule would certainly break the container, or cannot reach it.
+    Skipped(Skip),
+}
+
+impl RuleResult {
+    /// Every word that [`RuleResult::as_str`] can give.
+    pub const WORDS: [&str; 6] = ["set", "replaced", "kept", "compliant", "exempt", "skipped"];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Set => "set",
+            Self::Replaced => "replaced",
+            Self::Kept => "kept",
+            Self::Compliant => "compliant",
+            Self::Exempt => "exempt",
+            Self::Skipped(_) => "skipped",
+        }
+    }
+
+    /// Whether the pod is changed.
+    pub fn changes(self) -> bool {
+        matches!(self, Self::Set | Self::Replaced)
+    }
+}
+
+/// The closed list of reasons for which a rule leaves something alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Skip {
+    /// The API server's mirror of a static pod: changing it changes nothing.
+    Mirror,
+    /// A pod for Windows nodes.
+    Windows,
+    /// A privileged container: a uid or dropped capabilities would break what it was
+    /// made privileged for.
+    Privileged,
+    /// An exemption reaches further than the rule it names.
+    Exempt,
+    /// An ephemeral container can have no mounts of its own and no read-only root.
+    Ephemeral,
+    /// The author relies on the image's user (`runAsNonRoot: true` without a uid).
+    ImageUser,
+    /// An fsGroup would widen the mode of a file that a container mounts which stays
+    /// root or keeps its own uid.
+    NarrowMode,
+    /// Root in a user namespace is not root on the node, and not every uid exists there.
+    UserNamespace,
+    /// The API server refuses `allowPrivilegeEscalation: false` beside `CAP_SYS_ADMIN`.
+    CapSysAdmin,
+    /// Dropping ALL beside a kept `add: [ALL]` would leave nothing.
+    AddAll,
+    /// A legacy seccomp annotation that says something else makes the API server refuse the field.
+    LegacySeccomp,
+    /// A writable path lies below a read-only mount.
+    PathUnavailable,
+    /// The container came after ironhull had set the pod-level user.
+    InjectedAfter,
+    /// The pod could not be read.
+    Unreadable,
+}
+
+impl Skip {
+    /// Every reason.
+    pub const ALL: [Self; 14] = [
+        Self::Mirror,
+        Self::Windows,
+        Self::Privileged,
+        Self::Exempt,
+        Self::Ephemeral,
+        Self::ImageUser,
+        Self::NarrowMode,
+        Self::UserNamespace,
+        Self::CapSysAdmin,
+        Self::AddAll,
+        Self::LegacySeccomp,
+        Self::PathUnavailable,
+        Self::InjectedAfter,
+        Self::Unreadable,
+    ];
+
+    /// The name used in outcomes, metrics and documentation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mirror => "mirror",
+            Self::Windows => "windows",
+            Self::Privileged => "privileged",
+            Self::Exempt => "exempt",
+            Self::Ephemeral => "ephemeral",
+            Self::ImageUser => "imageUser",
+            Self::NarrowMode => "narrowMode",
+            Self::UserNamespace => "userNamespace",
+            Self::CapSysAdmin => "capSysAdmin",
+            Self::AddAll => "addAll",
+            Self::LegacySeccomp => "legacySeccomp",
+            Self::PathUnavailable => "pathUnavailable",
+            Self::InjectedAfter => "injectedAfter",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// A field's value, as far as findings show one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value<'p> {
+    /// `true`, `false`
+    Bool(bool),
+    /// A uid, a gid, a mode.
+    Id(i64),
+    /// A word.
+    Text(Cow<'p, str>),
+    /// A list of words.
+    List(Vec<Cow<'p, str>>),
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Id(value) => value.fmt(f),
+            Self::Text(value) => value.fmt(f),
+            Self::List(values) => {
+                f.write_str("[")?;
+                for (index, value) in values.iter().enumerate() {
+                    f.write_str(if index == 0 { "" } else { ", " })?;
+                    f.write_str(value)?;
+                }
+                f.write_str("]")
+            }
+        }
+    }
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Bool(value) => value.serialize(serializer),
+            Self::Id(value) => value.serialize(serializer),
+            Self::Text(value) => value.serialize(serializer),
+            Self::List(values) => values.serialize(serializer),
+        }
+    }
+}
+
+/// Why a finding is as it is, where the result alone does not tell. [`say`] has the
+/// words and decides which of them are warnings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note<'p> {
+    /// The rule's action is `warn`.
+    OnlyWarns,
+    /// Explicit root, under `fill`.
+    KeptRoot,
+    /// `runAsNonRoot: false` beside a uid above 0.
+    NonRootInFact,
+    /// The image is known to be root, and the author relies on its user.
+    ImageIsRoot,
+    /// The image's entry trusts the image's own user.
+    EntryTrustsImage,
+    /// The value comes from the entry of this image.
+    FromEntry,
+    /// The value is that of the app container of this name.
+    FollowsContainer(&'p str),
+    /// A pod-level value was set by ironhull before this container came.
+    SetBeforeIt(i64),
+    /// A weak pod-level value stays, because this container inherits it.
+    InheritedBy(&'p str),
+    /// The uid does not exist in a user namespace, which has 65,536 of them.
+    BeyondUserNamespace(i64),
+    /// An exemption from runAsUser does not allow root.
+    RootNeedsMore,
+    /// The container mounts this volume, whose files it alone should read.
+    NarrowFile {
+        /// The container that stays root or keeps its own uid.
+        container: &'p str,
+        /// The volume.
+        volume: &'p str,
+    },
+    /// The image's entry wants no fsGroup.
+    EntryWantsNone,
+    /// No container's user was set, so no volume needs another group.
+    NotNeeded,
+    /// Adds that the policy does not allow, kept.
+    KeptAdds(Vec<&'p str>),
+    /// These paths got an emptyDir.
+    Mounted(Vec<Cow<'p, str>>),
+    /// A read-only mount stands at this path.
+    ReadOnlyAt(Cow<'p, str>),
+    /// This path lies below a read-only mount.
+    BelowReadOnly(Cow<'p, str>),
+    /// The sysctl cannot be set on the host's network.
+    HostNetworkPort(i64),
+    /// A Windows pod that does not say `spec.os.name`.
+    NoOsName,
+    /// An ephemeral container's uid is that of its target.
+    FollowsTarget(&'p str),
+}
+
+/// Something to say that is no rule's conclusion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remark<'p> {
+    /// An annotation of ours was left out: all of them together may hold 256 KiB.
+    AnnotationsFull,
+    /// A volume holds a script that its new user cannot execute.
+    NotExecutable {
+        /// The container.
+        container: &'p str,
+        /// The volume.
+        volume: &'p str,
+        /// The mode of the file.
+        mode: i64,
+    },
+}
+
+impl Outcome<'_> {
+    /// Whether anything is to be changed.
+    pub fn changes(&self) -> bool {
+        !self.patch.is_empty()
+    }
+
+    /// The name of a finding's subject: `pod`, or the container's.
+    pub fn subject_name(&self, subject: Subject) -> &str {
+        match subject {
+            Subject::Pod => "pod",
+            Subject::Container(index) => {
+                self.containers.get(index).map_or("", |looked| looked.name)
+            }
+        }
+    }
+}

@@ -1,1 +1,291 @@
-//! x
+//! Intentions to RFC 6902.
+//!
+//! The rules state intentions in a [`Plan`]; [`build`] turns them into `add` and
+//! `replace` operations at known paths: parents before children, pointers escaped
+//! (RFC 6901), lists appended to with `/-`. A missing or empty parent is added whole in
+//! one operation: most of what a patch costs is the API server applying it, so few large
+//! operations beat many small ones. `remove` cannot be expressed.
+
+mod write;
+
+use std::borrow::Cow;
+
+use crate::pod::{Container, Placed, Pod};
+use crate::rules::fs_group::ChangePolicy;
+use crate::rules::read_only_root_filesystem::Medium;
+use crate::rules::seccomp_profile::Profile;
+use write::{Edit, Writer};
+
+/// A JSON Patch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    json: String,
+    operations: usize,
+}
+
+impl Patch {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.operations == 0
+    }
+
+    /// How many operations it has.
+    pub fn len(&self) -> usize {
+        self.operations
+    }
+
+    /// The JSON text, an array of operations; the empty array for an empty patch.
+    pub fn as_json(&self) -> &str {
+        if self.json.is_empty() { "[]" } else { &self.json }
+    }
+}
+
+/// What is to be set.
+#[derive(Clone, Debug, Default)]
+pub struct Plan<'p> {
+    /// `spec.securityContext`
+    pub pod: PodPlan<'p>,
+    /// The containers, by their index in the outcome.
+    pub containers: Vec<ContainerPlan<'p>>,
+    /// Volumes to append.
+    pub volumes: Vec<NewVolume<'p>>,
+    /// Annotations to set.
+    pub annotations: Vec<(&'static str, String)>,
+}
+
+impl Plan<'_> {
+    /// Whether nothing is to be done in the pod or any container.
+    pub fn is_empty(&self) -> bool {
+        let PodPlan {
+            run_as_non_root,
+            run_as_user,
+            run_as_group,
+            fs_group,
+            fs_group_change_policy,
+            seccomp_profile,
+            sysctl,
+        } = &self.pod;
+        run_as_non_root.is_none()
+            && run_as_user.is_none()
+            && run_as_group.is_none()
+            && fs_group.is_none()
+            && fs_group_change_policy.is_none()
+            && seccomp_profile.is_none()
+            && sysctl.is_none()
+            && self.volumes.is_empty()
+            && self.containers.iter().all(ContainerPlan::is_empty)
+    }
+}
+
+impl ContainerPlan<'_> {
+    fn is_empty(&self) -> bool {
+        let Self {
+            run_as_non_root,
+            run_as_user,
+            run_as_group,
+            allow_privilege_escalation,
+            read_only_root_filesystem,
+            capabilities,
+            seccomp_profile,
+            mounts,
+        } = self;
+        run_as_non_root.is_none()
+            && run_as_user.is_none()
+            && run_as_group.is_none()
+            && allow_privilege_escalation.is_none()
+            && read_only_root_filesystem.is_none()
+            && !capabilities.drop_all
+            && capabilities.rewrite_add.is_none()
+            && capabilities.append_add.is_empty()
+            && seccomp_profile.is_none()
+            && mounts.is_empty()
+    }
+}
+
+/// What is to be set in `spec.securityContext`.
+#[derive(Clone, Debug, Default)]
+pub struct PodPlan<'p> {
+    /// `runAsNonRoot`
+    pub run_as_non_root: Option<bool>,
+    /// `runAsUser`
+    pub run_as_user: Option<i64>,
+    /// `runAsGroup`
+    pub run_as_group: Option<i64>,
+    /// `fsGroup`
+    pub fs_group: Option<i64>,
+    /// `fsGroupChangePolicy`
+    pub fs_group_change_policy: Option<ChangePolicy>,
+    /// `seccompProfile`
+    pub seccomp_profile: Option<&'p Profile>,
+    /// A sysctl to append to `sysctls`: name and value.
+    pub sysctl: Option<(&'static str, &'static str)>,
+}
+
+/// What is to be set in one container.
+#[derive(Clone, Debug, Default)]
+pub struct ContainerPlan<'p> {
+    /// `runAsNonRoot`
+    pub run_as_non_root: Option<bool>,
+    /// `runAsUser`
+    pub run_as_user: Option<i64>,
+    /// `runAsGroup`
+    pub run_as_group: Option<i64>,
+    /// `allowPrivilegeEscalation`
+    pub allow_privilege_escalation: Option<bool>,
+    /// `readOnlyRootFilesystem`
+    pub read_only_root_filesystem: Option<bool>,
+    /// `capabilities`
+    pub capabilities: CapabilitiesPlan<'p>,
+    /// `seccompProfile`
+    pub seccomp_profile: Option<&'p Profile>,
+    /// Mounts to append: the volume's name and the path.
+    pub mounts: Vec<(String, Cow<'p, str>)>,
+}
+
+/// What is to be set in a container's `capabilities`.
+#[derive(Clone, Debug, Default)]
+pub struct CapabilitiesPlan<'p> {
+    /// `ALL` is appended to `drop`.
+    pub drop_all: bool,
+    /// The whole of `add`, where some of it is removed or rewritten.
+    pub rewrite_add: Option<Vec<Cow<'p, str>>>,
+    /// Appended to `add`.
+    pub append_add: Vec<&'p str>,
+}
+
+/// An emptyDir volume to append.
+#[derive(Clone, Debug)]
+pub struct NewVolume<'p> {
+    /// Its name.
+    pub name: String,
+    /// Its medium.
+    pub medium: Medium,
+    /// Its size limit.
+    pub size_limit: Option<&'p str>,
+}
+
+/// Turns a plan into operations on `pod`, whose place in its document is `root`.
+pub fn build(pod: &Pod<'_>, containers: &[Placed<'_, '_>], plan: &Plan<'_>, root: &str) -> Patch {
+    let mut writer = Writer::new(root);
+    pod_context(&mut writer, pod, &plan.pod);
+    for (placed, plan) in containers.iter().zip(&plan.containers) {
+        let path = ["/spec/", placed.kind.list(), "/"].concat() + &placed.index.to_string();
+        container_context(&mut writer, &path, placed.container, plan);
+        writer.append(
+            &[&path, "/volumeMounts"].concat(),
+            placed.container.volume_mounts.is_empty(),
+            &plan.mounts,
+            |out, (name, mount_path)| {
+                out.object(|object| {
+                    object.string("name", name);
+                    object.string("mountPath", mount_path);
+                });
+            },
+        );
+    }
+    writer.append("/spec/volumes", pod.spec.volumes.is_empty(), &plan.volumes, |out, volume| {
+        out.object(|object| {
+            object.string("name", &volume.name);
+            object.object("emptyDir", |source| {
+                if volume.medium == Medium::Memory {
+                    source.string("medium", "Memory");
+                }
+                if let Some(limit) = volume.size_limit {
+                    source.string("sizeLimit", limit);
+                }
+            });
+        });
+    });
+    annotations(&mut writer, pod, &plan.annotations);
+    let (json, operations) = writer.finish();
+    Patch { json, operations }
+}
+
+fn pod_context(writer: &mut Writer<'_>, pod: &Pod<'_>, plan: &PodPlan<'_>) {
+    let now = &pod.spec.security_context;
+    let mut edit = Edit::new(writer, "/spec/securityContext", now.has_members);
+    edit.flag("runAsNonRoot", now.run_as_non_root.is_some(), plan.run_as_non_root);
+    edit.number("runAsUser", now.run_as_user.is_some(), plan.run_as_user);
+    edit.number("runAsGroup", now.run_as_group.is_some(), plan.run_as_group);
+    edit.number("fsGroup", now.fs_group.is_some(), plan.fs_group);
+    if let Some(policy) = plan.fs_group_change_policy {
+        edit.value("fsGroupChangePolicy", now.fs_group_change_policy.is_some(), |out| {
+            out.text(policy.as_str());
+        });
+    }
+    if let Some(profile) = plan.seccomp_profile {
+        edit.value("seccompProfile", now.seccomp_profile.has_members, |out| out.profile(profile));
+    }
+    if let Some((name, value)) = plan.sysctl {
+        edit.append("sysctls", now.sysctls.is_empty(), &[(name, value)], |out, (name, value)| {
+            out.object(|object| {
+                object.string("name", name);
+                object.string("value", value);
+            });
+        });
+    }
+    edit.finish();
+}
+
+fn container_context(
+    writer: &mut Writer<'_>,
+    path: &str,
+    container: &Container<'_>,
+    plan: &ContainerPlan<'_>,
+) {
+    let now = &container.security_context;
+    let context = [path, "/securityContext"].concat();
+    let mut edit = Edit::new(writer, &context, now.has_members);
+    edit.flag("runAsNonRoot", now.run_as_non_root.is_some(), plan.run_as_non_root);
+    edit.number("runAsUser", now.run_as_user.is_some(), plan.run_as_user);
+    edit.number("runAsGroup", now.run_as_group.is_some(), plan.run_as_group);
+    edit.flag(
+        "allowPrivilegeEscalation",
+        now.allow_privilege_escalation.is_some(),
+        plan.allow_privilege_escalation,
+    );
+    edit.flag(
+        "readOnlyRootFilesystem",
+        now.read_only_root_filesystem.is_some(),
+        plan.read_only_root_filesystem,
+    );
+    if let Some(profile) = plan.seccomp_profile {
+        edit.value("seccompProfile", now.seccomp_profile.has_members, |out| out.profile(profile));
+    }
+    capabilities(&mut edit, container, &plan.capabilities);
+    edit.finish();
+}
+
+fn capabilities(edit: &mut Edit<'_, '_>, container: &Container<'_>, plan: &CapabilitiesPlan<'_>) {
+    let CapabilitiesPlan { drop_all, rewrite_add, append_add } = plan;
+    if !drop_all && rewrite_add.is_none() && append_add.is_empty() {
+        return;
+    }
+    let now = &container.security_context.capabilities;
+    edit.nested("capabilities", now.has_members, |edit| {
+        match rewrite_add {
+            Some(whole) => edit.value("add", true, |out| out.list(whole)),
+            None => edit.append("add", now.add.is_empty(), append_add, |out, name| out.text(name)),
+        }
+        if *drop_all {
+            edit.append("drop", now.drop.is_empty(), &["ALL"], |out, name| out.text(name));
+        }
+    });
+}
+
+fn annotations(writer: &mut Writer<'_>, pod: &Pod<'_>, annotations: &[(&'static str, String)]) {
+    let now = &pod.metadata.annotations;
+    if annotations.is_empty() {
+        return;
+    }
+    let mut edit = Edit::new(writer, "/metadata", pod.metadata.has_members);
+    edit.nested("annotations", !now.is_empty(), |edit| {
+        for (key, value) in annotations {
+            edit.value(key, now.get(key).is_some(), |out| out.text(value));
+        }
+    });
+    edit.finish();
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::harden::Pass;
+use crate::pass::Pass;
 use crate::policy::decode::{RuleEntry, RuleSettings, object};
 
 /// How strongly a rule acts. Ordered from the weakest to the strongest.
@@ -67,7 +67,7 @@ pub trait Rule: Sync {
     /// finding for every container (or for the pod) it looked at.
     ///
     /// Only called when the rule's action is not `off`.
-    fn apply(&self, pass: &mut Pass<'_, '_>);
+    fn apply(&self, pass: &mut Pass<'_>);
 }
 
 /// Declares every rule once: the module, the name in a policy and what it acts

@@ -35,9 +35,8 @@ usage:
       in   {"id": "a", "yaml": "apiVersion: v1\nkind: Pod\n…"}
       out  {"id": "a", "strict": null, "kind": "Pod", "json": {…}, "pod": {"metadata": {…}, "spec": {…}}}
 
-Both read JSON lines on standard input and answer each with one JSON line on standard output, in the same order.
-"strict" is what the strict decoder objects to (unknown and duplicate fields), or null.
-What cannot be decoded gets "error", and no verdict or pod.
+Each JSON line on standard input is answered by one on standard output, in the same order. "strict" is what the strict
+decoder objects to (unknown and duplicate fields), or null. What cannot be decoded gets "error", and no verdict or pod.
 
   --version  the version of the standards to judge by (default latest); one newer than the newest known is the newest
   --help     this text
@@ -53,12 +52,15 @@ func main() {
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("judge", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors and help are printed here, in one form
+	standards := api.LatestVersion()
 	docs := len(args) > 0 && args[0] == "docs"
-	version := "latest"
 	if docs {
 		args = args[1:]
 	} else {
-		flags.StringVar(&version, "version", version, "")
+		flags.Func("version", "", func(text string) (err error) {
+			standards, err = api.ParseVersion(text)
+			return err
+		})
 	}
 
 	err := flags.Parse(args)
@@ -68,10 +70,6 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	standards, versionErr := api.ParseVersion(version)
-	if err == nil && versionErr != nil {
-		err = fmt.Errorf("--version %q: %w", version, versionErr)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "judge: %v; see judge --help\n", err)
@@ -98,27 +96,32 @@ func answerLines[L any](in io.Reader, out io.Writer, answer func(L) (any, error)
 	encoder.SetEscapeHTML(false)
 	for number := 1; ; number++ {
 		text, err := reader.ReadBytes('\n')
-		if errors.Is(err, io.EOF) && len(text) == 0 {
-			return nil
+		if err == io.EOF {
+			if len(text) == 0 {
+				return nil
+			}
+			err = nil // the last line may lack its newline
 		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("line %d: %w", number, err)
+		if err == nil {
+			err = answerLine(text, encoder, answer)
 		}
-
-		var line L
-		strictErrs, err := kjson.UnmarshalStrict(text, &line)
-		if err := errors.Join(append(strictErrs, err)...); err != nil {
-			return fmt.Errorf("line %d: %w", number, err)
-		}
-		answered, err := answer(line)
 		if err != nil {
 			return fmt.Errorf("line %d: %w", number, err)
 		}
-		// One write for each answer, so that a caller may wait for it before it sends the next line.
-		if err := encoder.Encode(answered); err != nil {
-			return fmt.Errorf("answer to line %d: %w", number, err)
-		}
 	}
+}
+
+func answerLine[L any](text []byte, encoder *json.Encoder, answer func(L) (any, error)) error {
+	var line L
+	strictErrs, err := kjson.UnmarshalStrict(text, &line)
+	if err := errors.Join(append(strictErrs, err)...); err != nil {
+		return err
+	}
+	answered, err := answer(line)
+	if err != nil {
+		return err
+	}
+	return encoder.Encode(answered) // one write each: a caller may wait for an answer before it sends the next line
 }
 
 // failure answers a line whose content Kubernetes cannot decode at all.
@@ -248,8 +251,7 @@ type docAnswer struct {
 	Kind   string          `json:"kind"`
 	JSON   json.RawMessage `json:"json"`
 	Pod    *podParts       `json:"pod"`
-	// Error says why there is no typed object: no kind, one that is not Kubernetes' own, a value of the wrong type.
-	Error string `json:"error,omitempty"`
+	Error  string          `json:"error,omitempty"` // why Kubernetes makes no object of it, hence no pod
 }
 
 // podParts is a pod, or a pod template, as the typed object encodes it.
@@ -288,24 +290,19 @@ func readDocument(line docLine) (any, error) {
 	return answer, nil
 }
 
-// podPaths says for each kind where its pod or pod template is.
-var podPaths = map[string][]string{
-	"Pod":                   {},
-	"PodTemplate":           {"template"},
-	"Deployment":            {"spec", "template"},
-	"StatefulSet":           {"spec", "template"},
-	"DaemonSet":             {"spec", "template"},
-	"ReplicaSet":            {"spec", "template"},
-	"ReplicationController": {"spec", "template"},
-	"Job":                   {"spec", "template"},
-	"CronJob":               {"spec", "jobTemplate", "spec", "template"},
-}
-
 // podOf returns the object's pod or pod template, or nil where it has none. It follows the encoded object and not the Go
 // types, because manifests still use old versions of these kinds (extensions/v1beta1, …), each of which is a type.
 func podOf(object runtime.Object, kind string) (*podParts, error) {
-	path, ok := podPaths[kind]
-	if !ok {
+	var path []string
+	switch kind {
+	case "Pod": // the object itself
+	case "PodTemplate":
+		path = []string{"template"}
+	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job":
+		path = []string{"spec", "template"}
+	case "CronJob":
+		path = []string{"spec", "jobTemplate", "spec", "template"}
+	default:
 		return nil, nil
 	}
 	encoded, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)

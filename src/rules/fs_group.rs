@@ -1,6 +1,38 @@
-//! docs to come
+//! # `fsGroup`
+//!
+//! ## What it does
+//! Gives the pod an `fsGroup` exactly where ironhull sets or replaces the uid of at least
+//! one app or sidecar container, with `fsGroupChangePolicy: OnRootMismatch` beside it. The
+//! gid is that of the container's image entry, else the rule's `value`.
+//!
+//! ## Why
+//! The new uid must be able to write to the pod's volumes and to read files of Secret,
+//! ConfigMap, projected and downward-API volumes with modes like 0400: with an fsGroup
+//! they become `root:fsGroup` 0440. It makes nothing executable: a script of mode 0700
+//! gets a warning.
+//!
+//! ## Fields
+//! - `spec.securityContext.fsGroup`
+//! - `spec.securityContext.fsGroupChangePolicy`
+//!
+//! ## Left alone when
+//! - the pod has an fsGroup, whatever it is;
+//! - ironhull sets no uid;
+//! - the image's entry says `fsGroup: none`;
+//! - a container that stays root or keeps its own uid mounts a file that others may not
+//!   read (`narrowMode`): its key would become readable by the group.
+//!
+//! ## Exempting
+//! `exempt.ironhull.dev/fsGroup`, for the whole pod.
+//!
+//! ## Source
+//! `k8s.io/kubernetes/pkg/volume/volume_linux.go` (`SetVolumeOwnership`); KEP-695 for
+//! `fsGroupChangePolicy`.
 
-use crate::harden::Pass;
+use crate::pass::Pass;
+use crate::image::EntryFsGroup;
+use crate::outcome::{Finding, Level, Note, Remark, RuleResult, Skip, Subject, Value};
+use crate::pod::{Container, ContainerKind, Pod, Volume};
 use crate::policy::GroupId;
 use crate::policy::decode::{settings, words};
 use crate::rules::{Action, Rule, RuleName};
@@ -17,17 +49,6 @@ settings! {
     }
 }
 
-/// The rule.
-pub struct FsGroup;
-
-impl Rule for FsGroup {
-    fn name(&self) -> RuleName {
-        RuleName::FsGroup
-    }
-
-    fn apply(&self, _pass: &mut Pass<'_, '_>) {}
-}
-
 /// `fsGroupChangePolicy` of a pod's securityContext.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangePolicy {
@@ -37,4 +58,111 @@ pub enum ChangePolicy {
     Always,
 }
 
+impl ChangePolicy {
+    /// The word of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnRootMismatch => "OnRootMismatch",
+            Self::Always => "Always",
+        }
+    }
+}
+
 words! { ChangePolicy as "changePolicy" { OnRootMismatch = "OnRootMismatch", Always = "Always", } }
+
+/// The rule.
+pub struct FsGroup;
+
+impl Rule for FsGroup {
+    fn name(&self) -> RuleName {
+        RuleName::FsGroup
+    }
+
+    fn apply(&self, pass: &mut Pass<'_>) {
+        if pass.ephemeral {
+            return;
+        }
+        let settings = &pass.policy.rules.fs_group;
+        let own = pass.pod.spec.security_context.fs_group;
+        let finding = |result| Finding::new(RuleName::FsGroup, Subject::Pod, result);
+        let finding = if pass.declared.of_pod().contains(RuleName::FsGroup) {
+            finding(RuleResult::Exempt).was(own.map(Value::Id))
+        } else if own.is_some() {
+            finding(RuleResult::Compliant).was(own.map(Value::Id))
+        } else {
+            match wanted(pass, settings.value) {
+                Err(note) => finding(RuleResult::Compliant).note(Some(note)),
+                Ok(gid) => match narrow_file(pass) {
+                    Some(note) => finding(RuleResult::Skipped(Skip::NarrowMode)).note(Some(note)),
+                    None if settings.action == Action::Warn => {
+                        finding(RuleResult::Kept).note(Some(Note::OnlyWarns))
+                    }
+                    None => {
+                        pass.plan.pod.fs_group = Some(gid);
+                        let policy = &pass.pod.spec.security_context.fs_group_change_policy;
+                        if policy.is_none() {
+                            pass.plan.pod.fs_group_change_policy = Some(settings.change_policy);
+                        }
+                        finding(RuleResult::Set).now(Value::Id(gid), Level::Pod)
+                    }
+                },
+            }
+        };
+        pass.findings.push(finding);
+        remark_scripts(pass);
+    }
+}
+
+/// The gid for the pod, or why it needs none. App containers are asked first.
+fn wanted<'p>(pass: &Pass<'p>, value: GroupId) -> Result<i64, Note<'p>> {
+    let set = |kind| {
+        let of_kind = pass.containers.iter().filter(move |c| c.placed.kind == kind);
+        of_kind.filter(|c| c.user.sets_uid())
+    };
+    let mut group = None;
+    for container in set(ContainerKind::App).chain(set(ContainerKind::Sidecar)) {
+        let entry = container.entry.and_then(|entry| entry.fs_group);
+        match entry {
+            // A volume may be this container's as well as another's.
+            Some(EntryFsGroup::None) => return Err(Note::EntryWantsNone),
+            Some(EntryFsGroup::Gid(gid)) => group = group.or(Some(gid.get())),
+            None => group = group.or(Some(value.get())),
+        }
+    }
+    group.ok_or(Note::NotNeeded)
+}
+
+/// A file that only its owner may read, mounted by a container whose user stays.
+fn narrow_file<'p>(pass: &Pass<'p>) -> Option<Note<'p>> {
+    const OTHERS_READ: i64 = 0o004;
+    pass.containers.iter().filter(|container| !container.user.sets_uid()).find_map(|container| {
+        let container = container.placed.container;
+        let narrow = |volume: &&Volume<'_>| volume.file_modes().any(|mode| mode & OTHERS_READ == 0);
+        let volume = mounted(pass.pod, container).find(narrow)?;
+        Some(Note::NarrowFile { container: &container.name, volume: &volume.name })
+    })
+}
+
+/// Says which scripts the new user cannot execute.
+fn remark_scripts(pass: &mut Pass<'_>) {
+    const OWNER_EXECUTES: i64 = 0o100;
+    const OTHERS_EXECUTE: i64 = 0o001;
+    const GROUP_EXECUTES: i64 = 0o010;
+    let fs_group = pass.plan.pod.fs_group.or(pass.pod.spec.security_context.fs_group).is_some();
+    let reachable = if fs_group { OTHERS_EXECUTE | GROUP_EXECUTES } else { OTHERS_EXECUTE };
+    let useless = |mode: &i64| mode & OWNER_EXECUTES != 0 && mode & reachable == 0;
+    for container in pass.containers.iter().filter(|container| container.user.sets_uid()) {
+        let container = container.placed.container;
+        for volume in mounted(pass.pod, container) {
+            if let Some(mode) = volume.file_modes().find(useless) {
+                let (container, volume) = (&*container.name, &*volume.name);
+                pass.remarks.push(Remark::NotExecutable { container, volume, mode });
+            }
+        }
+    }
+}
+
+/// The volumes a container mounts.
+fn mounted<'p>(pod: &'p Pod<'p>, container: &'p Container<'p>) -> impl Iterator<Item = &'p Volume<'p>> {
+    container.volume_mounts.iter().filter_map(|mount| pod.volume(&mount.name))
+}

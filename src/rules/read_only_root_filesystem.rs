@@ -1,6 +1,51 @@
-//! docs to come
+//! # `readOnlyRootFilesystem`
+//!
+//! ## What it does
+//! Sets `readOnlyRootFilesystem: true`, and whenever the root file system is read-only, by
+//! ironhull or by the author, gives every path of `writablePaths` that no mount covers an
+//! emptyDir of its own in that container. The list is the rule's, or that of the image's
+//! entry instead, and the workload may ask for more with the annotation
+//! `ironhull.dev/writable-paths` (or `NAME.ironhull.dev/writable-paths`).
+//!
+//! A mount at the path or a writable one above it covers it; one below it does not. Every
+//! container gets its own volumes: a shared /tmp would be a leak between containers. Their
+//! names are appended to the pod's annotation
+//! `cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes`, since an emptyDir
+//! otherwise keeps the autoscaler from removing the node.
+//!
+//! ## Why
+//! An attacker who gets in cannot leave a tool behind or change the program; and most
+//! programs that write at all write to /tmp.
+//!
+//! ## Fields
+//! - `spec.containers[*].securityContext.readOnlyRootFilesystem`
+//! - `spec.containers[*].volumeMounts`
+//! - `spec.initContainers[*].securityContext.readOnlyRootFilesystem`
+//! - `spec.initContainers[*].volumeMounts`
+//! - `spec.volumes`
+//! - `metadata.annotations['cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes']`
+//!
+//! ## Left alone when
+//! - it is explicitly `false` and the rule only fills;
+//! - a writable path lies below a read-only mount (`pathUnavailable`);
+//! - the container is privileged (`privileged`) or ephemeral (`ephemeral`).
+//!
+//! ## Exempting
+//! `exempt.ironhull.dev/readOnlyRootFilesystem`, for the pod or one container. Pod Security
+//! does not ask for a read-only root.
+//!
+//! ## Source
+//! NSA/CISA Kubernetes Hardening Guidance, "Immutable container file systems";
+//! cluster-autoscaler's FAQ, "What types of pods can prevent CA from removing a node?".
 
-use crate::harden::Pass;
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use sha2::{Digest, Sha256};
+
+use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
+use crate::pass::{Examined, Pass};
+use crate::patch::NewVolume;
 use crate::policy::{Quantity, WritablePath};
 use crate::policy::decode::{settings, words};
 use crate::rules::{Action, Rule, RuleName};
@@ -19,17 +64,6 @@ settings! {
     }
 }
 
-/// The rule.
-pub struct ReadOnlyRootFilesystem;
-
-impl Rule for ReadOnlyRootFilesystem {
-    fn name(&self) -> RuleName {
-        RuleName::ReadOnlyRootFilesystem
-    }
-
-    fn apply(&self, _pass: &mut Pass<'_, '_>) {}
-}
-
 /// `medium` of an emptyDir.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Medium {
@@ -40,3 +74,184 @@ pub enum Medium {
 }
 
 words! { Medium as "medium" { Disk = "", Memory = "Memory", } }
+
+/// The rule.
+pub struct ReadOnlyRootFilesystem;
+
+/// Tells the cluster autoscaler which local volumes hold nothing worth keeping a node for.
+const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
+
+impl Rule for ReadOnlyRootFilesystem {
+    fn name(&self) -> RuleName {
+        RuleName::ReadOnlyRootFilesystem
+    }
+
+    fn apply(&self, pass: &mut Pass<'_>) {
+        let settings = &pass.policy.rules.read_only_root_filesystem;
+        let mut names = Names::of(pass);
+        for index in pass.judged(self.name()) {
+            let finding = judge(pass, index, settings, &mut names);
+            pass.findings.extend(finding);
+        }
+        if settings.medium == Medium::Disk && !pass.plan.volumes.is_empty() {
+            let present = pass.pod.annotation(SAFE_TO_EVICT).filter(|value| !value.trim().is_empty());
+            let ours = pass.plan.volumes.iter().map(|volume| volume.name.as_str());
+            let value = present.into_iter().chain(ours).collect::<Vec<_>>().join(",");
+            pass.plan.annotations.push((SAFE_TO_EVICT, value));
+        }
+    }
+}
+
+fn judge<'p>(
+    pass: &mut Pass<'p>,
+    index: usize,
+    settings: &'p Settings,
+    names: &mut Names<'p>,
+) -> Option<Finding<'p>> {
+    let examined = pass.containers.get(index)?;
+    let container = examined.placed.container;
+    let own = container.security_context.read_only_root_filesystem;
+    let finding = |result| {
+        Finding::new(RuleName::ReadOnlyRootFilesystem, Subject::Container(index), result)
+            .was(own.map(Value::Bool))
+    };
+    if examined.is_ephemeral() {
+        return Some(finding(RuleResult::Skipped(Skip::Ephemeral)));
+    }
+    match (own, settings.action) {
+        (Some(true), Action::Warn) => return Some(finding(RuleResult::Compliant)),
+        (_, Action::Warn) => return Some(finding(RuleResult::Kept).note(Some(Note::OnlyWarns))),
+        (Some(false), Action::Fill) => return Some(finding(RuleResult::Kept)),
+        _ => {}
+    }
+    let Paths { missing, note, unavailable } = Paths::of(pass, index, examined, settings);
+    if unavailable && own != Some(true) {
+        return Some(finding(RuleResult::Skipped(Skip::PathUnavailable)).note(note));
+    }
+    let plan = pass.plan.containers.get_mut(index)?;
+    for path in &missing {
+        let name = names.take(&container.name, path);
+        let size_limit = settings.size_limit.as_ref().map(Quantity::as_str);
+        pass.plan.volumes.push(NewVolume { name: name.clone(), medium: settings.medium, size_limit });
+        plan.mounts.push((name, path.clone()));
+    }
+    if own != Some(true) {
+        plan.read_only_root_filesystem = Some(true);
+    }
+    let result = match own {
+        Some(true) if missing.is_empty() => return Some(finding(RuleResult::Compliant).note(note)),
+        Some(false) => RuleResult::Replaced,
+        _ => RuleResult::Set,
+    };
+    let note = note.or_else(|| (!missing.is_empty()).then_some(Note::Mounted(missing)));
+    Some(finding(result).note(note).now(Value::Bool(true), Level::Container))
+}
+
+/// The writable paths of one container against its mounts.
+struct Paths<'p> {
+    /// Those that need an emptyDir.
+    missing: Vec<Cow<'p, str>>,
+    /// What is to be said about one that cannot be written.
+    note: Option<Note<'p>>,
+    /// Whether one cannot be provided.
+    unavailable: bool,
+}
+
+impl<'p> Paths<'p> {
+    fn of(pass: &Pass<'p>, index: usize, examined: &Examined<'p>, settings: &'p Settings) -> Self {
+        let mut paths = Self { missing: Vec::new(), note: None, unavailable: false };
+        let entry = examined.entry.and_then(|entry| entry.writable_paths.as_ref());
+        let listed = entry.unwrap_or(&settings.writable_paths).iter().map(|path| Cow::Borrowed(path.as_str()));
+        let here = [Subject::Pod, Subject::Container(index)];
+        let asked = pass.declared.writable_paths.iter().filter(|(subject, _)| here.contains(subject));
+        for path in listed.chain(asked.map(|(_, path)| Cow::Owned(path.as_str().to_owned()))) {
+            paths.look(pass, examined, path);
+        }
+        paths
+    }
+
+    fn look(&mut self, pass: &Pass<'p>, examined: &Examined<'p>, path: Cow<'p, str>) {
+        let covers = |ours: &Cow<'p, str>| {
+            path.strip_prefix(&**ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if self.missing.iter().any(covers) {
+            return;
+        }
+        match examined.placed.container.covering_mount(&path) {
+            None => self.missing.push(path),
+            Some((mount, _)) if !mount.is_read_only(pass.pod) => {}
+            Some((_, true)) => {
+                self.note.get_or_insert(Note::ReadOnlyAt(path));
+            }
+            Some((_, false)) => {
+                self.unavailable = true;
+                self.note = Some(Note::BelowReadOnly(path));
+            }
+        }
+    }
+}
+
+/// The longest DNS label (RFC 1123), which a volume's name has to be.
+const MAX_NAME: usize = 63;
+
+/// Names for new volumes: deterministic, DNS labels, unique in the pod.
+struct Names<'p> {
+    taken: HashSet<Cow<'p, str>>,
+}
+
+impl<'p> Names<'p> {
+    fn of(pass: &Pass<'p>) -> Self {
+        let own = pass.pod.spec.volumes.iter().map(|volume| &*volume.name);
+        let reserved = pass.reserved_volumes.iter().copied();
+        Self { taken: own.chain(reserved).map(Cow::Borrowed).collect() }
+    }
+
+    fn take(&mut self, container: &str, path: &str) -> String {
+        let wanted = volume_name(container, path);
+        let mut name = wanted.clone();
+        let mut count = 1;
+        while self.taken.contains(name.as_str()) {
+            count += 1;
+            let suffix = format!("-{count}");
+            let head: String = wanted.chars().take(MAX_NAME - suffix.len()).collect();
+            name = head + &suffix;
+        }
+        self.taken.insert(Cow::Owned(name.clone()));
+        name
+    }
+}
+
+/// `ironhull-CONTAINER-PATH`, or a digest in place of what does not fit.
+fn volume_name(container: &str, path: &str) -> String {
+    let label = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = ["ironhull-", container, path].concat().chars().map(label).collect();
+    if name.len() <= MAX_NAME && !name.ends_with('-') {
+        return name;
+    }
+    let digest = Sha256::digest([container, "\0", path].concat());
+    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let head: String = name.chars().take(MAX_NAME - digest.len() - 1).collect();
+    [head.trim_end_matches('-'), "-", &digest].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volume_names_are_labels() {
+        assert_eq!(volume_name("web", "/tmp"), "ironhull-web-tmp");
+        assert_eq!(volume_name("web", "/var/cache/Ngin_x"), "ironhull-web-var-cache-ngin-x");
+        let long = volume_name(&"x".repeat(63), "/tmp");
+        assert_eq!(long.len(), 63);
+        assert_ne!(long, volume_name(&"x".repeat(63), "/run"));
+        assert!(!volume_name("web", "/a/é").ends_with('-'));
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_counted_up() {
+        let mut names = Names { taken: HashSet::from([Cow::Borrowed("ironhull-a-b-c")]) };
+        assert_eq!(names.take("a", "/b-c"), "ironhull-a-b-c-2");
+        assert_eq!(names.take("a-b", "/c"), "ironhull-a-b-c-3");
+    }
+}

@@ -1,6 +1,43 @@
-//! docs to come
+//! # `runAsUser`
+//!
+//! ## What it does
+//! Gives a numeric, non-root uid to a container that says nothing about its user, since
+//! `runAsNonRoot` alone stops every image that has no numeric USER. The uid is that of
+//! the first entry of `images` that matches the container's image, else the rule's
+//! `value`. An init container follows the first app container that has a uid; an
+//! ephemeral container follows its target.
+//!
+//! ## Why
+//! Six pods in ten say nothing about users, and many of their images are root. A number
+//! is also what the kubelet can verify, and what volumes and audits can be matched with.
+//!
+//! ## Fields
+//! - `spec.securityContext.runAsUser`
+//! - `spec.containers[*].securityContext.runAsUser`
+//! - `spec.initContainers[*].securityContext.runAsUser`
+//! - `spec.ephemeralContainers[*].securityContext.runAsUser`
+//!
+//! ## Left alone when
+//! - the author gives a uid above 0;
+//! - the author says `runAsNonRoot: true` and no uid: the image's own numeric user is
+//!   relied on (`imageUser`), unless an image entry has a uid or the policy says
+//!   `whenImageUser: override`;
+//! - the image's entry says `runAsUser: image`;
+//! - the container is privileged (`privileged`);
+//! - the pod has a user namespace of its own and the uid is 65536 or more (`userNamespace`);
+//! - the container came when the pod level already had ironhull's uid, and is exempt or
+//!   privileged (`injectedAfter`): give it its own `runAsUser`.
+//!
+//! ## Exempting
+//! `exempt.ironhull.dev/runAsUser` leaves the image's user and still sets runAsNonRoot.
+//! It does not allow root: that takes an exemption from `runAsNonRoot`.
+//!
+//! ## Source
+//! Pod Security Standards, *restricted*, "Running as Non-root user"
+//! (`k8s.io/pod-security-admission/policy/check_runAsUser.go`).
 
-use crate::harden::Pass;
+use crate::outcome::Value;
+use crate::pass::{Pass, UserField};
 use crate::policy::NonRootId;
 use crate::policy::decode::{settings, words};
 use crate::rules::{Action, Rule, RuleName};
@@ -17,17 +54,6 @@ settings! {
     }
 }
 
-/// The rule.
-pub struct RunAsUser;
-
-impl Rule for RunAsUser {
-    fn name(&self) -> RuleName {
-        RuleName::RunAsUser
-    }
-
-    fn apply(&self, _pass: &mut Pass<'_, '_>) {}
-}
-
 /// `whenImageUser`: whether an author's `runAsNonRoot: true` without a uid is taken
 /// as reliance on the image's own user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,4 +64,29 @@ pub enum WhenImageUser {
     Override,
 }
 
+/// How the decision about this field is read and where it is written.
+const FIELD: UserField<i64> = UserField {
+    choice: |decision| &decision.uid,
+    at_pod: |placement| placement.uid.as_ref(),
+    author: |author| author.uid,
+    own: |context| context.run_as_user,
+    outer: |context| context.run_as_user,
+    plan: |plan| &mut plan.run_as_user,
+    pod_plan: |plan| &mut plan.run_as_user,
+    value: Value::Id,
+};
+
 words! { WhenImageUser as "whenImageUser" { Keep = "keep", Override = "override", } }
+
+/// The rule.
+pub struct RunAsUser;
+
+impl Rule for RunAsUser {
+    fn name(&self) -> RuleName {
+        RuleName::RunAsUser
+    }
+
+    fn apply(&self, pass: &mut Pass<'_>) {
+        pass.project(self.name(), &FIELD);
+    }
+}

@@ -1,0 +1,45 @@
+//! `/advise`: warnings for the person who applies a workload, never a patch. The warnings
+//! on a pod that a controller makes reach nobody.
+
+use jiff::civil::Date;
+
+use super::{
+    Answer, Endpoint, Facts, Mode, NotAReview, answer, answer_unreadable, choose, ignored, read,
+};
+use crate::harden::{Context, Scope, harden};
+use crate::policy::PolicySet;
+
+pub(super) fn review(
+    body: &[u8],
+    endpoint: Endpoint<'_>,
+    policies: &PolicySet,
+    date: Date,
+) -> Result<Answer, NotAReview> {
+    let (request, object, _) = match read::workload_request(body)? {
+        Ok(read) => read,
+        Err(unreadable) => return Ok(answer_unreadable(&unreadable, Mode::Advise)),
+    };
+    let mut facts = Facts::of(&request);
+    let asked =
+        matches!(&*request.operation, "CREATE" | "UPDATE") && request.sub_resource.is_empty();
+    let Some(workload) = object.filter(|_| asked) else { return Ok(ignored(facts)) };
+    if facts.name.is_empty() {
+        facts.name = workload.metadata.name.to_string();
+    }
+    // What a controller makes was said to the one who made the controller's object.
+    let owned = workload.metadata.owner_references.iter().any(|owner| owner.controller);
+    let template = workload.spec.template.or(workload.spec.job_template.spec.template);
+    let Some(template) = template.filter(|_| !owned) else { return Ok(ignored(facts)) };
+    let claims = &workload.spec.volume_claim_templates;
+    let reserved: Vec<&str> = claims.iter().map(|claim| &*claim.metadata.name).collect();
+    let (policy, missing) = choose(policies, endpoint, &request.namespace);
+    let context = Context {
+        date,
+        scope: Scope::Create,
+        provenance: false,
+        root: "",
+        reserved_volumes: &reserved,
+    };
+    let outcome = harden(&template, policy, &context);
+    Ok(answer(facts, Mode::Advise, policy, &outcome, missing))
+}

@@ -1,0 +1,246 @@
+//! The request's bytes.
+#![expect(unreachable_pub, reason = "the macro behind the views writes `pub`")]
+
+use serde::Deserialize;
+
+use super::NotAReview;
+use crate::pod::{Pod, Text, view};
+
+view! {
+    /// What a review asks, without its objects.
+    pub struct Request<'a> {
+        uid: Text<'a> = "uid",
+        kind: Kind<'a> = "kind",
+        resource: Resource<'a> = "resource",
+        sub_resource: Text<'a> = "subResource",
+        name: Text<'a> = "name",
+        namespace: Text<'a> = "namespace",
+        operation: Text<'a> = "operation",
+        dry_run: bool = "dryRun",
+    }
+}
+
+view! {
+    /// `request.kind`
+    pub struct Kind<'a> {
+        kind: Text<'a> = "kind",
+    }
+}
+
+view! {
+    /// `request.resource`
+    pub struct Resource<'a> {
+        resource: Text<'a> = "resource",
+    }
+}
+
+view! {
+    pub struct Envelope<'a> {
+        api_version: Text<'a> = "apiVersion",
+        kind: Text<'a> = "kind",
+        request: Option<Request<'a>> = "request",
+    }
+}
+
+/// A review with its objects read as pods; the same members as [`Request`] and two more.
+macro_rules! review_of {
+    ($review:ident, $request:ident, $object:ident) => {
+        view! {
+            pub struct $review<'a> {
+                api_version: Text<'a> = "apiVersion",
+                kind: Text<'a> = "kind",
+                request: Option<$request<'a>> = "request",
+            }
+        }
+
+        view! {
+            pub struct $request<'a> {
+                uid: Text<'a> = "uid",
+                kind: Kind<'a> = "kind",
+                resource: Resource<'a> = "resource",
+                sub_resource: Text<'a> = "subResource",
+                name: Text<'a> = "name",
+                namespace: Text<'a> = "namespace",
+                operation: Text<'a> = "operation",
+                dry_run: bool = "dryRun",
+                object: Option<$object<'a>> = "object",
+                old_object: Option<$object<'a>> = "oldObject",
+            }
+        }
+
+        impl<'a> $request<'a> {
+            fn split(self) -> Read<'a, $object<'a>> {
+                let request = Request {
+                    uid: self.uid,
+                    kind: self.kind,
+                    resource: self.resource,
+                    sub_resource: self.sub_resource,
+                    name: self.name,
+                    namespace: self.namespace,
+                    operation: self.operation,
+                    dry_run: self.dry_run,
+                    has_members: self.has_members,
+                };
+                (request, self.object, self.old_object)
+            }
+        }
+    };
+}
+
+review_of!(PodReview, PodRequest, Pod);
+
+review_of!(WorkloadReview, WorkloadRequest, Workload);
+
+view! {
+    /// An object with a pod template.
+    pub struct Workload<'a> {
+        metadata: WorkloadMetadata<'a> = "metadata",
+        spec: WorkloadSpec<'a> = "spec",
+    }
+}
+
+view! {
+    /// Its `metadata`.
+    pub struct WorkloadMetadata<'a> {
+        owner_references: Vec<OwnerReference> = "ownerReferences",
+        name: Text<'a> = "name",
+        generate_name: Text<'a> = "generateName",
+    }
+}
+
+view! {
+    /// One of `metadata.ownerReferences`.
+    pub struct OwnerReference {
+        controller: bool = "controller",
+    }
+}
+
+view! {
+    /// Its `spec`.
+    pub struct WorkloadSpec<'a> {
+        template: Option<Pod<'a>> = "template",
+        job_template: JobTemplate<'a> = "jobTemplate",
+        volume_claim_templates: Vec<VolumeClaimTemplate<'a>> = "volumeClaimTemplates",
+    }
+}
+
+view! {
+    /// `spec.jobTemplate` of a CronJob.
+    pub struct JobTemplate<'a> {
+        spec: JobSpec<'a> = "spec",
+    }
+}
+
+view! {
+    /// `spec.jobTemplate.spec`
+    pub struct JobSpec<'a> {
+        template: Option<Pod<'a>> = "template",
+    }
+}
+
+view! {
+    /// One of a StatefulSet's `spec.volumeClaimTemplates`.
+    pub struct VolumeClaimTemplate<'a> {
+        metadata: ClaimMetadata<'a> = "metadata",
+    }
+}
+
+view! {
+    /// Its `metadata`.
+    pub struct ClaimMetadata<'a> {
+        name: Text<'a> = "name",
+    }
+}
+
+/// A request with its object and its old object.
+pub(super) type Read<'a, T> = (Request<'a>, Option<T>, Option<T>);
+
+/// A well-formed review whose object cannot be read.
+pub(super) struct Unreadable<'a> {
+    pub(super) request: Request<'a>,
+    pub(super) why: String,
+}
+
+/// What a request wants of ironhull.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// CREATE of a pod.
+    CreatePod,
+    /// UPDATE of a pod's ephemeral containers.
+    DebugPod,
+    /// Anything else: most of a pod's fields cannot be changed, and a webhook that patches
+    /// updates makes old pods impossible to update.
+    Other,
+}
+
+impl Request<'_> {
+    pub(super) fn asks(&self) -> Asks {
+        match (&*self.resource.resource, &*self.sub_resource, &*self.operation) {
+            ("pods", "", "CREATE") => Asks::CreatePod,
+            ("pods", "ephemeralcontainers", "UPDATE") => Asks::DebugPod,
+            _ => Asks::Other,
+        }
+    }
+}
+
+/// Reads a review whose objects are pods.
+pub(super) fn pod_request(
+    body: &[u8],
+) -> Result<Result<Read<'_, Pod<'_>>, Unreadable<'_>>, NotAReview> {
+    match serde_json::from_slice::<PodReview<'_>>(body) {
+        Ok(PodReview { api_version, kind, request, .. }) => {
+            let request = checked(&api_version, &kind, request, |request| &request.uid)?;
+            Ok(Ok(request.split()))
+        }
+        Err(error) => unreadable(body, &error).map(Err),
+    }
+}
+
+/// Reads a review whose objects have pod templates.
+pub(super) fn workload_request(
+    body: &[u8],
+) -> Result<Result<Read<'_, Workload<'_>>, Unreadable<'_>>, NotAReview> {
+    match serde_json::from_slice::<WorkloadReview<'_>>(body) {
+        Ok(WorkloadReview { api_version, kind, request, .. }) => {
+            let request = checked(&api_version, &kind, request, |request| &request.uid)?;
+            Ok(Ok(request.split()))
+        }
+        Err(error) => unreadable(body, &error).map(Err),
+    }
+}
+
+/// Reads a review again without its objects, to tell an object that cannot be read from
+/// input that is no review at all.
+fn unreadable<'a>(body: &'a [u8], error: &serde_json::Error) -> Result<Unreadable<'a>, NotAReview> {
+    let envelope: Envelope<'a> =
+        Deserialize::deserialize(&mut serde_json::Deserializer::from_slice(body))
+            .map_err(|error| NotAReview(format!("not an AdmissionReview: {error}")))?;
+    let request =
+        checked(&envelope.api_version, &envelope.kind, envelope.request, |request| &request.uid)?;
+    Ok(Unreadable { request, why: error.to_string() })
+}
+
+/// The request of an AdmissionReview of the one version that is spoken.
+fn checked<T>(
+    api_version: &str,
+    kind: &str,
+    request: Option<T>,
+    uid: impl Fn(&T) -> &str,
+) -> Result<T, NotAReview> {
+    let printable = |text| crate::exemption::printable(text, 63).into_owned();
+    if kind != "AdmissionReview" {
+        let kind = printable(kind);
+        return Err(NotAReview(format!("not an AdmissionReview: kind is `{kind}`")));
+    }
+    if api_version != "admission.k8s.io/v1" {
+        let version = printable(api_version);
+        return Err(NotAReview(format!(
+            "AdmissionReview of `{version}` is not supported: admission.k8s.io/v1 is"
+        )));
+    }
+    match request {
+        Some(request) if !uid(&request).is_empty() => Ok(request),
+        Some(_) => Err(NotAReview("AdmissionReview without request.uid".to_owned())),
+        None => Err(NotAReview("AdmissionReview without request".to_owned())),
+    }
+}

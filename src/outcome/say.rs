@@ -1,0 +1,268 @@
+//! How an outcome is said to a person.
+//!
+//! kubectl prints each warning on a line of its own, and the API server cuts them off
+//! when all webhooks together send too much (KEP-1693): so they are few, short, and about
+//! what a person should act on.
+
+use std::borrow::Cow;
+
+use super::{Finding, Level, Note, Outcome, Remark, RuleResult, Skip, Subject};
+use crate::exemption::{By, Exemption, printable};
+use crate::rules::RuleName;
+
+/// The longest warning, in characters.
+const MAX_WARNING: usize = 120;
+/// How much all of ours may hold together, in bytes: half of what the API server passes on
+/// from all webhooks (4,096).
+const MAX_WARNINGS: usize = 2048;
+/// How much of a name, a key or a reason is said.
+const MAX_WORD: usize = 63;
+
+impl Outcome<'_> {
+    /// The warnings for the person who asked: few, at most 120 characters each and 2,048
+    /// bytes together, without control characters. With `dry` (audit) they also say what
+    /// would be changed, one line a rule.
+    pub fn warnings(&self, dry: bool) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for void in &self.void {
+            lines.push(format!(
+                "annotation {} is void: {}",
+                printable(&void.key, MAX_WORD),
+                void.why
+            ));
+        }
+        for Group { text, subjects } in self.groups(dry) {
+            lines.push(match (text.strip_prefix("would "), subjects.is_empty()) {
+                (_, true) => text,
+                (Some(_), _) => format!("{text} on {}", subjects.join(", ")),
+                (None, _) => format!("{}: {text}", subjects.join(", ")),
+            });
+        }
+        lines.extend(self.remarks.iter().map(Remark::to_string));
+        for exemption in &self.exemptions {
+            lines.push(format!("{}: {exemption}", self.subject_name(exemption.subject)));
+        }
+        within_limits(lines)
+    }
+
+    /// Why a finding is as it is, in words; empty where the result says it all.
+    pub fn why(&self, finding: &Finding<'_>) -> String {
+        let note = finding.note.as_ref().map(Note::to_string);
+        let skipped = match finding.result {
+            RuleResult::Skipped(skip) => skip_reason(skip, finding.rule),
+            _ => "",
+        };
+        match (note, skipped) {
+            (Some(note), "") => note,
+            (Some(note), skipped) => format!("{skipped}: {note}"),
+            (None, skipped) => skipped.to_owned(),
+        }
+    }
+
+    /// What is to be said of the findings: the same words of several containers once.
+    fn groups(&self, dry: bool) -> Vec<Group<'_>> {
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        for finding in &self.findings {
+            let Some(text) = warning(finding, dry) else { continue };
+            let name = self.subject_name(finding.subject);
+            match groups.iter_mut().find(|group| group.text == text) {
+                Some(group) if !group.subjects.contains(&name) => group.subjects.push(name),
+                Some(_) => {}
+                None => groups.push(Group { text, subjects: vec![name] }),
+            }
+        }
+        groups
+    }
+}
+
+/// One thing to say, and of whom.
+struct Group<'o> {
+    text: String,
+    subjects: Vec<&'o str>,
+}
+
+/// Cuts each line, and the list.
+fn within_limits(lines: Vec<String>) -> Vec<String> {
+    let mut said = Vec::with_capacity(lines.len());
+    let mut bytes = 0;
+    let total = lines.len();
+    for line in lines {
+        let line = printable(&format!("ironhull: {line}"), MAX_WARNING).into_owned();
+        // Room for the last line, which says how many are missing.
+        if bytes + line.len() + MAX_WARNING > MAX_WARNINGS {
+            let missing = total - said.len();
+            said.push(format!("ironhull: {missing} more; `ironhull explain` says them all"));
+            return said;
+        }
+        bytes += line.len();
+        said.push(line);
+    }
+    said
+}
+
+/// What a person should be told of a finding, if anything.
+fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
+    let rule = finding.rule;
+    let was = || finding.was.as_ref().map(|value| format!(" {value}")).unwrap_or_default();
+    // What a container inherits is said once, of the pod.
+    let inherited = finding.level == Some(Level::Pod) && finding.subject != Subject::Pod;
+    match (finding.result, &finding.note) {
+        (RuleResult::Replaced, _) if inherited && finding.was.is_some() => None,
+        (RuleResult::Replaced, note) => {
+            let now = finding.now.as_ref().map(ToString::to_string).unwrap_or_default();
+            let more = match note {
+                Some(note @ Note::RootNeedsMore) => format!("; {note}"),
+                _ => String::new(),
+            };
+            let would = if dry { "would replace " } else { "" };
+            let verb = if dry { "by" } else { "replaced by" };
+            Some(format!("{would}{rule}{} {verb} {now}{more}", was()))
+        }
+        (
+            RuleResult::Set,
+            Some(note @ (Note::KeptAdds(_) | Note::ReadOnlyAt(_) | Note::BelowReadOnly(_))),
+        ) => Some(format!("{rule}: {note}")),
+        (RuleResult::Set, _) if dry => Some(format!("would set {rule}")),
+        (RuleResult::Compliant, Some(note @ (Note::ReadOnlyAt(_) | Note::BelowReadOnly(_)))) => {
+            Some(format!("{rule}: {note}"))
+        }
+        (RuleResult::Kept, Some(Note::OnlyWarns)) => {
+            Some(format!("{rule}{} is weaker than the policy wants (it only warns)", was()))
+        }
+        (RuleResult::Kept, Some(note)) => Some(format!("{rule}{} kept: {note}", was())),
+        // One warning for the three user rules: runAsUser's.
+        (RuleResult::Kept, None)
+            if matches!(rule, RuleName::RunAsNonRoot | RuleName::RunAsGroup) =>
+        {
+            None
+        }
+        (RuleResult::Kept, None) => {
+            Some(format!("{rule}{} kept: explicit, and the policy does not enforce", was()))
+        }
+        (RuleResult::Skipped(skip), note) => skipped(rule, skip, note.as_ref()),
+        _ => None,
+    }
+}
+
+/// What a person should be told of something left alone.
+fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String> {
+    let reason = skip_reason(skip, rule);
+    match (skip, note) {
+        // Said once, not for every rule.
+        (Skip::Privileged, _) => (rule == RuleName::Capabilities)
+            .then(|| "privileged: left as it is by every rule".to_owned()),
+        (Skip::Windows, Some(note)) => Some(note.to_string()),
+        (Skip::UserNamespace, Some(note)) => Some(format!("{rule} not set: {note}")),
+        (Skip::ImageUser, Some(note @ Note::ImageIsRoot)) => Some(note.to_string()),
+        (
+            Skip::Windows | Skip::Ephemeral | Skip::ImageUser | Skip::UserNamespace | Skip::Mirror,
+            _,
+        ) => None,
+        (_, Some(note)) => Some(format!("{rule} not set: {note}")),
+        (_, None) => Some(format!("{rule} not set: {reason}")),
+    }
+}
+
+/// A skip's reason in words.
+fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
+    match skip {
+        Skip::Mirror => "the mirror of a static pod",
+        Skip::Windows => "a pod for Windows nodes",
+        Skip::Privileged => "privileged",
+        Skip::Exempt => "exempt from another rule",
+        Skip::Ephemeral => "an ephemeral container",
+        Skip::ImageUser if rule == RuleName::RunAsGroup => "the image's group is relied on",
+        Skip::ImageUser => "the image's user is relied on",
+        Skip::NarrowMode => "a file would become readable by the group",
+        Skip::UserNamespace => "the pod has a user namespace of its own",
+        Skip::CapSysAdmin => "the API server refuses it beside CAP_SYS_ADMIN",
+        Skip::AddAll => "it adds ALL, and dropping ALL beside it would leave nothing",
+        Skip::LegacySeccomp => "a legacy seccomp annotation says something else",
+        Skip::PathUnavailable => "a writable path cannot be provided",
+        Skip::InjectedAfter => "the container came after the pod level was set",
+        Skip::Unreadable => "the pod cannot be read",
+    }
+}
+
+impl std::fmt::Display for Note<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = |text: &str| printable(text, MAX_WORD).into_owned();
+        match self {
+            Self::OnlyWarns => f.write_str("the policy only warns"),
+            Self::KeptRoot => f.write_str("root is explicit, and the policy only fills"),
+            Self::NonRootInFact => f.write_str("its uid is above 0"),
+            Self::ImageIsRoot => f.write_str(
+                "the kubelet will say \"image will run as root\": give it a runAsUser, the image's user is root",
+            ),
+            Self::EntryTrustsImage => f.write_str("the policy trusts the image's own user"),
+            Self::FromEntry => f.write_str("the policy knows the image"),
+            Self::FollowsContainer(name) => write!(f, "as container {}", word(name)),
+            Self::FollowsTarget(name) => write!(f, "as its target {}", word(name)),
+            Self::SetBeforeIt(uid) => {
+                write!(f, "ironhull had set the pod's uid {uid} before it came: give it its own runAsUser")
+            }
+            Self::InheritedBy(name) => write!(f, "container {} inherits it", word(name)),
+            Self::BeyondUserNamespace(uid) => {
+                write!(f, "uid {uid} does not exist in a user namespace (65536 ids)")
+            }
+            Self::RootNeedsMore => f.write_str("root needs an exemption from runAsNonRoot"),
+            Self::NarrowFile { container, volume } => {
+                write!(f, "{} keeps its user and mounts volume {}, not readable by others", word(container), word(volume))
+            }
+            Self::EntryWantsNone => f.write_str("the policy wants none for the image"),
+            Self::NotNeeded => f.write_str("no container's uid is set"),
+            Self::KeptAdds(adds) => write!(f, "adds {} kept", word(&adds.join(", "))),
+            Self::Mounted(paths) => write!(f, "emptyDir at {}", word(&paths.join(", "))),
+            Self::ReadOnlyAt(path) => write!(f, "the mount at {} is read-only", word(path)),
+            Self::BelowReadOnly(path) => write!(f, "{} lies below a read-only mount", word(path)),
+            Self::HostNetworkPort(port) => {
+                write!(f, "port {port} cannot be bound as non-root on the host's network")
+            }
+            Self::NoOsName => f.write_str(
+                "Windows without spec.os.name: windows, which Pod Security restricted wants",
+            ),
+        }
+    }
+}
+
+impl std::fmt::Display for Remark<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AnnotationsFull => {
+                f.write_str("an annotation was left out: the pod's annotations are full (256 KiB)")
+            }
+            Self::NotExecutable { container, volume, mode } => {
+                let (container, volume) =
+                    (printable(container, MAX_WORD), printable(volume, MAX_WORD));
+                write!(
+                    f,
+                    "{container}: files of mode {mode:04o} in volume {volume} cannot be executed by its user"
+                )
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Exemption<'_> {
+    /// `exempt from runAsNonRoot until 2027-03-01 (SEC-12): chown of the data volume`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rules: Cow<'_, str> = match self.is_for_every_rule() {
+            true => "every rule".into(),
+            false => self.rules.iter().map(RuleName::as_str).collect::<Vec<_>>().join(", ").into(),
+        };
+        write!(f, "exempt from {rules}")?;
+        if let Some(until) = self.until {
+            write!(f, " until {until}")?;
+        }
+        if let Some(ticket) = &self.ticket {
+            write!(f, " ({ticket})")?;
+        }
+        if self.by == By::Policy {
+            f.write_str(" by the policy")?;
+        }
+        if !self.reason.is_empty() {
+            write!(f, ": {}", printable(&self.reason, MAX_WORD))?;
+        }
+        Ok(())
+    }
+}

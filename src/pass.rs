@@ -1,0 +1,247 @@
+//! One hardening of one pod: what the rules read, and where they write.
+
+use std::borrow::Cow;
+
+use jiff::civil::Date;
+
+use crate::exemption::{self, InForce};
+use crate::image::ImageEntry;
+use crate::outcome::{Finding, Level, Looked, Remark, RuleResult, Skip, Subject, Value};
+use crate::patch::{ContainerPlan, Plan, PodPlan};
+use crate::pod::{ContainerKind, Placed, Pod, PodSecurityContext, SecurityContext};
+use crate::policy::Policy;
+use crate::provenance;
+use crate::rules::{RuleName, RuleSet};
+use crate::user::placement::{self, Placement};
+use crate::user::{self, Author, Candidate, Choice, Decision};
+
+/// What the engine must be told besides the pod and the policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'c> {
+    /// Today, in UTC: exemptions end by it.
+    pub date: Date,
+    /// What may be changed.
+    pub scope: Scope<'c>,
+    /// Whether a changed pod gets the annotation `ironhull.dev/hardened`.
+    pub provenance: bool,
+    /// The JSON Pointer of the pod in the document that the patch is for: empty for a
+    /// pod, `/spec/template` for a Deployment.
+    pub root: &'c str,
+    /// Names of volumes that the pod will have besides its own: a StatefulSet's
+    /// `volumeClaimTemplates`.
+    pub reserved_volumes: &'c [&'c str],
+}
+
+/// What of a pod may be changed.
+#[derive(Clone, Copy, Debug)]
+pub enum Scope<'c> {
+    /// A pod that is being created, or a template: everything but ephemeral containers.
+    Create,
+    /// `pods/ephemeralcontainers`: only the ephemeral containers that are new.
+    Ephemeral {
+        /// The names of those that were there before.
+        known: &'c [&'c str],
+    },
+}
+
+/// One hardening of one pod: what the rules read, and where they write.
+pub struct Pass<'p> {
+    /// The pod.
+    pub pod: &'p Pod<'p>,
+    /// The policy.
+    pub policy: &'p Policy,
+    /// Whether only new ephemeral containers may be changed.
+    pub ephemeral: bool,
+    /// Names of volumes that the pod has besides its own.
+    pub reserved_volumes: &'p [&'p str],
+    /// The containers that are looked at.
+    pub containers: Vec<Examined<'p>>,
+    /// Where the user fields go.
+    pub placement: Placement<'p>,
+    /// What the workload and the policy declare.
+    pub declared: InForce<'p>,
+    /// The intentions.
+    pub plan: Plan<'p>,
+    /// The conclusions.
+    pub findings: Vec<Finding<'p>>,
+    /// What there is to say that belongs to no container.
+    pub remarks: Vec<Remark<'p>>,
+    /// Whether it is a pod for Windows nodes.
+    pub windows: bool,
+}
+
+/// A container that is looked at.
+pub struct Examined<'p> {
+    /// The container in its place.
+    pub placed: Placed<'p, 'p>,
+    /// What the policy says of its image.
+    pub entry: Option<&'p ImageEntry>,
+    /// The rules it is exempt from.
+    pub exempt: RuleSet,
+    /// Who it will run as.
+    pub user: Decision<'p>,
+}
+
+impl<'p> Pass<'p> {
+    /// Everything the rules read, decided; nothing planned yet.
+    pub fn new(pod: &'p Pod<'p>, policy: &'p Policy, context: &Context<'p>) -> Self {
+        let placed: Vec<Placed<'p, 'p>> = match context.scope {
+            Scope::Create => pod.containers().collect(),
+            Scope::Ephemeral { known } => {
+                let is_new = |placed: &Placed<'_, '_>| !known.contains(&&*placed.container.name);
+                pod.ephemeral_containers().filter(is_new).collect()
+            }
+        };
+        let images: Vec<Cow<'p, str>> = placed
+            .iter()
+            .map(|placed| policy.registry_aliases.normalise(&placed.container.image))
+            .collect();
+        let looked: Vec<Looked<'p>> = placed
+            .iter()
+            .map(|placed| Looked { name: &placed.container.name, kind: placed.kind })
+            .collect();
+        let declared = exemption::in_force(pod, policy, &looked, &images, context.date);
+        let candidates: Vec<Candidate<'p>> = placed
+            .iter()
+            .zip(&images)
+            .enumerate()
+            .map(|(index, (placed, image))| Candidate {
+                placed: *placed,
+                entry: policy.images.find(image),
+                exempt: declared.of_container(index),
+            })
+            .collect();
+        let windows = pod.is_windows();
+        let ephemeral = matches!(context.scope, Scope::Ephemeral { .. });
+        let (users, placement) = if windows && !ephemeral {
+            user::windows::decide(pod, policy, &candidates)
+        } else {
+            let users = user::decide(pod, policy, &candidates, provenance::pod_level_uid(pod));
+            let placement = match context.scope {
+                Scope::Create => placement::place(pod, policy, &candidates, &users),
+                Scope::Ephemeral { .. } => Placement::default(),
+            };
+            (users, placement)
+        };
+        let containers: Vec<Examined<'p>> = candidates
+            .into_iter()
+            .zip(users)
+            .map(|(candidate, user)| Examined {
+                placed: candidate.placed,
+                entry: candidate.entry,
+                exempt: candidate.exempt,
+                user,
+            })
+            .collect();
+        let mut plan = Plan::default();
+        plan.containers.resize_with(containers.len(), ContainerPlan::default);
+        // Most rules say one thing of each container.
+        let findings = Vec::with_capacity(RuleName::ALL.len() * (containers.len() + 1));
+        Self {
+            pod,
+            policy,
+            ephemeral,
+            reserved_volumes: context.reserved_volumes,
+            containers,
+            placement,
+            declared,
+            plan,
+            findings,
+            remarks: Vec::new(),
+            windows,
+        }
+    }
+
+    /// Records a conclusion without a value and without a note.
+    pub fn find(&mut self, rule: RuleName, subject: Subject, result: RuleResult) {
+        self.findings.push(Finding::new(rule, subject, result));
+    }
+
+    /// The containers a rule has to judge; it is recorded for the others that they are
+    /// exempt or privileged.
+    pub fn judged(&mut self, rule: RuleName) -> Vec<usize> {
+        let mut judged = Vec::with_capacity(self.containers.len());
+        for (index, container) in self.containers.iter().enumerate() {
+            let result = if container.placed.container.security_context.privileged {
+                RuleResult::Skipped(Skip::Privileged)
+            } else if container.exempt.contains(rule) {
+                RuleResult::Exempt
+            } else {
+                judged.push(index);
+                continue;
+            };
+            self.findings.push(Finding::new(rule, Subject::Container(index), result));
+        }
+        judged
+    }
+
+    /// The container with this index and the plan for it.
+    pub fn container(&mut self, index: usize) -> Option<(&Examined<'p>, &mut ContainerPlan<'p>)> {
+        Some((self.containers.get(index)?, self.plan.containers.get_mut(index)?))
+    }
+}
+
+/// One of the three user fields: how a decision about it is read and where it is written.
+pub struct UserField<T> {
+    /// The decision for a container.
+    pub choice: for<'d, 'p> fn(&'d Decision<'p>) -> &'d Choice<'p, T>,
+    /// What happens at the pod level.
+    pub at_pod: for<'d, 'p> fn(&'d Placement<'p>) -> Option<&'d Choice<'p, T>>,
+    /// The author's effective value.
+    pub author: fn(&Author) -> Option<T>,
+    /// A container's own value.
+    pub own: fn(&SecurityContext<'_>) -> Option<T>,
+    /// The pod-level value.
+    pub outer: fn(&PodSecurityContext<'_>) -> Option<T>,
+    /// Where a container's value is planned.
+    pub plan: for<'d> fn(&'d mut ContainerPlan<'_>) -> &'d mut Option<T>,
+    /// Where the pod-level value is planned.
+    pub pod_plan: for<'d> fn(&'d mut PodPlan<'_>) -> &'d mut Option<T>,
+    /// The value as a finding shows it.
+    pub value: fn(T) -> Value<'static>,
+}
+
+impl Pass<'_> {
+    /// Plans what was decided about one user field and records it.
+    pub fn project<T: Copy>(&mut self, rule: RuleName, field: &UserField<T>) {
+        let outer = (field.outer)(&self.pod.spec.security_context);
+        if let Some(choice) = (field.at_pod)(&self.placement) {
+            if let Some(value) = choice.set {
+                *(field.pod_plan)(&mut self.plan.pod) = Some(value);
+            }
+            if outer.is_some() {
+                let finding =
+                    Finding::new(rule, Subject::Pod, choice.result).was(outer.map(field.value));
+                let finding = finding.note(choice.note.clone());
+                self.findings.push(match choice.set {
+                    Some(value) => finding.now((field.value)(value), Level::Pod),
+                    None => finding,
+                });
+            }
+        }
+        for (index, container) in self.containers.iter().enumerate() {
+            let choice = (field.choice)(&container.user);
+            let finding = Finding::new(rule, Subject::Container(index), choice.result)
+                .was((field.author)(&container.user.author).map(field.value))
+                .note(choice.note.clone());
+            let Some(value) = choice.set else {
+                self.findings.push(finding);
+                continue;
+            };
+            let own = (field.own)(&container.placed.container.security_context);
+            let level =
+                if self.placement.on_pod && own.is_none() { Level::Pod } else { Level::Container };
+            if let (Level::Container, Some(plan)) = (level, self.plan.containers.get_mut(index)) {
+                *(field.plan)(plan) = Some(value);
+            }
+            self.findings.push(finding.now((field.value)(value), level));
+        }
+    }
+}
+
+impl Examined<'_> {
+    /// Whether it is of a kind that can have mounts of its own.
+    pub fn is_ephemeral(&self) -> bool {
+        self.placed.kind == ContainerKind::Ephemeral
+    }
+}

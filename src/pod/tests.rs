@@ -1,0 +1,88 @@
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+use super::*;
+
+fn pod(json: &str) -> Pod<'_> {
+    Pod::from_json(json.as_bytes()).unwrap()
+}
+
+#[test]
+fn null_is_missing_everywhere() {
+    let pod = pod(
+        r#"{"metadata":{"annotations":null,"name":null},"spec":{"securityContext":null,"hostNetwork":null,
+        "volumes":null,"containers":[{"name":"a","securityContext":{"capabilities":null,"runAsUser":null},"ports":null}]}}"#,
+    );
+    assert!(!pod.spec.security_context.has_members);
+    assert!(pod.spec.containers[0].security_context.has_members);
+    assert!(!pod.spec.containers[0].security_context.capabilities.has_members);
+    assert_eq!(pod.spec.containers[0].security_context.run_as_user, None);
+}
+
+#[test]
+fn an_object_with_only_unknown_members_is_not_empty() {
+    let pod = pod(r#"{"spec":{"securityContext":{"fromTheFuture":[{}]},"containers":[]}}"#);
+    assert!(pod.spec.security_context.has_members);
+}
+
+#[test]
+fn the_last_duplicate_wins() {
+    let pod = pod(
+        r#"{"spec":{"hostNetwork":true,"hostNetwork":false},"metadata":{"annotations":{"a":"1","a":"2"}}}"#,
+    );
+    assert!(!pod.spec.host_network);
+    assert_eq!(pod.annotation("a"), Some("2"));
+}
+
+#[test]
+fn windows_is_told_by_any_of_four_signs() {
+    for spec in [
+        r#"{"os":{"name":"windows"}}"#,
+        r#"{"nodeSelector":{"kubernetes.io/os":"windows"}}"#,
+        r#"{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":
+            [{"matchExpressions":[{"key":"kubernetes.io/os","operator":"In","values":["windows"]}]}]}}}}"#,
+        r#"{"containers":[{"name":"a","securityContext":{"windowsOptions":{"runAsUserName":"x"}}}]}"#,
+    ] {
+        assert!(pod(&format!(r#"{{"spec":{spec}}}"#)).is_windows(), "{spec}");
+    }
+    for spec in [
+        r#"{"os":{"name":"linux"},"nodeSelector":{"kubernetes.io/os":"windows"}}"#,
+        r#"{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":
+            [{"matchExpressions":[{"key":"kubernetes.io/os","operator":"In","values":["windows","linux"]}]}]}}}}"#,
+        r#"{"securityContext":{"windowsOptions":{}}}"#,
+    ] {
+        assert!(!pod(&format!(r#"{{"spec":{spec}}}"#)).is_windows(), "{spec}");
+    }
+}
+
+#[test]
+fn paths_are_compared_after_normalisation() {
+    for (path, normal) in [
+        ("/tmp", "/tmp"),
+        ("/tmp/", "/tmp"),
+        ("//tmp", "/tmp"),
+        ("/./tmp", "/tmp"),
+        ("tmp", "/tmp"),
+        ("/a/../tmp", "/tmp"),
+        ("/../..", "/"),
+        ("/", "/"),
+        ("", "/"),
+    ] {
+        assert_eq!(normalise_path(path), normal);
+    }
+}
+
+#[test]
+fn the_deepest_mount_decides() {
+    let pod = pod(r#"{"spec":{"containers":[{"name":"a","volumeMounts":[
+            {"name":"root","mountPath":"/"},{"name":"var","mountPath":"/var"},
+            {"name":"log","mountPath":"/var/log/","readOnly":true},{"name":"x","mountPath":"/tmp/x"},{"name":"v","mountPath":"/va"}]}],
+            "volumes":[{"name":"var","configMap":{"defaultMode":256}}]}}"#);
+    let container = &pod.spec.containers[0];
+    let cover = |path| container.covering_mount(path).map(|(m, exact)| (m.name.to_string(), exact));
+    assert_eq!(cover("/var/log/app"), Some(("log".into(), false)));
+    assert_eq!(cover("/var/log"), Some(("log".into(), true)));
+    assert_eq!(cover("/var/cache"), Some(("var".into(), false)));
+    assert_eq!(cover("/tmp"), None);
+    assert!(container.covering_mount("/var/x").unwrap().0.is_read_only(&pod));
+    assert_eq!(pod.spec.volumes[0].file_modes().collect::<Vec<_>>(), [0o400]);
+}

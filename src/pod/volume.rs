@@ -1,0 +1,116 @@
+//! Volumes: what a rule needs to know of where a mount comes from.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::{Mount, Pod, Text, view};
+
+/// One of `spec.volumes`. Its source is whatever member is not its name.
+#[derive(Clone, Debug, Default)]
+pub struct Volume<'a> {
+    /// `name`
+    pub name: Text<'a>,
+    /// The name of the source's kind, like `configMap`; empty for none.
+    pub kind: Text<'a>,
+    /// What of the source matters.
+    pub source: Source,
+}
+
+view! {
+    /// The members of a volume's source that matter, of whatever kind it is.
+    pub struct Source {
+        read_only: bool = "readOnly",
+        default_mode: Option<i64> = "defaultMode",
+        items: Vec<KeyToPath> = "items",
+        sources: Vec<Projection> = "sources",
+    }
+}
+
+view! {
+    /// One of the `items` of a Secret, ConfigMap or downward-API volume.
+    pub struct KeyToPath {
+        mode: Option<i64> = "mode",
+    }
+}
+
+view! {
+    /// One of the `sources` of a projected volume.
+    pub struct Projection {
+        secret: Items = "secret",
+        config_map: Items = "configMap",
+        downward_api: Items = "downwardAPI",
+    }
+}
+
+view! {
+    /// The part of a projection that has modes.
+    pub struct Items {
+        items: Vec<KeyToPath> = "items",
+    }
+}
+
+/// The volumes whose files Kubernetes writes itself, with modes.
+const WITH_MODES: [&str; 4] = ["secret", "configMap", "downwardAPI", "projected"];
+
+impl Volume<'_> {
+    /// Whether nothing can be written to it, although no mount says so: ConfigMap,
+    /// Secret, projected, downward-API and image volumes, and any source that is
+    /// read-only by itself.
+    pub fn is_read_only(&self) -> bool {
+        WITH_MODES.contains(&&*self.kind) || &*self.kind == "image" || self.source.read_only
+    }
+
+    /// The modes of its files, where Kubernetes writes them itself: the default
+    /// (0644 when unset, as the API server has it) and each item's own.
+    pub fn file_modes(&self) -> impl Iterator<Item = i64> {
+        let has_modes = WITH_MODES.contains(&&*self.kind);
+        let source = &self.source;
+        let projected = source.sources.iter().flat_map(|projection| {
+            let lists = [&projection.secret, &projection.config_map, &projection.downward_api];
+            lists.into_iter().flat_map(|list| &list.items)
+        });
+        let items = source.items.iter().chain(projected).filter_map(|item| item.mode);
+        let default = source.default_mode.unwrap_or(0o644);
+        std::iter::once(default).chain(items).filter(move |_| has_modes)
+    }
+}
+
+impl Mount<'_> {
+    /// Whether nothing can be written through this mount.
+    pub fn is_read_only(&self, pod: &Pod<'_>) -> bool {
+        self.read_only || pod.volume(&self.name).is_some_and(Volume::is_read_only)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Volume<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct VolumeVisitor;
+
+        impl<'de> Visitor<'de> for VolumeVisitor {
+            type Value = Volume<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a volume")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut volume = Volume::default();
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    if &*key == "name" {
+                        volume.name = map.next_value::<Option<Text<'de>>>()?.unwrap_or_default();
+                    } else if &*key == "hostPath" {
+                        // Says nothing of what matters here, and its members vary.
+                        map.next_value::<IgnoredAny>()?;
+                        volume.kind = key;
+                    } else if let Some(source) = map.next_value::<Option<Source>>()? {
+                        volume.kind = key;
+                        volume.source = source;
+                    }
+                }
+                Ok(volume)
+            }
+        }
+
+        deserializer.deserialize_map(VolumeVisitor)
+    }
+}

@@ -1,0 +1,129 @@
+//! Where the user fields go: all on the pod or all on the containers.
+//!
+//! Together, because containerd refuses for ever a pod whose pod level has a group and
+//! no user, and because a container that comes later must not read ironhull's own
+//! pod-level `runAsNonRoot: true` as its author's.
+
+use super::{Candidate, Choice, Decision};
+use crate::outcome::{Note, RuleResult};
+use crate::pod::{Pod, PodSecurityContext};
+use crate::policy::Policy;
+use crate::rules::Action;
+
+/// What happens at the pod level, and whether the containers' values are there.
+#[derive(Clone, Debug, Default)]
+pub struct Placement<'p> {
+    /// Containers without a value of their own take theirs from the pod level.
+    pub on_pod: bool,
+    /// `spec.securityContext.runAsNonRoot`
+    pub non_root: Option<Choice<'p, bool>>,
+    /// `spec.securityContext.runAsUser`
+    pub uid: Option<Choice<'p, i64>>,
+    /// `spec.securityContext.runAsGroup`
+    pub gid: Option<Choice<'p, i64>>,
+}
+
+/// Places what was decided for the containers of a pod that is being created.
+pub fn place<'p>(
+    pod: &'p Pod<'p>,
+    policy: &Policy,
+    candidates: &[Candidate<'p>],
+    decisions: &[Decision<'p>],
+) -> Placement<'p> {
+    let mut placement = common(&pod.spec.security_context, decisions);
+    weak_values(pod, policy, candidates, decisions, &mut placement);
+    placement
+}
+
+/// The pod-level values, when every container can take them.
+fn common<'p>(context: &PodSecurityContext<'_>, decisions: &[Decision<'p>]) -> Placement<'p> {
+    let none = Placement::default();
+    if decisions.iter().any(|decision| !decision.takes_pod_level) {
+        return none;
+    }
+    let non_root = agreed(decisions, |d| &d.non_root, |d| d.author.non_root);
+    let uid = agreed(decisions, |d| &d.uid, |d| d.author.uid);
+    let gid = agreed(decisions, |d| &d.gid, |d| d.author.gid);
+    let (Ok(non_root), Ok(uid), Ok(gid)) = (non_root, uid, gid) else { return none };
+    let resulting_uid = uid.or(context.run_as_user);
+    if (non_root.is_none() && uid.is_none()) || resulting_uid.is_none_or(|uid| uid <= 0) {
+        return none;
+    }
+    Placement {
+        on_pod: true,
+        non_root: non_root.map(|value| Choice::at_pod(value, context.run_as_non_root.is_some())),
+        uid: uid.map(|value| Choice::at_pod(value, context.run_as_user.is_some())),
+        gid: gid.map(|value| Choice::at_pod(value, context.run_as_group.is_some())),
+    }
+}
+
+/// The one value that some containers are to get and that all the others have already;
+/// nothing when none is to get any; an error when they cannot share one.
+fn agreed<'d, 'p: 'd, T: Copy + PartialEq + 'd>(
+    decisions: &'d [Decision<'p>],
+    choice: impl Fn(&'d Decision<'p>) -> &'d Choice<'p, T>,
+    author: impl Fn(&'d Decision<'p>) -> Option<T>,
+) -> Result<Option<T>, ()> {
+    let Some(value) = decisions.iter().find_map(|d| choice(d).set) else { return Ok(None) };
+    let shared = decisions.iter().all(|d| choice(d).set.or(author(d)) == Some(value));
+    if shared { Ok(Some(value)) } else { Err(()) }
+}
+
+/// A weak pod-level value is refused by Pod Security even when every container
+/// overrides it: under `enforce` it is replaced, unless a container that is exempt,
+/// skipped or keeps root inherits it.
+fn weak_values<'p>(
+    pod: &'p Pod<'p>,
+    policy: &Policy,
+    candidates: &[Candidate<'p>],
+    decisions: &[Decision<'p>],
+    placement: &mut Placement<'p>,
+) {
+    let rules = &policy.rules;
+    let context = &pod.spec.security_context;
+    let pairs = || candidates.iter().zip(decisions);
+    let non_root_action = rules.run_as_non_root.action;
+    let root_action = non_root_action.max(rules.run_as_user.action);
+    if context.run_as_user == Some(0) && placement.uid.is_none() {
+        let heir = pairs()
+            .filter(|(c, _)| c.placed.container.security_context.run_as_user.is_none())
+            .map(|(c, d)| (&*c.placed.container.name, d.takes_pod_level, d.uid.set.is_some()))
+            .collect::<Vec<_>>();
+        placement.uid = weak(root_action, &heir, rules.run_as_user.value.get());
+    }
+    if context.run_as_non_root == Some(false) && placement.non_root.is_none() {
+        // The same word as for the user: beside a uid it is runAsNonRoot's alone.
+        let action = match context.run_as_user {
+            Some(uid) if uid > 0 => non_root_action,
+            _ if non_root_action == Action::Off => Action::Off,
+            _ => root_action,
+        };
+        let heir = pairs()
+            .filter(|(c, _)| c.placed.container.security_context.run_as_non_root.is_none())
+            .map(|(c, d)| (&*c.placed.container.name, d.takes_pod_level, d.non_root.set.is_some()))
+            .collect::<Vec<_>>();
+        placement.non_root = weak(action, &heir, true);
+    }
+}
+
+/// What happens to one weak pod-level value. `heirs` are the containers without a value
+/// of their own: name, whether pod-level values may reach it, whether it gets its own.
+fn weak<'p, T>(action: Action, heirs: &[(&'p str, bool, bool)], value: T) -> Option<Choice<'p, T>> {
+    let kept = |note| Some(Choice { set: None, result: RuleResult::Kept, note });
+    match action {
+        Action::Off => None,
+        Action::Warn => kept(Some(Note::OnlyWarns)),
+        Action::Fill => kept(None),
+        Action::Enforce => match heirs.iter().find(|(_, takes, gets)| !takes && !gets) {
+            Some((name, ..)) => kept(Some(Note::InheritedBy(name))),
+            None => Some(Choice { set: Some(value), result: RuleResult::Replaced, note: None }),
+        },
+    }
+}
+
+impl<T> Choice<'_, T> {
+    pub(super) fn at_pod(value: T, explicit: bool) -> Self {
+        let result = if explicit { RuleResult::Replaced } else { RuleResult::Set };
+        Self { set: Some(value), result, note: None }
+    }
+}
