@@ -53,13 +53,9 @@ const SAFE_SELINUX_TYPES: [&str; 5] =
 /// profile.
 const APPARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
 
-/// The names of the fields that stand in the way, each once, in a fixed order. Empty for
-/// a Windows pod: most of them mean nothing there.
+/// The names of the fields that stand in the way, each once, in a fixed order.
 pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     let mut found = Vec::new();
-    if pod.is_windows() {
-        return found;
-    }
     let spec = &pod.spec;
     let mut name = |name: &'p str, stands: bool| {
         if stands && !found.contains(&name) {
@@ -74,6 +70,7 @@ pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     }
     let any =
         |test: fn(&Container<'_>) -> bool| pod.containers().any(|placed| test(placed.container));
+    name("hostProcess", pod.is_host_process());
     name("hostPort", any(|c| c.ports.iter().any(|port| port.host_port != 0)));
     name("privileged", any(|c| c.security_context.privileged));
     let masked = |container: &Container<'_>| {
