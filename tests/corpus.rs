@@ -374,6 +374,7 @@ fn words(outcome: &Outcome<'_>) -> Vec<String> {
                 | "hostPID"
                 | "hostIPC"
                 | "hostPort"
+                | "hostProcess"
                 | "privileged"
                 | "procMount"
                 | "sysctls"
