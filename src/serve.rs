@@ -36,7 +36,7 @@ use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -250,9 +250,8 @@ impl Parts {
         config.check()?;
         let metrics = Arc::new(Metrics::new());
         let readiness = Arc::new(Readiness::default());
-        let (in_force, certificates) =
-            load_certificate(&config.certificate, &metrics, &readiness)
-                .context("cannot start without a good certificate")?;
+        let (in_force, certificates) = load_certificate(&config.certificate, &metrics, &readiness)
+            .context("cannot start without a good certificate")?;
         let (store, policies) = load_policies(&config.policies, &metrics, &readiness)
             .context("cannot start without good policies")?;
         let slots = Slots::new(config.max_connections, OVERFLOW_CONNECTIONS);
@@ -289,7 +288,8 @@ impl Parts {
         };
         let tls = tls::server_config(Arc::clone(&in_force)).context("cannot set up TLS")?;
         let workers = config.workers;
-        let webhook = listener::webhook(webhook_socket, door, tls, Arc::clone(&hook), workers)?;
+        let deadline = config.shutdown_timeout;
+        let webhook = listener::webhook(webhook_socket, door, tls, hook, workers, deadline)?;
         let observed = listener::ops(ops_socket, Arc::clone(&ops), config.timeouts)?;
         let handles = [webhook.handle(), observed.handle()];
         let mut tasks = JoinSet::new();
@@ -365,8 +365,7 @@ fn load_certificate(
         Certificate::Files(files) => files.read()?,
         Certificate::Given(pair) => pair.clone(),
     };
-    let identity =
-        Identity::from_pem(&pair.certificate, &pair.key)?.valid_at(Timestamp::now())?;
+    let identity = Identity::from_pem(&pair.certificate, &pair.key)?.valid_at(Timestamp::now())?;
     let in_force = InForce::new(identity);
     store::note_certificate(&in_force, metrics, readiness);
     let poller = match certificate {
@@ -471,10 +470,8 @@ async fn drain(
     sleep(config.shutdown_delay).await;
     info!("finishing what is in flight");
     closing.cancel();
-    if timeout(config.shutdown_timeout, webhook.stop(true)).await.is_err() {
-        error!("some requests did not end in time");
-        webhook.stop(false).await;
-    }
+    // Its workers give up by themselves after the shutdown timeout.
+    webhook.stop(true).await;
     ops.stop(false).await;
     info!("stopped");
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use actix_http::body::MessageBody;
 use actix_http::{HttpService, KeepAlive, Request};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, map_config};
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, map_config,
+};
 use actix_web::dev::{AppConfig, Server, ServiceResponse, fn_service};
 use actix_web::web::{self, Data};
 use actix_web::{App, Error};
@@ -40,8 +42,7 @@ const OPS_CONNECTIONS: usize = 64;
 /// Listens on `address`.
 pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listen = || {
-        let socket =
-            if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)?.into_std()
@@ -116,9 +117,12 @@ pub(super) fn webhook(
     tls: ServerConfig,
     hook: Arc<Hook>,
     workers: usize,
+    shutdown_timeout: Duration,
 ) -> anyhow::Result<Server> {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let builder = Server::build().workers(workers).disable_signals();
+    let whole_seconds = shutdown_timeout.as_secs_f64().ceil() as u64;
+    let builder =
+        Server::build().workers(workers).disable_signals().shutdown_timeout(whole_seconds);
     let builder = builder.listen("webhook", socket, move || {
         let hook = Data::from(Arc::clone(&hook));
         let app = App::new().app_data(hook).default_service(web::to(http::answer));
@@ -129,7 +133,11 @@ pub(super) fn webhook(
 }
 
 /// The ops listener's server, not yet polled.
-pub(super) fn ops(socket: TcpListener, ops: Arc<Ops>, timeouts: Timeouts) -> anyhow::Result<Server> {
+pub(super) fn ops(
+    socket: TcpListener,
+    ops: Arc<Ops>,
+    timeouts: Timeouts,
+) -> anyhow::Result<Server> {
     let door = Door {
         slots: Slots::new(OPS_CONNECTIONS, 0),
         // Not the webhook's metrics: its connections and errors are not to be mixed up.

@@ -143,8 +143,9 @@ impl Metrics {
             register(r, "rule_results", "Findings, by rule and result");
         let exemptions: Family<RuleLabel, Counter> =
             register(r, "exemptions", "Exemptions in force that were seen in reviews, by rule");
-        let durations =
-            Family::<ModeLabel, Histogram>::new_with_constructor(|| Histogram::new(DURATION_BUCKETS));
+        let durations = Family::<ModeLabel, Histogram>::new_with_constructor(|| {
+            Histogram::new(DURATION_BUCKETS)
+        });
         r.register(
             "review_duration_seconds",
             "From a request's head to its answer, body included",
@@ -291,10 +292,10 @@ impl PolicyRow {
         verdict: Verdict,
         dry_run: bool,
     ) -> Counter {
-        let make = || {
-            reviews.get_or_create(&review_labels(&self.policy, mode, verdict, dry_run)).clone()
-        };
-        let index = (mode as usize * Verdict::ALL.len() + verdict as usize) * 2 + usize::from(dry_run);
+        let make =
+            || reviews.get_or_create(&review_labels(&self.policy, mode, verdict, dry_run)).clone();
+        let index =
+            (mode as usize * Verdict::ALL.len() + verdict as usize) * 2 + usize::from(dry_run);
         self.cells.get(index).map_or_else(make, |cell| cell.get_or_init(make).clone())
     }
 }
@@ -333,9 +334,8 @@ fn resolve_results(family: &Family<RuleResultLabels, Counter>) -> Vec<Vec<Counte
 }
 
 fn resolve_exemptions(family: &Family<RuleLabel, Counter>) -> Vec<Counter> {
-    let one = |rule: &RuleName| {
-        family.get_or_create(&RuleLabel { rule: Word(rule.as_str()) }).clone()
-    };
+    let one =
+        |rule: &RuleName| family.get_or_create(&RuleLabel { rule: Word(rule.as_str()) }).clone();
     RuleName::ALL.iter().map(one).collect()
 }
 

@@ -89,8 +89,7 @@ pub fn echo(
     policies: &PolicySet,
     _date: Date,
 ) -> Result<Answer, NotAReview> {
-    let names: Vec<&str> =
-        policies.policies().iter().map(|policy| policy.name.as_str()).collect();
+    let names: Vec<&str> = policies.policies().iter().map(|policy| policy.name.as_str()).collect();
     let said = serde_json::json!({
         "mode": endpoint.mode.as_str(),
         "policy": endpoint.policy,
