@@ -6,7 +6,9 @@ pub mod input;
 pub mod manifest;
 pub mod pass;
 pub mod policies;
+pub mod policy;
 pub mod policy_files;
+pub mod rules;
 pub mod say;
 pub mod serve;
 
@@ -27,6 +29,11 @@ pub struct Cli {
 enum Command {
     /// Harden manifests, as the webhook would.
     Harden(harden::Args),
+    /// Check policies, print their schema, show a namespace's.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// List the rules, or explain one.
+    Rules(rules::Args),
     /// Run the admission webhook.
     Serve(Box<serve::Args>),
 }
@@ -35,9 +42,11 @@ enum Command {
 ///
 /// # Errors
 /// What kept the command from being run; the exit code is then 2.
-pub fn run(cli: Cli, _out: &mut dyn Write, _err: &mut dyn Write) -> anyhow::Result<ExitCode> {
+pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Harden(args) => Ok(harden::run(&args)),
+        Command::Policy(command) => policy::run(&command, out, err).map(ExitCode::from),
+        Command::Rules(args) => rules::run(&args, out).map(ExitCode::from),
         Command::Serve(args) => serve::run(*args),
     }
 }

@@ -10,7 +10,7 @@ pub mod diagnostic;
 pub mod effective;
 mod lint;
 pub mod manifest;
-mod names;
+pub(crate) mod names;
 pub mod parse;
 pub mod set;
 pub(crate) mod tree;

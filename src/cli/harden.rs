@@ -147,11 +147,14 @@ fn harden_document(
         message,
         hint: None,
     })?;
-    if let Some(place) = &edited.rewritten {
+    if !edited.rewritten.is_empty() {
+        let places: Vec<String> =
+            edited.rewritten.iter().map(|place| format!("`{place}`")).collect();
         say::note(format!(
-            "{}: `{place}` is written anew, without its comments: an anchor or an unusual layout \
-             leaves no place to edit",
+            "{}: {} could not be edited where it stands (an anchor, or an unusual layout) and is \
+             written anew",
             pass::place(source, document, None),
+            places.join(", "),
         ));
     }
     namespaces.dedup();
