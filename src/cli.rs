@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod demo;
 pub mod diagnostics;
 pub mod harden;
 pub mod input;
@@ -27,6 +28,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the webhook at work: no cluster, no files.
+    Demo,
     /// Harden manifests, as the webhook would.
     Harden(harden::Args),
     /// Check policies, print their schema, show a namespace's.
@@ -44,6 +47,7 @@ enum Command {
 /// What kept the command from being run; the exit code is then 2.
 pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Demo => demo::run(out),
         Command::Harden(args) => Ok(harden::run(&args)),
         Command::Policy(command) => policy::run(&command, out, err).map(ExitCode::from),
         Command::Rules(args) => rules::run(&args, out).map(ExitCode::from),
