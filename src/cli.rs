@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod explain;
 pub mod harden;
 pub mod input;
 pub mod manifest;

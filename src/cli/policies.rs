@@ -13,22 +13,21 @@ pub fn read(path: Option<&Path>) -> Result<PolicySet, Vec<ManifestError>> {
     let mut files = Vec::new();
     if let Some(path) = path {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            vec![ManifestError {
-                file: name.clone(),
-                document: None,
-                at: None,
-                message: error.to_string(),
-                hint: None,
-            }]
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| vec![ManifestError::about(&name, error)])?;
         files.push(crate::policy::diagnostic::Source { name, text });
     }
+    let excerpt = |diagnostic: &crate::policy::diagnostic::Diagnostic| {
+        let file = files.iter().find(|file| *file.name == *diagnostic.place.file);
+        let line = diagnostic.place.line.saturating_sub(1);
+        file.and_then(|file| file.text.lines().nth(line)).unwrap_or_default().to_owned()
+    };
     PolicySet::load(&files, None).map(|(set, _)| set).map_err(|diagnostics| {
         let error = |diagnostic: &crate::policy::diagnostic::Diagnostic| ManifestError {
             file: diagnostic.place.file.to_string(),
             document: None,
             at: Some((diagnostic.place.line, diagnostic.place.column)),
+            excerpt: excerpt(diagnostic),
             message: diagnostic.message.clone(),
             hint: diagnostic.hint.clone(),
         };
