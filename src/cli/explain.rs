@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::input::Input;
 use super::manifest::{Document, ManifestError, Source};
 use super::pass::{self, Judged, Pass};
-use super::{policies, say};
+use super::say;
 use crate::exemption::{By, Exemption};
 use crate::outcome::{Finding, Level, Outcome, RuleResult, Subject};
 use crate::rules::RuleName;
@@ -140,11 +140,8 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
 fn explain_all(
     input: &Input,
     err: &mut dyn Write,
-) -> std::io::Result<Result<Vec<Explained>, Vec<ManifestError>>> {
-    let policies = match policies::read(input.policy.as_deref()) {
-        Ok(policies) => policies,
-        Err(errors) => return Ok(Err(errors)),
-    };
+) -> anyhow::Result<Result<Vec<Explained>, Vec<ManifestError>>> {
+    let Some(policies) = input.policies(err)? else { return Ok(Err(Vec::new())) };
     let sources = match input.read(err)? {
         Ok(sources) => sources,
         Err(errors) => return Ok(Err(errors)),

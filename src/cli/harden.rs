@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::input::Input;
 use super::manifest::{Document, Edited, ManifestError, Source};
 use super::pass::{self, Judged, Pass};
-use super::{policies, say};
+use super::say;
 
 /// Harden manifests
 ///
@@ -94,11 +94,8 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
 fn harden_all(
     input: &Input,
     err: &mut dyn Write,
-) -> io::Result<Result<Vec<Hardened>, Vec<ManifestError>>> {
-    let policies = match policies::read(input.policy.as_deref()) {
-        Ok(policies) => policies,
-        Err(errors) => return Ok(Err(errors)),
-    };
+) -> anyhow::Result<Result<Vec<Hardened>, Vec<ManifestError>>> {
+    let Some(policies) = input.policies(err)? else { return Ok(Err(Vec::new())) };
     let sources = match input.read(err)? {
         Ok(sources) => sources,
         Err(errors) => return Ok(Err(errors)),

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 
 use super::manifest::{ManifestError, Source};
-use super::say;
+use super::{diagnostics, policy_files, say};
+use crate::policy::{Diagnostic, PolicySet};
 
 /// What `harden` and `explain` work on, and by which policy.
 #[derive(Clone, Debug, clap::Args)]
@@ -39,6 +40,29 @@ impl Input {
     pub fn date(&self) -> Date {
         let today = || jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
         self.date.unwrap_or_else(today)
+    }
+
+    /// Reads the policies; what is wrong with them goes to `err`, and then there are none.
+    ///
+    /// # Errors
+    /// When `err` cannot be written to, or a policy file cannot be read.
+    pub fn policies(&self, err: &mut dyn Write) -> anyhow::Result<Option<PolicySet>> {
+        let files = match &self.policy {
+            Some(path) => policy_files::read(path)?,
+            None => Vec::new(),
+        };
+        match PolicySet::load(&files, Some(self.date())) {
+            Ok((policies, warnings)) => {
+                for Diagnostic { place, message, .. } in &warnings {
+                    say::warning(err, format!("{place}: {message}"))?;
+                }
+                Ok(Some(policies))
+            }
+            Err(errors) => {
+                err.write_all(diagnostics::styled(&errors, &files).as_bytes())?;
+                Ok(None)
+            }
+        }
     }
 
     /// Reads everything that was named, in order: the sources, or everything that could

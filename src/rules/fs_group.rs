@@ -68,7 +68,7 @@ impl ChangePolicy {
     }
 }
 
-words! { ChangePolicy as "fsGroupChangePolicy" { OnRootMismatch = "OnRootMismatch", Always = "Always", } }
+words! { ChangePolicy as "changePolicy" { OnRootMismatch = "OnRootMismatch", Always = "Always", } }
 
 /// The rule.
 pub struct FsGroup;
