@@ -81,6 +81,8 @@ pub struct ManifestError {
     pub document: Option<usize>,
     /// Line and column in the source, from 1.
     pub at: Option<(usize, usize)>,
+    /// The line of the source on which it is.
+    pub excerpt: String,
     /// What is wrong.
     pub message: String,
     /// What may help.
@@ -93,6 +95,48 @@ pub fn to_yaml(value: &Value) -> String {
 }
 
 impl std::error::Error for ManifestError {}
+
+impl ManifestError {
+    /// An error about a source as a whole.
+    pub fn about(file: &str, message: impl ToString) -> Self {
+        Self {
+            file: file.to_owned(),
+            document: None,
+            at: None,
+            excerpt: String::new(),
+            message: message.to_string(),
+            hint: None,
+        }
+    }
+
+    /// An error about what a JSON Pointer names in a document.
+    pub fn of(source: &Source, document: &Document, pointer: &str, message: String) -> Self {
+        let tree = Tree::parse(source.text_of(document));
+        let offset = tree.map(|tree| tree.offset_of(pointer)).unwrap_or_default();
+        Self::at(
+            &source.name,
+            &source.text,
+            document.number,
+            document.range.start + offset,
+            message,
+        )
+    }
+
+    /// An error about a byte of a source.
+    fn at(file: &str, text: &str, document: Option<usize>, offset: usize, message: String) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+        Self {
+            file: file.to_owned(),
+            document,
+            at: Some(position(text, offset)),
+            excerpt: line.to_owned(),
+            message,
+            hint: hint(line),
+        }
+    }
+}
 
 impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,13 +157,8 @@ impl Source {
     /// # Errors
     /// One for each document that Kubernetes could not read either.
     pub fn read(name: &str, text: String) -> Result<Self, Vec<ManifestError>> {
-        let error = |document, offset, message| ManifestError {
-            file: name.to_owned(),
-            document,
-            at: Some(position(&text, offset)),
-            hint: hint(&text, offset),
-            message,
-        };
+        let error =
+            |document, offset, message| ManifestError::at(name, &text, document, offset, message);
         let parts = split::split(&text).map_err(|bad| {
             let message = "only a comment may follow `---` on its line".to_owned();
             vec![error(None, bad.offset, message)]
@@ -162,15 +201,6 @@ impl Source {
     /// The text of one of its documents.
     pub fn text_of(&self, document: &Document) -> &str {
         self.text.get(document.range.clone()).unwrap_or_default()
-    }
-
-    /// Line and column of what a JSON Pointer names in a document, or of what encloses
-    /// it there.
-    pub fn position(&self, document: &Document, pointer: &str) -> (usize, usize) {
-        let offset = Tree::parse(self.text_of(document))
-            .map(|tree| tree.offset_of(pointer))
-            .unwrap_or_default();
-        position(&self.text, document.range.start + offset)
     }
 }
 
@@ -232,10 +262,7 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// What commonly goes wrong on such a line.
-fn hint(text: &str, offset: usize) -> Option<String> {
-    let before = text.get(..offset).unwrap_or(text);
-    let start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+fn hint(line: &str) -> Option<String> {
     if line.contains("{{") {
         return Some(
             "this looks like a template; render it first, for example with `helm template`"
