@@ -147,8 +147,7 @@ impl Keeper {
         settings: &Settings,
         client: Client,
         in_force: Arc<InForce>,
-        metrics: Arc<Metrics>,
-        readiness: Arc<Readiness>,
+        (metrics, readiness): (Arc<Metrics>, Arc<Readiness>),
     ) -> Self {
         Self {
             cluster: Cluster::new(client, &settings.namespace, &settings.secret),
@@ -208,7 +207,7 @@ impl Keeper {
         for _ in 0..BEGIN_AGAIN {
             result = self.try_once().await;
             match &result {
-                Err(Trouble::Conflict(object)) => info!(object, "somebody else was faster"),
+                Err(Trouble::Conflict(what)) => info!(what, "somebody else was faster"),
                 _ => break,
             }
         }
@@ -251,8 +250,8 @@ impl Keeper {
                 (Material::new(&self.terms, self.last.as_ref(), now), why)
             }
         };
-        let made = made
-            .map_err(|error| Trouble::Failed(format!("cannot make a certificate: {error}")))?;
+        let made =
+            made.map_err(|error| Trouble::Failed(format!("cannot make a certificate: {error}")))?;
         self.cluster.store(secret, &made).await?;
         info!(why, "new certificates are in the Secret");
         self.last = Some(made.clone());

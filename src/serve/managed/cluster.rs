@@ -5,8 +5,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use json_patch::jsonptr::PointerBuf;
-use json_patch::{AddOperation, Patch as JsonPatch, PatchOperation, RemoveOperation};
-use json_patch::ReplaceOperation;
+use json_patch::{
+    AddOperation, Patch as JsonPatch, PatchOperation, RemoveOperation, ReplaceOperation,
+};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
@@ -22,7 +23,7 @@ const FIELD_MANAGER: &str = "ironhull";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// Somebody else has written in between.
-    #[error("somebody else has written {0} in between")]
+    #[error("somebody else writes at the same time, again and again: {0}")]
     Conflict(String),
     /// Anything else, for people.
     #[error("{0}")]
@@ -154,8 +155,9 @@ fn about_configuration(verb: &str, name: &str, error: &kube::Error) -> Trouble {
 
 fn trouble(verb: &str, object: &str, if_missing: &str, error: &kube::Error) -> Trouble {
     Trouble::Failed(match error {
-        kube::Error::Api(status) if status.is_conflict() => {
-            return Trouble::Conflict(object.to_owned());
+        // A patch that does not fit any more is invalid before it is a conflict.
+        kube::Error::Api(status) if status.is_conflict() || status.is_invalid() => {
+            return Trouble::Conflict(format!("cannot {verb} {object}: {}", status.message));
         }
         kube::Error::Api(status) if status.is_forbidden() => {
             format!("not allowed to {verb} {object}: {}", status.message)

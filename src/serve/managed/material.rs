@@ -57,7 +57,7 @@ impl Default for Lifetimes {
     /// 90 days and a year, each replaced 30 days early: often enough for rotation to be
     /// nothing special, and a month to notice that it fails.
     fn default() -> Self {
-        let days = |days| SignedDuration::from_hours(24 * days);
+        let days = |days: i64| SignedDuration::from_hours(24 * days);
         Self { certificate: days(90), authority: days(365), rotate_before: days(30) }
     }
 }
@@ -236,8 +236,7 @@ impl Material {
         now: Timestamp,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let authority = trusted.first().ok_or("there is no authority")?;
-        let issuer =
-            Issuer::from_ca_cert_pem(&authority.pem, KeyPair::from_pem(&authority_key)?)?;
+        let issuer = Issuer::from_ca_cert_pem(&authority.pem, KeyPair::from_pem(&authority_key)?)?;
         let not_after = (now + terms.lifetimes.certificate).min(authority.not_after);
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(terms.names.clone())?;
