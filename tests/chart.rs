@@ -10,6 +10,7 @@
 )]
 
 #[path = "support/judge.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with tests that need more of it")]
 mod judge;
 
 use std::collections::BTreeSet;
@@ -418,7 +419,6 @@ fn run_policy(arguments: &[&str]) -> (u8, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = policy::run(&command, &mut out, &mut err).expect("it runs");
     out.extend(err);
-    let code = u8::from(format!("{code:?}") != format!("{:?}", std::process::ExitCode::SUCCESS));
     (code, String::from_utf8(out).unwrap())
 }
 

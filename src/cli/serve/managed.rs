@@ -7,6 +7,7 @@ use crate::serve::managed::{SETTLING, Settings};
 
 /// Where self-managed certificates live, and for how long.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "self-managed")]
 #[command(next_help_heading = "Self-managed certificates")]
 pub(super) struct Args {
     /// Make and keep the certificates, and the caBundle of the webhook configurations, instead of reading them from files
