@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod demo;
 pub mod diagnostics;
 pub mod explain;
 pub mod harden;
@@ -27,6 +28,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the webhook at work: no cluster, no files.
+    Demo,
     /// Say what would be changed in manifests, and why.
     Explain(explain::Args),
     /// Harden manifests, as the webhook would.
@@ -46,6 +49,7 @@ enum Command {
 /// What kept the command from being run; the exit code is then 2.
 pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Demo => demo::run(out),
         Command::Explain(args) => explain::run(&args, out, err).map(ExitCode::from),
         Command::Harden(args) => harden::run(&args, out, err).map(ExitCode::from),
         Command::Policy(command) => policy::run(&command, out, err).map(ExitCode::from),

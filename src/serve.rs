@@ -36,7 +36,7 @@ use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -288,7 +288,8 @@ impl Parts {
         };
         let tls = tls::server_config(Arc::clone(&in_force)).context("cannot set up TLS")?;
         let workers = config.workers;
-        let webhook = listener::webhook(webhook_socket, door, tls, Arc::clone(&hook), workers)?;
+        let deadline = config.shutdown_timeout;
+        let webhook = listener::webhook(webhook_socket, door, tls, hook, workers, deadline)?;
         let observed = listener::ops(ops_socket, Arc::clone(&ops), config.timeouts)?;
         let handles = [webhook.handle(), observed.handle()];
         let mut tasks = JoinSet::new();
@@ -469,10 +470,8 @@ async fn drain(
     sleep(config.shutdown_delay).await;
     info!("finishing what is in flight");
     closing.cancel();
-    if timeout(config.shutdown_timeout, webhook.stop(true)).await.is_err() {
-        error!("some requests did not end in time");
-        webhook.stop(false).await;
-    }
+    // Its workers give up by themselves after the shutdown timeout.
+    webhook.stop(true).await;
     ops.stop(false).await;
     info!("stopped");
 }

@@ -89,6 +89,11 @@ pub struct ManifestError {
     pub hint: Option<String>,
 }
 
+/// A value as a YAML document that every reader takes for the same.
+pub fn to_yaml(value: &Value) -> String {
+    emit::document(value)
+}
+
 impl std::error::Error for ManifestError {}
 
 impl ManifestError {

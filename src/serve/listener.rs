@@ -117,9 +117,12 @@ pub(super) fn webhook(
     tls: ServerConfig,
     hook: Arc<Hook>,
     workers: usize,
+    shutdown_timeout: Duration,
 ) -> anyhow::Result<Server> {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let builder = Server::build().workers(workers).disable_signals();
+    let whole_seconds = shutdown_timeout.as_secs_f64().ceil() as u64;
+    let builder =
+        Server::build().workers(workers).disable_signals().shutdown_timeout(whole_seconds);
     let builder = builder.listen("webhook", socket, move || {
         let hook = Data::from(Arc::clone(&hook));
         let app = App::new().app_data(hook).default_service(web::to(http::answer));
