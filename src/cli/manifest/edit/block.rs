@@ -101,7 +101,7 @@ impl Sketch<'_> {
                 Some(vec![Splice::replace(colon..key_line, format!("{kept}{text}"))])
             }
             Slot::Item { .. } => {
-                if matches!(node.kind, Kind::Scalar { .. }) {
+                if matches!(node.kind, Kind::Scalar { .. }) || is_short(value) {
                     return self.replace_inline(slot, id, value);
                 }
                 let text = emit::block(value, node.column, layout);
