@@ -306,7 +306,7 @@ impl<'p> Sorter<'p, '_> {
                     "asks for more than {MAX_WRITABLE_PATHS} paths; the rest is ignored"
                 ));
             }
-            match WritablePath::new(path) {
+            match WritablePath::asked_for(path) {
                 Ok(path) => self.result.writable_paths.push((subject, path)),
                 Err(error) => void(format!("`{}` {error}", printable(path, 64))),
             }

@@ -14,6 +14,7 @@
 //! | [`rules`] | one hardening behaviour a file |
 //! | [`pass`] | what the rules read and where they write |
 //! | [`provenance`] | the note on a changed pod |
+//! | [`remains`] | what no rule mends |
 //! | [`user`] | who each container will run as, decided once |
 //! | [`exemption`] | the annotations' grammar, what is in force |
 //! | [`outcome`] | what was concluded, and how it is said |
@@ -36,5 +37,6 @@ pub mod patch;
 pub mod pod;
 pub mod policy;
 pub mod provenance;
+pub mod remains;
 pub mod rules;
 pub mod user;

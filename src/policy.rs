@@ -10,7 +10,7 @@ pub mod diagnostic;
 pub mod effective;
 mod lint;
 pub mod manifest;
-mod names;
+pub(crate) mod names;
 pub mod parse;
 pub mod set;
 pub(crate) mod tree;
@@ -199,11 +199,24 @@ impl WritablePath {
             return Err(WritablePathError::DotDot);
         }
         let path = crate::pod::normalise_path(path).into_owned();
-        let first = path.split('/').nth(1).unwrap_or_default();
+        if KERNEL_DIRECTORIES.contains(&first_part(&path)) {
+            return Err(WritablePathError::Kernel);
+        }
+        Ok(Self(path))
+    }
+
+    /// The path, when a workload may ask for it by annotation: where an image keeps its
+    /// programs only administrators may put an emptyDir, who can see what it hides.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn asked_for(path: &str) -> Result<Self, WritablePathError> {
+        let path = Self::new(path)?;
+        let first = first_part(path.as_str());
         if SYSTEM_DIRECTORIES.contains(&first) || first.starts_with("lib") {
             return Err(WritablePathError::System);
         }
-        Ok(Self(path))
+        Ok(path)
     }
 
     /// The path, normalised.
@@ -212,11 +225,18 @@ impl WritablePath {
     }
 }
 
-/// Directories that hold what an image is made of, or that the kernel or the
-/// runtime fills: an emptyDir there (or below) breaks the container. The empty
-/// name is `/` itself; every name that begins with `lib` belongs to them too.
-const SYSTEM_DIRECTORIES: [&str; 9] =
-    ["", "bin", "boot", "dev", "etc", "proc", "sbin", "sys", "usr"];
+/// The first part of a normalised path; empty for `/`.
+fn first_part(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or_default()
+}
+
+/// Directories that the kernel or the runtime fills: no container starts with an emptyDir
+/// there. The empty name is `/` itself, which is no mount point.
+const KERNEL_DIRECTORIES: [&str; 4] = ["", "dev", "proc", "sys"];
+
+/// Directories that hold what an image is made of; every name that begins with `lib`
+/// belongs to them too.
+const SYSTEM_DIRECTORIES: [&str; 5] = ["bin", "boot", "etc", "sbin", "usr"];
 
 /// Why a path may not be made writable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -230,10 +250,13 @@ pub enum WritablePathError {
     /// It holds `..`.
     #[error("holds `..`")]
     DotDot,
-    /// It is `/` or a directory of the system, or below one.
+    /// It is `/`, or one that the kernel or the runtime fills, or below one.
     #[error(
-        "is a system directory, or below one; an emptyDir there would hide what the image needs"
+        "is `/`, /dev, /proc or /sys, or below one; no container starts with an emptyDir there"
     )]
+    Kernel,
+    /// It is a directory of the system, or below one.
+    #[error("is a system directory, or below one; only a policy may put an emptyDir there")]
     System,
 }
 

@@ -114,25 +114,18 @@ pub fn decide<'p>(
     let mut rest: Vec<_> = candidates
         .iter()
         .filter(|candidate| !is_init(candidate))
-        .map(|candidate| (candidate.placed, decider.decide(candidate, None)))
+        .map(|candidate| decider.decide(candidate, None))
         .collect();
-    let leader = rest.iter().find_map(|(placed, decision)| {
-        let uid = decision.uid.set.or(decision.author.uid).filter(|uid| *uid > 0);
-        let gid = if decision.uid.set.is_some() {
-            decision.gid.set.or(decision.author.gid)
-        } else {
-            decision.author.gid
-        };
-        let app =
-            placed.kind == ContainerKind::App && !placed.container.security_context.privileged;
-        app.then(|| uid.map(|uid| Leader { name: &placed.container.name, uid, gid })).flatten()
-    });
+    let leader = match candidates.iter().any(|candidate| is_init(&candidate)) {
+        true => candidates.iter().find_map(|candidate| decider.lead(candidate)),
+        false => None,
+    };
     rest.reverse();
     candidates
         .iter()
         .filter_map(|candidate| match is_init(&candidate) {
             true => Some(decider.decide(candidate, leader)),
-            false => rest.pop().map(|(_, decision)| decision),
+            false => rest.pop(),
         })
         .collect()
 }
@@ -202,6 +195,20 @@ impl<'p> Decider<'p> {
             return self.relies_on_image(undecided, wanted);
         }
         self.nothing(undecided, wanted)
+    }
+
+    /// The user of an app container that has one, as if it were not exempt: an exemption
+    /// never changes another container's user.
+    fn lead(&self, candidate: &Candidate<'p>) -> Option<Leader<'p>> {
+        let container = candidate.placed.container;
+        if candidate.placed.kind != ContainerKind::App || container.security_context.privileged {
+            return None;
+        }
+        let decision = self.decide(&Candidate { exempt: RuleSet::EMPTY, ..*candidate }, None);
+        let author = decision.author;
+        let uid = decision.uid.set.or(author.uid).filter(|uid| *uid > 0)?;
+        let gid = decision.gid.set.or(author.gid);
+        Some(Leader { name: &container.name, uid, gid })
     }
 
     /// The uid of the container an ephemeral one looks into, where it has one.
@@ -343,7 +350,7 @@ impl<'p> Decider<'p> {
     ) -> Decision<'p> {
         if self.pod.has_user_namespace() && wanted.uid >= USER_NAMESPACE_IDS {
             return undecided
-                .all(RuleResult::Skipped(Skip::UserNamespace), false)
+                .all(RuleResult::Skipped(Skip::UserNamespace), true)
                 .with_uid_note(Note::BeyondUserNamespace(wanted.uid));
         }
         let gid = self.gid(&undecided, wanted.gid);

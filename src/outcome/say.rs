@@ -152,6 +152,7 @@ fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String
         (Skip::Privileged, _) => (rule == RuleName::Capabilities)
             .then(|| "privileged: left as it is by every rule".to_owned()),
         (Skip::Windows, Some(note)) => Some(note.to_string()),
+        (Skip::Exempt, Some(note)) => Some(format!("{rule} stays: {note}")),
         (Skip::UserNamespace, Some(note)) => Some(format!("{rule} not set: {note}")),
         (Skip::ImageUser, Some(note @ Note::ImageIsRoot)) => Some(note.to_string()),
         (
@@ -169,7 +170,7 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::Mirror => "the mirror of a static pod",
         Skip::Windows => "a pod for Windows nodes",
         Skip::Privileged => "privileged",
-        Skip::Exempt => "exempt from another rule",
+        Skip::Exempt => "a container is exempt from runAsNonRoot",
         Skip::Ephemeral => "an ephemeral container",
         Skip::ImageUser if rule == RuleName::RunAsGroup => "the image's group is relied on",
         Skip::ImageUser => "the image's user is relied on",
@@ -230,6 +231,9 @@ impl std::fmt::Display for Remark<'_> {
         match self {
             Self::AnnotationsFull => {
                 f.write_str("an annotation was left out: the pod's annotations are full (256 KiB)")
+            }
+            Self::Remains(fields) => {
+                write!(f, "Pod Security restricted would still refuse: {}", fields.join(", "))
             }
             Self::NotExecutable { container, volume, mode } => {
                 let (container, volume) =

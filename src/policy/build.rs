@@ -37,7 +37,11 @@ impl Builder<'_> {
         self.check_added(node, &spec, &rules);
         self.check_label(&metadata.name, &spec);
         let policy = self.assemble(&metadata.name, &spec, rules)?;
-        lint(&metadata.name, &spec, &policy, self.today, self.decoder);
+        if policy.name.is_empty() {
+            // It was reported, and is not a name that others could have too.
+            return None;
+        }
+        lint(node, &metadata.name, &spec, &policy, self.today, self.decoder);
         Some(policy)
     }
 

@@ -28,6 +28,12 @@ pub(crate) trait Decode: Sized {
     fn absent() -> Option<Self> {
         None
     }
+
+    /// Stands in for a required value that was reported, so that what is around it is
+    /// looked at too. What has one in it is never used.
+    fn stand_in() -> Option<Self> {
+        Self::absent()
+    }
 }
 
 /// A value and where it stands.
@@ -149,9 +155,23 @@ impl<'n, 's> Fields<'n, 's> {
         Some(Self { node })
     }
 
-    /// The value of one key.
-    pub(crate) fn get<T: Decode>(&self, key: &str, decoder: &mut Decoder) -> Option<T> {
-        match self.node.get(key) {
+    /// The value of one key. `doc` is what its documentation says: the hint of every
+    /// error that has no better one.
+    pub(crate) fn get<T: Decode>(&self, key: &str, doc: &str, out: &mut Decoder) -> Option<T> {
+        let before = out.diagnostics.len();
+        let value = self.value(key, out);
+        let doc = doc.trim();
+        let doc = doc.split_once(". ").map_or(doc, |(first, _)| first).trim_end_matches('.');
+        for error in out.diagnostics.iter_mut().skip(before) {
+            if error.hint.is_none() && !doc.is_empty() {
+                error.hint(format!("`{key}`: {}", uncapitalised(doc)));
+            }
+        }
+        value
+    }
+
+    fn value<T: Decode>(&self, key: &str, decoder: &mut Decoder) -> Option<T> {
+        let value = match self.node.get(key) {
             // Kubernetes takes null for absent.
             Some(node) if node.is_null() && T::absent().is_some() => T::absent(),
             Some(node) => T::decode(node, decoder),
@@ -159,12 +179,17 @@ impl<'n, 's> Fields<'n, 's> {
                 decoder.error(self.node.span, format!("missing key `{key}`"));
                 None
             }),
-        }
+        };
+        value.or_else(T::stand_in)
     }
 }
 
-/// What cannot be read was reported and then counts as absent, so that the rest is
-/// looked at too. The policy it stands in is never used.
+fn uncapitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(char::to_lowercase).into_iter().flatten().chain(chars).collect()
+}
+
+/// What cannot be read was reported and then counts as absent.
 impl<T: Decode> Decode for Option<T> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         Some(if node.is_null() { None } else { T::decode(node, decoder) })
@@ -180,12 +205,22 @@ impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let Value::List(items) = &node.value else {
             let error = decoder.expected(node, "a list")?;
-            if let Some(text) = node.text().filter(|text| !text.is_empty()) {
-                error.hint(format!("write `[{text}]`"));
+            match &node.value {
+                Value::Scalar { text, .. } if !text.is_empty() && text.len() < 40 => {
+                    error.hint(format!("write `[{text}]`"));
+                }
+                Value::Map(_) => {
+                    error.hint("begin each entry with `- `");
+                }
+                _ => {}
             }
             return None;
         };
         Some(items.iter().filter_map(|item| T::decode(item, decoder)).collect())
+    }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self::new())
     }
 }
 
@@ -193,12 +228,22 @@ impl<T: Decode> Decode for Spanned<T> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         Some(Self { value: T::decode(node, decoder)?, span: node.span })
     }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self { value: T::stand_in()?, span: Span::default() })
+    }
 }
 
 impl Decode for bool {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         node.bool().or_else(|| {
-            decoder.expected(node, "`true` or `false`");
+            let error = decoder.expected(node, "`true` or `false`")?;
+            match node.text().map(str::to_lowercase).as_deref() {
+                Some("true" | "false") => error.hint("leave the quotes out"),
+                Some("yes" | "on" | "1") => error.hint("write `true`"),
+                Some("no" | "off" | "0") => error.hint("write `false`"),
+                _ => return None,
+            };
             None
         })
     }
@@ -208,13 +253,24 @@ impl Decode for String {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         decoder.string(node, "text").map(str::to_owned)
     }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self::new())
+    }
 }
 
 impl<S: RuleSettings> Decode for RuleEntry<S> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         match node.value {
             Value::Scalar { .. } => Action::decode(node, decoder).map(|a| Self(S::short(a))),
-            _ => S::Stated::decode(node, decoder).map(Self),
+            Value::Map(_) => S::Stated::decode(node, decoder).map(Self),
+            Value::List(_) | Value::Broken => {
+                let words = listed(Action::ALL.map(Action::as_str));
+                if let Some(error) = decoder.expected(node, "an action or a map") {
+                    error.hint(format!("an action is one of {words}"));
+                }
+                None
+            }
         }
     }
 }
@@ -279,10 +335,14 @@ macro_rules! object {
             ) -> Option<Self> {
                 let keys = &[$( $key, )*];
                 let fields = $crate::policy::decode::Fields::of(node, $noun, keys, decoder)?;
-                $( let $field = fields.get($key, decoder); )*
+                $( let $field = fields.get($key, concat!($( $doc ),*), decoder); )*
                 let decoded = Self { $( $field: $field?, )* };
                 $( $check(&decoded, node, decoder); )?
                 Some(decoded)
+            }
+
+            fn stand_in() -> Option<Self> {
+                Some(Self { $( $field: $crate::policy::decode::Decode::stand_in()?, )* })
             }
         }
     };
@@ -315,7 +375,9 @@ macro_rules! settings {
             type Stated = Stated;
 
             fn short(action: Action) -> Stated {
-                Stated { action: Some(action), ..Stated::default() }
+                let mut stated = Stated::default();
+                stated.action = Some(action);
+                stated
             }
 
             fn complete(stated: Stated, base: Option<&Self>) -> Option<Self> {

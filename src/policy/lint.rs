@@ -6,17 +6,21 @@ use super::Policy;
 use super::decode::{Decoder, Spanned};
 use super::manifest::{Grant, Spec};
 use super::names::{PatternText, PolicyName};
+use super::tree::Node;
 
 /// Warns about a policy that was read. `today` is for the grants' last days; without
 /// it they are not judged.
 pub(super) fn lint(
+    document: &Node<'_>,
     name: &Spanned<PolicyName>,
     spec: &Spec,
     policy: &Policy,
     today: Option<Date>,
     decoder: &mut Decoder,
 ) {
-    unused(name, policy, decoder);
+    if !decoder.failed_in(document) {
+        unused(name, policy, decoder);
+    }
     for entry in spec.images.iter().flatten() {
         entry.patterns.iter().for_each(|pattern| tagless(&pattern.value, pattern.span, decoder));
     }

@@ -76,7 +76,7 @@ const FIELD: UserField<i64> = UserField {
     value: Value::Id,
 };
 
-words! { WhenImageUser as "word" { Keep = "keep", Override = "override", } }
+words! { WhenImageUser as "whenImageUser" { Keep = "keep", Override = "override", } }
 
 /// The rule.
 pub struct RunAsUser;

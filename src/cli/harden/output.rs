@@ -1,0 +1,119 @@
+//! The forms in which `harden` writes its result.
+
+use serde_json::{Value, json};
+
+use super::{Change, Hardened};
+use crate::cli::manifest::Document;
+use crate::cli::pass;
+
+/// The sources one after the other, with the changed documents in their new text.
+pub(super) fn yaml(hardened: &[Hardened]) -> String {
+    let mut text = String::new();
+    for one in hardened {
+        let new = new_text(one);
+        if !text.is_empty() {
+            if !text.ends_with('\n') {
+                text.push('\n');
+            }
+            // Two sources are two documents, whether or not the second begins so.
+            let begins = new.trim_start_matches(BOM).starts_with("---");
+            if !begins && !new.is_empty() {
+                text.push_str("---\n");
+            }
+            text.push_str(new.trim_start_matches(BOM));
+        } else {
+            text = new;
+        }
+    }
+    text
+}
+
+/// The byte-order mark. It has its place at the beginning of a stream alone.
+const BOM: char = '\u{feff}';
+
+/// The text of a source with its changed documents.
+pub(super) fn new_text(hardened: &Hardened) -> String {
+    let Hardened { source, changes } = hardened;
+    let mut changes = changes.iter().peekable();
+    let mut text = String::with_capacity(source.text.len() + 512 * changes.len());
+    for (index, document) in source.documents.iter().enumerate() {
+        match changes.next_if(|change| change.document == index) {
+            Some(change) => text.push_str(&change.edited.text),
+            None => text.push_str(source.text_of(document)),
+        }
+    }
+    text
+}
+
+/// As kubectl prints objects: one by itself, several as a List, lists opened.
+pub(super) fn json(hardened: &[Hardened]) -> String {
+    let mut objects = Vec::new();
+    for Hardened { source, changes } in hardened {
+        let mut changes = changes.iter().peekable();
+        for (index, document) in source.documents.iter().enumerate() {
+            let value = match changes.next_if(|change| change.document == index) {
+                Some(change) => &change.edited.value,
+                None => &document.value,
+            };
+            open_lists(value, &mut objects);
+        }
+    }
+    let value = match <[Value; 1]>::try_from(objects) {
+        Ok([object]) => object,
+        Err(objects) => json!({"apiVersion": "v1", "kind": "List", "items": objects}),
+    };
+    format!("{value:#}\n")
+}
+
+fn open_lists(value: &Value, objects: &mut Vec<Value>) {
+    let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+    match value.get("items") {
+        Some(Value::Array(items)) if kind.ends_with("List") => {
+            items.iter().for_each(|item| open_lists(item, objects));
+        }
+        _ if value.is_null() => {}
+        _ => objects.push(value.clone()),
+    }
+}
+
+/// One line for each changed document.
+pub(super) fn patches(hardened: &[Hardened]) -> String {
+    let mut text = String::new();
+    for_each_change(hardened, |one, document, change| {
+        let line = json!({
+            "file": one.source.name,
+            "document": document.number,
+            "kind": document.value.get("kind"),
+            "namespace": change.namespace,
+            "name": change.name,
+            "patch": change.patch,
+        });
+        text.push_str(&line.to_string());
+        text.push('\n');
+    });
+    text
+}
+
+/// One line for each changed document, for people.
+pub(super) fn list(hardened: &[Hardened]) -> String {
+    let mut text = String::new();
+    for_each_change(hardened, |one, document, change| {
+        let operations = change.patch.len();
+        let changes = if operations == 1 { "change" } else { "changes" };
+        let workload =
+            document.contents.workloads.first().filter(|workload| workload.at.is_empty());
+        let place = pass::place(&one.source, document, workload);
+        text.push_str(&format!("{place}: {operations} {changes}\n"));
+    });
+    text
+}
+
+fn for_each_change(hardened: &[Hardened], mut each: impl FnMut(&Hardened, &Document, &Change)) {
+    for one in hardened {
+        for change in &one.changes {
+            if let Some(document) = one.source.documents.get(change.document) {
+                each(one, document, change);
+            }
+        }
+    }
+}

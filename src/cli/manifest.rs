@@ -1,0 +1,245 @@
+//! Reading manifests as kubectl does, and writing them back with nothing changed but
+//! what is to change.
+//!
+//! Kubernetes reads YAML by rules of its own: those of YAML 1.1 as go-yaml v2 has them,
+//! after a division into documents that looks at lines alone. A manifest that means one
+//! thing here and another in the cluster would be hardened wrongly, so none of that is
+//! left to a YAML library: [`split`] divides, [`tree`] says what stands where,
+//! [`resolve`] and [`decode`] say what it means.
+
+mod decode;
+mod edit;
+mod emit;
+mod kinds;
+mod resolve;
+mod split;
+mod tree;
+
+use std::fmt;
+use std::ops::Range;
+
+use serde_json::Value;
+
+use decode::Duplicate;
+pub use edit::Edited;
+pub use kinds::{Contents, Unknown, Workload};
+use tree::Tree;
+
+/// A file of manifests, or standard input.
+#[derive(Debug)]
+pub struct Source {
+    /// Its name, as errors and outputs show it.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// Its documents, in order; their ranges cover the text without gaps.
+    pub documents: Vec<Document>,
+}
+
+/// One document of a [`Source`].
+#[derive(Debug)]
+pub struct Document {
+    /// Which of the documents that hold anything it is, from 1. None for one that is
+    /// empty or holds only comments.
+    pub number: Option<usize>,
+    /// Its bytes in the source's text, the `---` before it included.
+    pub range: Range<usize>,
+    /// What Kubernetes makes of it.
+    pub value: Value,
+    /// What of it can be hardened.
+    pub contents: Contents,
+    /// What the author should know: duplicate keys, text that Kubernetes never reads.
+    pub remarks: Vec<Remark>,
+    /// How it is written.
+    pub syntax: Syntax,
+}
+
+/// How a document is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// YAML, KYAML among it.
+    Yaml,
+    /// JSON, without a `---` before it.
+    Json,
+}
+
+/// Something about a document's text that its author should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// Line and column in the source, from 1.
+    pub at: (usize, usize),
+    /// What it is.
+    pub message: String,
+}
+
+/// Why a source cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestError {
+    /// The source's name.
+    pub file: String,
+    /// The number of the document.
+    pub document: Option<usize>,
+    /// Line and column in the source, from 1.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong.
+    pub message: String,
+    /// What may help.
+    pub hint: Option<String>,
+}
+
+impl std::error::Error for ManifestError {}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some((line, column)) = self.at {
+            write!(f, ":{line}:{column}")?;
+        }
+        match self.document {
+            Some(document) => write!(f, ": document {document}: {}", self.message),
+            None => write!(f, ": {}", self.message),
+        }
+    }
+}
+
+impl Source {
+    /// Reads every document of `text`.
+    ///
+    /// # Errors
+    /// One for each document that Kubernetes could not read either.
+    pub fn read(name: &str, text: String) -> Result<Self, Vec<ManifestError>> {
+        let error = |document, offset, message| ManifestError {
+            file: name.to_owned(),
+            document,
+            at: Some(position(&text, offset)),
+            hint: hint(&text, offset),
+            message,
+        };
+        let parts = split::split(&text).map_err(|bad| {
+            let message = "only a comment may follow `---` on its line".to_owned();
+            vec![error(None, bad.offset, message)]
+        })?;
+        let mut documents: Vec<Document> = Vec::with_capacity(parts.len());
+        let mut errors = Vec::new();
+        let mut number = 0;
+        for part in parts {
+            let here = text.get(part.range.clone()).unwrap_or_default();
+            let read = match part.value {
+                Some(value) => Ok(Reading::json(value, here)),
+                None => Reading::yaml(here),
+            };
+            match read {
+                Ok(reading) => {
+                    let empty = reading.value.is_null();
+                    number += usize::from(!empty);
+                    documents.push(Document {
+                        number: (!empty).then_some(number),
+                        contents: kinds::contents(&reading.value),
+                        remarks: reading.remarks(&text, part.range.start),
+                        value: reading.value,
+                        syntax: part.syntax,
+                        range: part.range,
+                    });
+                }
+                Err((message, offset)) => {
+                    number += 1;
+                    errors.push(error(Some(number), part.range.start + offset, message));
+                }
+            }
+        }
+        if errors.is_empty() {
+            Ok(Self { name: name.to_owned(), documents, text })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// The text of one of its documents.
+    pub fn text_of(&self, document: &Document) -> &str {
+        self.text.get(document.range.clone()).unwrap_or_default()
+    }
+
+    /// Line and column of what a JSON Pointer names in a document, or of what encloses
+    /// it there.
+    pub fn position(&self, document: &Document, pointer: &str) -> (usize, usize) {
+        let offset = Tree::parse(self.text_of(document))
+            .map(|tree| tree.offset_of(pointer))
+            .unwrap_or_default();
+        position(&self.text, document.range.start + offset)
+    }
+}
+
+/// A document that was read.
+struct Reading {
+    value: Value,
+    duplicates: Vec<Duplicate>,
+    unread: Option<usize>,
+}
+
+impl Reading {
+    fn yaml(text: &str) -> Result<Self, (String, usize)> {
+        let tree = Tree::parse(text).map_err(|error| (error.message, error.offset))?;
+        let (value, duplicates) =
+            decode::decode(&tree).map_err(|error| (error.message, error.offset))?;
+        Ok(Self { value, duplicates, unread: tree.unread })
+    }
+
+    fn json(value: Value, text: &str) -> Self {
+        let duplicates =
+            Tree::parse(text).map(|tree| decode::duplicates(&tree)).unwrap_or_default();
+        Self { value, duplicates, unread: None }
+    }
+
+    fn remarks(&self, text: &str, start: usize) -> Vec<Remark> {
+        let duplicates = self.duplicates.iter().map(|duplicate| Remark {
+            at: position(text, start + duplicate.offset),
+            message: format!(
+                "the key `{}` stands here again; the last one counts, the earlier are lost",
+                duplicate.key
+            ),
+        });
+        let unread = self.unread.map(|offset| Remark {
+            at: position(text, start + offset),
+            message: "Kubernetes does not read what follows `...`; part documents with `---`"
+                .to_owned(),
+        });
+        duplicates.chain(unread).collect()
+    }
+}
+
+/// The value of a document's text, by the same rules as [`Source::read`].
+fn value_of(text: &str, syntax: Syntax) -> Option<Value> {
+    match syntax {
+        Syntax::Json => serde_json::from_str(text).ok(),
+        Syntax::Yaml => {
+            let tree = Tree::parse(text).ok()?;
+            decode::decode(&tree).ok().map(|(value, _)| value)
+        }
+    }
+}
+
+/// Line and column of a byte, both from 1, the column in characters.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+/// What commonly goes wrong on such a line.
+fn hint(text: &str, offset: usize) -> Option<String> {
+    let before = text.get(..offset).unwrap_or(text);
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+    if line.contains("{{") {
+        return Some(
+            "this looks like a template; render it first, for example with `helm template`"
+                .to_owned(),
+        );
+    }
+    let indentation = line.len() - line.trim_start().len();
+    if line.get(..indentation).is_some_and(|blank| blank.contains('\t')) {
+        return Some("YAML is indented with spaces, never with tabs".to_owned());
+    }
+    None
+}

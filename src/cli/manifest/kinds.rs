@@ -1,0 +1,155 @@
+//! Which objects hold a pod, and where.
+
+use serde_json::Value;
+
+/// An object with a pod or a pod template, in a document of its own or in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Its kind.
+    pub kind: String,
+    /// `metadata.name`, or `metadata.generateName` with a trailing `*`, or empty.
+    pub name: String,
+    /// `metadata.namespace`, where it names one.
+    pub namespace: Option<String>,
+    /// The JSON Pointer of the object in its document: empty, or `/items/3`.
+    pub at: String,
+    /// The JSON Pointer of the pod or the template in the document: empty for a Pod,
+    /// `/spec/template`, `/items/3/spec/template`.
+    pub pod: String,
+    /// Names of volumes that the pod gets besides its own: those of a StatefulSet's
+    /// `volumeClaimTemplates`.
+    pub reserved_volumes: Vec<String>,
+}
+
+/// An object of a kind that is not known and seems to hold a pod template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// Its kind.
+    pub kind: String,
+    /// Its API version.
+    pub api_version: String,
+    /// Its name.
+    pub name: String,
+    /// Where in the document the list of containers stands.
+    pub pointer: String,
+}
+
+/// What a document holds for the engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// What can be hardened.
+    pub workloads: Vec<Workload>,
+    /// What looks as if it should be and is not known.
+    pub unknown: Vec<Unknown>,
+}
+
+/// The API groups that had a kind: of a group that is not listed it is somebody else's.
+const WORKLOADS: &str = "apps extensions";
+
+/// Each kind with a pod template: the groups it was ever in (`core` for none), and
+/// where its template is.
+const KINDS: [(&str, &str, &str); 9] = [
+    ("Pod", "core", ""),
+    ("PodTemplate", "core", "/template"),
+    ("ReplicationController", "core", "/spec/template"),
+    ("Deployment", WORKLOADS, "/spec/template"),
+    ("DaemonSet", WORKLOADS, "/spec/template"),
+    ("ReplicaSet", WORKLOADS, "/spec/template"),
+    ("StatefulSet", "apps", "/spec/template"),
+    ("Job", "batch", "/spec/template"),
+    ("CronJob", "batch", "/spec/jobTemplate/spec/template"),
+];
+
+/// Finds the pods of a document.
+pub(super) fn contents(document: &Value) -> Contents {
+    let mut contents = Contents::default();
+    visit(document, String::new(), None, &mut contents);
+    contents
+}
+
+/// Looks at one object. `of` is the kind of the objects in the list it stands in, for
+/// those that do not say it themselves.
+fn visit(object: &Value, at: String, of: Option<(&str, &str)>, contents: &mut Contents) {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let (kind, api_version) = match (text("/kind"), of) {
+        (Some(kind), _) => (kind, text("/apiVersion").unwrap_or_default()),
+        (None, Some(of)) => of,
+        (None, None) => return,
+    };
+    if let (Some(of), Some(Value::Array(items))) = (kind.strip_suffix("List"), object.get("items"))
+    {
+        let of = (!of.is_empty()).then_some((of, api_version));
+        for (index, item) in items.iter().enumerate() {
+            visit(item, format!("{at}/items/{index}"), of, contents);
+        }
+        return;
+    }
+    let name = text("/metadata/name").map(str::to_owned).unwrap_or_else(|| {
+        text("/metadata/generateName").map(|prefix| format!("{prefix}*")).unwrap_or_default()
+    });
+    let Some(template) = template_of(kind, api_version) else {
+        if let Some(pointer) = containers_somewhere(object, 0) {
+            contents.unknown.push(Unknown {
+                kind: kind.to_owned(),
+                api_version: api_version.to_owned(),
+                name,
+                pointer: format!("{at}{pointer}"),
+            });
+        }
+        return;
+    };
+    if !object.pointer(template).is_some_and(Value::is_object) {
+        return;
+    }
+    contents.workloads.push(Workload {
+        kind: kind.to_owned(),
+        name,
+        namespace: text("/metadata/namespace").filter(|name| !name.is_empty()).map(str::to_owned),
+        pod: format!("{at}{template}"),
+        at,
+        reserved_volumes: reserved_volumes(object),
+    });
+}
+
+/// Where a kind has its pod template, if it is one of Kubernetes' own.
+fn template_of(kind: &str, api_version: &str) -> Option<&'static str> {
+    let group = api_version.split_once('/').map_or("core", |(group, _)| group);
+    KINDS
+        .iter()
+        .find(|(name, groups, _)| *name == kind && groups.split(' ').any(|name| name == group))
+        .map(|(_, _, template)| *template)
+}
+
+fn reserved_volumes(object: &Value) -> Vec<String> {
+    let claims = object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+    claims
+        .into_iter()
+        .flatten()
+        .filter_map(|claim| claim.pointer("/metadata/name")?.as_str())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// How deep a pod template is looked for: that of a CronJob inside a resource that wraps it.
+const TEMPLATE_DEPTH: usize = 8;
+
+/// Where the object has a list `containers` of objects with an image.
+fn containers_somewhere(value: &Value, depth: usize) -> Option<String> {
+    let map = value.as_object().filter(|_| depth < TEMPLATE_DEPTH)?;
+    let has_image = |container: &Value| container.get("image").is_some_and(Value::is_string);
+    if let Some(Value::Array(containers)) = map.get("containers")
+        && !containers.is_empty()
+        && containers.iter().all(has_image)
+    {
+        return Some("/containers".to_owned());
+    }
+    map.iter().find_map(|(key, value)| {
+        let below = containers_somewhere(value, depth + 1)?;
+        Some(format!("/{}{below}", escape(key)))
+    })
+}
+
+/// A key as a part of a JSON Pointer.
+pub(crate) fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

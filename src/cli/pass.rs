@@ -1,0 +1,159 @@
+//! One document after another through the engine.
+
+use jiff::civil::Date;
+use serde_json::Value;
+
+use super::manifest::{Document, ManifestError, Source, Workload};
+use super::say;
+use crate::harden::{Context, Scope, harden};
+use crate::outcome::Outcome;
+use crate::pod::Pod;
+use crate::policy::{Policy, PolicySet};
+
+/// By what the documents are judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass<'r> {
+    /// The policies.
+    pub policies: &'r PolicySet,
+    /// The namespace of documents that name none.
+    pub namespace: &'r str,
+    /// The date by which exemptions end.
+    pub date: Date,
+}
+
+/// A workload with the engine's conclusion about it.
+#[derive(Debug)]
+pub struct Judged<'j> {
+    /// The object.
+    pub workload: &'j Workload,
+    /// Its namespace.
+    pub namespace: &'j str,
+    /// The namespace's policy.
+    pub policy: &'j Policy,
+    /// What the engine concluded.
+    pub outcome: &'j Outcome<'j>,
+}
+
+impl Pass<'_> {
+    /// Gives every workload of the document to `take`, in order.
+    ///
+    /// # Errors
+    /// Where a pod has a field of a wrong type: Kubernetes would refuse it too.
+    pub fn judge(
+        &self,
+        source: &Source,
+        document: &Document,
+        mut take: impl FnMut(&Judged<'_>),
+    ) -> Result<(), ManifestError> {
+        for workload in &document.contents.workloads {
+            let pod = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
+            let json = pod.to_string();
+            let pod = Pod::from_json(json.as_bytes())
+                .map_err(|error| unreadable(source, document, workload, pod, &error))?;
+            let namespace = workload.namespace.as_deref().unwrap_or(self.namespace);
+            let policy = self.policies.for_namespace(namespace);
+            let reserved: Vec<&str> =
+                workload.reserved_volumes.iter().map(String::as_str).collect();
+            let context = Context {
+                date: self.date,
+                scope: Scope::Create,
+                provenance: false,
+                root: &workload.pod,
+                reserved_volumes: &reserved,
+            };
+            let outcome = harden(&pod, policy, &context);
+            take(&Judged { workload, namespace, policy, outcome: &outcome });
+        }
+        Ok(())
+    }
+}
+
+/// What names a workload in a message: file, document (where there are several), kind
+/// and name.
+pub fn place(source: &Source, document: &Document, workload: Option<&Workload>) -> String {
+    let mut place = source.name.clone();
+    let several = source.documents.iter().filter(|document| document.number.is_some()).count() > 1;
+    if let (true, Some(number)) = (several, document.number) {
+        place.push_str(&format!(", document {number}"));
+    }
+    if let Some(workload) = workload {
+        place.push_str(&format!(", {}", title(workload)));
+    }
+    place
+}
+
+/// `Deployment/web`
+pub fn title(workload: &Workload) -> String {
+    let name = if workload.name.is_empty() { "(no name)" } else { &workload.name };
+    format!("{}/{name}", workload.kind)
+}
+
+/// Says what the author of a document should know before anything is made of it.
+pub fn say_remarks(source: &Source, document: &Document) {
+    for remark in &document.remarks {
+        let (line, column) = remark.at;
+        say::warning(format!("{}:{line}:{column}: {}", source.name, remark.message));
+    }
+    for unknown in &document.contents.unknown {
+        say::note(format!(
+            "{}, {}/{}: passed through; it has containers at `{}`, but {} is not a kind that \
+             ironhull knows",
+            place(source, document, None),
+            unknown.kind,
+            unknown.name,
+            unknown.pointer,
+            unknown.api_version,
+        ));
+    }
+}
+
+fn unreadable(
+    source: &Source,
+    document: &Document,
+    workload: &Workload,
+    pod: &Value,
+    error: &serde_json::Error,
+) -> ManifestError {
+    let pointer = format!("{}{}", workload.pod, pointer_at(pod, error.column()));
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    ManifestError {
+        file: source.name.clone(),
+        document: document.number,
+        at: Some(source.position(document, &pointer)),
+        message: format!("{}: `{pointer}`: {message}", title(workload)),
+        hint: Some("Kubernetes refuses such a value too".to_owned()),
+    }
+}
+
+/// The JSON Pointer of the innermost value that the first `consumed` bytes of the
+/// value's JSON text reach into.
+fn pointer_at(value: &Value, consumed: usize) -> String {
+    let mut at = 1;
+    let children: Vec<(String, usize, &Value)> = match value {
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| {
+                let name = key.replace('~', "~0").replace('/', "~1");
+                (name, Value::from(key.as_str()).to_string().len() + 1, value)
+            })
+            .collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(index, item)| (index.to_string(), 0, item)).collect()
+        }
+        _ => Vec::new(),
+    };
+    for (name, key, child) in children {
+        let start = at + key;
+        let end = start + child.to_string().len();
+        if consumed <= end {
+            return if consumed < at {
+                String::new()
+            } else {
+                format!("/{name}{}", pointer_at(child, consumed.saturating_sub(start)))
+            };
+        }
+        at = end + 1;
+    }
+    String::new()
+}

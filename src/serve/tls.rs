@@ -1,0 +1,65 @@
+//! The TLS side of the webhook: rustls, and the certificate that is in force.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, version};
+
+use super::certs::Identity;
+
+/// Makes aws-lc-rs the process's cryptography. Called once, first thing in `main`; a
+/// second call changes nothing.
+pub fn install_provider() {
+    let _already_there = aws_lc_rs::default_provider().install_default();
+}
+
+/// The certificate in force. Every handshake asks for it anew, so a change reaches the
+/// next connection and disturbs none.
+#[derive(Debug)]
+pub struct InForce(ArcSwap<Identity>);
+
+impl InForce {
+    /// Begins with `identity`.
+    pub fn new(identity: Identity) -> Arc<Self> {
+        Arc::new(Self(ArcSwap::from_pointee(identity)))
+    }
+
+    /// The one in force.
+    pub fn identity(&self) -> Arc<Identity> {
+        self.0.load_full()
+    }
+
+    /// Puts another in force.
+    pub fn replace(&self, identity: Identity) {
+        self.0.store(Arc::new(identity));
+    }
+}
+
+impl ResolvesServerCert for InForce {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.load().key))
+    }
+}
+
+/// TLS 1.2 and 1.3, HTTP/1.1 alone, sessions resumed by tickets.
+///
+/// # Errors
+/// When the cryptography cannot be set up.
+pub fn server_config(in_force: Arc<InForce>) -> Result<ServerConfig, rustls::Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(in_force);
+    // The API server speaks HTTP/1.1 to webhooks where nothing better is offered, and
+    // one request at a time on a connection is what the limits here count.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Tickets keep a session's state with the client. The server remembers none, so
+    // handshakes do not add up to memory.
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(config)
+}

@@ -1,0 +1,343 @@
+//! Real workloads, as they ship, through the engine.
+//!
+//! The corpus is a directory of manifests named by `IRONHULL_CORPUS`; it is not part of
+//! the project. What Kubernetes itself says of the pods, before and after, is the judge's
+//! word, not ours.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails says where"
+)]
+#![cfg(feature = "server")]
+
+#[path = "support/judge.rs"]
+mod judge;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ironhull::cli::manifest::Source;
+use ironhull::harden::{Context, Scope, harden};
+use ironhull::outcome::{Outcome, RuleResult};
+use ironhull::pod::Pod;
+use ironhull::policy::{Policy, PolicySet, diagnostic};
+use serde_json::Value;
+
+/// One pod of the corpus.
+struct Shipped {
+    /// File, document and workload.
+    id: String,
+    pod: Value,
+    reserved: Vec<String>,
+}
+
+/// Where the corpus is; a loud note where it is not, a failure in CI.
+fn corpus() -> Option<PathBuf> {
+    let directory = std::env::var_os("IRONHULL_CORPUS").map(PathBuf::from);
+    if directory.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "IRONHULL_CORPUS is not set");
+        eprintln!("NOT RUN: IRONHULL_CORPUS names no directory of real manifests");
+    }
+    directory
+}
+
+fn files(directory: &Path, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|e| e.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every pod and pod template; and the files that cannot be read, with the reason.
+fn shipped(directory: &Path) -> (Vec<Shipped>, Vec<String>) {
+    let mut paths = Vec::new();
+    files(directory, &mut paths);
+    let mut pods = Vec::new();
+    let mut unreadable = Vec::new();
+    for path in paths {
+        let name = path.strip_prefix(directory).unwrap().display().to_string();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let source = match Source::read(&name, text) {
+            Ok(source) => source,
+            Err(errors) => {
+                unreadable.extend(errors.iter().map(ToString::to_string));
+                continue;
+            }
+        };
+        for document in &source.documents {
+            for workload in &document.contents.workloads {
+                let Some(pod) = document.value.pointer(&workload.pod) else { continue };
+                pods.push(Shipped {
+                    id: format!(
+                        "{name}#{} {} {}",
+                        document.number.unwrap(),
+                        workload.kind,
+                        workload.name
+                    ),
+                    pod: pod.clone(),
+                    reserved: workload.reserved_volumes.clone(),
+                });
+            }
+        }
+    }
+    (pods, unreadable)
+}
+
+/// Hardens a pod and applies the patch with an independent implementation of RFC 6902.
+fn hardened<T>(
+    shipped: &Shipped,
+    pod: &Value,
+    policy: &Policy,
+    see: impl FnOnce(&Outcome<'_>) -> T,
+) -> Result<(Value, T), String> {
+    let text = pod.to_string();
+    let view = Pod::from_json(text.as_bytes()).map_err(|error| error.to_string())?;
+    let reserved: Vec<&str> = shipped.reserved.iter().map(String::as_str).collect();
+    let context = Context {
+        date: jiff::civil::date(2026, 11, 22),
+        scope: Scope::Create,
+        provenance: true,
+        root: "",
+        reserved_volumes: &reserved,
+    };
+    let outcome = harden(&view, policy, &context);
+    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();
+    let mut after = pod.clone();
+    json_patch::patch(&mut after, &patch)
+        .unwrap_or_else(|error| panic!("{}: {error}\n{}", shipped.id, outcome.patch.as_json()));
+    Ok((after, see(&outcome)))
+}
+
+fn policy_file(name: &str) -> PolicySet {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(name);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let source = diagnostic::Source { name: name.to_owned(), text };
+    PolicySet::load(&[source], None).unwrap().0
+}
+
+#[test]
+fn every_workload_is_hardened_once() {
+    let Some(directory) = corpus() else { return };
+    let (pods, unreadable) = shipped(&directory);
+    assert_eq!(unreadable, [""; 0], "documents that cannot be read at all");
+    let set = policy_file("fill-only.yaml");
+    let fill_only = set.by_name("fill-only").unwrap();
+    let mut errors = Vec::new();
+    for policy in [Policy::restricted(), fill_only] {
+        for shipped in &pods {
+            match hardened(shipped, &shipped.pod, policy, |_| ()) {
+                Ok((once, ())) => {
+                    let patch = |outcome: &Outcome<'_>| outcome.patch.as_json().to_owned();
+                    let (twice, patch) = hardened(shipped, &once, policy, patch).unwrap();
+                    assert_eq!(
+                        patch, "[]",
+                        "{} under {} is hardened twice",
+                        shipped.id, policy.name
+                    );
+                    assert_eq!(once, twice);
+                }
+                Err(error) => errors.push((shipped, error)),
+            }
+        }
+    }
+    println!("{} pods under 2 policies", pods.len());
+    for (shipped, error) in &errors {
+        println!("not hardened: {}: {error}", shipped.id);
+    }
+    // Kubernetes cannot read those either.
+    let Some(binary) = judge::binary() else { return };
+    let refused: Vec<Value> = errors.iter().map(|(shipped, _)| shipped.pod.clone()).collect();
+    for (judgement, (shipped, error)) in judge::judge(&binary, &refused).iter().zip(&errors) {
+        assert!(
+            judgement.error.is_some(),
+            "{}: Kubernetes reads it, we do not: {error}",
+            shipped.id
+        );
+    }
+}
+
+/// What became of the corpus under the default policy. The numbers are pinned: one that
+/// falls is a regression, one that rises is to be written down here and in the table.
+#[test]
+fn what_passes_baseline_comes_out_passing_restricted() {
+    let (Some(directory), Some(binary)) = (corpus(), judge::binary()) else { return };
+    let (pods, _) = shipped(&directory);
+    let pods: Vec<_> = pods
+        .iter()
+        .filter_map(|shipped| {
+            let (after, words) =
+                hardened(shipped, &shipped.pod, Policy::restricted(), words).ok()?;
+            Some((shipped, after, words))
+        })
+        .collect();
+    let before: Vec<Value> = pods.iter().map(|(shipped, ..)| shipped.pod.clone()).collect();
+    let after: Vec<Value> = pods.iter().map(|(_, after, _)| after.clone()).collect();
+    let mut table = Table::default();
+    let verdicts = judge::judge(&binary, &before).into_iter().zip(judge::judge(&binary, &after));
+    for ((shipped, _, words), (before, after)) in pods.iter().zip(verdicts) {
+        table.count(shipped, words, &before, &after);
+    }
+    let text = table.to_string();
+    println!("{text}");
+    assert_eq!(table.baseline, 1523, "pods that pass baseline as they ship");
+    assert_eq!(
+        table.baseline_to_restricted, 1486,
+        "of them, pods that come out passing restricted"
+    );
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/real-workloads.md");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&page, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&page).unwrap_or_default();
+    assert_eq!(kept, text, "docs/real-workloads.md is not current: run with UPDATE_EXPECT=1");
+}
+
+/// The numbers of `docs/real-workloads.md`.
+#[derive(Default)]
+struct Table {
+    pods: usize,
+    restricted_as_shipped: usize,
+    baseline: usize,
+    baseline_to_restricted: usize,
+    restricted_after: usize,
+    exempt: usize,
+    /// Of those that do not pass restricted afterwards: how many fail a check.
+    failing: BTreeMap<String, usize>,
+    /// Why rules left something alone, and in how many pods.
+    skips: BTreeMap<String, usize>,
+    /// Those that pass baseline and do not come out passing restricted, by reason.
+    exceptions: BTreeMap<String, Vec<String>>,
+}
+
+impl Table {
+    fn count(
+        &mut self,
+        shipped: &Shipped,
+        words: &[String],
+        before: &judge::Judgement,
+        after: &judge::Judgement,
+    ) {
+        self.pods += 1;
+        self.restricted_as_shipped += usize::from(before.restricted.allowed);
+        self.baseline += usize::from(before.baseline.allowed);
+        self.restricted_after += usize::from(after.restricted.allowed);
+        self.exempt += usize::from(words.iter().any(|word| word == "exempt"));
+        for word in words {
+            *self.skips.entry(word.clone()).or_default() += 1;
+        }
+        if after.restricted.allowed {
+            self.baseline_to_restricted += usize::from(before.baseline.allowed);
+            return;
+        }
+        // What was there as shipped must not come from ironhull.
+        assert!(!before.restricted.allowed, "{} passed restricted before", shipped.id);
+        for reason in &after.restricted.reasons {
+            let check = reason.split(':').next().unwrap().to_owned();
+            *self.failing.entry(check).or_default() += 1;
+        }
+        if before.baseline.allowed {
+            let windows = words.iter().any(|word| word == "windows");
+            let reason = match after.restricted.reasons.as_slice() {
+                _ if windows => {
+                    "a Windows pod that does not say `spec.os.name: windows`".to_owned()
+                }
+                [only] if only.starts_with("restrictedVolumes") => {
+                    let kind = only.rsplit("type ").next().unwrap().trim_matches(['"', ')']);
+                    match kind {
+                        "unknown" => "a volume without a source, which the API server makes an emptyDir before Pod Security sees it".to_owned(),
+                        kind => format!("a volume of a type that restricted does not allow (`{kind}`)"),
+                    }
+                }
+                reasons => panic!("{}: {reasons:?} with {words:?}", shipped.id),
+            };
+            self.exceptions.entry(reason).or_default().push(shipped.id.clone());
+        }
+    }
+}
+
+impl std::fmt::Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            pods,
+            restricted_as_shipped,
+            baseline,
+            baseline_to_restricted,
+            restricted_after,
+            exempt,
+            ..
+        } = self;
+        writeln!(f, "# Real workloads\n")?;
+        writeln!(
+            f,
+            "What the default policy makes of {pods} pods and pod templates from 58 public projects, as they ship. The verdicts are those of"
+        )?;
+        writeln!(
+            f,
+            "Kubernetes' own Pod Security evaluator (v0.36.3), not ironhull's. This page is generated by `tests/corpus.rs`.\n"
+        )?;
+        writeln!(f, "| | pods |\n|---|---:|")?;
+        writeln!(f, "| all | {pods} |")?;
+        writeln!(f, "| pass *restricted* as they ship | {restricted_as_shipped} |")?;
+        writeln!(f, "| pass *restricted* hardened (fully hardened) | {restricted_after} |")?;
+        writeln!(
+            f,
+            "| do not pass it hardened (hardened in part) | {} |",
+            pods - restricted_after
+        )?;
+        writeln!(f, "| declare an exemption | {exempt} |")?;
+        writeln!(f, "| pass *baseline* as they ship | {baseline} |")?;
+        writeln!(f, "| of those, pass *restricted* hardened | {baseline_to_restricted} |\n")?;
+        writeln!(f, "## What stands in the way of the others\n")?;
+        writeln!(
+            f,
+            "The checks they fail, hardened; a pod may fail several. Most are node-level agents, which belong in namespaces that do not opt in.\n"
+        )?;
+        writeln!(f, "| check of Pod Security | pods |\n|---|---:|")?;
+        for (check, count) in &self.failing {
+            writeln!(f, "| {check} | {count} |")?;
+        }
+        writeln!(f, "\n## Why rules left something alone\n")?;
+        writeln!(f, "| reason | pods |\n|---|---:|")?;
+        for (reason, count) in &self.skips {
+            writeln!(f, "| `{reason}` | {count} |")?;
+        }
+        writeln!(f, "\n## The exceptions, one by one\n")?;
+        writeln!(
+            f,
+            "Pods that pass *baseline* and do not come out passing *restricted*: {}.",
+            baseline - baseline_to_restricted
+        )?;
+        for (reason, ids) in &self.exceptions {
+            writeln!(f, "\n{} with {reason}:\n", ids.len())?;
+            for id in ids {
+                writeln!(f, "- {id}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The reasons for which rules left something alone.
+fn words(outcome: &Outcome<'_>) -> Vec<String> {
+    let mut words: Vec<String> = outcome
+        .findings
+        .iter()
+        .filter_map(|finding| match finding.result {
+            RuleResult::Skipped(skip) => Some(skip.as_str().to_owned()),
+            RuleResult::Exempt => Some("exempt".to_owned()),
+            _ => None,
+        })
+        .collect();
+    words.sort();
+    words.dedup();
+    words
+}

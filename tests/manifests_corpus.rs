@@ -1,0 +1,193 @@
+//! Real manifests through the reader and the editor: set `IRONHULL_CORPUS` to a directory
+//! of them.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use granit_parser::{Event, Parser};
+use ironhull::cli::manifest::{Document, Source, Workload};
+use serde_json::{Value, json};
+
+/// The manifests' files, in order; none, and loudly so, where the variable is not set.
+fn corpus() -> Vec<PathBuf> {
+    let Some(root) = std::env::var_os("IRONHULL_CORPUS") else {
+        eprintln!("NOT RUN: IRONHULL_CORPUS is not set, so no real manifest was read");
+        return Vec::new();
+    };
+    let mut files = Vec::new();
+    let mut directories = vec![PathBuf::from(root)];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    assert!(files.len() > 1000, "the corpus has more than {} files", files.len());
+    files
+}
+
+fn read(path: &Path) -> Source {
+    let text = std::fs::read_to_string(path).unwrap();
+    Source::read(&path.display().to_string(), text).unwrap_or_else(|errors| {
+        panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })
+}
+
+/// The comments of a text, each as often as it occurs.
+fn comments(text: &str) -> BTreeMap<String, usize> {
+    let mut comments = BTreeMap::new();
+    for event in Parser::new_from_str(text) {
+        if let Ok((Event::Comment(comment, _), _)) = event {
+            *comments.entry(comment.trim_end().to_owned()).or_default() += 1;
+        }
+    }
+    comments
+}
+
+/// A patch of every shape the engine writes, for one workload.
+fn patch(document: &Document, workload: &Workload) -> Vec<Value> {
+    let mut patch = Vec::new();
+    let pod = document.value.pointer(&workload.pod).unwrap();
+    let root = &workload.pod;
+    members(
+        &mut patch,
+        pod.pointer("/spec/securityContext"),
+        &format!("{root}/spec/securityContext"),
+        &[
+            ("runAsNonRoot", json!(true)),
+            ("runAsUser", json!(1000)),
+            ("seccompProfile", json!({"type": "RuntimeDefault"})),
+        ],
+    );
+    for list in ["initContainers", "containers"] {
+        let containers = pod.pointer(&format!("/spec/{list}")).and_then(Value::as_array);
+        for (index, container) in containers.into_iter().flatten().enumerate() {
+            let path = format!("{root}/spec/{list}/{index}");
+            let context = container.get("securityContext");
+            members(
+                &mut patch,
+                context,
+                &format!("{path}/securityContext"),
+                &[("allowPrivilegeEscalation", json!(false)), ("runAsUser", json!(2000))],
+            );
+            let drop = container.pointer("/securityContext/capabilities/drop");
+            if context.and_then(Value::as_object).is_some_and(|context| !context.is_empty()) {
+                let capabilities = format!("{path}/securityContext/capabilities");
+                match drop.and_then(Value::as_array) {
+                    Some(drop) if !drop.is_empty() => {
+                        patch.push(json!({"op": "add", "path": format!("{capabilities}/drop/-"), "value": "ALL"}));
+                    }
+                    _ => members(
+                        &mut patch,
+                        container.pointer("/securityContext/capabilities"),
+                        &capabilities,
+                        &[("drop", json!(["ALL"]))],
+                    ),
+                }
+                if let Some(Value::Array(add)) =
+                    container.pointer("/securityContext/capabilities/add")
+                {
+                    let kept: Vec<_> = add.iter().skip(1).collect();
+                    patch.push(json!({"op": "replace", "path": format!("{capabilities}/add"), "value": kept}));
+                }
+            }
+            append(
+                &mut patch,
+                container.get("volumeMounts"),
+                &format!("{path}/volumeMounts"),
+                &[json!({"name": "ironhull-tmp", "mountPath": "/tmp"})],
+            );
+        }
+    }
+    append(
+        &mut patch,
+        pod.pointer("/spec/volumes"),
+        &format!("{root}/spec/volumes"),
+        &[
+            json!({"name": "ironhull-tmp", "emptyDir": {}}),
+            json!({"name": "ironhull-b", "emptyDir": {"medium": "Memory"}}),
+        ],
+    );
+    match pod.get("metadata").and_then(Value::as_object) {
+        Some(metadata) if !metadata.is_empty() => members(
+            &mut patch,
+            metadata.get("annotations"),
+            &format!("{root}/metadata/annotations"),
+            &[("example.com/volumes", json!("a,b"))],
+        ),
+        _ => patch.push(json!({"op": "add", "path": format!("{root}/metadata"), "value": {"annotations": {"example.com/volumes": "a,b"}}})),
+    }
+    patch
+}
+
+fn members(patch: &mut Vec<Value>, object: Option<&Value>, path: &str, new: &[(&str, Value)]) {
+    match object {
+        Some(Value::Object(object)) if !object.is_empty() => {
+            for (key, value) in new {
+                let op = if object.contains_key(*key) { "replace" } else { "add" };
+                let key = key.replace('/', "~1");
+                patch.push(json!({"op": op, "path": format!("{path}/{key}"), "value": value}));
+            }
+        }
+        _ => {
+            let value: serde_json::Map<String, Value> =
+                new.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+            patch.push(json!({"op": "add", "path": path, "value": value}));
+        }
+    }
+}
+
+fn append(patch: &mut Vec<Value>, list: Option<&Value>, path: &str, new: &[Value]) {
+    match list {
+        Some(Value::Array(list)) if !list.is_empty() => {
+            for value in new {
+                patch.push(json!({"op": "add", "path": format!("{path}/-"), "value": value}));
+            }
+        }
+        _ => patch.push(json!({"op": "add", "path": path, "value": new})),
+    }
+}
+
+#[test]
+fn every_workload_can_be_edited_in_place() {
+    let mut edited = 0;
+    let mut failures = Vec::new();
+    for path in corpus() {
+        let source = read(&path);
+        let pieces: String = source.documents.iter().map(|d| source.text_of(d)).collect();
+        assert_eq!(pieces, source.text, "{}", path.display());
+        for document in &source.documents {
+            let patches: Vec<Value> = document
+                .contents
+                .workloads
+                .iter()
+                .flat_map(|workload| patch(document, workload))
+                .collect();
+            if patches.is_empty() {
+                continue;
+            }
+            edited += 1;
+            let before = source.text_of(document);
+            let place = format!("{} document {:?}", path.display(), document.number);
+            match source.apply(document, &patches) {
+                Err(error) => failures.push(format!("{place}: {error}")),
+                Ok(after) => {
+                    if !after.rewritten.is_empty() {
+                        failures.push(format!("{place}: rewritten {:?}", after.rewritten));
+                    }
+                    if comments(before) != comments(&after.text) {
+                        failures.push(format!("{place}: comments differ"));
+                    }
+                }
+            }
+        }
+    }
+    println!("{edited} documents edited");
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+}
