@@ -199,7 +199,7 @@ fn every_workload_can_be_edited_in_place() {
 /// What only Kubernetes' types know: these hold a value of a wrong type, and its own
 /// decoder refuses them too.
 fn is_wrong_type(error: &str) -> bool {
-    error.contains("invalid type")
+    error.contains(": expected ")
 }
 
 #[test]
