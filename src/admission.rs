@@ -214,7 +214,7 @@ fn answer(
         audit: audit_annotations(policy, outcome, dry),
         refusal: None,
     }
-    .to_bytes();
+    .into_bytes();
     Answer { body, facts }
 }
 
@@ -258,7 +258,7 @@ fn bounded(text: String) -> String {
 }
 
 fn ignored(facts: Facts) -> Answer {
-    Answer { body: Response::allowed(&facts.uid).to_bytes(), facts }
+    Answer { body: Response::allowed(&facts.uid).into_bytes(), facts }
 }
 
 /// A pod that cannot be read: a namespace that asked for enforcement never lets an unseen
@@ -281,7 +281,7 @@ fn answer_unreadable(unreadable: &Unreadable<'_>, mode: Mode) -> Answer {
         audit: vec![("left-alone", Skip::Unreadable.as_str().to_owned())],
         refusal: refused.then_some(message.as_str()),
     }
-    .to_bytes();
+    .into_bytes();
     facts.verdict = Verdict::Unreadable;
     facts.warnings = warnings.len();
     Answer { body, facts }

@@ -224,7 +224,7 @@ impl<'p> Sorter<'p, '_> {
         }
         let rule: RuleName = name.parse().map_err(|()| unknown_rule(name))?;
         if !whole_pod && rule.scope() == RuleScope::Pod {
-            return Err(format!("{rule} acts on the whole pod: use exempt.{DOMAIN}/{rule}"));
+            return Err("it acts on the whole pod: leave the container out".to_owned());
         }
         Ok(RuleSet::EMPTY.with(rule))
     }

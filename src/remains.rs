@@ -76,13 +76,9 @@ pub fn lines<'p>(pod: &'p Pod<'_>) -> Vec<Vec<&'p str>> {
     lines
 }
 
-/// The names of the fields that stand in the way, each once, in a fixed order. Empty for
-/// a Windows pod: most of them mean nothing there.
+/// The names of the fields that stand in the way, each once, in a fixed order.
 pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     let mut found = Vec::new();
-    if pod.is_windows() {
-        return found;
-    }
     let spec = &pod.spec;
     let mut name = |name: &'p str, stands: bool| {
         if stands && !found.contains(&name) {
@@ -97,6 +93,7 @@ pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     }
     let any =
         |test: fn(&Container<'_>) -> bool| pod.containers().any(|placed| test(placed.container));
+    name("hostProcess", pod.is_host_process());
     name("hostPort", any(|c| c.ports.iter().any(|port| port.host_port != 0)));
     name("privileged", any(|c| c.security_context.privileged));
     let masked = |container: &Container<'_>| {

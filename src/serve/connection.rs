@@ -255,6 +255,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
+/// The status of an answer, from its first line: `HTTP/1.1 431 …`.
+fn status_of(answer: &[u8]) -> Option<u16> {
+    std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -297,6 +302,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.talk.phase.get() == Phase::Head {
+            // The dispatcher answers by itself only what is not HTTP, or not to its taste.
+            (this.on_refusal)(status_of(bytes).unwrap_or(400));
+            this.talk.handled(true);
+        }
         match Pin::new(&mut this.stream).poll_write(cx, bytes) {
             Poll::Pending => this.poll_blocked(cx),
             ready => ready,

@@ -46,7 +46,7 @@ pub fn run(directory: &Path, judge: &Judge) -> Result<(), String> {
         if pad.is_empty() { text } else { text.replace(&pad, "…") }
     };
     let verdict = match judge.ask(&result) {
-        Some(verdicts) => text::pod_security(&verdicts),
+        Some(judgement) => text::pod_security(&judgement),
         None => {
             let stored = files::read(directory, "expected.outcome.yaml").unwrap_or_default();
             text::pod_security_of(&stored)
