@@ -392,10 +392,7 @@ mod tests {
 
     #[test]
     fn a_rule_that_is_misspelt_gets_a_hint() {
-        assert_eq!(
-            unknown_rule("runAsNonroot"),
-            "no such rule, did you mean `runAsNonRoot`?"
-        );
+        assert_eq!(unknown_rule("runAsNonroot"), "no such rule, did you mean `runAsNonRoot`?");
         assert_eq!(unknown_rule("everything"), "there is no such rule");
     }
 

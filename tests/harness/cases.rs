@@ -81,7 +81,10 @@ pub fn complete(root: &Path, cases: &[Case]) -> Result<(), String> {
         wanted.into_iter().filter(|name| cases.iter().all(|case| case.name != *name)).collect();
     let expected: String = cases
         .iter()
-        .flat_map(|case| ["expected.outcome.yaml", "expected.response.yaml"].map(|file| root.join(&case.name).join(file)))
+        .flat_map(|case| {
+            ["expected.outcome.yaml", "expected.response.yaml"]
+                .map(|file| root.join(&case.name).join(file))
+        })
         .filter_map(|path| fs::read_to_string(path).ok())
         .collect();
     let shown = |skip: &&Skip| {
@@ -124,8 +127,7 @@ fn directories(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// What is in a folder, by name.
 pub(super) fn sorted(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let entries =
-        fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     Ok(paths)

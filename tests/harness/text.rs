@@ -84,7 +84,8 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
             false => format!("rules: [{}]", rules.join(", ")),
         });
         members.extend(exemption.until.map(|until| format!("until: {until}")));
-        members.extend(exemption.ticket.as_ref().map(|ticket| format!("ticket: {}", quoted(ticket))));
+        members
+            .extend(exemption.ticket.as_ref().map(|ticket| format!("ticket: {}", quoted(ticket))));
         members.push(match exemption.by {
             By::Annotation => "by: annotation".to_owned(),
             By::Policy => "by: policy".to_owned(),
