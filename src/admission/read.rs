@@ -212,9 +212,10 @@ pub(super) fn workload_request(
 /// Reads a review again without its objects, to tell an object that cannot be read from
 /// input that is no review at all.
 fn unreadable<'a>(body: &'a [u8], error: &serde_json::Error) -> Result<Unreadable<'a>, NotAReview> {
-    let envelope: Envelope<'a> =
-        Deserialize::deserialize(&mut serde_json::Deserializer::from_slice(body))
-            .map_err(|error| NotAReview(format!("not an AdmissionReview: {error}")))?;
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let envelope = Envelope::<'a>::deserialize(&mut json)
+        .and_then(|envelope| json.end().map(|()| envelope))
+        .map_err(|error| NotAReview(format!("not an AdmissionReview: {error}")))?;
     let request =
         checked(&envelope.api_version, &envelope.kind, envelope.request, |request| &request.uid)?;
     Ok(Unreadable { request, why: error.to_string() })
