@@ -36,7 +36,7 @@ impl Sketch<'_> {
         // As far from its dash as the one before, unless that begins on another line or
         // is followed by nothing.
         let gap = self.text.get(dash + 1..node.range.start).unwrap_or_default();
-        let gap = if gap.is_empty() || gap.trim_matches(' ') != "" { " " } else { gap };
+        let gap = if gap.is_empty() || !gap.trim_matches(' ').is_empty() { " " } else { gap };
         let inner = column + 1 + gap.len();
         let text = format!("-{gap}{}", emit::block(value, inner, self.layout(last)));
         Some(vec![self.new_line(self.end(last), column, text, true)])
