@@ -89,7 +89,7 @@ fn weak_values<'p>(
             .filter(|(c, _)| c.placed.container.security_context.run_as_user.is_none())
             .map(|(candidate, decision)| Heir::of(candidate, decision, decision.uid.set.is_some()))
             .collect::<Vec<_>>();
-        placement.uid = weak(root_action, &heir, rules.run_as_user.value.get());
+        placement.uid = weak(root_action, &heir, rules.run_as_user.value.get(), None);
     }
     if context.run_as_non_root == Some(false) && placement.non_root.is_none() {
         // The same word as for the user: beside a uid it is runAsNonRoot's alone.
@@ -104,7 +104,10 @@ fn weak_values<'p>(
                 Heir::of(candidate, decision, decision.non_root.set.is_some())
             })
             .collect::<Vec<_>>();
-        placement.non_root = weak(action, &heir, true);
+        // Who inherits it speaks of it, unless nobody does.
+        let has_uid = context.run_as_user.is_some_and(|uid| uid > 0);
+        let silent = heir.is_empty() && !has_uid;
+        placement.non_root = weak(action, &heir, true, silent.then_some(Note::KeptRoot));
     }
 }
 
@@ -126,13 +129,19 @@ impl<'p> Heir<'p> {
     }
 }
 
-/// What happens to one weak pod-level value.
-fn weak<'p, T>(action: Action, heirs: &[Heir<'p>], value: T) -> Option<Choice<'p, T>> {
+/// What happens to one weak pod-level value; `kept` is what there is to say where it stays
+/// under `fill`.
+fn weak<'p, T>(
+    action: Action,
+    heirs: &[Heir<'p>],
+    value: T,
+    kept: Option<Note<'p>>,
+) -> Option<Choice<'p, T>> {
     let stays = |result, note| Some(Choice { set: None, result, note });
     match action {
         Action::Off => None,
         Action::Warn => stays(RuleResult::Kept, Some(Note::OnlyWarns)),
-        Action::Fill => stays(RuleResult::Kept, None),
+        Action::Fill => stays(RuleResult::Kept, kept),
         Action::Enforce => match heirs.iter().find(|heir| heir.needs_it) {
             Some(heir) => {
                 let exempt = RuleResult::Skipped(Skip::Exempt);

@@ -8,21 +8,24 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore, StreamOwned,
+    SupportedProtocolVersion,
+};
 
 /// No answer of a healthy server takes this long, not even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a client trusts, and what it offers.
 #[derive(Clone)]
-pub struct Trust {
+pub(crate) struct Trust {
     roots: Arc<RootCertStore>,
     alpn: Vec<Vec<u8>>,
 }
 
 impl Trust {
     /// Trusts these PEM certificates.
-    pub fn new<'p>(certificates: impl IntoIterator<Item = &'p [u8]>) -> Self {
+    pub(crate) fn new<'p>(certificates: impl IntoIterator<Item = &'p [u8]>) -> Self {
         let mut roots = RootCertStore::empty();
         for pem in certificates {
             roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
@@ -30,21 +33,38 @@ impl Trust {
         Self { roots: Arc::new(roots), alpn: Vec::new() }
     }
 
-    pub fn offering(mut self, protocol: &str) -> Self {
+    pub(crate) fn offering(mut self, protocol: &str) -> Self {
         self.alpn.push(protocol.as_bytes().to_vec());
         self
     }
 
-    pub fn connect(&self, address: SocketAddr) -> io::Result<Client> {
+    pub(crate) fn connect(&self, address: SocketAddr) -> io::Result<Client> {
+        Client::connect(address, &Arc::new(self.config(rustls::DEFAULT_VERSIONS)))
+    }
+
+    /// What rustls needs to know, for these versions of TLS.
+    pub(crate) fn config(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(Arc::clone(&self.roots))
             .with_no_client_auth();
         config.alpn_protocols.clone_from(&self.alpn);
+        config
+    }
+}
+
+/// One connection.
+pub(crate) struct Client {
+    stream: StreamOwned<ClientConnection, TcpStream>,
+    unread: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Self> {
         let name = ServerName::try_from("localhost").unwrap();
-        let tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+        let tls = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
         let tcp = TcpStream::connect(address)?;
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(PATIENCE))?;
@@ -55,42 +75,41 @@ impl Trust {
         }
         Ok(Client { stream, unread: Vec::new() })
     }
-}
 
-/// One connection.
-pub struct Client {
-    stream: StreamOwned<ClientConnection, TcpStream>,
-    unread: Vec<u8>,
+    /// The version of TLS, and whether a session was resumed.
+    pub(crate) fn tls(&self) -> (Option<ProtocolVersion>, Option<HandshakeKind>) {
+        (self.stream.conn.protocol_version(), self.stream.conn.handshake_kind())
+    }
 }
 
 /// One answer.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn closes(&self) -> bool {
+    pub(crate) fn closes(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
 /// The bytes of a POST of JSON.
-pub fn post(path: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn post(path: &str, body: &[u8]) -> Vec<u8> {
     let mut request = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n",
@@ -102,34 +121,34 @@ pub fn post(path: &str, body: &[u8]) -> Vec<u8> {
 }
 
 impl Client {
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)?;
         self.stream.flush()
     }
 
-    pub fn post(&mut self, path: &str, body: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn post(&mut self, path: &str, body: &[u8]) -> io::Result<Answer> {
         self.send(&post(path, body))?;
         self.answer()
     }
 
     /// The certificate the server showed.
-    pub fn certificate(&self) -> Vec<u8> {
+    pub(crate) fn certificate(&self) -> Vec<u8> {
         self.stream.conn.peer_certificates().unwrap()[0].to_vec()
     }
 
     /// Ends the sending side: of TLS, then of TCP.
-    pub fn half_close(&mut self) {
+    pub(crate) fn half_close(&mut self) {
         self.stream.conn.send_close_notify();
         let _ = self.stream.flush();
         self.stream.sock.shutdown(Shutdown::Write).unwrap();
     }
 
-    pub fn answer(&mut self) -> io::Result<Answer> {
+    pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         read_answer(&mut self.stream, &mut self.unread)
     }
 
     /// Whether the server has closed or closes, with nothing more said.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         let mut byte = [0; 1];
         match self.stream.read(&mut byte) {
             Ok(count) => count == 0,
@@ -139,13 +158,13 @@ impl Client {
         }
     }
 
-    pub fn set_write_patience(&self, patience: Duration) {
+    pub(crate) fn set_write_patience(&self, patience: Duration) {
         self.stream.sock.set_write_timeout(Some(patience)).unwrap();
     }
 }
 
 /// A GET over plain HTTP.
-pub fn get(address: SocketAddr, path: &str) -> Answer {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
     let mut tcp = TcpStream::connect(address).unwrap();
     tcp.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(tcp, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
