@@ -1,11 +1,12 @@
 //! The command line.
 
+pub mod demo;
 pub mod diagnostics;
+pub mod explain;
 pub mod harden;
 pub mod input;
 pub mod manifest;
 pub mod pass;
-pub mod policies;
 pub mod policy;
 pub mod policy_files;
 pub mod rules;
@@ -27,6 +28,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the webhook at work: no cluster, no files.
+    Demo,
+    /// Say what would be changed in manifests, and why.
+    Explain(explain::Args),
     /// Harden manifests, as the webhook would.
     Harden(harden::Args),
     /// Check policies, print their schema, show a namespace's.
@@ -44,7 +49,9 @@ enum Command {
 /// What kept the command from being run; the exit code is then 2.
 pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Harden(args) => Ok(harden::run(&args)),
+        Command::Demo => demo::run(out),
+        Command::Explain(args) => explain::run(&args, out, err).map(ExitCode::from),
+        Command::Harden(args) => harden::run(&args, out, err).map(ExitCode::from),
         Command::Policy(command) => policy::run(&command, out, err).map(ExitCode::from),
         Command::Rules(args) => rules::run(&args, out).map(ExitCode::from),
         Command::Serve(args) => serve::run(*args),

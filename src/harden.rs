@@ -7,6 +7,7 @@ use crate::patch;
 use crate::pod::Pod;
 use crate::policy::Policy;
 use crate::provenance;
+use crate::remains;
 use crate::rules::{Action, RULES, RuleName};
 
 pub use crate::pass::{Context, Scope};
@@ -50,6 +51,10 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
         remarks: std::mem::take(&mut pass.remarks),
         patch: patch::Patch::default(),
     };
+    let remains = if pass.ephemeral { Vec::new() } else { remains::fields(pass.pod) };
+    if !remains.is_empty() {
+        outcome.remarks.push(Remark::Remains(remains));
+    }
     if pass.plan.is_empty() {
         return outcome;
     }

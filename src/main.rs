@@ -1,5 +1,6 @@
 //! `ironhull`: arguments, writers, exit code.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -10,7 +11,11 @@ fn main() -> ExitCode {
     tls::install_provider();
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     cli::run(Cli::parse(), &mut out, &mut err).unwrap_or_else(|error| {
-        anstream::eprintln!("error: {error:#}");
+        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+            // Whoever reads the output has seen enough.
+            Some(io::ErrorKind::BrokenPipe) => return ExitCode::SUCCESS,
+            _ => anstream::eprintln!("error: {error:#}"),
+        }
         ExitCode::from(2)
     })
 }

@@ -48,6 +48,8 @@ view! {
         ephemeral_containers: Vec<Container<'a>> = "ephemeralContainers",
         volumes: Vec<Volume<'a>> = "volumes",
         host_network: bool = "hostNetwork",
+        host_pid: bool = "hostPID",
+        host_ipc: bool = "hostIPC",
         host_users: Option<bool> = "hostUsers",
     }
 }
@@ -106,6 +108,8 @@ view! {
         fs_group_change_policy: Option<Text<'a>> = "fsGroupChangePolicy",
         seccomp_profile: SeccompProfile<'a> = "seccompProfile",
         sysctls: Vec<Sysctl<'a>> = "sysctls",
+        se_linux_options: SeLinuxOptions<'a> = "seLinuxOptions",
+        app_armor_profile: AppArmorProfile<'a> = "appArmorProfile",
         windows_options: WindowsOptions = "windowsOptions",
     }
 }
@@ -121,7 +125,26 @@ view! {
         read_only_root_filesystem: Option<bool> = "readOnlyRootFilesystem",
         capabilities: Capabilities<'a> = "capabilities",
         seccomp_profile: SeccompProfile<'a> = "seccompProfile",
+        se_linux_options: SeLinuxOptions<'a> = "seLinuxOptions",
+        app_armor_profile: AppArmorProfile<'a> = "appArmorProfile",
+        proc_mount: Text<'a> = "procMount",
         windows_options: WindowsOptions = "windowsOptions",
+    }
+}
+
+view! {
+    /// `seLinuxOptions`, at either level.
+    pub struct SeLinuxOptions<'a> {
+        user: Text<'a> = "user",
+        role: Text<'a> = "role",
+        kind: Text<'a> = "type",
+    }
+}
+
+view! {
+    /// `appArmorProfile`, at either level.
+    pub struct AppArmorProfile<'a> {
+        kind: Text<'a> = "type",
     }
 }
 
@@ -166,6 +189,33 @@ view! {
         security_context: SecurityContext<'a> = "securityContext",
         ports: Vec<Port> = "ports",
         volume_mounts: Vec<Mount<'a>> = "volumeMounts",
+        liveness_probe: Handler<'a> = "livenessProbe",
+        readiness_probe: Handler<'a> = "readinessProbe",
+        startup_probe: Handler<'a> = "startupProbe",
+        lifecycle: Lifecycle<'a> = "lifecycle",
+    }
+}
+
+view! {
+    /// A container's `lifecycle`.
+    pub struct Lifecycle<'a> {
+        post_start: Handler<'a> = "postStart",
+        pre_stop: Handler<'a> = "preStop",
+    }
+}
+
+view! {
+    /// A probe or a hook.
+    pub struct Handler<'a> {
+        http_get: HandlerHost<'a> = "httpGet",
+        tcp_socket: HandlerHost<'a> = "tcpSocket",
+    }
+}
+
+view! {
+    /// Where a probe or a hook connects to.
+    pub struct HandlerHost<'a> {
+        host: Text<'a> = "host",
     }
 }
 
@@ -173,6 +223,7 @@ view! {
     /// One of a container's `ports`.
     pub struct Port {
         container_port: i64 = "containerPort",
+        host_port: i64 = "hostPort",
     }
 }
 

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use ironhull::cli::manifest::Source;
 use ironhull::harden::{Context, Scope, harden};
-use ironhull::outcome::{Outcome, RuleResult};
+use ironhull::outcome::{Outcome, Remark, RuleResult, Skip};
 use ironhull::pod::Pod;
 use ironhull::policy::{Policy, PolicySet, diagnostic};
 use serde_json::Value;
@@ -227,21 +227,24 @@ impl Table {
         after: &judge::Judgement,
     ) {
         self.pods += 1;
+        // Nothing that Kubernetes does not know may come from ironhull.
+        assert_eq!(before.strict, after.strict, "{}", shipped.id);
         self.restricted_as_shipped += usize::from(before.restricted.allowed);
         self.baseline += usize::from(before.baseline.allowed);
         self.restricted_after += usize::from(after.restricted.allowed);
-        self.exempt += usize::from(words.iter().any(|word| word == "exempt"));
-        for word in words {
+        self.exempt += usize::from(words.iter().any(|word| word == "declares an exemption"));
+        for word in words.iter().filter(|word| Skip::ALL.iter().any(|skip| skip.as_str() == *word))
+        {
             *self.skips.entry(word.clone()).or_default() += 1;
         }
         if after.restricted.allowed {
             self.baseline_to_restricted += usize::from(before.baseline.allowed);
             return;
         }
-        // What was there as shipped must not come from ironhull.
         assert!(!before.restricted.allowed, "{} passed restricted before", shipped.id);
         for reason in &after.restricted.reasons {
             let check = reason.split(':').next().unwrap().to_owned();
+            explained(shipped, &check, words);
             *self.failing.entry(check).or_default() += 1;
         }
         if before.baseline.allowed {
@@ -262,6 +265,34 @@ impl Table {
             self.exceptions.entry(reason).or_default().push(shipped.id.clone());
         }
     }
+}
+
+/// What ironhull cannot mend it names: each check that still fails is in its remarks, or
+/// follows from a container or a pod that it left alone for a named reason.
+fn explained(shipped: &Shipped, check: &str, words: &[String]) {
+    let has = |word: &str| words.iter().any(|known| known == word);
+    let named = match check {
+        "hostNamespaces" => has("hostNetwork") || has("hostPID") || has("hostIPC"),
+        "hostPorts" => has("hostPort"),
+        "hostProbesAndHostLifecycle" => has("host of a probe or hook"),
+        "privileged" | "appArmorProfile" | "seLinuxOptions" | "procMount" | "sysctls" => {
+            has(check.trim_end_matches("_restricted"))
+        }
+        "restrictedVolumes" => {
+            words.iter().any(|word| word.starts_with("volume ")) || shipped_without_source(shipped)
+        }
+        "windowsHostProcess" => has("hostProcess"),
+        _ => has("privileged") || has("windows"),
+    };
+    assert!(named, "{}: {check} fails and nothing says so: {words:?}", shipped.id);
+}
+
+/// A volume without a source is an emptyDir by the time Pod Security sees it.
+fn shipped_without_source(shipped: &Shipped) -> bool {
+    let volumes = shipped.pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();
+    volumes.iter().any(|volume| {
+        volume.as_object().unwrap().iter().all(|(key, source)| key == "name" || source.is_null())
+    })
 }
 
 impl std::fmt::Display for Table {
@@ -326,17 +357,35 @@ impl std::fmt::Display for Table {
     }
 }
 
-/// The reasons for which rules left something alone.
+/// The reasons for which rules left something alone, and what no rule mends.
 fn words(outcome: &Outcome<'_>) -> Vec<String> {
     let mut words: Vec<String> = outcome
         .findings
         .iter()
         .filter_map(|finding| match finding.result {
             RuleResult::Skipped(skip) => Some(skip.as_str().to_owned()),
-            RuleResult::Exempt => Some("exempt".to_owned()),
+            RuleResult::Exempt => Some("declares an exemption".to_owned()),
             _ => None,
         })
         .collect();
+    for remark in &outcome.remarks {
+        if let Remark::Remains(fields) = remark {
+            words.extend(fields.iter().map(|field| match *field {
+                "hostNetwork"
+                | "hostPID"
+                | "hostIPC"
+                | "hostPort"
+                | "hostProcess"
+                | "privileged"
+                | "procMount"
+                | "sysctls"
+                | "seLinuxOptions"
+                | "appArmorProfile"
+                | "host of a probe or hook" => (*field).to_owned(),
+                kind => format!("volume {kind}"),
+            }));
+        }
+    }
     words.sort();
     words.dedup();
     words

@@ -5,8 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use granit_parser::{Event, Parser};
+use granit_parser::{Event, Parser, options};
 use ironhull::cli::manifest::{Document, Source, Workload};
+use ironhull::cli::pass::Pass;
+use ironhull::policy::PolicySet;
+use jiff::civil::date;
 use serde_json::{Value, json};
 
 /// The manifests' files, in order; none, and loudly so, where the variable is not set.
@@ -42,8 +45,9 @@ fn read(path: &Path) -> Source {
 /// The comments of a text, each as often as it occurs.
 fn comments(text: &str) -> BTreeMap<String, usize> {
     let mut comments = BTreeMap::new();
-    for event in Parser::new_from_str(text) {
-        if let Ok((Event::Comment(comment, _), _)) = event {
+    let options = options! { max_buffered_comment_events: usize::MAX };
+    for event in Parser::new_from_str_with_options(text, options) {
+        if let (Event::Comment(comment, _), _) = event.unwrap() {
             *comments.entry(comment.trim_end().to_owned()).or_default() += 1;
         }
     }
@@ -190,4 +194,86 @@ fn every_workload_can_be_edited_in_place() {
     }
     println!("{edited} documents edited");
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+}
+
+/// What only Kubernetes' types know: these hold a value of a wrong type, and its own
+/// decoder refuses them too.
+fn is_wrong_type(error: &str) -> bool {
+    error.contains(": expected ")
+}
+
+#[test]
+fn hardening_changes_only_what_it_means_to() {
+    let policies = PolicySet::load(&[], None).unwrap().0;
+    let pass = Pass { policies: &policies, namespace: "default", date: date(2026, 1, 1) };
+    let mut refused = Vec::new();
+    let mut failures = Vec::new();
+    let mut changed = 0;
+    for path in corpus() {
+        let source = read(&path);
+        for document in &source.documents {
+            let place = format!("{} document {:?}", path.display(), document.number);
+            let patch = match patch_of(&pass, &source, document) {
+                Ok(patch) => patch,
+                Err(error) => {
+                    refused.push(error);
+                    continue;
+                }
+            };
+            if patch.is_empty() {
+                continue;
+            }
+            changed += 1;
+            let before = source.text_of(document);
+            let after = source.apply(document, &patch).unwrap();
+            if !after.rewritten.is_empty() {
+                failures.push(format!("{place}: rewritten {:?}", after.rewritten));
+            }
+            if comments(before) != comments(&after.text) {
+                failures.push(format!("{place}: comments differ"));
+            }
+            let again = Source::read("again", after.text.clone()).unwrap();
+            assert_eq!(again.documents.len(), 1, "{place}");
+            assert_eq!(again.documents[0].value, after.value, "{place}");
+            if patch_of(&pass, &again, &again.documents[0]) != Ok(Vec::new()) {
+                failures.push(format!("{place}: hardened again, it changes again"));
+            }
+            failures.extend(
+                lost_lines(before, &after.text)
+                    .map(|line| format!("{place}: a line is gone: {line}")),
+            );
+        }
+    }
+    println!("{changed} documents changed, {} refused\n{}", refused.len(), refused.join("\n"));
+    assert!(refused.iter().all(|error| is_wrong_type(error)), "{}", refused.join("\n"));
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+}
+
+fn patch_of(pass: &Pass<'_>, source: &Source, document: &Document) -> Result<Vec<Value>, String> {
+    let mut patch: Vec<Value> = Vec::new();
+    pass.judge(source, document, |judged| {
+        patch.extend(serde_json::from_str::<Vec<Value>>(judged.outcome.patch.as_json()).unwrap());
+    })
+    .map(|()| patch)
+    .map_err(|error| error.to_string())
+}
+
+/// The lines of `before` that are in `after` neither as they were nor with another value
+/// after the same beginning, but for members of lists: those the patch may take out.
+fn lost_lines<'t>(before: &'t str, after: &'t str) -> impl Iterator<Item = String> + 't {
+    let diff = similar::TextDiff::from_lines(before, after);
+    let mut lost = Vec::new();
+    let mut new: Vec<String> = Vec::new();
+    for change in diff.iter_all_changes() {
+        match change.tag() {
+            similar::ChangeTag::Delete => lost.push(change.value().trim_end().to_owned()),
+            similar::ChangeTag::Insert => new.push(change.value().trim_end().to_owned()),
+            similar::ChangeTag::Equal => {}
+        }
+    }
+    lost.into_iter().filter(move |line| {
+        let key = line.split(':').next().unwrap_or_default().to_owned();
+        let item = line.trim_start().starts_with(['-', '[', '{']);
+        !item && !new.iter().any(|new| new.starts_with(&key))
+    })
 }

@@ -58,7 +58,8 @@ fn snippet<'d>(
 ) -> Option<Snippet<'d, Annotation<'d>>> {
     let source = files.iter().find(|source| *source.name == *place.file)?;
     let before = source.text.get(..place.span.start)?;
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let bom = if source.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let start = before.rfind('\n').map_or(bom, |newline| newline + 1).min(place.span.start);
     let rest = source.text.get(start..)?;
     let line = rest.lines().next().unwrap_or_default();
     let from = (place.span.start - start).min(line.len());

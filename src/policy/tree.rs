@@ -168,6 +168,9 @@ impl<'s> Node<'s> {
     }
 }
 
+/// What some editors put before the text of a file.
+const BOM: char = '\u{feff}';
+
 enum Step<'s> {
     Document(Node<'s>),
     Other,
@@ -336,11 +339,13 @@ impl<'s> Builder<'s, '_> {
 
     fn span(&self, start: Marker, end: Marker) -> Span {
         let first = self.byte(start);
+        // No editor counts a byte-order mark as a column.
+        let bom = usize::from(start.line() <= 1 && start.col() > 0 && self.text.starts_with(BOM));
         Span {
             start: first,
             end: self.byte(end).max(first),
             line: start.line().max(1),
-            column: start.col() + 1,
+            column: start.col() + 1 - bom,
         }
     }
 

@@ -174,10 +174,9 @@ impl<'p> Paths<'p> {
         let covers = |ours: &Cow<'p, str>| {
             path.strip_prefix(&**ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        if self.missing.iter().any(covers) {
-            return;
-        }
+        // A mount that covers it lies deeper than an emptyDir of ours above it.
         match examined.placed.container.covering_mount(&path) {
+            None if self.missing.iter().any(covers) => {}
             None => self.missing.push(path),
             Some((mount, _)) if !mount.is_read_only(pass.pod) => {}
             Some((_, true)) => {

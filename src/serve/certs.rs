@@ -69,19 +69,20 @@ impl Identity {
             .collect::<Result<_, _>>()
             .map_err(|error| Problem::CertificatePem(error.to_string()))?;
         let leaf = chain.first().ok_or(Problem::NoCertificate)?;
-        let (_, leaf) = X509Certificate::from_der(leaf)
-            .map_err(|error| Problem::X509(error.to_string()))?;
+        let (_, leaf) =
+            X509Certificate::from_der(leaf).map_err(|error| Problem::X509(error.to_string()))?;
         let subject = leaf.subject().to_string();
         let validity = leaf.validity();
         let not_before = timestamp(validity.not_before.timestamp())?;
         let not_after = timestamp(validity.not_after.timestamp())?;
         let key = PrivateKeyDer::from_pem_slice(key)
             .map_err(|error| Problem::KeyPem(error.to_string()))?;
-        let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
-            .map_err(|error| match error {
+        let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(
+            |error| match error {
                 rustls::Error::InconsistentKeys(_) => Problem::Mismatch,
                 other => Problem::Key(other.to_string()),
-            })?;
+            },
+        )?;
         Ok(Self { key: Arc::new(key), subject, not_before, not_after })
     }
 
@@ -191,7 +192,11 @@ mod tests {
         assert!(matches!(problem(&pair.certificate, b""), Problem::KeyPem(_)));
         assert!(matches!(problem(&pair.certificate, &pair.certificate), Problem::KeyPem(_)));
         let torn = pair.certificate.get(..200).unwrap();
-        assert!(matches!(problem(torn, &pair.key), Problem::CertificatePem(_)), "{:?}", problem(torn, &pair.key));
+        assert!(
+            matches!(problem(torn, &pair.key), Problem::CertificatePem(_)),
+            "{:?}",
+            problem(torn, &pair.key)
+        );
     }
 
     #[test]

@@ -48,7 +48,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How long a connection beyond the limit may take to ask what it will be refused.
 const OVERFLOW_HEAD: Duration = Duration::from_secs(1);
 
-const SLOW_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\n\
+const SLOW_HEAD: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\n\
     content-length: 35\r\nconnection: close\r\n\r\nthe request's head came too slowly\n";
 const LARGE_HEAD: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
     content-type: text/plain; charset=utf-8\r\ncontent-length: 32\r\nconnection: close\r\n\r\n\
@@ -195,8 +196,7 @@ impl<S> Connection<S> {
             Phase::Idle => {
                 self.talk.phase.set(Phase::Head);
                 self.head = count;
-                let patience =
-                    if self.talk.overflow { OVERFLOW_HEAD } else { self.timeouts.head };
+                let patience = if self.talk.overflow { OVERFLOW_HEAD } else { self.timeouts.head };
                 self.talk.deadline.set(Some(Instant::now() + patience));
             }
             Phase::Head => self.head += count,
@@ -235,12 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Answers in the dispatcher's place, and ends. What does not fit into the socket's
     /// buffer at once is not waited for.
-    fn refuse(
-        &mut self,
-        cx: &mut Context<'_>,
-        status: u16,
-        answer: &[u8],
-    ) -> Poll<io::Result<()>> {
+    fn refuse(&mut self, cx: &mut Context<'_>, status: u16, answer: &[u8]) -> Poll<io::Result<()>> {
         (self.on_refusal)(status);
         if Pin::new(&mut self.stream).poll_write(cx, answer).is_ready() {
             let _best_effort = Pin::new(&mut self.stream).poll_flush(cx);
@@ -258,6 +253,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         Poll::Pending
     }
+}
+
+/// The status of an answer, from its first line: `HTTP/1.1 431 …`.
+fn status_of(answer: &[u8]) -> Option<u16> {
+    std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
@@ -302,6 +302,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.talk.phase.get() == Phase::Head {
+            // The dispatcher answers by itself only what is not HTTP, or not to its taste.
+            (this.on_refusal)(status_of(bytes).unwrap_or(400));
+            this.talk.handled(true);
+        }
         match Pin::new(&mut this.stream).poll_write(cx, bytes) {
             Poll::Pending => this.poll_blocked(cx),
             ready => ready,

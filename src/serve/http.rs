@@ -1,14 +1,14 @@
 //! The webhook's listener: HTTP requests to reviews and back.
 
+mod refusal;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::http::header::{
-    ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER,
-};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt as _;
@@ -23,6 +23,7 @@ use super::readiness::Readiness;
 use super::store::{Store, today};
 use crate::admission::{Answer, Endpoint, Facts, Mode, NotAReview};
 use crate::policy::PolicySet;
+use refusal::Refusal;
 
 /// Answers a review: [`crate::admission::review`], but for tests and benchmarks.
 pub type Reviewer = fn(&[u8], Endpoint<'_>, &PolicySet, Date) -> Result<Answer, NotAReview>;
@@ -44,53 +45,6 @@ pub struct Hook {
     pub max_body: usize,
     /// How long its body may take.
     pub body_timeout: std::time::Duration,
-}
-
-/// Why a request gets no review.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum Refusal {
-    #[error("no such path; there are /enforce, /enforce/NAME, /audit, /audit/NAME and /advise")]
-    NotFound,
-    #[error("only POST is answered here")]
-    Method,
-    #[error("the content type must be application/json")]
-    ContentType,
-    #[error("a body with a content encoding is not accepted")]
-    ContentEncoding,
-    #[error("the body is larger than {0} bytes")]
-    TooLarge(usize),
-    #[error("the body came too slowly")]
-    SlowBody,
-    #[error("the body ended early or is not well-formed")]
-    BrokenBody,
-    #[error("too many request bodies at once, try again")]
-    NoBudget,
-    #[error("too many connections, try again")]
-    NoConnection,
-    #[error("{0}")]
-    NotAReview(String),
-    #[error("ironhull failed to answer this review")]
-    Panicked,
-}
-
-impl Refusal {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::ContentType | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::BrokenBody | Self::NotAReview(_) => StatusCode::BAD_REQUEST,
-            Self::NoBudget | Self::NoConnection => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    /// Whether the request was read to its end, so that another may follow.
-    fn is_read(&self) -> bool {
-        matches!(self, Self::NotAReview(_) | Self::Panicked)
-    }
 }
 
 /// Answers every request of the webhook's listener.
@@ -115,7 +69,7 @@ pub async fn answer(request: HttpRequest, payload: Payload, hook: Data<Hook>) ->
                 peer = request.peer_addr().map(tracing::field::display),
                 "refused"
             );
-            turn.end(refuse(&refusal), refusal.is_read())
+            turn.end(refusal.response(), refusal.is_read())
         }
     }
 }
@@ -140,7 +94,7 @@ impl Hook {
             (self.review)(&body, endpoint, &loaded.policies, today())
         }));
         let Answer { body, facts } = match reviewed {
-            Ok(answer) => answer.map_err(|NotAReview(why)| Refusal::NotAReview(one_line(&why)))?,
+            Ok(answer) => answer.map_err(|NotAReview(why)| Refusal::not_a_review(&why))?,
             Err(_) => {
                 self.metrics.panics.inc();
                 return Err(Refusal::Panicked);
@@ -271,27 +225,6 @@ fn announced_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The longest line of an error that repeats a part of the request.
-const MAX_LINE: usize = 500;
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_LINE).collect()
-}
-
-fn refuse(refusal: &Refusal) -> HttpResponse {
-    let mut response = HttpResponse::build(refusal.status());
-    match refusal {
-        Refusal::Method => {
-            response.insert_header((ALLOW, "POST"));
-        }
-        Refusal::NoBudget | Refusal::NoConnection => {
-            response.insert_header((RETRY_AFTER, "1"));
-        }
-        _ => {}
-    }
-    response.content_type("text/plain; charset=utf-8").body(format!("{refusal}\n"))
-}
-
 /// One line a review, and never anything of its body but names.
 fn log(mode: Mode, facts: &Facts, duration: std::time::Duration) {
     let Facts { uid, namespace, name, kind, policy, dry_run, verdict, warnings, .. } = facts;
@@ -328,11 +261,5 @@ mod tests {
         {
             assert_eq!(found(path), None, "{path}");
         }
-    }
-
-    #[test]
-    fn an_error_is_one_short_line() {
-        assert_eq!(one_line("a\r\nb\u{1b}c"), "a  b c");
-        assert_eq!(one_line(&"é".repeat(1000)).chars().count(), MAX_LINE);
     }
 }

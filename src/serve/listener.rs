@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use actix_http::body::MessageBody;
 use actix_http::{HttpService, KeepAlive, Request};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, map_config};
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, map_config,
+};
 use actix_web::dev::{AppConfig, Server, ServiceResponse, fn_service};
 use actix_web::web::{self, Data};
 use actix_web::{App, Error};
 use anyhow::Context as _;
+use prometheus_client::metrics::counter::Counter;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
@@ -22,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::config::Config;
 use super::connection::{Connection, OnRefusal, Timeouts};
 use super::http::{self, Hook};
 use super::limits::{Slot, Slots};
@@ -40,8 +44,7 @@ const OPS_CONNECTIONS: usize = 64;
 /// Listens on `address`.
 pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listen = || {
-        let socket =
-            if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)?.into_std()
@@ -53,7 +56,8 @@ pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 #[derive(Clone, Debug)]
 pub(super) struct Door {
     pub(super) slots: Arc<Slots>,
-    pub(super) metrics: Arc<Metrics>,
+    /// Where what befalls connections is counted, if it is.
+    pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) timeouts: Timeouts,
     pub(super) closing: CancellationToken,
 }
@@ -61,17 +65,28 @@ pub(super) struct Door {
 impl Door {
     fn enter(&self) -> Option<Slot> {
         let slot = self.slots.take();
-        match &slot {
-            Some(slot) if slot.is_overflow() => self.metrics.connections_over_limit.inc(),
-            Some(_) => 0,
-            None => self.metrics.connections_dropped.inc(),
-        };
+        let overflow = slot.as_ref().map(Slot::is_overflow);
+        self.count(|metrics| match overflow {
+            Some(true) => Some(&metrics.connections_over_limit),
+            Some(false) => None,
+            None => Some(&metrics.connections_dropped),
+        });
         slot
     }
 
+    fn count(&self, which: impl FnOnce(&Metrics) -> Option<&Counter>) {
+        if let Some(counter) = self.metrics.as_deref().and_then(which) {
+            counter.inc();
+        }
+    }
+
     fn connection<S>(&self, stream: S, slot: Slot) -> Connection<S> {
-        let metrics = Arc::clone(&self.metrics);
-        let on_refusal: OnRefusal = Rc::new(move |code| metrics.http_error(code));
+        let metrics = self.metrics.clone();
+        let on_refusal: OnRefusal = Rc::new(move |code| {
+            if let Some(metrics) = &metrics {
+                metrics.http_error(code);
+            }
+        });
         Connection::new(stream, slot, self.timeouts, &self.closing, on_refusal)
     }
 
@@ -87,12 +102,12 @@ impl Door {
         match timeout(self.timeouts.handshake, acceptor.accept(tcp)).await {
             Ok(Ok(stream)) => Ok((self.connection(stream, slot), peer)),
             Ok(Err(error)) => {
-                self.metrics.handshake_failures.inc();
+                self.count(|metrics| Some(&metrics.handshake_failures));
                 debug!(?peer, %error, "the TLS handshake failed");
                 Err(())
             }
             Err(_) => {
-                self.metrics.handshake_failures.inc();
+                self.count(|metrics| Some(&metrics.handshake_failures));
                 debug!(?peer, "the TLS handshake took too long");
                 Err(())
             }
@@ -115,10 +130,12 @@ pub(super) fn webhook(
     door: Door,
     tls: ServerConfig,
     hook: Arc<Hook>,
-    workers: usize,
+    config: &Config,
 ) -> anyhow::Result<Server> {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let builder = Server::build().workers(workers).disable_signals();
+    let whole_seconds = config.shutdown_timeout.as_secs_f64().ceil() as u64;
+    let builder =
+        Server::build().workers(config.workers).disable_signals().shutdown_timeout(whole_seconds);
     let builder = builder.listen("webhook", socket, move || {
         let hook = Data::from(Arc::clone(&hook));
         let app = App::new().app_data(hook).default_service(web::to(http::answer));
@@ -129,11 +146,15 @@ pub(super) fn webhook(
 }
 
 /// The ops listener's server, not yet polled.
-pub(super) fn ops(socket: TcpListener, ops: Arc<Ops>, timeouts: Timeouts) -> anyhow::Result<Server> {
+pub(super) fn ops(
+    socket: TcpListener,
+    ops: Arc<Ops>,
+    timeouts: Timeouts,
+) -> anyhow::Result<Server> {
     let door = Door {
         slots: Slots::new(OPS_CONNECTIONS, 0),
-        // Not the webhook's metrics: its connections and errors are not to be mixed up.
-        metrics: Arc::new(Metrics::new()),
+        // The webhook's metrics are not about these.
+        metrics: None,
         timeouts,
         closing: CancellationToken::new(),
     };

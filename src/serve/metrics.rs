@@ -4,13 +4,14 @@
 //! status codes, and the names of the policies that are loaded. What a request adds to is
 //! resolved beforehand, so that counting is an atomic addition.
 
+mod labels;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -21,6 +22,10 @@ use prometheus_client::registry::Registry;
 use crate::admission::{Facts, Mode, Verdict};
 use crate::outcome::RuleResult;
 use crate::rules::RuleName;
+use labels::{
+    CodeLabel, ModeLabel, ReasonLabel, ResultLabel, ReviewLabels, RuleLabel, RuleResultLabels,
+    SkipLabels, Word, review_labels,
+};
 
 /// From 50 µs, about what a review takes, to 10 s, the longest an API server usually waits.
 const DURATION_BUCKETS: [f64; 16] = [
@@ -30,61 +35,6 @@ const DURATION_BUCKETS: [f64; 16] = [
 
 /// The HTTP status codes of everything that is not answered with a review.
 const ERROR_CODES: [u16; 10] = [400, 404, 405, 408, 413, 415, 417, 431, 500, 503];
-
-/// A label value of a closed set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Word(&'static str);
-
-impl EncodeLabelValue for Word {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
-        encoder.write_str(self.0)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReviewLabels {
-    mode: Word,
-    policy: String,
-    outcome: Word,
-    dry_run: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ModeLabel {
-    mode: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RuleLabel {
-    rule: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RuleResultLabels {
-    rule: Word,
-    result: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SkipLabels {
-    rule: Word,
-    reason: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CodeLabel {
-    code: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabel {
-    result: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: Word,
-}
 
 /// Reloads of one source: those that were put in force and those that were not.
 #[derive(Clone, Debug)]
@@ -143,8 +93,9 @@ impl Metrics {
             register(r, "rule_results", "Findings, by rule and result");
         let exemptions: Family<RuleLabel, Counter> =
             register(r, "exemptions", "Exemptions in force that were seen in reviews, by rule");
-        let durations =
-            Family::<ModeLabel, Histogram>::new_with_constructor(|| Histogram::new(DURATION_BUCKETS));
+        let durations = Family::<ModeLabel, Histogram>::new_with_constructor(|| {
+            Histogram::new(DURATION_BUCKETS)
+        });
         r.register(
             "review_duration_seconds",
             "From a request's head to its answer, body included",
@@ -291,26 +242,11 @@ impl PolicyRow {
         verdict: Verdict,
         dry_run: bool,
     ) -> Counter {
-        let make = || {
-            reviews.get_or_create(&review_labels(&self.policy, mode, verdict, dry_run)).clone()
-        };
-        let index = (mode as usize * Verdict::ALL.len() + verdict as usize) * 2 + usize::from(dry_run);
+        let make =
+            || reviews.get_or_create(&review_labels(&self.policy, mode, verdict, dry_run)).clone();
+        let index =
+            (mode as usize * Verdict::ALL.len() + verdict as usize) * 2 + usize::from(dry_run);
         self.cells.get(index).map_or_else(make, |cell| cell.get_or_init(make).clone())
-    }
-}
-
-fn review_labels(policy: &str, mode: Mode, verdict: Verdict, dry_run: bool) -> ReviewLabels {
-    ReviewLabels {
-        mode: Word(mode.as_str()),
-        policy: policy.to_owned(),
-        outcome: Word(verdict.as_str()),
-        dry_run: Word(if dry_run { "true" } else { "false" }),
-    }
-}
-
-impl From<Mode> for ModeLabel {
-    fn from(mode: Mode) -> Self {
-        Self { mode: Word(mode.as_str()) }
     }
 }
 
@@ -333,9 +269,8 @@ fn resolve_results(family: &Family<RuleResultLabels, Counter>) -> Vec<Vec<Counte
 }
 
 fn resolve_exemptions(family: &Family<RuleLabel, Counter>) -> Vec<Counter> {
-    let one = |rule: &RuleName| {
-        family.get_or_create(&RuleLabel { rule: Word(rule.as_str()) }).clone()
-    };
+    let one =
+        |rule: &RuleName| family.get_or_create(&RuleLabel { rule: Word(rule.as_str()) }).clone();
     RuleName::ALL.iter().map(one).collect()
 }
 

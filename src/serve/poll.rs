@@ -114,7 +114,11 @@ impl<S: Source> Poller<S> {
         }
         self.source.reloads().refused.inc();
         self.source.note(Some(&refused.why));
-        error!(error = refused.why, "new {} are refused, the last good ones stay in force", S::WHAT);
+        error!(
+            error = refused.why,
+            "new {} are refused, the last good ones stay in force",
+            S::WHAT
+        );
         self.refused = Some(refused);
     }
 

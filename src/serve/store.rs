@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -11,8 +12,9 @@ use jiff::tz::TimeZone;
 use tracing::{info, warn};
 
 use super::certs::{CertificateFiles, Identity, PemPair};
+use super::config::{Certificate, Policies};
 use super::metrics::{Metrics, PolicyRow, Reloads};
-use super::poll::{Digest, Source, digest};
+use super::poll::{Digest, Poller, Source, digest};
 use super::readiness::Readiness;
 use super::tls::InForce;
 use crate::policy::{self, Diagnostic, PolicySet};
@@ -215,4 +217,70 @@ pub fn note_certificate(in_force: &InForce, metrics: &Metrics, readiness: &Readi
     metrics.certificate_expiry.set(identity.not_after.as_second());
     readiness.certificate_in_force(&identity.subject, identity.not_after);
     info!(subject = identity.subject, not_after = %identity.not_after, "certificate in force");
+}
+
+/// Puts the first certificate in force, and says how it is to be polled.
+///
+/// # Errors
+/// When it is bad.
+pub(super) fn load_certificate(
+    certificate: &Certificate,
+    metrics: &Arc<Metrics>,
+    readiness: &Arc<Readiness>,
+) -> anyhow::Result<(Arc<InForce>, Option<Poller<CertificateSource>>)> {
+    let pair = match certificate {
+        Certificate::Files(files) => files.read()?,
+        Certificate::Given(pair) => pair.clone(),
+    };
+    let identity = Identity::from_pem(&pair.certificate, &pair.key)?.valid_at(Timestamp::now())?;
+    let in_force = InForce::new(identity);
+    note_certificate(&in_force, metrics, readiness);
+    let poller = match certificate {
+        Certificate::Given(_) => None,
+        Certificate::Files(files) => {
+            let digest = CertificateSource::digest(&pair);
+            let source = CertificateSource {
+                files: files.clone(),
+                in_force: Arc::clone(&in_force),
+                metrics: Arc::clone(metrics),
+                readiness: Arc::clone(readiness),
+            };
+            Some(Poller::new(source, digest))
+        }
+    };
+    Ok((in_force, poller))
+}
+
+/// Puts the first policies in force, and says how they are to be polled.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(super) fn load_policies(
+    policies: &Policies,
+    metrics: &Arc<Metrics>,
+    readiness: &Arc<Readiness>,
+) -> anyhow::Result<(Arc<Store>, Option<Poller<PolicySource>>)> {
+    let (store, poller) = match policies {
+        Policies::Embedded => {
+            let embedded = PolicySet::new(Vec::new());
+            (Store::new(embedded.map_err(|_| anyhow!("the compiled-in policy is bad"))?), None)
+        }
+        Policies::Files(files) => {
+            let texts = (files.read)().map_err(anyhow::Error::msg)?;
+            let loaded = files.parse(&texts).map_err(|wrong| {
+                anyhow!("in `{}`:\n{}", files.name, (files.render)(&wrong, &texts).trim_end())
+            })?;
+            let store = Store::new(loaded);
+            let source = PolicySource {
+                files: files.clone(),
+                store: Arc::clone(&store),
+                metrics: Arc::clone(metrics),
+                readiness: Arc::clone(readiness),
+            };
+            let digest = PolicySource::digest(&texts);
+            (store, Some(Poller::new(source, digest)))
+        }
+    };
+    note_policies(&store, metrics, readiness);
+    Ok((store, poller))
 }

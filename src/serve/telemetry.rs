@@ -42,9 +42,11 @@ pub fn init(format: LogFormat, level: LevelFilter) -> Flush {
         .finish(BufWriter::new(io::stdout()));
     let _first_only = DROPPED.set(writer.error_counter());
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
-    // Other crates' lines are about what ironhull reports in its own words.
+    // ironhull reports in its own words what matters of other crates' lines. actix-http
+    // calls it an error when a client is not well-behaved.
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
+        .with_target("actix_http", LevelFilter::OFF)
         .with_target("ironhull", level);
     let registry = tracing_subscriber::registry();
     let _first_only = match format {

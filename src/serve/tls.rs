@@ -1,12 +1,16 @@
 //! The TLS side of the webhook: rustls, and the certificate that is in force.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, version};
+use tokio::time::interval;
+use tracing::{error, warn};
 
 use super::certs::Identity;
 
@@ -62,4 +66,29 @@ pub fn server_config(in_force: Arc<InForce>) -> Result<ServerConfig, rustls::Err
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(config)
+}
+
+/// How often the certificate's end is looked at.
+const EXPIRY_CHECK: Duration = Duration::from_secs(3600);
+
+/// So long before its end a certificate should have been replaced: whoever renews it has
+/// failed by then, and there are some working days left.
+const EXPIRY_NEAR: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Says so in the log when the certificate's end is near, for ever.
+pub(super) async fn watch_expiry(in_force: Arc<InForce>) {
+    let mut ticks = interval(EXPIRY_CHECK);
+    loop {
+        ticks.tick().await;
+        let identity = in_force.identity();
+        let left = identity.not_after.duration_since(Timestamp::now());
+        // A certificate that lives for days is renewed late in its life.
+        let lifetime = identity.not_after.duration_since(identity.not_before);
+        let near = (lifetime / 5).unsigned_abs().min(EXPIRY_NEAR);
+        if left.is_negative() {
+            error!(not_after = %identity.not_after, "the certificate in force has expired");
+        } else if left.unsigned_abs() < near {
+            warn!(not_after = %identity.not_after, "the certificate in force expires soon");
+        }
+    }
 }

@@ -15,14 +15,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a client trusts, and what it offers.
 #[derive(Clone)]
-pub struct Trust {
+pub(crate) struct Trust {
     roots: Arc<RootCertStore>,
     alpn: Vec<Vec<u8>>,
 }
 
 impl Trust {
     /// Trusts these PEM certificates.
-    pub fn new<'p>(certificates: impl IntoIterator<Item = &'p [u8]>) -> Self {
+    pub(crate) fn new<'p>(certificates: impl IntoIterator<Item = &'p [u8]>) -> Self {
         let mut roots = RootCertStore::empty();
         for pem in certificates {
             roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
@@ -30,12 +30,12 @@ impl Trust {
         Self { roots: Arc::new(roots), alpn: Vec::new() }
     }
 
-    pub fn offering(mut self, protocol: &str) -> Self {
+    pub(crate) fn offering(mut self, protocol: &str) -> Self {
         self.alpn.push(protocol.as_bytes().to_vec());
         self
     }
 
-    pub fn connect(&self, address: SocketAddr) -> io::Result<Client> {
+    pub(crate) fn connect(&self, address: SocketAddr) -> io::Result<Client> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -58,39 +58,39 @@ impl Trust {
 }
 
 /// One connection.
-pub struct Client {
+pub(crate) struct Client {
     stream: StreamOwned<ClientConnection, TcpStream>,
     unread: Vec<u8>,
 }
 
 /// One answer.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn closes(&self) -> bool {
+    pub(crate) fn closes(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
 /// The bytes of a POST of JSON.
-pub fn post(path: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn post(path: &str, body: &[u8]) -> Vec<u8> {
     let mut request = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n",
@@ -102,51 +102,50 @@ pub fn post(path: &str, body: &[u8]) -> Vec<u8> {
 }
 
 impl Client {
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)?;
         self.stream.flush()
     }
 
-    pub fn post(&mut self, path: &str, body: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn post(&mut self, path: &str, body: &[u8]) -> io::Result<Answer> {
         self.send(&post(path, body))?;
         self.answer()
     }
 
     /// The certificate the server showed.
-    pub fn certificate(&self) -> Vec<u8> {
+    pub(crate) fn certificate(&self) -> Vec<u8> {
         self.stream.conn.peer_certificates().unwrap()[0].to_vec()
     }
 
     /// Ends the sending side: of TLS, then of TCP.
-    pub fn half_close(&mut self) {
+    pub(crate) fn half_close(&mut self) {
         self.stream.conn.send_close_notify();
         let _ = self.stream.flush();
         self.stream.sock.shutdown(Shutdown::Write).unwrap();
     }
 
-    pub fn answer(&mut self) -> io::Result<Answer> {
+    pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         read_answer(&mut self.stream, &mut self.unread)
     }
 
     /// Whether the server has closed or closes, with nothing more said.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         let mut byte = [0; 1];
         match self.stream.read(&mut byte) {
             Ok(count) => count == 0,
-            Err(error) => !matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-            ),
+            Err(error) => {
+                !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+            }
         }
     }
 
-    pub fn set_write_patience(&self, patience: Duration) {
+    pub(crate) fn set_write_patience(&self, patience: Duration) {
         self.stream.sock.set_write_timeout(Some(patience)).unwrap();
     }
 }
 
 /// A GET over plain HTTP.
-pub fn get(address: SocketAddr, path: &str) -> Answer {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
     let mut tcp = TcpStream::connect(address).unwrap();
     tcp.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(tcp, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();

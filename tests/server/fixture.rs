@@ -12,25 +12,25 @@ use jiff::civil::Date;
 use crate::client::{Client, Trust, get};
 
 /// How long to wait for what must come.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server and what a client of it needs.
-pub struct Fixture {
+pub(crate) struct Fixture {
     pub running: Running,
     pub trust: Trust,
 }
 
-pub fn certificate() -> PemPair {
+pub(crate) fn certificate() -> PemPair {
     self_signed(&["localhost"]).unwrap()
 }
 
 /// A server with a reviewer that repeats what it was given.
-pub fn echoing() -> Fixture {
+pub(crate) fn echoing() -> Fixture {
     with(|config| config.review = echo)
 }
 
 /// A server set up by `change`.
-pub fn with(change: impl FnOnce(&mut Config)) -> Fixture {
+pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Fixture {
     let pair = certificate();
     let trust = Trust::new([pair.certificate.as_slice()]);
     let mut config = Config::on_loopback(Certificate::Given(pair));
@@ -40,41 +40,41 @@ pub fn with(change: impl FnOnce(&mut Config)) -> Fixture {
 }
 
 impl Fixture {
-    pub fn webhook(&self) -> SocketAddr {
+    pub(crate) fn webhook(&self) -> SocketAddr {
         self.running.webhook_addr
     }
 
-    pub fn ops(&self) -> SocketAddr {
+    pub(crate) fn ops(&self) -> SocketAddr {
         self.running.ops_addr
     }
 
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         self.trust.connect(self.webhook()).unwrap()
     }
 
     /// The value of the metric whose name and labels are `series`.
-    pub fn metric(&self, series: &str) -> u64 {
+    pub(crate) fn metric(&self, series: &str) -> u64 {
         metric(self.ops(), series)
     }
 
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         self.running.stop().unwrap();
     }
 }
 
-pub fn metric(ops: SocketAddr, series: &str) -> u64 {
+pub(crate) fn metric(ops: SocketAddr, series: &str) -> u64 {
     let answer = get(ops, "/metrics");
     let line = answer.text().lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0, |value| value.trim().parse().unwrap())
 }
 
-pub fn ready(ops: SocketAddr) -> (u16, serde_json::Value) {
+pub(crate) fn ready(ops: SocketAddr) -> (u16, serde_json::Value) {
     let answer = get(ops, "/readyz");
     (answer.status, answer.json())
 }
 
 /// Waits until `holds` does.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}");
@@ -83,14 +83,13 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Answers with the endpoint, the length of the body and the loaded policies.
-pub fn echo(
+pub(crate) fn echo(
     body: &[u8],
     endpoint: Endpoint<'_>,
     policies: &PolicySet,
     _date: Date,
 ) -> Result<Answer, NotAReview> {
-    let names: Vec<&str> =
-        policies.policies().iter().map(|policy| policy.name.as_str()).collect();
+    let names: Vec<&str> = policies.policies().iter().map(|policy| policy.name.as_str()).collect();
     let said = serde_json::json!({
         "mode": endpoint.mode.as_str(),
         "policy": endpoint.policy,
@@ -101,7 +100,7 @@ pub fn echo(
 }
 
 /// Panics.
-pub fn panicking(
+pub(crate) fn panicking(
     body: &[u8],
     endpoint: Endpoint<'_>,
     policies: &PolicySet,

@@ -14,7 +14,8 @@ pub(super) type NodeId = usize;
 pub(super) struct Tree {
     nodes: Vec<Node>,
     root: Option<NodeId>,
-    /// Where a second document begins, which Kubernetes never sees: after a `...`.
+    /// Where the text goes on after the document's end, a `...`: Kubernetes reads no
+    /// further.
     pub(super) unread: Option<usize>,
 }
 
@@ -55,6 +56,37 @@ impl Tree {
     /// Reads the first document of the text.
     pub(super) fn parse(text: &str) -> Result<Self, SyntaxError> {
         Builder::default().read(text)
+    }
+
+    /// What YAML 1.1 and 1.2 both read in a flow collection, and read differently.
+    fn ambiguity(&self, text: &str) -> Option<SyntaxError> {
+        let error =
+            |message: &str, offset| Some(SyntaxError { message: message.to_owned(), offset });
+        let check = |id: NodeId, is_key: bool| {
+            let node = self.node(id);
+            let after = text.get(node.range.end..)?;
+            let Kind::Scalar { text, style: ScalarStyle::Plain } = &node.kind else { return None };
+            let bare = after.trim_start().strip_prefix(':').unwrap_or_default();
+            if is_key && bare.starts_with([',', '[', ']', '{', '}']) {
+                return error("there must be a space after this `:`", node.range.end);
+            }
+            if text.starts_with('?') {
+                return error("what begins with `?` must be quoted here", node.range.start);
+            }
+            if !node.tag.is_empty() && node.range.is_empty() {
+                return error("a tag must be followed by a value here", node.range.start);
+            }
+            None
+        };
+        self.nodes.iter().find_map(|node| match &node.kind {
+            Kind::Mapping { flow: true, entries } => entries
+                .iter()
+                .find_map(|&(key, value)| check(key, true).or_else(|| check(value, false))),
+            Kind::Sequence { flow: true, items } => {
+                items.iter().find_map(|&item| check(item, false))
+            }
+            _ => None,
+        })
     }
 
     /// The document's node. None for a text that holds none.
@@ -175,8 +207,8 @@ impl Builder {
         let mut documents = 0;
         let mut unread = None;
         for event in Parser::new_from_str_with_options(text, options) {
-            // Kubernetes reads no further than the first document: what comes after is
-            // neither data nor an error.
+            // Kubernetes reads no further than the end of the first document: what comes
+            // after is neither data nor an error.
             let (event, span) = match event {
                 Ok(event) => event,
                 Err(_) if documents > 1 => break,
@@ -192,7 +224,11 @@ impl Builder {
             }
             self.take(event, &span)?;
         }
-        Ok(Tree { nodes: self.nodes, root: self.root, unread })
+        let tree = Tree { nodes: self.nodes, root: self.root, unread };
+        match tree.ambiguity(text) {
+            Some(error) => Err(error),
+            None => Ok(tree),
+        }
     }
 
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), SyntaxError> {
@@ -221,8 +257,18 @@ impl Builder {
                 self.close(span);
                 return Ok(());
             }
-            Event::Anchor(id, _) => {
+            Event::Anchor(id, name) => {
                 let at = start_of(span);
+                // To YAML 1.1 the name ends at the first other character, and a value
+                // begins there.
+                if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+                    return Err(SyntaxError {
+                        message: format!(
+                            "the anchor `{name}` is not made of letters, digits, `-` and `_` alone"
+                        ),
+                        offset: at,
+                    });
+                }
                 if let Some(node) = self.anchors.get(&id).and_then(|&id| self.nodes.get_mut(id)) {
                     node.properties = Some(node.properties.map_or(at, |other| other.min(at)));
                     node.anchored = true;

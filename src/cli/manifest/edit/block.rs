@@ -8,7 +8,7 @@ use super::Splice;
 use super::sketch::{Sketch, Slot, is_short};
 
 impl Sketch<'_> {
-    /// A new member after the last one of a block mapping.
+    /// A new member of a block mapping: after the last one.
     pub(super) fn block_member(
         &self,
         mapping: NodeId,
@@ -17,6 +17,15 @@ impl Sketch<'_> {
     ) -> Option<Vec<Splice>> {
         let column = self.tree.node(mapping).column;
         let text = emit::member(name, value, column, self.layout(mapping));
+        if name == "metadata"
+            && let Kind::Mapping { entries, .. } = &self.tree.node(mapping).kind
+            && let Some(&(first, _)) = entries.first()
+        {
+            // Where everybody looks for it: before the spec.
+            let at = self.tree.node(first).range.start;
+            let text = format!("{text}\n{}", " ".repeat(column));
+            return Some(vec![Splice::replace(at..at, text)]);
+        }
         Some(vec![self.new_line(self.end(mapping), column, text, false)])
     }
 
@@ -27,7 +36,7 @@ impl Sketch<'_> {
         // As far from its dash as the one before, unless that begins on another line or
         // is followed by nothing.
         let gap = self.text.get(dash + 1..node.range.start).unwrap_or_default();
-        let gap = if gap.is_empty() || gap.trim_matches(' ') != "" { " " } else { gap };
+        let gap = if gap.is_empty() || !gap.trim_matches(' ').is_empty() { " " } else { gap };
         let inner = column + 1 + gap.len();
         let text = format!("-{gap}{}", emit::block(value, inner, self.layout(last)));
         Some(vec![self.new_line(self.end(last), column, text, true)])
@@ -41,8 +50,25 @@ impl Sketch<'_> {
             // A block scalar that keeps its trailing lines ends where the next begins.
             return Splice { at: end..end, text: format!("{spaces}{text}\n"), column, item };
         }
-        let end = self.line_end(end);
+        let end = self.after_comments(self.line_end(end), column);
         Splice { at: end..end, text: format!("\n{spaces}{text}"), column, item }
+    }
+
+    /// Past the lines after `end` that hold nothing but a comment further in than
+    /// `column`: they go on about what stands before them.
+    fn after_comments(&self, mut end: usize, column: usize) -> usize {
+        while let Some(rest) =
+            self.text.get(end..).and_then(|rest| rest.find('\n').map(|at| end + at + 1))
+        {
+            let line = self.line_end(rest);
+            let text = self.text.get(rest..line).unwrap_or_default();
+            let indentation = text.len() - text.trim_start_matches(' ').len();
+            if indentation <= column || !text.trim_start().starts_with('#') {
+                break;
+            }
+            end = line;
+        }
+        end
     }
 
     /// The value of a key or an item written anew, and everything below it.
@@ -75,7 +101,7 @@ impl Sketch<'_> {
                 Some(vec![Splice::replace(colon..key_line, format!("{kept}{text}"))])
             }
             Slot::Item { .. } => {
-                if matches!(node.kind, Kind::Scalar { .. }) {
+                if matches!(node.kind, Kind::Scalar { .. }) || is_short(value) {
                     return self.replace_inline(slot, id, value);
                 }
                 let text = emit::block(value, node.column, layout);
@@ -96,22 +122,45 @@ impl Sketch<'_> {
 
     /// A block list of which some members go and to whose end others come: the lines of
     /// those that go are taken out, their comments left.
-    pub(super) fn list_members(&self, id: NodeId, value: &Value) -> Option<Vec<Splice>> {
+    pub(super) fn list_members(
+        &self,
+        slot: Slot,
+        id: NodeId,
+        value: &Value,
+    ) -> Option<Vec<Splice>> {
         let Kind::Sequence { flow: false, items } = &self.tree.node(id).kind else { return None };
         let mut wanted = value.as_array()?.iter().peekable();
-        let mut splices = Vec::new();
+        let mut gone = Vec::new();
         let mut kept = None;
         for &item in items {
             let Kind::Scalar { text, .. } = &self.tree.node(item).kind else { return None };
             if wanted.next_if(|wanted| wanted.as_str() == Some(text)).is_some() {
                 kept = Some(item);
             } else {
-                splices.push(self.without_line(item)?);
+                gone.push(item);
             }
         }
-        let kept = kept?;
+        let mut splices = Vec::new();
+        if kept.is_none() {
+            match (wanted.next(), slot) {
+                // The first new one takes the place of the first.
+                (Some(new), _) if !gone.is_empty() => {
+                    let first = gone.remove(0);
+                    splices.extend(self.replace_inline(Slot::Item { flow: false }, first, new)?);
+                    kept = Some(first);
+                }
+                (None, Slot::Member { key, .. }) => {
+                    let colon = self.colon_end(key)?;
+                    splices.push(Splice::replace(colon..colon, " []".to_owned()));
+                }
+                _ => return None,
+            }
+        }
+        for item in gone {
+            splices.push(self.without_line(item)?);
+        }
         for new in wanted {
-            splices.extend(self.block_item(kept, new)?);
+            splices.extend(self.block_item(kept?, new)?);
         }
         Some(splices)
     }

@@ -140,7 +140,7 @@ impl<'t> Sketch<'t> {
             Slot::Root => return None,
             Slot::Member { flow, .. } | Slot::Item { flow } => flow,
         };
-        if let Some(splices) = self.list_members(id, value) {
+        if let Some(splices) = self.list_members(slot, id, value) {
             return Some(splices);
         }
         if in_flow || is_short(value) || is_filled_flow(node) {
