@@ -2,8 +2,10 @@ package main
 
 import (
 	"embed"
+	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -65,7 +67,7 @@ var testImages = []testImage{
 		name:     "nginx",
 		about:    "nginx as root on port 80",
 		packages: []string{"nginx"},
-		without:  []string{"debconf", "iproute2"},
+		without:  []string{"iproute2"},
 		config:   imageConfig{Cmd: []string{"nginx", "-g", "daemon off;"}, ExposedPorts: ports80, StopSignal: "SIGQUIT"},
 		owned:    []owned{{"var/log/nginx", 0o755, 33, 4}},
 		links: map[string]string{
@@ -93,8 +95,8 @@ var testImages = []testImage{
 		name:     "postgresql",
 		about:    "PostgreSQL, started as root, makes its database and gives up root; data in /var/lib/postgresql/data",
 		packages: []string{"postgresql-15", "libnss-wrapper"},
-		// Just-in-time compilation and the package's own scripts, in Perl.
-		without: []string{"debconf", "libllvm14", "locales", "postgresql-common", "postgresql-client-common", "ssl-cert"},
+		// Just-in-time compilation, and Debian's own scripts.
+		without: []string{"libllvm14", "locales", "postgresql-common", "postgresql-client-common", "ssl-cert"},
 		config: imageConfig{
 			Entrypoint:   []string{"/usr/local/bin/docker-entrypoint.sh"},
 			Cmd:          []string{"postgres"},
@@ -116,7 +118,6 @@ var testImages = []testImage{
 		name:     "memcached",
 		about:    "memcached, started as root, gives up root itself",
 		packages: []string{"memcached"},
-		without:  []string{"adduser", "perl"},
 		config: imageConfig{
 			Cmd:          []string{"memcached", "-u", "memcache"},
 			ExposedPorts: map[string]struct{}{"11211/tcp": {}},
@@ -152,9 +153,6 @@ func imageFile(name string) string {
 // fill writes the image's files. busybox is in every image, behind the image's
 // own programs: tests look around in all of them.
 func (i testImage) fill(l *layer) error {
-	if len(i.config.Env) == 0 {
-		i.config.Env = []string{defaultPath}
-	}
 	users := append([]string{
 		"root:x:0:0:root:/root:/bin/sh",
 		"www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin",
@@ -173,11 +171,11 @@ func (i testImage) fill(l *layer) error {
 	for _, directory := range i.owned {
 		l.directory(directory.path, directory.mode, directory.uid, directory.gid)
 	}
-	for path, target := range i.links {
-		l.symlink(target, path)
+	for _, path := range slices.Sorted(maps.Keys(i.links)) {
+		l.symlink(i.links[path], path)
 	}
-	for path, content := range i.files {
-		mode := int64(0o644)
+	for _, path := range slices.Sorted(maps.Keys(i.files)) {
+		content, mode := i.files[path], int64(0o644)
 		if strings.HasPrefix(content, "#!") {
 			mode = 0o755
 		}

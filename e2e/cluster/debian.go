@@ -34,8 +34,14 @@ func (l *layer) addPackages(packages, without []string) error {
 	return l.err
 }
 
+// forScripts are packages that servers depend on for their maintainer scripts
+// and init scripts alone.
+var forScripts = []string{
+	"adduser", "debconf", "dpkg", "init-system-helpers", "lsb-base", "passwd", "perl", "perl-base", "sysvinit-utils", "usrmerge",
+}
+
 // download lets apt resolve and verify, as if on a machine on which nothing but
-// `without` is installed.
+// these and `without` is installed.
 func download(directory string, packages, without []string) ([]string, error) {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return nil, errors.New("images of Debian's packages need Debian's apt-get")
@@ -45,8 +51,8 @@ func download(directory string, packages, without []string) ([]string, error) {
 		return nil, fmt.Errorf("dpkg --print-architecture: %w", err)
 	}
 	var status strings.Builder
-	for _, name := range without {
-		fmt.Fprintf(&status, "Package: %s\nStatus: install ok installed\nArchitecture: %s\nMulti-Arch: foreign\n"+
+	for _, name := range slices.Concat(forScripts, without) {
+		fmt.Fprintf(&status, "Package: %s\nStatus: install ok installed\nArchitecture: %s\nMulti-Arch: allowed\n"+
 			"Version: 999:1\nMaintainer: nobody\nDescription: left out\n\n", name, strings.TrimSpace(string(architecture)))
 	}
 	statusFile := filepath.Join(directory, "status")

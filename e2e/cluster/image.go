@@ -147,17 +147,3 @@ func debianImage(p place, args []string) error {
 	}
 	return err
 }
-
-// loadBaseImages gives the node what every pod needs, and what is smallest to test with.
-func (c nodeCluster) loadBaseImages() error {
-	for _, name := range []string{"pause", "busybox"} {
-		archive, err := c.make(name)
-		if err != nil {
-			return err
-		}
-		if err := c.load(archive); err != nil {
-			return err
-		}
-	}
-	return nil
-}

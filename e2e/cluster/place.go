@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"time"
 )
 
@@ -79,11 +78,7 @@ func (p place) cluster(on string) (cluster, error) {
 	if provider != "" {
 		return kindCluster{p, provider}, nil
 	}
-	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		return nil, errors.New("without a container engine (docker, podman or nerdctl that answers to `info`) " +
-			"this needs Linux, and to be root")
-	}
-	return nodeCluster{p}, nil
+	return newNode(p)
 }
 
 // engine names the container engine that answers. Being installed is not
@@ -119,6 +114,20 @@ func (p place) writeOptions(options startOptions) error {
 func (p place) kubeconfig() string { return filepath.Join(p.state, "kubeconfig") }
 
 func (p place) nodeName() string { return p.name + "-control-plane" }
+
+// volumesOnNode is a directory on the node for tests' volumes.
+const volumesOnNode = "/var/lib/volumes"
+
+// Both are generous: on an idle machine it takes half a minute.
+const (
+	startPatience   = 5 * time.Minute
+	restartPatience = 2 * time.Minute
+)
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
 
 func say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)

@@ -27,11 +27,12 @@ var configuration embed.FS
 // and cgroups.
 type nodeCluster struct{ place }
 
-// Both are generous: on an idle machine it takes half a minute.
-const (
-	startPatience   = 5 * time.Minute
-	restartPatience = 2 * time.Minute
-)
+func newNode(p place) (cluster, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("without a container engine (docker, podman or nerdctl that answers to `info`) one must be root")
+	}
+	return nodeCluster{p}, nil
+}
 
 func (c nodeCluster) start(options startOptions) error {
 	unlock, err := c.lock()
@@ -570,7 +571,16 @@ func removeAll(directory string) error {
 	return os.RemoveAll(directory)
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+// loadBaseImages gives the node what every pod needs, and what is smallest to test with.
+func (c nodeCluster) loadBaseImages() error {
+	for _, name := range []string{"pause", "busybox"} {
+		archive, err := c.make(name)
+		if err != nil {
+			return err
+		}
+		if err := c.load(archive); err != nil {
+			return err
+		}
+	}
+	return nil
 }

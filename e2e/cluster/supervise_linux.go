@@ -25,7 +25,6 @@ const superviseCommand = "supervise"
 const (
 	stateInside      = "/var/lib/cluster"
 	binInside        = "/var/lib/cluster-bin"
-	volumesOnNode    = "/var/lib/volumes"
 	containerdSocket = "/run/containerd/containerd.sock"
 )
 
