@@ -343,9 +343,9 @@ func pathOf(environment []string) string {
 
 // process is one of the cluster's processes, seen from outside.
 type process struct {
-	pid  int
-	name string
-	rss  int // KiB
+	pid    int
+	name   string
+	memory int // KiB
 }
 
 // processes lists all that is in the cluster's process namespace.
@@ -369,7 +369,7 @@ func (c nodeCluster) processes() []process {
 			continue
 		}
 		if argv := commandLine(pid); len(argv) > 0 {
-			found = append(found, process{pid, filepath.Base(argv[0]), residentMemory(pid)})
+			found = append(found, process{pid, filepath.Base(argv[0]), proportionalMemory(pid)})
 		}
 	}
 	return found
@@ -393,9 +393,9 @@ func (c nodeCluster) status() error {
 	}
 	total := 0
 	for _, process := range c.processes() {
-		total += process.rss
+		total += process.memory
 		if slices.Contains(programNames(options), process.name) {
-			fmt.Printf("%-24s pid %-8d %5d MiB\n", process.name, process.pid, process.rss/1024)
+			fmt.Printf("%-24s pid %-8d %5d MiB\n", process.name, process.pid, process.memory/1024)
 		}
 	}
 	fmt.Printf("%-24s %18d MiB\n", "all, with shims and pods", total/1024)
@@ -474,19 +474,35 @@ func (c nodeCluster) load(archive string) error {
 	return nil
 }
 
-// lock keeps two commands from starting and stopping one cluster at once.
+// lock keeps two commands from starting and stopping one cluster at once. Unlocking
+// removes the file: a lock on a file that is no longer there is no lock.
 func (c nodeCluster) lock() (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(c.state), 0o755); err != nil {
+	name := c.state + ".lock"
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(c.state+".lock", os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
+	for {
+		file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
+		if err != nil {
+			return nil, err
+		}
+		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+			file.Close()
+			return nil, fmt.Errorf("locking %s: %w", name, err)
+		}
+		locked, err := file.Stat()
+		if err != nil {
+			file.Close()
+			return nil, err
+		}
+		if now, err := os.Stat(name); err == nil && os.SameFile(locked, now) {
+			return func() {
+				_ = os.Remove(name)
+				file.Close()
+			}, nil
+		}
+		file.Close()
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, err
-	}
-	return func() { file.Close() }, nil
 }
 
 // remove ends whatever there is of the cluster, in whatever condition.

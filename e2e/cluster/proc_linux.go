@@ -49,10 +49,20 @@ func parentOf(pid int) int {
 	return parent
 }
 
-// residentMemory is in KiB.
-func residentMemory(pid int) int {
-	memory, _ := strconv.Atoi(strings.TrimSuffix(statusField(strconv.Itoa(pid), "VmRSS"), " kB"))
-	return memory
+// proportionalMemory is in KiB. Most of the programs are one and the same file:
+// what they share of it is counted once, in parts.
+func proportionalMemory(pid int) int {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(content)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "Pss:" {
+			memory, _ := strconv.Atoi(fields[1])
+			return memory
+		}
+	}
+	return 0
 }
 
 func haveCapability(number uint) bool {
