@@ -6,29 +6,23 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::string_slice,
     reason = "a test that fails says where"
 )]
+#![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
+
+mod pages;
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
 use ironhull::outcome::Skip;
-use ironhull::policy::Policy;
+use ironhull::policy::{Policy, PolicySet, Source};
 use ironhull::rules::{RuleName, RuleScope};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-/// Compares a file with what it should be, or writes it.
-fn current(name: &str, expected: &str) {
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(path(name), expected).unwrap();
-    }
-    let present = std::fs::read_to_string(path(name)).unwrap_or_default();
-    assert_eq!(present, expected, "{name} is not current: run `make docs`");
-}
+use pages::fences::fences;
+use pages::{commands, current, current_between, path, picture, reference};
 
 /// The first sentence under "What it does".
 fn summary(rule: RuleName) -> String {

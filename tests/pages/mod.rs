@@ -5,7 +5,7 @@
 //! | `commands` | fenced commands are run, and their output compared |
 //! | `fences` | the fenced blocks of the pages |
 //! | `picture` | `docs/before-after.svg` |
-//! | `reference` | tables of flags, policy keys and metrics |
+//! | `reference` | tables of flags and metrics |
 
 pub mod commands;
 pub mod fences;

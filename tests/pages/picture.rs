@@ -32,8 +32,8 @@ text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mo
 .head { font: 600 14px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif }
 .note { font: 12px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #59636e }
 .panel { fill: #ffffff; stroke: #d1d9e0 }
-.gone { fill: #ffcecb }
-.new { fill: #d2f8dc }
+.gone { fill: #ffcecb; shape-rendering: crispEdges }
+.new { fill: #d2f8dc; shape-rendering: crispEdges }
 .arrow { stroke: #59636e; stroke-width: 2; fill: none }
 .line { stroke: #d1d9e0 }
 @media (prefers-color-scheme: dark) {
@@ -115,14 +115,14 @@ fn listing(
 fn facts(svg: &mut String, top: usize) {
     let line = top - 2 * LINE + 8;
     let _ = writeln!(svg, "<path class=\"line\" d=\"M1 {line}h{LEFT_WIDTH}\"/>");
-    text(svg, 17, top - 8, "head", "what a process in it has");
+    text(svg, 17, top, "head", "what a process in it has");
     let columns = [17, 140, 226];
     for (x, word) in columns.iter().zip(["", "before", "after"]) {
-        text(svg, *x, top + LINE, "note", word);
+        text(svg, *x, top + LINE + 6, "note", word);
     }
     for (index, row) in FACTS.iter().enumerate() {
         for (x, word) in columns.iter().zip(row) {
-            text(svg, *x, top + (index + 2) * LINE, "", word);
+            text(svg, *x, top + (index + 2) * LINE + 6, "", word);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Tables that are made from the program: flags and metrics.
+//! Tables that are made from the program: the server's flags and metrics.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -79,8 +79,12 @@ pub fn metrics() -> String {
 /// The labels of a metric, but for a histogram's own.
 fn labels(text: &str, name: &str) -> String {
     let mut found: Vec<String> = Vec::new();
-    for line in text.lines().filter(|line| line.starts_with(name)) {
-        let Some((_, rest)) = line.split_once('{') else { continue };
+    for line in text.lines() {
+        let Some((series, rest)) = line.split_once('{') else { continue };
+        let own = ["", "_total", "_info", "_bucket"];
+        if !series.strip_prefix(name).is_some_and(|suffix| own.contains(&suffix)) {
+            continue;
+        }
         let Some((pairs, _)) = rest.split_once('}') else { continue };
         for label in pairs.split(',').filter_map(|pair| pair.split('=').next()) {
             let label = format!("`{label}`");
