@@ -155,7 +155,7 @@ fn explain_all(
             let judged = pass.judge(source, document, |judged| {
                 explained.push(explain(source, document, judged));
             });
-            errors.extend(judged.err());
+            errors.extend(judged.err().map(|error| *error));
         }
     }
     Ok(if errors.is_empty() { Ok(explained) } else { Err(errors) })
