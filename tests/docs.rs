@@ -198,7 +198,8 @@ fn links_lead_somewhere() {
             };
             let fine = match anchor {
                 "" => file.exists(),
-                _ => std::fs::read_to_string(&file).is_ok_and(|text| anchors(&text).contains(&anchor.to_owned())),
+                _ => std::fs::read_to_string(&file)
+                    .is_ok_and(|text| anchors(&text).contains(&anchor.to_owned())),
             };
             if !fine {
                 broken.push(format!("{}: {target}", page.display()));

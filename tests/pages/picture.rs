@@ -69,11 +69,7 @@ pub fn svg() -> String {
     panel(&mut svg, 1, LEFT_WIDTH, height, "as its author wrote it");
     panel(&mut svg, RIGHT_AT, WIDTH - RIGHT_AT - 1, height, "as ironhull makes it");
     let middle = RIGHT_AT - 20;
-    let _ = writeln!(
-        svg,
-        "<path class=\"arrow\" d=\"M{} 24h22m-7 -6l7 6l-7 6\"/>",
-        middle - 11
-    );
+    let _ = writeln!(svg, "<path class=\"arrow\" d=\"M{} 24h22m-7 -6l7 6l-7 6\"/>", middle - 11);
     listing(&mut svg, 1, LEFT_WIDTH, &before, &after, "gone");
     listing(&mut svg, RIGHT_AT, WIDTH - RIGHT_AT - 1, &after, &before, "new");
     facts(&mut svg, TOP + (before.len() + 2) * LINE);
@@ -91,14 +87,7 @@ fn panel(svg: &mut String, x: usize, width: usize, height: usize, title: &str) {
 }
 
 /// Lines of YAML; those that `other` has not are marked.
-fn listing(
-    svg: &mut String,
-    x: usize,
-    width: usize,
-    lines: &[&str],
-    other: &[&str],
-    mark: &str,
-) {
+fn listing(svg: &mut String, x: usize, width: usize, lines: &[&str], other: &[&str], mark: &str) {
     for (index, line) in lines.iter().enumerate() {
         let y = TOP + index * LINE;
         if !other.contains(line) {

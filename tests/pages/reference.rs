@@ -58,10 +58,8 @@ pub fn metrics() -> String {
         else {
             continue;
         };
-        let kind = text
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("# TYPE {name} ")))
-            .unwrap();
+        let kind =
+            text.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} "))).unwrap();
         let exposed = match kind {
             "counter" => format!("{name}_total"),
             "info" => format!("{name}_info"),
