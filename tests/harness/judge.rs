@@ -18,6 +18,7 @@ struct Running {
 
 impl Judge {
     /// Starts the judge, where it is built.
+    #[expect(clippy::zombie_processes, reason = "it ends with the test, as its input does")]
     pub fn find() -> Self {
         let Some(binary) = program::binary() else { return Self(None) };
         let mut child = Command::new(&binary)
