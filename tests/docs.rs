@@ -19,7 +19,6 @@ use std::fmt::Write;
 use ironhull::outcome::Skip;
 use ironhull::policy::{Policy, PolicySet, Source};
 use ironhull::rules::{RuleName, RuleScope};
-use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 
 use pages::fences::fences;
 use pages::{commands, current, current_between, path, picture, reference};
@@ -141,43 +140,6 @@ fn policies_on_the_pages_are_good() {
         }
     }
     assert!(count > 2, "the pages' policies are not found any more");
-}
-
-/// The webhook configuration for an installation by hand is one, and is complete.
-#[test]
-fn the_webhook_configuration_can_be_read() {
-    let fences = fences("yaml");
-    let found = fences.iter().find(|f| f.text.contains("kind: MutatingWebhookConfiguration"));
-    let text = &found.expect("docs/webhook.md has one").text;
-    let read: MutatingWebhookConfiguration = serde_yaml::from_str(text).unwrap();
-    for webhook in read.webhooks.unwrap() {
-        let name = &webhook.name;
-        assert_eq!(webhook.side_effects, "None", "{name}");
-        assert_eq!(webhook.admission_review_versions, ["v1"], "{name}");
-        let path = webhook.client_config.service.unwrap().path.unwrap();
-        assert!(["/enforce", "/audit", "/advise"].contains(&path.as_str()), "{name}");
-        let fails = webhook.failure_policy.as_deref() == Some("Fail");
-        assert_eq!(fails, path == "/enforce", "{name}");
-    }
-}
-
-#[test]
-fn every_rule_has_every_heading() {
-    for rule in RuleName::ALL {
-        let doc = rule.doc();
-        let headings: Vec<_> = doc.lines().filter(|line| line.starts_with('#')).collect();
-        let name = format!("# `{rule}`");
-        let expected = [
-            name.as_str(),
-            "## What it does",
-            "## Why",
-            "## Fields",
-            "## Left alone when",
-            "## Exempting",
-            "## Source",
-        ];
-        assert_eq!(headings, expected, "{rule}");
-    }
 }
 
 /// A link to a file of the project must lead somewhere, to a heading that is there.
