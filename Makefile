@@ -12,6 +12,7 @@ help: ## this list
 
 .PHONY: demo
 demo: ## ironhull at its main job, with no cluster at all
+	@$(CARGO) build --locked --bin ironhull
 	@$(CARGO) run --quiet --locked -- demo
 
 .PHONY: test
