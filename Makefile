@@ -12,6 +12,7 @@ help: ## this list
 
 .PHONY: demo
 demo: ## ironhull at its main job, with no cluster at all
+	@$(CARGO) build --locked --bin ironhull
 	@$(CARGO) run --quiet --locked -- demo
 
 .PHONY: test
@@ -33,6 +34,35 @@ fmt: ## formats the code
 .PHONY: docs
 docs: helm-if-go ## regenerates what is generated: docs/, policies/schema.json, deploy/install.yaml, expected outputs
 	UPDATE_EXPECT=1 $(CARGO) test --locked --all-targets
+
+# A static binary, for an image with nothing else in it. With --target, the flags are for the binary
+# and not for what runs while it is built.
+STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
+.PHONY: release-static
+release-static: ## target/static/ironhull: what the image holds
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --target $(STATIC_TARGET)
+	mkdir -p target/static
+	cp target/$(STATIC_TARGET)/release/ironhull target/static/ironhull
+
+.PHONY: image
+image: ## ironhull's image from the Dockerfile, without a registry (needs buildah)
+	e2e/image
+
+.PHONY: cluster
+cluster: ## a cluster to test on: kind, or without a container engine a real node
+	e2e/cluster/cluster start
+
+.PHONY: cluster-down
+cluster-down: ## removes it
+	e2e/cluster/cluster stop
+
+.PHONY: e2e
+e2e: ## the end-to-end suite, on a cluster of its own (or E2E_KUBECONFIG's)
+	e2e/run
+
+.PHONY: kind-config-check
+kind-config-check: ## kind's own parser on kind-config.yaml
+	cd e2e/cluster && $(GO) vet ./... && $(GO) test -count=1 -run Kind -v .
 
 .PHONY: bench
 bench: ## the engine's and the handler's time

@@ -22,6 +22,8 @@
 //! | [`policy`], [`image`] | what a policy says, per namespace and per image |
 //! | [`pod`] | a borrowing view of the raw pod |
 
+#![warn(unreachable_pub)]
+
 #[cfg(feature = "server")]
 pub mod cli;
 #[cfg(feature = "server")]

@@ -113,16 +113,15 @@ impl<'p> Pass<'p> {
             .collect();
         let windows = pod.is_windows();
         let ephemeral = matches!(context.scope, Scope::Ephemeral { .. });
-        let (users, placement) = if windows && !ephemeral {
+        let (users, placement) = if windows {
             user::windows::decide(pod, policy, &candidates)
         } else {
             let users = user::decide(pod, policy, &candidates, provenance::pod_level_uid(pod));
-            let placement = match context.scope {
-                Scope::Create => placement::place(pod, policy, &candidates, &users),
-                Scope::Ephemeral { .. } => Placement::default(),
-            };
+            let placement = placement::place(pod, policy, &candidates, &users);
             (users, placement)
         };
+        // Of an update of ephemeral containers nothing but these may change.
+        let placement = if ephemeral { Placement::default() } else { placement };
         let containers: Vec<Examined<'p>> = candidates
             .into_iter()
             .zip(users)

@@ -162,7 +162,8 @@ impl<'p> Decider<'p> {
             return undecided.privileged(self.ours.filter(|_| inherits_ours));
         }
         if candidate.exempt.contains(RuleName::RunAsNonRoot) {
-            return undecided.exempt(self.ours.filter(|_| inherits_ours));
+            let acts = self.policy.rules.run_as_non_root.action.acts();
+            return undecided.exempt(acts, self.ours.filter(|_| inherits_ours));
         }
         if placed.kind == ContainerKind::Ephemeral {
             let target = self.target(placed);
@@ -257,7 +258,13 @@ impl<'p> Decider<'p> {
         let action = rules.run_as_non_root.action.max(uid_action);
         if action < Action::Enforce {
             let note = if action == Action::Warn { Note::OnlyWarns } else { Note::KeptRoot };
-            return undecided.all(RuleResult::Kept, true).with_uid_note(note);
+            let mut kept = undecided.all(RuleResult::Kept, true);
+            // One warning: runAsUser's, unless that rule is off and says nothing.
+            match rules.run_as_user.action {
+                Action::Off => kept.non_root.note = Some(note),
+                _ => kept.uid.note = Some(note),
+            }
+            return kept;
         }
         let replaced =
             |explicit: bool| if explicit { RuleResult::Replaced } else { RuleResult::Set };
@@ -372,7 +379,9 @@ impl<'p> Decider<'p> {
         match (undecided.author.gid, action) {
             (Some(gid), _) if gid > 0 || gid == wanted => Choice::compliant(),
             (_, Action::Off | Action::Warn) => Choice::only_warns(),
-            (Some(_), Action::Fill) => Choice::of(RuleResult::Kept),
+            (Some(_), Action::Fill) => {
+                Choice { set: None, result: RuleResult::Kept, note: Some(Note::KeptRoot) }
+            }
             (Some(_), _) => Choice { set: Some(wanted), result: RuleResult::Replaced, note: None },
             (None, _) => Choice { set: Some(wanted), result: RuleResult::Set, note: None },
         }
@@ -458,10 +467,11 @@ impl<'p> Undecided<'p> {
         decision.injected_after(ours)
     }
 
-    fn exempt(self, ours: Option<i64>) -> Decision<'p> {
+    /// `acts` tells whether runAsNonRoot changes anything at all.
+    fn exempt(self, acts: bool, ours: Option<i64>) -> Decision<'p> {
         // With a uid above 0 it runs, and not as root: nothing needs to be undone for it.
         let root = !self.author.has_non_root_uid();
-        let undo = root && self.author.non_root == Some(true);
+        let undo = acts && root && self.author.non_root == Some(true);
         let mut decision = self.all(RuleResult::Exempt, root);
         decision.non_root.set = undo.then_some(false);
         decision.injected_after(ours)

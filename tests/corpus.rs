@@ -227,6 +227,8 @@ impl Table {
         after: &judge::Judgement,
     ) {
         self.pods += 1;
+        // Nothing that Kubernetes does not know may come from ironhull.
+        assert_eq!(before.strict, after.strict, "{}", shipped.id);
         self.restricted_as_shipped += usize::from(before.restricted.allowed);
         self.baseline += usize::from(before.baseline.allowed);
         self.restricted_after += usize::from(after.restricted.allowed);
@@ -239,7 +241,6 @@ impl Table {
             self.baseline_to_restricted += usize::from(before.baseline.allowed);
             return;
         }
-        // What was there as shipped must not come from ironhull.
         assert!(!before.restricted.allowed, "{} passed restricted before", shipped.id);
         for reason in &after.restricted.reasons {
             let check = reason.split(':').next().unwrap().to_owned();

@@ -7,6 +7,7 @@
 //! left to a YAML library: [`split`] divides, [`tree`] says what stands where,
 //! [`resolve`] and [`decode`] say what it means.
 
+mod ambiguity;
 mod decode;
 mod edit;
 mod emit;
@@ -132,8 +133,8 @@ impl ManifestError {
             document,
             at: Some(position(text, offset)),
             excerpt: line.to_owned(),
+            hint: hint(line, &message),
             message,
-            hint: hint(line),
         }
     }
 }
@@ -213,6 +214,13 @@ struct Reading {
 
 impl Reading {
     fn yaml(text: &str) -> Result<Self, (String, usize)> {
+        // To YAML 1.1 these end a line, and with it a comment: what follows one there would
+        // count in the cluster and not here.
+        if let Some(offset) = text.find(['\u{85}', '\u{2028}', '\u{2029}']) {
+            let message = "Kubernetes takes this character for a line break; write it escaped, in \
+                           double quotes";
+            return Err((message.to_owned(), offset));
+        }
         let tree = Tree::parse(text).map_err(|error| (error.message, error.offset))?;
         let (value, duplicates) =
             decode::decode(&tree).map_err(|error| (error.message, error.offset))?;
@@ -235,7 +243,8 @@ impl Reading {
         });
         let unread = self.unread.map(|offset| Remark {
             at: position(text, start + offset),
-            message: "Kubernetes does not read what follows `...`; part documents with `---`"
+            message: "the document ends before this, and Kubernetes reads no further; part \
+                      documents with `---`"
                 .to_owned(),
         });
         duplicates.chain(unread).collect()
@@ -262,7 +271,7 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// What commonly goes wrong on such a line.
-fn hint(line: &str) -> Option<String> {
+fn hint(line: &str, message: &str) -> Option<String> {
     if line.contains("{{") {
         return Some(
             "this looks like a template; render it first, for example with `helm template`"
@@ -270,7 +279,8 @@ fn hint(line: &str) -> Option<String> {
         );
     }
     let indentation = line.len() - line.trim_start().len();
-    if line.get(..indentation).is_some_and(|blank| blank.contains('\t')) {
+    let tab = line.get(..indentation).is_some_and(|blank| blank.contains('\t'));
+    if tab || message.contains("a tab") {
         return Some("YAML is indented with spaces, never with tabs".to_owned());
     }
     None

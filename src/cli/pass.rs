@@ -46,12 +46,12 @@ impl Pass<'_> {
         source: &Source,
         document: &Document,
         mut take: impl FnMut(&Judged<'_>),
-    ) -> Result<(), ManifestError> {
+    ) -> Result<(), Box<ManifestError>> {
         for workload in &document.contents.workloads {
             let pod = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
             let json = pod.to_string();
             let pod = Pod::from_json(json.as_bytes())
-                .map_err(|error| unreadable(source, document, workload, pod, &error))?;
+                .map_err(|error| Box::new(unreadable(source, document, workload, pod, &error)))?;
             let namespace = workload.namespace.as_deref().unwrap_or(self.namespace);
             let policy = self.policies.for_namespace(namespace);
             let reserved: Vec<&str> =
@@ -124,6 +124,14 @@ fn unreadable(
     let pointer = format!("{}{}", workload.pod, pointer_at(pod, error.column()));
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
+    let message =
+        match message.strip_prefix("invalid type: ").and_then(|m| m.split_once(", expected ")) {
+            Some((found, expected)) => {
+                let expected = if expected == "i64" { "a whole number" } else { expected };
+                format!("expected {expected}, found {}", found.replace('"', "`"))
+            }
+            None => message.to_owned(),
+        };
     let message = format!("{}: `{pointer}`: {message}", title(workload));
     let mut error = ManifestError::of(source, document, &pointer, message);
     error.hint = Some("Kubernetes refuses such a value too".to_owned());

@@ -54,18 +54,21 @@ pub fn errors(err: &mut dyn Write, errors: &[ManifestError]) -> io::Result<u8> {
 }
 
 fn group(error: &ManifestError) -> Group<'_> {
-    let mut group = Group::with_title(Level::ERROR.primary_title(&error.message));
-    match error.at {
-        Some((line, column)) => {
-            let from = error.excerpt.char_indices().nth(column.saturating_sub(1));
-            let from = from.map_or(error.excerpt.len(), |(at, _)| at);
-            let rest = error.excerpt.get(from..).unwrap_or_default();
-            let word = rest.split([' ', '\t', ',', '#']).next().unwrap_or_default();
-            let caret = AnnotationKind::Primary.span(from..from + word.len());
-            let snippet = Snippet::source(&*error.excerpt).path(&*error.file).line_start(line);
-            group = group.element(snippet.annotation(caret));
+    let mut group = match error.at {
+        Some(_) => Group::with_title(Level::ERROR.primary_title(&error.message)),
+        None => {
+            let title = format!("`{}`: {}", error.file, error.message);
+            Group::with_title(Level::ERROR.primary_title(title))
         }
-        None => group = group.element(Level::NOTE.message(format!("in {}", error.file))),
+    };
+    if let Some((line, column)) = error.at {
+        let from = error.excerpt.char_indices().nth(column.saturating_sub(1));
+        let from = from.map_or(error.excerpt.len(), |(at, _)| at);
+        let rest = error.excerpt.get(from..).unwrap_or_default();
+        let word = rest.split([' ', '\t', ',', '#']).next().unwrap_or_default();
+        let caret = AnnotationKind::Primary.span(from..from + word.len());
+        let snippet = Snippet::source(&*error.excerpt).path(&*error.file).line_start(line);
+        group = group.element(snippet.annotation(caret));
     }
     if let Some(document) = error.document {
         group = group.element(Level::NOTE.message(format!("in document {document} of the file")));

@@ -188,7 +188,39 @@ fn bytes(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
     use super::*;
+    use crate::serve::certs::PemPair;
+
+    #[test]
+    fn every_flag_has_its_environment_variable() {
+        let command = Args::augment_args(clap::Command::new("serve"));
+        for argument in command.get_arguments() {
+            let name = argument.get_id().as_str().to_uppercase();
+            let variable = argument.get_env().and_then(|variable| variable.to_str());
+            assert_eq!(variable, Some(format!("IRONHULL_{name}").as_str()));
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_is_at_its_default() {
+        let command = Args::augment_args(clap::Command::new("serve"));
+        let matches = command.get_matches_from(["serve", "--tls-cert", "c", "--tls-key", "k"]);
+        let config = Args::from_arg_matches(&matches).map(Args::config);
+        let pair = PemPair { certificate: Vec::new(), key: Vec::new() };
+        let default = Config::on_loopback(Certificate::Given(pair));
+        let same = config.is_ok_and(|config| {
+            format!("{:?}", config.timeouts) == format!("{:?}", default.timeouts)
+                && config.poll_interval == default.poll_interval
+                && config.max_connections == default.max_connections
+                && config.max_body == default.max_body
+                && config.max_body_total == default.max_body_total
+                && config.shutdown_delay == defaults::SHUTDOWN_DELAY
+                && config.shutdown_timeout == default.shutdown_timeout
+        });
+        assert!(same, "the flags' defaults and those of `defaults` are the same");
+    }
 
     #[test]
     fn durations_need_a_unit() {

@@ -45,6 +45,14 @@ fn common<'p>(context: &PodSecurityContext<'_>, decisions: &[Decision<'p>]) -> P
     let uid = agreed(decisions, |d| &d.uid, |d| d.author.uid);
     let gid = agreed(decisions, |d| &d.gid, |d| d.author.gid);
     let (Ok(non_root), Ok(uid), Ok(gid)) = (non_root, uid, gid) else { return none };
+    // A container that says root may stand below a pod that does not: what the pod says
+    // is strong, and stays.
+    let strong = |own: Option<i64>, value: Option<i64>| {
+        value.is_some() && own.is_some_and(|own| own > 0 && value != Some(own))
+    };
+    if strong(context.run_as_user, uid) || strong(context.run_as_group, gid) {
+        return none;
+    }
     let resulting_uid = uid.or(context.run_as_user);
     if (non_root.is_none() && uid.is_none()) || resulting_uid.is_none_or(|uid| uid <= 0) {
         return none;
@@ -89,7 +97,7 @@ fn weak_values<'p>(
             .filter(|(c, _)| c.placed.container.security_context.run_as_user.is_none())
             .map(|(candidate, decision)| Heir::of(candidate, decision, decision.uid.set.is_some()))
             .collect::<Vec<_>>();
-        placement.uid = weak(root_action, &heir, rules.run_as_user.value.get());
+        placement.uid = weak(root_action, &heir, rules.run_as_user.value.get(), None);
     }
     if context.run_as_non_root == Some(false) && placement.non_root.is_none() {
         // The same word as for the user: beside a uid it is runAsNonRoot's alone.
@@ -104,7 +112,10 @@ fn weak_values<'p>(
                 Heir::of(candidate, decision, decision.non_root.set.is_some())
             })
             .collect::<Vec<_>>();
-        placement.non_root = weak(action, &heir, true);
+        // Who inherits it speaks of it, unless nobody does.
+        let has_uid = context.run_as_user.is_some_and(|uid| uid > 0);
+        let silent = heir.is_empty() && !has_uid;
+        placement.non_root = weak(action, &heir, true, silent.then_some(Note::KeptRoot));
     }
 }
 
@@ -126,13 +137,19 @@ impl<'p> Heir<'p> {
     }
 }
 
-/// What happens to one weak pod-level value.
-fn weak<'p, T>(action: Action, heirs: &[Heir<'p>], value: T) -> Option<Choice<'p, T>> {
+/// What happens to one weak pod-level value; `kept` is what there is to say where it stays
+/// under `fill`.
+fn weak<'p, T>(
+    action: Action,
+    heirs: &[Heir<'p>],
+    value: T,
+    kept: Option<Note<'p>>,
+) -> Option<Choice<'p, T>> {
     let stays = |result, note| Some(Choice { set: None, result, note });
     match action {
         Action::Off => None,
         Action::Warn => stays(RuleResult::Kept, Some(Note::OnlyWarns)),
-        Action::Fill => stays(RuleResult::Kept, None),
+        Action::Fill => stays(RuleResult::Kept, kept),
         Action::Enforce => match heirs.iter().find(|heir| heir.needs_it) {
             Some(heir) => {
                 let exempt = RuleResult::Skipped(Skip::Exempt);

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use json_patch::PatchOperation;
 use serde_json::Value;
 
-use super::super::emit;
 use super::super::kinds::escape;
 use super::super::tree::{Kind, NodeId, Tree, unescape};
-use super::sketch::Sketch;
+use super::sketch::{Sketch, Slot};
 use super::{Draft, Splice, note, path_and_value};
 
 impl Draft {
@@ -29,14 +28,14 @@ impl Draft {
             .collect();
         let mut found = Found::default();
         if let Some(root) = tree.root() {
-            found.look(&tree, root, String::new(), &touched);
+            found.look(&tree, root, Slot::Root, String::new(), &touched);
         }
         let mut splices: Vec<Splice> = Vec::new();
-        for (alias, target) in &found.aliases {
+        for Alias { alias, target, slot } in &found.aliases {
             let definition = found.anchors.get(target).and_then(|pointer| value.pointer(pointer));
-            let Some(definition) = definition else { return self };
-            let text = emit::flow(definition, sketch.quotes);
-            splices.push(Splice::replace(tree.node(*alias).range.clone(), text));
+            let written = definition.and_then(|value| sketch.write_anew(*slot, *alias, value));
+            let Some(written) = written else { return self };
+            splices.extend(written);
         }
         match self.spliced(splices, value) {
             Some(draft) => {
@@ -80,34 +79,43 @@ fn anchors_on_the_way(tree: &Tree, path: &str) -> Vec<NodeId> {
 struct Found {
     /// The JSON Pointer of each anchor.
     anchors: HashMap<NodeId, String>,
-    /// Each alias and what it stands for.
-    aliases: Vec<(NodeId, NodeId)>,
+    aliases: Vec<Alias>,
     /// The JSON Pointers of the aliases.
     places: Vec<String>,
 }
 
+/// An alias.
+struct Alias {
+    alias: NodeId,
+    /// What it stands for.
+    target: NodeId,
+    slot: Slot,
+}
+
 impl Found {
     /// Looks for the `touched` anchors and their aliases, from `here` down.
-    fn look(&mut self, tree: &Tree, here: NodeId, pointer: String, touched: &[NodeId]) {
+    fn look(&mut self, tree: &Tree, here: NodeId, slot: Slot, pointer: String, touched: &[NodeId]) {
         if touched.contains(&here) {
             self.anchors.insert(here, pointer.clone());
         }
         match &tree.node(here).kind {
             Kind::Alias { target } if touched.contains(target) => {
-                self.aliases.push((here, *target));
+                self.aliases.push(Alias { alias: here, target: *target, slot });
                 self.places.push(pointer);
             }
-            Kind::Mapping { entries, .. } => {
+            Kind::Mapping { entries, flow } => {
                 for &(key, value) in entries {
                     if let Some(name) = tree.node(key).key_name() {
                         let pointer = format!("{pointer}/{}", escape(&name));
-                        self.look(tree, value, pointer, touched);
+                        let slot = Slot::Member { key, flow: *flow };
+                        self.look(tree, value, slot, pointer, touched);
                     }
                 }
             }
-            Kind::Sequence { items, .. } => {
+            Kind::Sequence { items, flow } => {
                 for (index, &item) in items.iter().enumerate() {
-                    self.look(tree, item, format!("{pointer}/{index}"), touched);
+                    let slot = Slot::Item { flow: *flow };
+                    self.look(tree, item, slot, format!("{pointer}/{index}"), touched);
                 }
             }
             _ => {}

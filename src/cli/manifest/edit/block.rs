@@ -36,7 +36,7 @@ impl Sketch<'_> {
         // As far from its dash as the one before, unless that begins on another line or
         // is followed by nothing.
         let gap = self.text.get(dash + 1..node.range.start).unwrap_or_default();
-        let gap = if gap.is_empty() || gap.trim_matches(' ') != "" { " " } else { gap };
+        let gap = if gap.is_empty() || !gap.trim_matches(' ').is_empty() { " " } else { gap };
         let inner = column + 1 + gap.len();
         let text = format!("-{gap}{}", emit::block(value, inner, self.layout(last)));
         Some(vec![self.new_line(self.end(last), column, text, true)])
@@ -101,7 +101,7 @@ impl Sketch<'_> {
                 Some(vec![Splice::replace(colon..key_line, format!("{kept}{text}"))])
             }
             Slot::Item { .. } => {
-                if matches!(node.kind, Kind::Scalar { .. }) {
+                if matches!(node.kind, Kind::Scalar { .. }) || is_short(value) {
                     return self.replace_inline(slot, id, value);
                 }
                 let text = emit::block(value, node.column, layout);
