@@ -11,6 +11,8 @@ use tracing::info;
 use tracing::level_filters::LevelFilter;
 
 use super::{diagnostics, policy_files};
+
+mod managed;
 use crate::admission;
 use crate::serve::certs::CertificateFiles;
 use crate::serve::connection::Timeouts;
@@ -28,11 +30,13 @@ pub struct Args {
     #[arg(long, env = "IRONHULL_OPS_LISTEN", default_value = "0.0.0.0:8081")]
     ops_listen: SocketAddr,
     /// PEM file of the serving certificate, leaf first; read again when it changes
-    #[arg(long, env = "IRONHULL_TLS_CERT")]
-    tls_cert: PathBuf,
+    #[arg(long, env = "IRONHULL_TLS_CERT", required_unless_present = "self_managed_certs")]
+    tls_cert: Option<PathBuf>,
     /// PEM file of its private key
-    #[arg(long, env = "IRONHULL_TLS_KEY")]
-    tls_key: PathBuf,
+    #[arg(long, env = "IRONHULL_TLS_KEY", required_unless_present = "self_managed_certs")]
+    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    managed: managed::Args,
     /// A policy file, or a directory of them; read again when it changes (the compiled-in policy by default)
     #[arg(long, env = "IRONHULL_POLICY", visible_alias = "policy-dir")]
     policy: Option<PathBuf>,
@@ -100,6 +104,7 @@ impl Args {
             ops_listen,
             tls_cert,
             tls_key,
+            managed,
             policy,
             poll_interval,
             workers,
@@ -119,10 +124,14 @@ impl Args {
         Config {
             listen,
             ops_listen,
-            certificate: Certificate::Files(CertificateFiles {
-                certificate: tls_cert,
-                key: tls_key,
-            }),
+            certificate: match managed.settings() {
+                Some(settings) => Certificate::Managed(settings),
+                None => Certificate::Files(CertificateFiles {
+                    // clap has seen to it that both are there.
+                    certificate: tls_cert.unwrap_or_default(),
+                    key: tls_key.unwrap_or_default(),
+                }),
+            },
             policies: policy.map_or(Policies::Embedded, |path| Policies::Files(files(path))),
             poll_interval,
             workers: workers.unwrap_or_else(defaults::workers),

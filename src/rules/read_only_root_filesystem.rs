@@ -202,7 +202,10 @@ impl<'p> Names<'p> {
     fn of(pass: &Pass<'p>) -> Self {
         let own = pass.pod.spec.volumes.iter().map(|volume| &*volume.name);
         let reserved = pass.reserved_volumes.iter().copied();
-        Self { taken: own.chain(reserved).map(Cow::Borrowed).collect() }
+        // A mount may name a volume that is not there: that must not become ours.
+        let containers = pass.containers.iter().flat_map(|c| &c.placed.container.volume_mounts);
+        let mounted = containers.map(|mount| &*mount.name);
+        Self { taken: own.chain(reserved).chain(mounted).map(Cow::Borrowed).collect() }
     }
 
     fn take(&mut self, container: &str, path: &str) -> String {
