@@ -12,6 +12,7 @@ use std::fmt::Write;
 use jiff::civil::Date;
 
 use crate::harden::{Context, Scope, harden};
+use crate::outcome::say::MAX_WARNING;
 use crate::outcome::{Outcome, RuleResult, Skip};
 use crate::pod::{Metadata, Pod};
 use crate::policy::{Policy, PolicySet};
@@ -194,10 +195,8 @@ fn answer(
     let mut warnings = outcome.warnings(mode == Mode::Audit);
     if let Some(name) = missing {
         let name = crate::exemption::printable(name, 63);
-        warnings.insert(
-            0,
-            format!("ironhull: policy {name} is not loaded; {} is applied", policy.name),
-        );
+        let warning = format!("ironhull: policy {name} is not loaded; {} is applied", policy.name);
+        warnings.insert(0, crate::exemption::printable(&warning, MAX_WARNING).into_owned());
     }
     facts.count(policy, outcome);
     facts.warnings = warnings.len();
@@ -214,7 +213,7 @@ fn answer(
         audit: audit_annotations(policy, outcome, dry),
         refusal: None,
     }
-    .to_bytes();
+    .into_bytes();
     Answer { body, facts }
 }
 
@@ -258,7 +257,7 @@ fn bounded(text: String) -> String {
 }
 
 fn ignored(facts: Facts) -> Answer {
-    Answer { body: Response::allowed(&facts.uid).to_bytes(), facts }
+    Answer { body: Response::allowed(&facts.uid).into_bytes(), facts }
 }
 
 /// A pod that cannot be read: a namespace that asked for enforcement never lets an unseen
@@ -269,8 +268,8 @@ fn answer_unreadable(unreadable: &Unreadable<'_>, mode: Mode) -> Answer {
     if mode != Mode::Advise && request.asks() == Asks::Other {
         return ignored(facts);
     }
-    let said = crate::exemption::printable(why, 90);
-    let message = format!("ironhull cannot read the object: {said}");
+    let message = format!("ironhull cannot read the object: {why}");
+    let message = crate::exemption::printable(&message, MAX_WARNING).into_owned();
     let refused = mode == Mode::Enforce;
     let warnings = if refused { vec![] } else { vec![message.clone()] };
     let body = Response {
@@ -281,7 +280,7 @@ fn answer_unreadable(unreadable: &Unreadable<'_>, mode: Mode) -> Answer {
         audit: vec![("left-alone", Skip::Unreadable.as_str().to_owned())],
         refusal: refused.then_some(message.as_str()),
     }
-    .to_bytes();
+    .into_bytes();
     facts.verdict = Verdict::Unreadable;
     facts.warnings = warnings.len();
     Answer { body, facts }

@@ -120,7 +120,7 @@ pub fn in_force<'p>(
     images: &[Cow<'_, str>],
     date: Date,
 ) -> InForce<'p> {
-    let mut sorter = Sorter { policy, looked, images, date, result: InForce::default() };
+    let mut sorter = Sorter { pod, policy, looked, images, date, result: InForce::default() };
     sorter.result.containers = vec![RuleSet::EMPTY; looked.len()];
     for grant in &policy.exempt {
         sorter.grant(grant);
@@ -155,6 +155,7 @@ impl<'p> Annotation<'p> {
 }
 
 struct Sorter<'p, 's> {
+    pod: &'s Pod<'s>,
     policy: &'p Policy,
     looked: &'s [Looked<'p>],
     images: &'s [Cow<'s, str>],
@@ -204,7 +205,7 @@ impl<'p> Sorter<'p, '_> {
 
     fn exempt(&mut self, place: &Place<'_>, name: &str, value: &'p str) -> Result<(), String> {
         let rules = self.rules(place, name)?;
-        let subject = self.subject(place)?;
+        let Some(subject) = self.subject(place)? else { return Ok(()) };
         let claim = Claim::parse(value)?;
         let limits = &self.policy.exemptions;
         if rules.iter().any(|rule| !limits.allow.contains(rule)) {
@@ -214,20 +215,22 @@ impl<'p> Sorter<'p, '_> {
             });
         }
         claim.check(limits, self.date)?;
-        let images = &limits.images;
-        let covered = self.cover(subject, rules, images);
-        if !covered {
-            return Err("the policy allows exemptions for certain images only".to_owned());
-        }
-        self.result.exemptions.push(Exemption {
+        let exemption = Exemption {
             subject,
             rules,
             until: claim.until,
             ticket: claim.ticket.map(Cow::Borrowed),
             reason: claim.reason,
             by: By::Annotation,
-        });
-        Ok(())
+        };
+        let before = self.result.exemptions.len();
+        for (subject, rules) in self.cover(subject, rules, &limits.images) {
+            self.result.exemptions.push(Exemption { subject, rules, ..exemption.clone() });
+        }
+        match self.result.exemptions.len() > before {
+            true => Ok(()),
+            false => Err("the policy allows exemptions for certain images only".to_owned()),
+        }
     }
 
     /// The rules that an annotation's name means in its place.
@@ -241,44 +244,52 @@ impl<'p> Sorter<'p, '_> {
         }
         let rule: RuleName = name.parse().map_err(|()| unknown_rule(name))?;
         if !whole_pod && rule.scope() == RuleScope::Pod {
-            return Err(format!("{rule} acts on the whole pod: use exempt.{DOMAIN}/{rule}"));
+            return Err("it acts on the whole pod: leave the container out".to_owned());
         }
         Ok(RuleSet::EMPTY.with(rule))
     }
 
-    fn subject(&self, place: &Place<'_>) -> Result<Subject, String> {
-        match place {
-            Place::Pod => Ok(Subject::Pod),
-            Place::Container(name) => match self.index(name) {
-                Some(index) => Ok(Subject::Container(index)),
-                None => Err(format!("container `{}` is not in the pod", printable(name, 63))),
-            },
+    /// What a place is; nothing where it is a container of the pod that is not looked at,
+    /// because it was there before.
+    fn subject(&self, place: &Place<'_>) -> Result<Option<Subject>, String> {
+        let Place::Container(name) = place else { return Ok(Some(Subject::Pod)) };
+        let mut others = self.pod.containers().chain(self.pod.ephemeral_containers());
+        match self.index(name) {
+            Some(index) => Ok(Some(Subject::Container(index))),
+            None if others.any(|other| &*other.container.name == *name) => Ok(None),
+            None => Err("its container is not in the pod".to_owned()),
         }
     }
 
-    /// Marks what is exempt; where `images` limits it, only the containers that match
-    /// and, for rules of the whole pod, only where all of them do. False when nothing is.
-    fn cover(&mut self, subject: Subject, rules: RuleSet, images: &[ImagePattern]) -> bool {
+    /// Marks what is exempt, and returns it: the whole subject where the images of all its
+    /// containers are among `images` (or there are none), else the containers whose are,
+    /// without the rules that act on the whole pod.
+    fn cover(
+        &mut self,
+        subject: Subject,
+        rules: RuleSet,
+        images: &[ImagePattern],
+    ) -> Vec<(Subject, RuleSet)> {
         let fits = |image: &str| images.is_empty() || images.iter().any(|p| p.matches(image));
-        let mut any = false;
+        let meant = |index| subject == Subject::Pod || subject == Subject::Container(index);
+        let of_container: RuleSet =
+            rules.iter().filter(|rule| rule.scope() == RuleScope::Container).collect();
+        let mut covered = Vec::new();
         let mut every = true;
-        for (index, (image, exempt)) in
-            self.images.iter().zip(&mut self.result.containers).enumerate()
-        {
-            if subject != Subject::Pod && subject != Subject::Container(index) {
-                continue;
-            }
-            if fits(image) {
-                *exempt = exempt.union(rules);
-                any = true;
-            } else {
+        for (index, image) in self.images.iter().enumerate().filter(|(index, _)| meant(*index)) {
+            if !fits(image) {
                 every = false;
+            } else if let Some(exempt) = self.result.containers.get_mut(index) {
+                *exempt = exempt.union(rules);
+                covered.push((Subject::Container(index), of_container));
             }
         }
         if subject == Subject::Pod && every {
             self.result.pod = self.result.pod.union(rules);
+            return vec![(Subject::Pod, rules)];
         }
-        any
+        covered.retain(|(_, rules)| !rules.is_empty());
+        covered
     }
 
     fn grant(&mut self, grant: &'p Grant) {
@@ -302,22 +313,19 @@ impl<'p> Sorter<'p, '_> {
             let named = grant.containers.is_empty()
                 || grant.containers.iter().any(|name| name == looked.name);
             let subject = Subject::Container(index);
-            if named && self.cover(subject, grant.rules, &grant.images) {
+            if named && !self.cover(subject, grant.rules, &grant.images).is_empty() {
                 self.result.exemptions.push(exemption(subject));
             }
         }
     }
 
     fn writable_paths(&mut self, key: &'p str, place: &Place<'_>, value: &str) {
+        let subject = self.subject(place);
         let mut void = |why| self.result.void.push(Void { key: Cow::Borrowed(key), why });
-        let subject = match place {
-            Place::Pod => Subject::Pod,
-            Place::Container(name) => match self.looked.iter().position(|l| l.name == *name) {
-                Some(index) => Subject::Container(index),
-                None => {
-                    return void(format!("container `{}` is not in the pod", printable(name, 63)));
-                }
-            },
+        let subject = match subject {
+            Ok(Some(subject)) => subject,
+            Ok(None) => return,
+            Err(why) => return void(why),
         };
         let paths = value.split(',').map(str::trim).filter(|path| !path.is_empty());
         for (count, path) in paths.enumerate() {
@@ -350,8 +358,8 @@ fn unknown_rule(name: &str) -> String {
         // A third of the word may be wrong; further away a hint is noise.
         .filter(|(distance, rule)| distance * 3 <= rule.as_str().len());
     match near {
-        Some((_, rule)) => format!("there is no rule `{name}`: did you mean `{rule}`?"),
-        None => format!("there is no rule `{name}`"),
+        Some((_, rule)) => format!("no such rule, did you mean `{rule}`?"),
+        None => "there is no such rule".to_owned(),
     }
 }
 
@@ -404,11 +412,8 @@ mod tests {
 
     #[test]
     fn a_rule_that_is_misspelt_gets_a_hint() {
-        assert_eq!(
-            unknown_rule("runAsNonroot"),
-            "there is no rule `runAsNonroot`: did you mean `runAsNonRoot`?"
-        );
-        assert_eq!(unknown_rule("everything"), "there is no rule `everything`");
+        assert_eq!(unknown_rule("runAsNonroot"), "no such rule, did you mean `runAsNonRoot`?");
+        assert_eq!(unknown_rule("everything"), "there is no such rule");
     }
 
     #[test]

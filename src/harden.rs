@@ -7,6 +7,7 @@ use crate::patch;
 use crate::pod::Pod;
 use crate::policy::Policy;
 use crate::provenance;
+use crate::remains;
 use crate::rules::{Action, RULES, RuleName};
 
 pub use crate::pass::{Context, Scope};
@@ -50,6 +51,9 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
         remarks: std::mem::take(&mut pass.remarks),
         patch: patch::Patch::default(),
     };
+    if !pass.ephemeral {
+        outcome.remarks.extend(remains::lines(pass.pod).into_iter().map(Remark::Remains));
+    }
     if pass.plan.is_empty() {
         return outcome;
     }

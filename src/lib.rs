@@ -14,12 +14,15 @@
 //! | [`rules`] | one hardening behaviour a file |
 //! | [`pass`] | what the rules read and where they write |
 //! | [`provenance`] | the note on a changed pod |
+//! | [`remains`] | what no rule mends |
 //! | [`user`] | who each container will run as, decided once |
 //! | [`exemption`] | the annotations' grammar, what is in force |
 //! | [`outcome`] | what was concluded, and how it is said |
 //! | [`patch`] | intentions to RFC 6902 |
 //! | [`policy`], [`image`] | what a policy says, per namespace and per image |
 //! | [`pod`] | a borrowing view of the raw pod |
+
+#![warn(unreachable_pub)]
 
 #[cfg(feature = "server")]
 pub mod cli;
@@ -36,5 +39,6 @@ pub mod patch;
 pub mod pod;
 pub mod policy;
 pub mod provenance;
+pub mod remains;
 pub mod rules;
 pub mod user;

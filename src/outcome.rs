@@ -321,10 +321,12 @@ pub enum Note<'p> {
 }
 
 /// Something to say that is no rule's conclusion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark<'p> {
     /// An annotation of ours was left out: all of them together may hold 256 KiB.
     AnnotationsFull,
+    /// What no rule mends and Pod Security *restricted* refuses, by the names of the fields.
+    Remains(Vec<&'p str>),
     /// A volume holds a script that its new user cannot execute.
     NotExecutable {
         /// The container.

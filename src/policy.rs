@@ -10,7 +10,7 @@ pub mod diagnostic;
 pub mod effective;
 mod lint;
 pub mod manifest;
-mod names;
+pub(crate) mod names;
 pub mod parse;
 pub mod set;
 pub(crate) mod tree;
@@ -327,4 +327,31 @@ pub struct Grant {
     pub until: Option<Date>,
     /// Why.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_those_of_kubernetes() {
+        for good in ["64Mi", "1", "1.5Gi", ".5Gi", "1e3", "1E-3", "100m", "2E", "5."] {
+            assert!(Quantity::new(good).is_some(), "{good}");
+        }
+        for bad in ["", "Mi", "-1", "+1", "1 Mi", "64MB", "1.2.3", "1e", "1Ki2", ".", "1ki"] {
+            assert!(Quantity::new(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ids_are_those_the_api_server_accepts() {
+        assert_eq!(
+            [0, 1, MAX_ID, MAX_ID + 1].map(|id| NonRootId::new(id).is_some()),
+            [false, true, true, false]
+        );
+        assert_eq!(
+            [-1, 0, MAX_ID, MAX_ID + 1].map(|id| GroupId::new(id).is_some()),
+            [false, true, true, false]
+        );
+    }
 }

@@ -1,1 +1,213 @@
-//! x
+//! The webhook server: HTTPS in, reviews out, and everything that keeps it going.
+//!
+//! [`start`] runs a whole server in threads of its own and returns at once; `ironhull
+//! serve`, `ironhull demo` and the tests all use it. Below it, from the socket upwards:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`config`] | how it is set up |
+//! | [`limits`] | how many connections, how many bytes |
+//! | [`tls`], [`certs`] | the handshake, the certificate in force |
+//! | [`managed`] | certificates that ironhull makes and keeps itself |
+//! | [`connection`] | deadlines, the end of a connection |
+//! | [`http`], [`ops`] | the two listeners' requests |
+//! | [`store`], [`poll`] | policies and certificate, reloaded |
+//! | [`readiness`], [`metrics`], [`telemetry`] | what the outside can see |
+
+pub mod certs;
+pub mod config;
+pub mod connection;
+pub mod http;
+pub mod limits;
+mod listener;
+pub mod managed;
+pub mod metrics;
+pub mod ops;
+pub mod poll;
+pub mod readiness;
+mod stop;
+pub mod store;
+pub mod telemetry;
+pub mod tls;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use actix_web::dev::Server;
+use anyhow::{Context as _, anyhow, bail};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use config::OVERFLOW_CONNECTIONS;
+use http::Hook;
+use limits::{Budget, Slots};
+use managed::Keeper;
+use metrics::Metrics;
+use ops::Ops;
+use poll::Poller;
+use readiness::Readiness;
+use stop::{Stop, drain};
+use store::{PolicySource, Upkeep, load_certificate, load_policies};
+use tls::{InForce, watch_expiry};
+
+pub use config::{Certificate, Config, Policies, defaults};
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Where the webhook listens.
+    pub webhook_addr: SocketAddr,
+    /// Where `/healthz`, `/readyz` and `/metrics` listen.
+    pub ops_addr: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    /// Stops it as SIGTERM would, and waits until it has stopped.
+    ///
+    /// # Errors
+    /// When it ended otherwise than by being told to.
+    pub fn stop(self) -> anyhow::Result<()> {
+        let _may_have_ended = self.stop.send(());
+        join(self.thread)
+    }
+
+    /// Waits until it has been stopped by a signal.
+    ///
+    /// # Errors
+    /// When it ended otherwise than by being told to, or by a second signal.
+    pub fn wait(self) -> anyhow::Result<()> {
+        let Self { stop: _kept, thread, .. } = self;
+        join(thread)
+    }
+}
+
+fn join(thread: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
+    thread.join().map_err(|_| anyhow!("the server's main thread panicked"))?
+}
+
+/// Starts a server and returns as soon as it listens.
+///
+/// # Errors
+/// When the certificate or a policy is bad, or an address cannot be listened on.
+pub fn start(config: Config) -> anyhow::Result<Running> {
+    let parts = Parts::load(config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let (stop, stopped) = oneshot::channel();
+    let (listening, wait) = std::sync::mpsc::channel();
+    let thread = thread::Builder::new()
+        .name("supervisor".to_owned())
+        .spawn(move || runtime.block_on(parts.run(listening, stopped)))
+        .context("cannot start a thread")?;
+    match wait.recv() {
+        Ok((webhook_addr, ops_addr)) => Ok(Running { webhook_addr, ops_addr, stop, thread }),
+        Err(_) => Err(join(thread).err().unwrap_or_else(|| anyhow!("the server ended at once"))),
+    }
+}
+
+/// Everything a server is made of, before it listens.
+struct Parts {
+    config: Config,
+    in_force: Arc<InForce>,
+    hook: Arc<Hook>,
+    ops: Arc<Ops>,
+    upkeep: Upkeep,
+    policies: Option<Poller<PolicySource>>,
+}
+
+impl Parts {
+    fn load(mut config: Config) -> anyhow::Result<Self> {
+        config.check()?;
+        let metrics = Arc::new(Metrics::new());
+        let readiness = Arc::new(Readiness::default());
+        let (in_force, upkeep) = load_certificate(&config.certificate, &metrics, &readiness)
+            .context("cannot start without a good certificate")?;
+        let (store, policies) = load_policies(&config.policies, &metrics, &readiness)
+            .context("cannot start without good policies")?;
+        let slots = Slots::new(config.max_connections, OVERFLOW_CONNECTIONS);
+        let budget = Budget::new(config.max_body_total);
+        let hook = Arc::new(Hook {
+            review: config.review,
+            store,
+            metrics: Arc::clone(&metrics),
+            readiness: Arc::clone(&readiness),
+            budget: Arc::clone(&budget),
+            max_body: config.max_body,
+            body_timeout: config.timeouts.body,
+        });
+        let ops = Arc::new(Ops { metrics, readiness, slots, budget });
+        Ok(Self { config, in_force, hook, ops, upkeep, policies })
+    }
+
+    async fn run(
+        self,
+        listening: std::sync::mpsc::Sender<(SocketAddr, SocketAddr)>,
+        stopped: oneshot::Receiver<()>,
+    ) -> anyhow::Result<()> {
+        // Before anything else: a signal that comes now must not end the process unheard.
+        let mut stop = Stop::new(stopped, self.config.signals)?;
+        let closing = CancellationToken::new();
+        let (addresses, servers) = self.listen(&closing)?;
+        let Self { config, in_force, ops, upkeep, policies, hook: _ } = self;
+        let handles = servers.each_ref().map(Server::handle);
+        let mut serving = JoinSet::from_iter(servers);
+        let mut watching = JoinSet::new();
+        match upkeep {
+            Upkeep::None => {}
+            Upkeep::Files(poller) => {
+                watching.spawn(poller.run(config.poll_interval));
+            }
+            Upkeep::Managed(settings) => {
+                let client = settings.connect().await?;
+                let seen = (Arc::clone(&ops.metrics), Arc::clone(&ops.readiness));
+                let keeper = Keeper::new(&settings, client, Arc::clone(&in_force), seen);
+                watching.spawn(keeper.run(config.poll_interval));
+            }
+        }
+        if let Some(poller) = policies {
+            watching.spawn(poller.run(config.poll_interval));
+        }
+        watching.spawn(watch_expiry(in_force));
+        info!(webhook_addr = %addresses.0, ops_addr = %addresses.1, "listening");
+        let _nobody_waits = listening.send(addresses);
+
+        tokio::select! {
+            () = stop.requested() => {}
+            ended = serving.join_next() => bail!("a listener ended by itself: {ended:?}"),
+        }
+        tokio::select! {
+            () = drain(&config, &ops.readiness, &closing, handles) => Ok(()),
+            () = stop.requested() => bail!("stopped at once, by a second signal"),
+        }
+    }
+
+    /// Takes both addresses and makes the servers of the webhook's and of the ops listener.
+    fn listen(
+        &self,
+        closing: &CancellationToken,
+    ) -> anyhow::Result<((SocketAddr, SocketAddr), [Server; 2])> {
+        let Self { config, in_force, hook, ops, .. } = self;
+        let (webhook, observed) =
+            (listener::bind(config.listen)?, listener::bind(config.ops_listen)?);
+        let addresses = (webhook.local_addr()?, observed.local_addr()?);
+        let door = listener::Door {
+            slots: Arc::clone(&ops.slots),
+            metrics: Some(Arc::clone(&ops.metrics)),
+            timeouts: config.timeouts,
+            closing: closing.clone(),
+        };
+        let tls = tls::server_config(Arc::clone(in_force)).context("cannot set up TLS")?;
+        let servers = [
+            listener::webhook(webhook, door, tls, Arc::clone(hook), config)?,
+            listener::ops(observed, Arc::clone(ops), config.timeouts)?,
+        ];
+        Ok((addresses, servers))
+    }
+}

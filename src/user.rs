@@ -114,25 +114,18 @@ pub fn decide<'p>(
     let mut rest: Vec<_> = candidates
         .iter()
         .filter(|candidate| !is_init(candidate))
-        .map(|candidate| (candidate.placed, decider.decide(candidate, None)))
+        .map(|candidate| decider.decide(candidate, None))
         .collect();
-    let leader = rest.iter().find_map(|(placed, decision)| {
-        let uid = decision.uid.set.or(decision.author.uid).filter(|uid| *uid > 0);
-        let gid = if decision.uid.set.is_some() {
-            decision.gid.set.or(decision.author.gid)
-        } else {
-            decision.author.gid
-        };
-        let app =
-            placed.kind == ContainerKind::App && !placed.container.security_context.privileged;
-        app.then(|| uid.map(|uid| Leader { name: &placed.container.name, uid, gid })).flatten()
-    });
+    let leader = match candidates.iter().any(|candidate| is_init(&candidate)) {
+        true => candidates.iter().find_map(|candidate| decider.lead(candidate)),
+        false => None,
+    };
     rest.reverse();
     candidates
         .iter()
         .filter_map(|candidate| match is_init(&candidate) {
             true => Some(decider.decide(candidate, leader)),
-            false => rest.pop().map(|(_, decision)| decision),
+            false => rest.pop(),
         })
         .collect()
 }
@@ -205,6 +198,20 @@ impl<'p> Decider<'p> {
         self.nothing(undecided, wanted)
     }
 
+    /// The user of an app container that has one, as if it were not exempt: an exemption
+    /// never changes another container's user.
+    fn lead(&self, candidate: &Candidate<'p>) -> Option<Leader<'p>> {
+        let container = candidate.placed.container;
+        if candidate.placed.kind != ContainerKind::App || container.security_context.privileged {
+            return None;
+        }
+        let decision = self.decide(&Candidate { exempt: RuleSet::EMPTY, ..*candidate }, None);
+        let author = decision.author;
+        let uid = decision.uid.set.or(author.uid).filter(|uid| *uid > 0)?;
+        let gid = decision.gid.set.or(author.gid);
+        Some(Leader { name: &container.name, uid, gid })
+    }
+
     /// The uid of the container an ephemeral one looks into, where it has one.
     fn target(&self, placed: Placed<'p, 'p>) -> Option<Leader<'p>> {
         let name = &*placed.container.target_container_name;
@@ -251,7 +258,13 @@ impl<'p> Decider<'p> {
         let action = rules.run_as_non_root.action.max(uid_action);
         if action < Action::Enforce {
             let note = if action == Action::Warn { Note::OnlyWarns } else { Note::KeptRoot };
-            return undecided.all(RuleResult::Kept, true).with_uid_note(note);
+            let mut kept = undecided.all(RuleResult::Kept, true);
+            // One warning: runAsUser's, unless that rule is off and says nothing.
+            match rules.run_as_user.action {
+                Action::Off => kept.non_root.note = Some(note),
+                _ => kept.uid.note = Some(note),
+            }
+            return kept;
         }
         let replaced =
             |explicit: bool| if explicit { RuleResult::Replaced } else { RuleResult::Set };
@@ -344,7 +357,7 @@ impl<'p> Decider<'p> {
     ) -> Decision<'p> {
         if self.pod.has_user_namespace() && wanted.uid >= USER_NAMESPACE_IDS {
             return undecided
-                .all(RuleResult::Skipped(Skip::UserNamespace), false)
+                .all(RuleResult::Skipped(Skip::UserNamespace), true)
                 .with_uid_note(Note::BeyondUserNamespace(wanted.uid));
         }
         let gid = self.gid(&undecided, wanted.gid);
@@ -366,7 +379,9 @@ impl<'p> Decider<'p> {
         match (undecided.author.gid, action) {
             (Some(gid), _) if gid > 0 || gid == wanted => Choice::compliant(),
             (_, Action::Off | Action::Warn) => Choice::only_warns(),
-            (Some(_), Action::Fill) => Choice::of(RuleResult::Kept),
+            (Some(_), Action::Fill) => {
+                Choice { set: None, result: RuleResult::Kept, note: Some(Note::KeptRoot) }
+            }
             (Some(_), _) => Choice { set: Some(wanted), result: RuleResult::Replaced, note: None },
             (None, _) => Choice { set: Some(wanted), result: RuleResult::Set, note: None },
         }

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use ironhull::policy::parse::{self, Loaded};
-use ironhull::policy::{Diagnostic, Policy, PolicySet, Severity, Source, effective, manifest};
+use ironhull::policy::{Diagnostic, Policy, PolicySet, Source, effective, manifest};
 use ironhull::rules::{Action, RuleName, RuleSet};
 
 fn source(name: &str, text: &str) -> Source {
@@ -161,4 +161,252 @@ fn the_shipped_policies_load_together() {
         [("fill-only", true), ("openshift", true), ("restricted", false), ("warn-only", true)]
     );
     assert_eq!(set.by_name("restricted").unwrap().revision, Policy::restricted().revision);
+}
+
+/// Every file under `tests/policy-errors/<case>/` ending in `.yaml` is loaded, and all
+/// that is said about them is in `expected.txt`. `UPDATE_EXPECT=1` rewrites it.
+#[cfg(feature = "server")]
+#[test]
+fn every_message_reads_well() {
+    use ironhull::cli::{diagnostics, policy_files};
+
+    let root = Path::new("tests/policy-errors");
+    let mut cases: Vec<_> = fs::read_dir(root).unwrap().map(|e| e.unwrap().path()).collect();
+    cases.sort();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        for entry in fs::read_dir(case).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(name.ends_with(".yaml") || name == "expected.txt", "{case:?} holds {name}");
+        }
+        let mut files = policy_files::read(case).unwrap();
+        for file in &mut files {
+            file.name = Path::new(&file.name).file_name().unwrap().to_str().unwrap().to_owned();
+        }
+        let (said, used) = match PolicySet::load(&files, Some("2026-07-01".parse().unwrap())) {
+            Ok((_, warnings)) => (warnings, "used"),
+            Err(errors) => (errors, "refused"),
+        };
+        said.iter().for_each(|said| assert_is_style(&said.message));
+        let text = format!("{}{used}\n", diagnostics::plain(&said, &files));
+        let expected = case.join("expected.txt");
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&expected, &text).unwrap();
+        }
+        if fs::read_to_string(&expected).ok() != Some(text.clone()) {
+            wrong.push(format!("{}:\n{text}", case.display()));
+        }
+    }
+    assert!(cases.len() >= 51, "cases are missing");
+    assert!(wrong.is_empty(), "UPDATE_EXPECT=1 rewrites these:\n{}", wrong.join("\n"));
+}
+
+/// Messages begin in lower case (or with what they quote) and end without a full stop.
+#[cfg(feature = "server")]
+fn assert_is_style(message: &str) {
+    assert!(!message.starts_with(char::is_uppercase), "{message}");
+    assert!(!message.ends_with('.'), "{message}");
+    assert!(!message.contains(char::is_control), "{message:?}");
+}
+
+#[test]
+fn a_namespace_gets_the_most_specific_policy() {
+    let set = set(&[
+        claiming("all", "'*'"),
+        claiming("pay", "'pay-*', payroll"),
+        claiming("pay-eu", "'pay-eu-*'"),
+        claiming("eu-dev", "'pay-e*-dev'"),
+        claiming("ends", "'*-stage-x'"),
+        claiming("exact", "pay-eu-special, pay-eu-west-dev"),
+    ]);
+    for (namespace, policy, pattern) in [
+        ("payroll", "pay", "payroll"),
+        ("pay-x", "pay", "pay-*"),
+        ("pay-", "pay", "pay-*"),
+        ("pay", "all", "*"),
+        ("pay-eu-west", "pay-eu", "pay-eu-*"),
+        ("pay-eu-special", "exact", "pay-eu-special"),
+        ("pay-eu-west-dev", "exact", "pay-eu-west-dev"),
+        ("pay-eu-dev", "eu-dev", "pay-e*-dev"),
+        ("pay-e-dev", "eu-dev", "pay-e*-dev"),
+        ("pay-x-stage-x", "ends", "*-stage-x"),
+        ("-stage-x", "ends", "*-stage-x"),
+        ("other", "all", "*"),
+        ("", "all", "*"),
+        ("pay-eü", "pay", "pay-*"),
+    ] {
+        let choice = set.choose(namespace);
+        let by = choice.pattern.map(ToString::to_string);
+        assert_eq!((choice.policy.name.as_str(), by.as_deref()), (policy, Some(pattern)));
+        assert_eq!(set.for_namespace(namespace).name, policy);
+    }
+}
+
+#[test]
+fn restricted_is_the_fallback_until_a_policy_claims_everything() {
+    let some = set(&[claiming("pay", "'pay-*'")]);
+    assert_eq!(some.for_namespace("other").name, "restricted");
+    assert!(some.choose("other").pattern.is_none());
+    assert_eq!(some.by_name("restricted").unwrap().revision, Policy::restricted().revision);
+    assert!(some.by_name("nobody").is_none());
+    let all = set(&[claiming("all", "'*'")]);
+    assert_eq!(all.for_namespace("other").name, "all");
+    assert!(PolicySet::new(Vec::new()).is_ok_and(|set| set.policies().is_empty()));
+}
+
+#[test]
+fn one_policy_may_claim_a_namespace_twice() {
+    let set = set(&[claiming("pay", "'pay-*', '*-dev', 'pay-*', pay, pay")]);
+    assert_eq!(set.for_namespace("pay-dev").name, "pay");
+}
+
+/// What a policy comes to, as a document, is a policy of the same revision.
+#[test]
+fn the_effective_document_reads_back_as_the_same_policy() {
+    let Loaded { policies, .. } = parse::parse(&[source("a.yaml", SAMPLE)]).unwrap();
+    for policy in policies.iter().chain([Policy::restricted()]) {
+        let yaml = serde_yaml::to_string(&effective::document(policy)).unwrap();
+        let again = parse::parse(&[source("again.yaml", &yaml)]).unwrap();
+        assert_eq!(again.policies[0].revision, policy.revision, "{yaml}");
+        assert_eq!(again.policies[0].namespaces, policy.namespaces);
+    }
+}
+
+#[test]
+fn the_revision_is_that_of_the_content() {
+    let revision = |text: &str| spec(text).revision;
+    let one = revision("  rules: {runAsUser: {action: fill, value: 7}}\n");
+    assert!(one.len() == 12 && one.bytes().all(|b| b.is_ascii_hexdigit()), "{one}");
+    assert_eq!(
+        one,
+        revision("  rules:\n    runAsUser:\n      value: 7 # seven\n      action: fill\n")
+    );
+    let others = [
+        "  rules: {runAsUser: {action: fill, value: 8}}\n",
+        "  rules: {runAsUser: {action: warn, value: 7}}\n",
+        "  knownImages: false\n",
+        "  images: [{match: ['nginx:*']}]\n",
+        "  registryAliases: {a.example/: docker.io/}\n",
+        "  exemptions: {allow: []}\n",
+        "  exempt: [{rules: [capabilities], reason: because}]\n",
+    ];
+    let mut revisions: Vec<_> = others.iter().map(|text| revision(text)).collect();
+    revisions.extend([one, Policy::restricted().revision.clone()]);
+    revisions.sort();
+    revisions.dedup();
+    assert_eq!(revisions.len(), others.len() + 2);
+}
+
+#[test]
+fn a_list_of_known_images_takes_the_place_of_the_compiled_in_one() {
+    let known = "apiVersion: ironhull.dev/v1alpha1\nkind: KnownImages\nimages:\n\
+                 - match: ['a.example/only:*']\n  runAsUser: 7\n  addCapabilities: [CHOWN]\n";
+    let set = set(&[source("images.yaml", known), claiming("pay", "pay")]);
+    for policy in [set.for_namespace("pay"), set.for_namespace("other")] {
+        assert!(policy.images.find("docker.io/library/postgres:15").is_none());
+        let entry = policy.images.find("a.example/only:1").unwrap();
+        assert!(entry.add_capabilities.is_empty(), "CHOWN is not in allowedAdd");
+        assert_ne!(policy.revision, Policy::restricted().revision);
+    }
+    assert!(Policy::restricted().images.find("docker.io/library/postgres:15").is_some());
+}
+
+/// `off` as tools write it after reading it as YAML 1.1; a large uid and a date as
+/// they come out of Helm and Kustomize.
+#[test]
+fn what_other_tools_make_of_a_policy_is_the_same_policy() {
+    let root = Path::new("tests/policy-tools");
+    let read = |name: &str| {
+        let text = fs::read_to_string(root.join(name)).unwrap();
+        let Loaded { policies, warnings, .. } =
+            parse::parse(&[source(name, &text)]).unwrap_or_else(|errors| panic!("{errors:#?}"));
+        assert_eq!(warnings, []);
+        policies.into_iter().next().unwrap().revision
+    };
+    let original = read("policy.yaml");
+    let mut names: Vec<_> = fs::read_dir(root)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".yaml"))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["helm.yaml", "kubectl.yaml", "kustomize.yaml", "policy.yaml"]);
+    for name in &names {
+        assert_eq!(read(name), original, "{name}");
+    }
+}
+
+#[test]
+fn no_text_makes_the_reader_panic() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let pieces = [
+        "{", "}", "[", "]", ": ", "- ", "\n", "\t", "'", "\"", "&a ", "*a", "!t ", "---\n", "é",
+        "~", "\u{feff}", "0", "|\n", "\r\n",
+    ];
+    for _ in 0..2_000 {
+        let mut text = SAMPLE.to_owned();
+        for _ in 0..=random(4) {
+            let mut at = random(text.len());
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            let end = (at + random(20)).min(text.len());
+            let end = (end..=text.len()).find(|end| text.is_char_boundary(*end)).unwrap();
+            text.replace_range(at..end, pieces[random(pieces.len())]);
+        }
+        let files = [source("a.yaml", &text)];
+        if let Err(errors) = PolicySet::load(&files, None) {
+            assert!(!errors.is_empty());
+            for Diagnostic { place, .. } in &errors {
+                assert!(text.get(place.span.clone()).is_some(), "{place} {text}");
+                let before = text.get(..place.span.start).unwrap();
+                let line = before.matches('\n').count() + 1;
+                assert_eq!(place.line, line, "{place:?} {text}");
+            }
+            #[cfg(feature = "server")]
+            drop(ironhull::cli::diagnostics::styled(&errors, &files));
+        }
+    }
+}
+
+#[test]
+fn the_schema_is_current() {
+    let schema = serde_json::to_string_pretty(&manifest::schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write("policies/schema.json", &schema).unwrap();
+    }
+    let kept = fs::read_to_string("policies/schema.json").unwrap_or_default();
+    assert!(kept == schema, "UPDATE_EXPECT=1 rewrites policies/schema.json");
+}
+
+/// A release build takes a fraction of this; the bound is for a debug build on a busy
+/// machine.
+#[test]
+fn a_thousand_policies_load_quickly() {
+    let files: Vec<_> = (0..1_000)
+        .map(|n| {
+            // Half of them do not allow what some known images add.
+            let allowed =
+                if n % 2 == 0 { "allowedAdd: []" } else { "allowedAdd: [NET_BIND_SERVICE]" };
+            let text = SAMPLE
+                .replace("allowedAdd: [NET_BIND_SERVICE]", allowed)
+                .replace("name: payments", &format!("name: payments-{n}"))
+                .replace("[payments, \"payments-*\"]", &format!("[p{n}, \"p{n}-*\"]"));
+            source(&format!("{n}.yaml"), &text)
+        })
+        .collect();
+    Policy::restricted();
+    let start = Instant::now();
+    let set = set(&files);
+    let took = start.elapsed();
+    println!("1,000 policies: {took:?}");
+    assert_eq!(set.policies().len(), 1_000);
+    assert_eq!(set.for_namespace("p77-x").name, "payments-77");
+    assert!(took.as_secs() < 10, "{took:?}");
 }

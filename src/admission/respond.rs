@@ -71,7 +71,7 @@ impl<'r> Response<'r> {
         Self { uid, allowed: true, patch: None, warnings: &[], audit: Vec::new(), refusal: None }
     }
 
-    pub(super) fn to_bytes(self) -> Vec<u8> {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         let Self { uid, allowed, patch, warnings, audit, refusal } = self;
         let patch = patch.filter(|patch| !patch.is_empty());
         let review = Review {

@@ -3,15 +3,14 @@
 mod diff;
 mod output;
 
-use std::io::{self, Write as _};
-use std::process::ExitCode;
+use std::io::{self, Write};
 
 use serde_json::Value;
 
 use super::input::Input;
 use super::manifest::{Document, Edited, ManifestError, Source};
 use super::pass::{self, Judged, Pass};
-use super::{policies, say};
+use super::say;
 
 /// Harden manifests
 ///
@@ -63,73 +62,79 @@ struct Change {
     edited: Edited,
 }
 
-/// Runs the command.
-pub fn run(args: &Args) -> ExitCode {
+/// Runs the command; what it answers goes to `out`, what is wrong to `err`. Returns the
+/// exit code.
+///
+/// # Errors
+/// When nothing can be written.
+pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let Args { input, output, check } = args;
-    let hardened = match harden_all(input) {
+    let hardened = match harden_all(input, err)? {
         Ok(hardened) => hardened,
-        Err(errors) => {
-            errors.iter().for_each(say::manifest_error);
-            return ExitCode::from(say::EXIT_ERROR);
-        }
+        Err(errors) => return Ok(say::errors(err, &errors)?),
     };
-    let text = match output {
-        None if *check => output::list(&hardened),
-        None | Some(Format::Yaml) => output::yaml(&hardened),
-        Some(Format::Json) => output::json(&hardened),
-        Some(Format::Patch) => output::patches(&hardened),
-        Some(Format::Diff) => diff::diff(&hardened),
+    let written = match output {
+        None if *check => out.write_all(output::list(&hardened).as_bytes()),
+        None | Some(Format::Yaml) => out.write_all(output::yaml(&hardened).as_bytes()),
+        Some(Format::Json) => out.write_all(output::json(&hardened).as_bytes()),
+        Some(Format::Patch) => out.write_all(output::patches(&hardened).as_bytes()),
+        Some(Format::Diff) => diff::write(&diff::diff(&hardened), out),
     };
-    let written = if *output == Some(Format::Diff) {
-        diff::write(&text)
-    } else {
-        io::stdout().lock().write_all(text.as_bytes())
-    };
-    match written {
+    match written.and_then(|()| out.flush()) {
         // Whoever reads has seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say::error(format!("standard output: {error}"));
-            return ExitCode::from(say::EXIT_ERROR);
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
-    if *check && hardened.iter().any(|hardened| !hardened.changes.is_empty()) {
-        return ExitCode::from(say::EXIT_CHANGES);
-    }
-    ExitCode::SUCCESS
+    let changes = hardened.iter().any(|hardened| !hardened.changes.is_empty());
+    Ok(if *check && changes { say::EXIT_CHANGES } else { 0 })
 }
 
-fn harden_all(input: &Input) -> Result<Vec<Hardened>, Vec<ManifestError>> {
-    let policies = policies::read(input.policy.as_deref())?;
-    let sources = input.read()?;
+/// All sources, or every error in any of them: a part of the output alone would be taken
+/// for the whole by whatever reads it.
+fn harden_all(
+    input: &Input,
+    err: &mut dyn Write,
+) -> anyhow::Result<Result<Vec<Hardened>, Vec<ManifestError>>> {
+    let Some(policies) = input.policies(err)? else { return Ok(Err(Vec::new())) };
+    let sources = match input.read(err)? {
+        Ok(sources) => sources,
+        Err(errors) => return Ok(Err(errors)),
+    };
     let pass = Pass { policies: &policies, namespace: &input.namespace, date: input.date() };
     let mut hardened = Vec::with_capacity(sources.len());
     let mut errors = Vec::new();
     for source in sources {
         let mut changes = Vec::new();
         for (index, document) in source.documents.iter().enumerate() {
+            pass::say_remarks(err, &source, document)?;
             match harden_document(&pass, &source, document, index) {
-                Ok(Some(change)) => changes.push(change),
-                Ok(None) => {}
-                Err(error) => errors.push(error),
+                Ok((change, warnings)) => {
+                    warnings.iter().try_for_each(|warning| say::warning(err, warning))?;
+                    if let Some(change) = &change {
+                        say_rewritten(err, &source, document, change)?;
+                    }
+                    changes.extend(change);
+                }
+                Err(error) => errors.push(*error),
             }
         }
         hardened.push(Hardened { source, changes });
     }
-    if errors.is_empty() { Ok(hardened) } else { Err(errors) }
+    Ok(if errors.is_empty() { Ok(hardened) } else { Err(errors) })
 }
 
+/// How the document changes, if it does, and the engine's warnings about it.
 fn harden_document(
     pass: &Pass<'_>,
     source: &Source,
     document: &Document,
     index: usize,
-) -> Result<Option<Change>, ManifestError> {
-    pass::say_remarks(source, document);
+) -> Result<(Option<Change>, Vec<String>), Box<ManifestError>> {
     let mut patch: Vec<Value> = Vec::new();
     let mut namespaces: Vec<String> = Vec::new();
+    let mut warnings = Vec::new();
     pass.judge(source, document, |judged| {
-        say_warnings(source, document, judged);
+        warnings.extend(say_warnings(source, document, judged));
         if judged.outcome.changes() {
             // The engine writes its patch itself: an array of operations.
             let operations = serde_json::from_str(judged.outcome.patch.as_json());
@@ -138,22 +143,11 @@ fn harden_document(
         namespaces.push(judged.namespace.to_owned());
     })?;
     if patch.is_empty() {
-        return Ok(None);
+        return Ok((None, warnings));
     }
-    let edited = source.apply(document, &patch).map_err(|message| ManifestError {
-        file: source.name.clone(),
-        document: document.number,
-        at: None,
-        message,
-        hint: None,
-    })?;
-    if let Some(place) = &edited.rewritten {
-        say::note(format!(
-            "{}: `{place}` is written anew, without its comments: an anchor or an unusual layout \
-             leaves no place to edit",
-            pass::place(source, document, None),
-        ));
-    }
+    let edited = source
+        .apply(document, &patch)
+        .map_err(|message| Box::new(ManifestError::of(source, document, "", message)))?;
     namespaces.dedup();
     let single = namespaces.len() == 1;
     let namespace = namespaces.into_iter().next().filter(|_| single).unwrap_or_default();
@@ -161,12 +155,36 @@ fn harden_document(
         [workload] if workload.at.is_empty() => workload.name.clone(),
         _ => String::new(),
     };
-    Ok(Some(Change { document: index, namespace, name, patch, edited }))
+    Ok((Some(Change { document: index, namespace, name, patch, edited }), warnings))
 }
 
-fn say_warnings(source: &Source, document: &Document, judged: &Judged<'_>) {
-    for warning in judged.outcome.warnings(false) {
-        let place = pass::place(source, document, Some(judged.workload));
-        say::warning(format!("{place}: {warning}"));
+fn say_warnings(source: &Source, document: &Document, judged: &Judged<'_>) -> Vec<String> {
+    let place = pass::place(source, document, Some(judged.workload));
+    let warnings = judged.outcome.warnings(false).into_iter();
+    warnings
+        .map(|warning| {
+            // Who speaks is clear here.
+            let warning = warning.strip_prefix("ironhull: ").unwrap_or(&warning);
+            format!("{place}: {warning}")
+        })
+        .collect()
+}
+
+fn say_rewritten(
+    err: &mut dyn Write,
+    source: &Source,
+    document: &Document,
+    change: &Change,
+) -> io::Result<()> {
+    let places: Vec<String> =
+        change.edited.rewritten.iter().map(|place| format!("`{place}`")).collect();
+    if places.is_empty() {
+        return Ok(());
     }
+    let place = pass::place(source, document, None);
+    let places = places.join(", ");
+    say::note(
+        err,
+        format!("{place}: written anew, for an anchor or an unusual layout there: {places}"),
+    )
 }

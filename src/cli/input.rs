@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
 use super::manifest::{ManifestError, Source};
-use super::say;
+use super::{diagnostics, policy_files, say};
+use crate::policy::{Diagnostic, PolicySet};
 
 /// What `harden` and `explain` work on, and by which policy.
 #[derive(Clone, Debug, clap::Args)]
@@ -41,17 +42,41 @@ impl Input {
         self.date.unwrap_or_else(today)
     }
 
-    /// Reads everything that was named, in order.
+    /// Reads the policies; what is wrong with them goes to `err`, and then there are none.
     ///
     /// # Errors
-    /// Everything that could not be read, all together.
-    pub fn read(&self) -> Result<Vec<Source>, Vec<ManifestError>> {
+    /// When `err` cannot be written to, or a policy file cannot be read.
+    pub fn policies(&self, err: &mut dyn Write) -> anyhow::Result<Option<PolicySet>> {
+        let files = match &self.policy {
+            Some(path) => policy_files::read(path)?,
+            None => Vec::new(),
+        };
+        match PolicySet::load(&files, Some(self.date())) {
+            Ok((policies, warnings)) => {
+                for Diagnostic { place, message, .. } in &warnings {
+                    say::warning(err, format!("{place}: {message}"))?;
+                }
+                Ok(Some(policies))
+            }
+            Err(errors) => {
+                err.write_all(diagnostics::styled(&errors, &files).as_bytes())?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads everything that was named, in order: the sources, or everything that could
+    /// not be read, all together.
+    ///
+    /// # Errors
+    /// When `err` cannot be written to.
+    pub fn read(&self, err: &mut dyn Write) -> io::Result<Result<Vec<Source>, Vec<ManifestError>>> {
         let mut reader = Reader::default();
         if self.files.is_empty() {
             if io::stdin().is_terminal() {
-                let mut error = failure("stdin", "there is nothing to read");
+                let mut error = ManifestError::about("stdin", "there is nothing to read");
                 error.hint = Some("name files or directories with -f, or - to type here".into());
-                return Err(vec![error]);
+                return Ok(Err(vec![error]));
             }
             reader.stdin();
         }
@@ -64,7 +89,8 @@ impl Input {
                 reader.file(path);
             }
         }
-        if reader.errors.is_empty() { Ok(reader.sources) } else { Err(reader.errors) }
+        reader.notes.iter().try_for_each(|note| say::note(err, note))?;
+        Ok(if reader.errors.is_empty() { Ok(reader.sources) } else { Err(reader.errors) })
     }
 }
 
@@ -72,6 +98,7 @@ impl Input {
 struct Reader {
     sources: Vec<Source>,
     errors: Vec<ManifestError>,
+    notes: Vec<String>,
 }
 
 impl Reader {
@@ -79,7 +106,7 @@ impl Reader {
         let mut bytes = Vec::new();
         match io::stdin().lock().read_to_end(&mut bytes) {
             Ok(_) => self.text(STDIN, bytes),
-            Err(error) => self.errors.push(failure(STDIN, error)),
+            Err(error) => self.errors.push(ManifestError::about(STDIN, error)),
         }
     }
 
@@ -87,7 +114,7 @@ impl Reader {
         let name = path.display().to_string();
         match fs::read(path) {
             Ok(bytes) => self.text(&name, bytes),
-            Err(error) => self.errors.push(failure(&name, error)),
+            Err(error) => self.errors.push(ManifestError::about(&name, error)),
         }
     }
 
@@ -99,7 +126,8 @@ impl Reader {
             },
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
-                self.errors.push(failure(name, format!("is not UTF-8 from byte {at} on")));
+                self.errors
+                    .push(ManifestError::about(name, format!("is not UTF-8 from byte {at} on")));
             }
         }
     }
@@ -107,18 +135,22 @@ impl Reader {
     fn directory(&mut self, root: &Path) {
         let real = match root.canonicalize() {
             Ok(real) => real,
-            Err(error) => return self.errors.push(failure(&root.display().to_string(), error)),
+            Err(error) => {
+                return self.errors.push(ManifestError::about(&root.display().to_string(), error));
+            }
         };
-        let mut walk = Walk { root: real, seen: HashSet::new(), files: Vec::new() };
+        let mut walk =
+            Walk { root: real, seen: HashSet::new(), files: Vec::new(), notes: Vec::new() };
         if let Err(error) = walk.enter(root) {
-            self.errors.push(failure(&root.display().to_string(), error));
+            self.errors.push(ManifestError::about(&root.display().to_string(), error));
         }
         let before = self.sources.len() + self.errors.len();
-        for file in walk.files {
+        for file in std::mem::take(&mut walk.files) {
             self.file(&file);
         }
+        self.notes.extend(walk.notes);
         if self.sources.len() + self.errors.len() == before {
-            say::note(format!("{}: no .yaml, .yml or .json file here", root.display()));
+            self.notes.push(format!("{}: no .yaml, .yml or .json file here", root.display()));
         }
     }
 }
@@ -130,6 +162,7 @@ struct Walk {
     /// What was visited, without links: a link back up ends here.
     seen: HashSet<PathBuf>,
     files: Vec<PathBuf>,
+    notes: Vec<String>,
 }
 
 impl Walk {
@@ -148,7 +181,7 @@ impl Walk {
             }
             if path.is_symlink() && !path.canonicalize().is_ok_and(|to| to.starts_with(&self.root))
             {
-                say::note(format!("{}: left out, a link to outside", path.display()));
+                self.notes.push(format!("{}: left out, a link to outside", path.display()));
             } else if path.is_dir() {
                 self.enter(&path)?;
             } else if is_manifest(&path) && self.seen.insert(path.canonicalize()?) {
@@ -162,14 +195,4 @@ impl Walk {
 fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     matches!(&*extension, "yaml" | "yml" | "json")
-}
-
-fn failure(name: &str, message: impl ToString) -> ManifestError {
-    ManifestError {
-        file: name.to_owned(),
-        document: None,
-        at: None,
-        message: message.to_string(),
-        hint: None,
-    }
 }

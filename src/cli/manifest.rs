@@ -7,6 +7,7 @@
 //! left to a YAML library: [`split`] divides, [`tree`] says what stands where,
 //! [`resolve`] and [`decode`] say what it means.
 
+mod ambiguity;
 mod decode;
 mod edit;
 mod emit;
@@ -81,13 +82,62 @@ pub struct ManifestError {
     pub document: Option<usize>,
     /// Line and column in the source, from 1.
     pub at: Option<(usize, usize)>,
+    /// The line of the source on which it is.
+    pub excerpt: String,
     /// What is wrong.
     pub message: String,
     /// What may help.
     pub hint: Option<String>,
 }
 
+/// A value as a YAML document that every reader takes for the same.
+pub fn to_yaml(value: &Value) -> String {
+    emit::document(value)
+}
+
 impl std::error::Error for ManifestError {}
+
+impl ManifestError {
+    /// An error about a source as a whole.
+    pub fn about(file: &str, message: impl ToString) -> Self {
+        Self {
+            file: file.to_owned(),
+            document: None,
+            at: None,
+            excerpt: String::new(),
+            message: message.to_string(),
+            hint: None,
+        }
+    }
+
+    /// An error about what a JSON Pointer names in a document.
+    pub fn of(source: &Source, document: &Document, pointer: &str, message: String) -> Self {
+        let tree = Tree::parse(source.text_of(document));
+        let offset = tree.map(|tree| tree.offset_of(pointer)).unwrap_or_default();
+        Self::at(
+            &source.name,
+            &source.text,
+            document.number,
+            document.range.start + offset,
+            message,
+        )
+    }
+
+    /// An error about a byte of a source.
+    fn at(file: &str, text: &str, document: Option<usize>, offset: usize, message: String) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+        Self {
+            file: file.to_owned(),
+            document,
+            at: Some(position(text, offset)),
+            excerpt: line.to_owned(),
+            hint: hint(line, &message),
+            message,
+        }
+    }
+}
 
 impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,13 +158,8 @@ impl Source {
     /// # Errors
     /// One for each document that Kubernetes could not read either.
     pub fn read(name: &str, text: String) -> Result<Self, Vec<ManifestError>> {
-        let error = |document, offset, message| ManifestError {
-            file: name.to_owned(),
-            document,
-            at: Some(position(&text, offset)),
-            hint: hint(&text, offset),
-            message,
-        };
+        let error =
+            |document, offset, message| ManifestError::at(name, &text, document, offset, message);
         let parts = split::split(&text).map_err(|bad| {
             let message = "only a comment may follow `---` on its line".to_owned();
             vec![error(None, bad.offset, message)]
@@ -158,15 +203,6 @@ impl Source {
     pub fn text_of(&self, document: &Document) -> &str {
         self.text.get(document.range.clone()).unwrap_or_default()
     }
-
-    /// Line and column of what a JSON Pointer names in a document, or of what encloses
-    /// it there.
-    pub fn position(&self, document: &Document, pointer: &str) -> (usize, usize) {
-        let offset = Tree::parse(self.text_of(document))
-            .map(|tree| tree.offset_of(pointer))
-            .unwrap_or_default();
-        position(&self.text, document.range.start + offset)
-    }
 }
 
 /// A document that was read.
@@ -178,6 +214,13 @@ struct Reading {
 
 impl Reading {
     fn yaml(text: &str) -> Result<Self, (String, usize)> {
+        // To YAML 1.1 these end a line, and with it a comment: what follows one there would
+        // count in the cluster and not here.
+        if let Some(offset) = text.find(['\u{85}', '\u{2028}', '\u{2029}']) {
+            let message = "Kubernetes takes this character for a line break; write it escaped, in \
+                           double quotes";
+            return Err((message.to_owned(), offset));
+        }
         let tree = Tree::parse(text).map_err(|error| (error.message, error.offset))?;
         let (value, duplicates) =
             decode::decode(&tree).map_err(|error| (error.message, error.offset))?;
@@ -200,7 +243,8 @@ impl Reading {
         });
         let unread = self.unread.map(|offset| Remark {
             at: position(text, start + offset),
-            message: "Kubernetes does not read what follows `...`; part documents with `---`"
+            message: "the document ends before this, and Kubernetes reads no further; part \
+                      documents with `---`"
                 .to_owned(),
         });
         duplicates.chain(unread).collect()
@@ -227,10 +271,7 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// What commonly goes wrong on such a line.
-fn hint(text: &str, offset: usize) -> Option<String> {
-    let before = text.get(..offset).unwrap_or(text);
-    let start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+fn hint(line: &str, message: &str) -> Option<String> {
     if line.contains("{{") {
         return Some(
             "this looks like a template; render it first, for example with `helm template`"
@@ -238,7 +279,8 @@ fn hint(text: &str, offset: usize) -> Option<String> {
         );
     }
     let indentation = line.len() - line.trim_start().len();
-    if line.get(..indentation).is_some_and(|blank| blank.contains('\t')) {
+    let tab = line.get(..indentation).is_some_and(|blank| blank.contains('\t'));
+    if tab || message.contains("a tab") {
         return Some("YAML is indented with spaces, never with tabs".to_owned());
     }
     None

@@ -1,9 +1,11 @@
 //! One document after another through the engine.
 
+use std::io::{self, Write};
+
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::manifest::{Document, ManifestError, Source, Workload};
+use super::manifest::{Document, ManifestError, Source, Unknown, Workload};
 use super::say;
 use crate::harden::{Context, Scope, harden};
 use crate::outcome::Outcome;
@@ -44,12 +46,12 @@ impl Pass<'_> {
         source: &Source,
         document: &Document,
         mut take: impl FnMut(&Judged<'_>),
-    ) -> Result<(), ManifestError> {
+    ) -> Result<(), Box<ManifestError>> {
         for workload in &document.contents.workloads {
             let pod = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
             let json = pod.to_string();
             let pod = Pod::from_json(json.as_bytes())
-                .map_err(|error| unreadable(source, document, workload, pod, &error))?;
+                .map_err(|error| Box::new(unreadable(source, document, workload, pod, &error)))?;
             let namespace = workload.namespace.as_deref().unwrap_or(self.namespace);
             let policy = self.policies.for_namespace(namespace);
             let reserved: Vec<&str> =
@@ -89,22 +91,27 @@ pub fn title(workload: &Workload) -> String {
 }
 
 /// Says what the author of a document should know before anything is made of it.
-pub fn say_remarks(source: &Source, document: &Document) {
+///
+/// # Errors
+/// When `err` cannot be written to.
+pub fn say_remarks(err: &mut dyn Write, source: &Source, document: &Document) -> io::Result<()> {
     for remark in &document.remarks {
         let (line, column) = remark.at;
-        say::warning(format!("{}:{line}:{column}: {}", source.name, remark.message));
+        let message = &remark.message;
+        say::warning(err, format!("{}:{line}:{column}: {message}", source.name))?;
     }
     for unknown in &document.contents.unknown {
-        say::note(format!(
-            "{}, {}/{}: passed through; it has containers at `{}`, but {} is not a kind that \
-             ironhull knows",
-            place(source, document, None),
-            unknown.kind,
-            unknown.name,
-            unknown.pointer,
-            unknown.api_version,
-        ));
+        let place = place(source, document, None);
+        let Unknown { kind, api_version, name, pointer } = unknown;
+        say::note(
+            err,
+            format!(
+                "{place}, {kind}/{name}: passed through; there are containers at `{pointer}`, but \
+                 {kind} of {api_version} is not a kind that ironhull knows"
+            ),
+        )?;
     }
+    Ok(())
 }
 
 fn unreadable(
@@ -117,13 +124,18 @@ fn unreadable(
     let pointer = format!("{}{}", workload.pod, pointer_at(pod, error.column()));
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
-    ManifestError {
-        file: source.name.clone(),
-        document: document.number,
-        at: Some(source.position(document, &pointer)),
-        message: format!("{}: `{pointer}`: {message}", title(workload)),
-        hint: Some("Kubernetes refuses such a value too".to_owned()),
-    }
+    let message =
+        match message.strip_prefix("invalid type: ").and_then(|m| m.split_once(", expected ")) {
+            Some((found, expected)) => {
+                let expected = if expected == "i64" { "a whole number" } else { expected };
+                format!("expected {expected}, found {}", found.replace('"', "`"))
+            }
+            None => message.to_owned(),
+        };
+    let message = format!("{}: `{pointer}`: {message}", title(workload));
+    let mut error = ManifestError::of(source, document, &pointer, message);
+    error.hint = Some("Kubernetes refuses such a value too".to_owned());
+    error
 }
 
 /// The JSON Pointer of the innermost value that the first `consumed` bytes of the

@@ -11,7 +11,7 @@ use crate::exemption::{By, Exemption, printable};
 use crate::rules::RuleName;
 
 /// The longest warning, in characters.
-const MAX_WARNING: usize = 120;
+pub const MAX_WARNING: usize = 120;
 /// How much all of ours may hold together, in bytes: half of what the API server passes on
 /// from all webhooks (4,096).
 const MAX_WARNINGS: usize = 2048;
@@ -25,11 +25,7 @@ impl Outcome<'_> {
     pub fn warnings(&self, dry: bool) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for void in &self.void {
-            lines.push(format!(
-                "annotation {} is void: {}",
-                printable(&void.key, MAX_WORD),
-                void.why
-            ));
+            lines.push(format!("{} is void: {}", printable(&void.key, MAX_WORD), void.why));
         }
         for Group { text, subjects } in self.groups(dry) {
             lines.push(match (text.strip_prefix("would "), subjects.is_empty()) {
@@ -62,8 +58,12 @@ impl Outcome<'_> {
     /// What is to be said of the findings: the same words of several containers once.
     fn groups(&self, dry: bool) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> = Vec::new();
-        for finding in &self.findings {
-            let Some(text) = warning(finding, dry) else { continue };
+        let said = self.findings.iter().flat_map(|finding| {
+            let change = (dry && finding.result == RuleResult::Set)
+                .then(|| format!("would set {}", finding.rule));
+            change.into_iter().chain(warning(finding, dry)).map(move |text| (finding, text))
+        });
+        for (finding, text) in said {
             let name = self.subject_name(finding.subject);
             match groups.iter_mut().find(|group| group.text == text) {
                 Some(group) if !group.subjects.contains(&name) => group.subjects.push(name),
@@ -111,7 +111,9 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
         (RuleResult::Replaced, note) => {
             let now = finding.now.as_ref().map(ToString::to_string).unwrap_or_default();
             let more = match note {
-                Some(note @ Note::RootNeedsMore) => format!("; {note}"),
+                Some(
+                    note @ (Note::RootNeedsMore | Note::ReadOnlyAt(_) | Note::BelowReadOnly(_)),
+                ) => format!("; {note}"),
                 _ => String::new(),
             };
             let would = if dry { "would replace " } else { "" };
@@ -122,7 +124,6 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
             RuleResult::Set,
             Some(note @ (Note::KeptAdds(_) | Note::ReadOnlyAt(_) | Note::BelowReadOnly(_))),
         ) => Some(format!("{rule}: {note}")),
-        (RuleResult::Set, _) if dry => Some(format!("would set {rule}")),
         (RuleResult::Compliant, Some(note @ (Note::ReadOnlyAt(_) | Note::BelowReadOnly(_)))) => {
             Some(format!("{rule}: {note}"))
         }
@@ -152,6 +153,7 @@ fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String
         (Skip::Privileged, _) => (rule == RuleName::Capabilities)
             .then(|| "privileged: left as it is by every rule".to_owned()),
         (Skip::Windows, Some(note)) => Some(note.to_string()),
+        (Skip::Exempt, Some(note)) => Some(format!("{rule} stays: {note}")),
         (Skip::UserNamespace, Some(note)) => Some(format!("{rule} not set: {note}")),
         (Skip::ImageUser, Some(note @ Note::ImageIsRoot)) => Some(note.to_string()),
         (
@@ -169,7 +171,7 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::Mirror => "the mirror of a static pod",
         Skip::Windows => "a pod for Windows nodes",
         Skip::Privileged => "privileged",
-        Skip::Exempt => "exempt from another rule",
+        Skip::Exempt => "a container is exempt, and its user stays",
         Skip::Ephemeral => "an ephemeral container",
         Skip::ImageUser if rule == RuleName::RunAsGroup => "the image's group is relied on",
         Skip::ImageUser => "the image's user is relied on",
@@ -230,6 +232,9 @@ impl std::fmt::Display for Remark<'_> {
         match self {
             Self::AnnotationsFull => {
                 f.write_str("an annotation was left out: the pod's annotations are full (256 KiB)")
+            }
+            Self::Remains(fields) => {
+                write!(f, "Pod Security restricted would still refuse: {}", fields.join(", "))
             }
             Self::NotExecutable { container, volume, mode } => {
                 let (container, volume) =

@@ -1,7 +1,8 @@
 //! A decoded document to a [`Policy`]: what it leaves out is filled in, and what
 //! only shows where several keys are seen together is checked.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
 
@@ -37,7 +38,11 @@ impl Builder<'_> {
         self.check_added(node, &spec, &rules);
         self.check_label(&metadata.name, &spec);
         let policy = self.assemble(&metadata.name, &spec, rules)?;
-        lint(&metadata.name, &spec, &policy, self.today, self.decoder);
+        if policy.name.is_empty() {
+            // It was reported, and is not a name that others could have too.
+            return None;
+        }
+        lint(node, &metadata.name, &spec, &policy, self.today, self.decoder);
         Some(policy)
     }
 
@@ -179,29 +184,41 @@ fn patterns(patterns: &[Spanned<GrantPattern>]) -> Vec<ImagePattern> {
 pub(super) struct Known {
     table: Arc<ImageTable>,
     revision: String,
+    /// Every capability that the list adds.
+    added: Vec<Capability>,
+    /// The list as it is for policies that do not allow all of them, by what they do
+    /// allow: a thousand such policies share a table too.
+    narrowed: Arc<Mutex<HashMap<Vec<Capability>, Arc<ImageTable>>>>,
 }
 
 impl Known {
     pub(super) fn new(document: &KnownImages) -> Self {
         let table = ImageTable::new(document.images.iter().map(entry).collect());
+        let mut added: Vec<_> =
+            table.entries().iter().flat_map(|entry| entry.add_capabilities.clone()).collect();
+        added.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        added.dedup();
         let revision = effective::table_revision(&table);
-        Self { table: Arc::new(table), revision }
+        Self { table: Arc::new(table), revision, added, narrowed: Arc::default() }
     }
 
     /// The table for a policy that allows `allowed`: an entry adds no capability that
     /// its policy does not allow.
     fn allowing(&self, allowed: &[Capability]) -> Arc<ImageTable> {
-        let fits = |entry: &image::ImageEntry| {
-            entry.add_capabilities.iter().all(|added| allowed.contains(added))
-        };
-        if self.table.entries().iter().all(fits) {
+        let mut left = self.added.clone();
+        left.retain(|added| allowed.contains(added));
+        if left.len() == self.added.len() {
             return Arc::clone(&self.table);
         }
-        let narrowed = self.table.entries().iter().cloned().map(|mut entry| {
-            entry.add_capabilities.retain(|added| allowed.contains(added));
-            entry
+        let mut narrowed = self.narrowed.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = narrowed.entry(left).or_insert_with_key(|left| {
+            let entries = self.table.entries().iter().cloned().map(|mut entry| {
+                entry.add_capabilities.retain(|added| left.contains(added));
+                entry
+            });
+            Arc::new(ImageTable::new(entries.collect()))
         });
-        Arc::new(ImageTable::new(narrowed.collect()))
+        Arc::clone(table)
     }
 
     /// `policy` with this list in place of the one it was built with.

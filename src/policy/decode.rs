@@ -1,8 +1,10 @@
 //! From the tree to typed values, with every error and not only the first.
 //!
-//! [`object!`], [`settings!`] and [`words!`] each take one definition and make of it
-//! the type, what decodes it and what describes it in the JSON Schema, so that the
-//! three cannot differ.
+//! The macros of `define` each take one definition and make of it the type, what
+//! decodes it and what describes it in the JSON Schema, so that the three cannot
+//! differ.
+
+mod define;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::diagnostic::{Diagnostic, Place, Severity, listed, nearest, quoted};
 use super::tree::{Node, Span, Value};
 use crate::rules::Action;
+
+pub(crate) use define::{inline_schema, object, settings, words};
 
 /// Collects what is wrong with one file.
 pub(crate) struct Decoder {
@@ -27,6 +31,12 @@ pub(crate) trait Decode: Sized {
     /// The value of a key that is not there; nothing when the key is required.
     fn absent() -> Option<Self> {
         None
+    }
+
+    /// Stands in for a required value that was reported, so that what is around it is
+    /// looked at too. What has one in it is never used.
+    fn stand_in() -> Option<Self> {
+        Self::absent()
     }
 }
 
@@ -149,9 +159,23 @@ impl<'n, 's> Fields<'n, 's> {
         Some(Self { node })
     }
 
-    /// The value of one key.
-    pub(crate) fn get<T: Decode>(&self, key: &str, decoder: &mut Decoder) -> Option<T> {
-        match self.node.get(key) {
+    /// The value of one key. `doc` is what its documentation says: the hint of every
+    /// error that has no better one.
+    pub(crate) fn get<T: Decode>(&self, key: &str, doc: &str, out: &mut Decoder) -> Option<T> {
+        let before = out.diagnostics.len();
+        let value = self.value(key, out);
+        let doc = doc.trim();
+        let doc = doc.split_once(". ").map_or(doc, |(first, _)| first).trim_end_matches('.');
+        for error in out.diagnostics.iter_mut().skip(before) {
+            if error.hint.is_none() && !doc.is_empty() {
+                error.hint(format!("`{key}`: {}", uncapitalised(doc)));
+            }
+        }
+        value
+    }
+
+    fn value<T: Decode>(&self, key: &str, decoder: &mut Decoder) -> Option<T> {
+        let value = match self.node.get(key) {
             // Kubernetes takes null for absent.
             Some(node) if node.is_null() && T::absent().is_some() => T::absent(),
             Some(node) => T::decode(node, decoder),
@@ -159,12 +183,17 @@ impl<'n, 's> Fields<'n, 's> {
                 decoder.error(self.node.span, format!("missing key `{key}`"));
                 None
             }),
-        }
+        };
+        value.or_else(T::stand_in)
     }
 }
 
-/// What cannot be read was reported and then counts as absent, so that the rest is
-/// looked at too. The policy it stands in is never used.
+fn uncapitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(char::to_lowercase).into_iter().flatten().chain(chars).collect()
+}
+
+/// What cannot be read was reported and then counts as absent.
 impl<T: Decode> Decode for Option<T> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         Some(if node.is_null() { None } else { T::decode(node, decoder) })
@@ -180,12 +209,22 @@ impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let Value::List(items) = &node.value else {
             let error = decoder.expected(node, "a list")?;
-            if let Some(text) = node.text().filter(|text| !text.is_empty()) {
-                error.hint(format!("write `[{text}]`"));
+            match &node.value {
+                Value::Scalar { text, .. } if !text.is_empty() && text.len() < 40 => {
+                    error.hint(format!("write `[{text}]`"));
+                }
+                Value::Map(_) => {
+                    error.hint("begin each entry with `- `");
+                }
+                _ => {}
             }
             return None;
         };
         Some(items.iter().filter_map(|item| T::decode(item, decoder)).collect())
+    }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self::new())
     }
 }
 
@@ -193,12 +232,22 @@ impl<T: Decode> Decode for Spanned<T> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         Some(Self { value: T::decode(node, decoder)?, span: node.span })
     }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self { value: T::stand_in()?, span: Span::default() })
+    }
 }
 
 impl Decode for bool {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         node.bool().or_else(|| {
-            decoder.expected(node, "`true` or `false`");
+            let error = decoder.expected(node, "`true` or `false`")?;
+            match node.text().map(str::to_lowercase).as_deref() {
+                Some("true" | "false") => error.hint("leave the quotes out"),
+                Some("yes" | "on" | "1") => error.hint("write `true`"),
+                Some("no" | "off" | "0") => error.hint("write `false`"),
+                _ => return None,
+            };
             None
         })
     }
@@ -208,13 +257,24 @@ impl Decode for String {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         decoder.string(node, "text").map(str::to_owned)
     }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self::new())
+    }
 }
 
 impl<S: RuleSettings> Decode for RuleEntry<S> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         match node.value {
             Value::Scalar { .. } => Action::decode(node, decoder).map(|a| Self(S::short(a))),
-            _ => S::Stated::decode(node, decoder).map(Self),
+            Value::Map(_) => S::Stated::decode(node, decoder).map(Self),
+            Value::List(_) | Value::Broken => {
+                let words = listed(Action::ALL.map(Action::as_str));
+                if let Some(error) = decoder.expected(node, "an action or a map") {
+                    error.hint(format!("an action is one of {words}"));
+                }
+                None
+            }
         }
     }
 }
@@ -251,135 +311,3 @@ impl<T: JsonSchema> JsonSchema for Spanned<T> {
         T::json_schema(generator)
     }
 }
-
-/// Declares a map with known keys: the type, its decoder and its schema.
-///
-/// `object!(struct Name as "noun" { field: Type = "key", … } check function)`: `noun`
-/// is what its keys are called in errors. `check`, when given, looks at the whole
-/// once it is decoded and reports what is wrong with it.
-macro_rules! object {
-    (
-        $( #[$meta:meta] )*
-        $vis:vis struct $name:ident as $noun:literal {
-            $( $( #[doc = $doc:literal] )* $field:ident: $type:ty = $key:literal, )*
-        }
-        $( check $check:path )?
-    ) => {
-        #[derive(schemars::JsonSchema)]
-        #[schemars(deny_unknown_fields)]
-        $( #[$meta] )*
-        $vis struct $name {
-            $( $( #[doc = $doc] )* #[schemars(rename = $key)] pub(crate) $field: $type, )*
-        }
-
-        impl $crate::policy::decode::Decode for $name {
-            fn decode(
-                node: &$crate::policy::tree::Node<'_>,
-                decoder: &mut $crate::policy::decode::Decoder,
-            ) -> Option<Self> {
-                let keys = &[$( $key, )*];
-                let fields = $crate::policy::decode::Fields::of(node, $noun, keys, decoder)?;
-                $( let $field = fields.get($key, decoder); )*
-                let decoded = Self { $( $field: $field?, )* };
-                $( $check(&decoded, node, decoder); )?
-                Some(decoded)
-            }
-        }
-    };
-}
-
-/// Declares the settings of a rule: the `Settings` that the rule reads, and
-/// `Stated`, what a policy may say of them.
-macro_rules! settings {
-    (
-        $( #[$meta:meta] )*
-        pub struct Settings {
-            $( $( #[doc = $doc:literal] )* pub $field:ident: $type:ty = $key:literal, )*
-        }
-    ) => {
-        $( #[$meta] )*
-        #[derive(Clone, Debug, serde::Serialize)]
-        pub struct Settings {
-            $( $( #[doc = $doc] )* #[serde(rename = $key)] pub $field: $type, )*
-        }
-
-        $crate::policy::decode::object! {
-            #[derive(Default)]
-            #[schemars(inline)]
-            pub(crate) struct Stated as "key" {
-                $( $( #[doc = $doc] )* $field: Option<$type> = $key, )*
-            }
-        }
-
-        impl $crate::policy::decode::RuleSettings for Settings {
-            type Stated = Stated;
-
-            fn short(action: Action) -> Stated {
-                Stated { action: Some(action), ..Stated::default() }
-            }
-
-            fn complete(stated: Stated, base: Option<&Self>) -> Option<Self> {
-                Some(Self {
-                    $( $field: stated
-                        .$field
-                        .or_else(|| base.map(|base| base.$field.clone()))
-                        .or_else(<$type as $crate::policy::decode::Decode>::absent)?, )*
-                })
-            }
-        }
-    };
-}
-
-/// Declares the words of an enum: how they are read, written and described.
-macro_rules! words {
-    ($name:ident as $noun:literal { $( $variant:ident = $word:literal, )* }) => {
-        impl $crate::policy::decode::Decode for $name {
-            fn decode(
-                node: &$crate::policy::tree::Node<'_>,
-                decoder: &mut $crate::policy::decode::Decoder,
-            ) -> Option<Self> {
-                let words = &[$( $word, )*];
-                let Some(text) = node.text() else {
-                    decoder.expected(node, $noun);
-                    return None;
-                };
-                match text {
-                    $( $word => Some(Self::$variant), )*
-                    _ => {
-                        decoder.unknown(node.span, $noun, text, words);
-                        None
-                    }
-                }
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(match self { $( Self::$variant => $word, )* })
-            }
-        }
-
-        $crate::policy::decode::inline_schema!($name, { "enum": [$( $word, )*] });
-    };
-}
-
-/// Gives a type a schema that is written where it is used.
-macro_rules! inline_schema {
-    ($type:ty, $schema:tt) => {
-        impl schemars::JsonSchema for $type {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($type).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
-            }
-        }
-    };
-}
-
-pub(crate) use {inline_schema, object, settings, words};

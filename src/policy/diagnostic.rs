@@ -131,6 +131,9 @@ pub(crate) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
 pub(crate) fn quoted(text: &str) -> String {
     /// Enough to recognise what was written.
     const LONGEST: usize = 60;
+    if text.is_empty() {
+        return "`\"\"`".to_owned();
+    }
     let mut out = String::from("`");
     for (count, c) in text.chars().enumerate() {
         if count == LONGEST {

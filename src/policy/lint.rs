@@ -6,17 +6,21 @@ use super::Policy;
 use super::decode::{Decoder, Spanned};
 use super::manifest::{Grant, Spec};
 use super::names::{PatternText, PolicyName};
+use super::tree::{Node, Span};
 
 /// Warns about a policy that was read. `today` is for the grants' last days; without
 /// it they are not judged.
 pub(super) fn lint(
+    document: &Node<'_>,
     name: &Spanned<PolicyName>,
     spec: &Spec,
     policy: &Policy,
     today: Option<Date>,
     decoder: &mut Decoder,
 ) {
-    unused(name, policy, decoder);
+    if !decoder.failed_in(document) {
+        unused(name, policy, decoder);
+    }
     for entry in spec.images.iter().flatten() {
         entry.patterns.iter().for_each(|pattern| tagless(&pattern.value, pattern.span, decoder));
     }
@@ -26,6 +30,7 @@ pub(super) fn lint(
     let granted = grants.clone().flat_map(|grant| grant.images.iter().flatten());
     for Spanned { value, span } in limits.chain(granted) {
         tagless(&value.0, *span, decoder);
+        open_registry(&value.0, *span, decoder);
     }
     grants.for_each(|grant| judge_grant(grant, today, decoder));
 }
@@ -40,12 +45,23 @@ fn unused(name: &Spanned<PolicyName>, policy: &Policy, decoder: &mut Decoder) {
 }
 
 /// A pattern without a tag is completed as an image's name would be.
-fn tagless(pattern: &PatternText, span: super::Span, decoder: &mut Decoder) {
+fn tagless(pattern: &PatternText, span: Span, decoder: &mut Decoder) {
     let PatternText { written, pattern } = pattern;
     if pattern.as_str().ends_with(":latest") && !written.ends_with(":latest") {
         decoder
             .warning(span, format!("`{written}` has no tag, so it matches only `:latest`"))
             .hint(format!("write `{written}:*` for every tag"));
+    }
+}
+
+/// A pattern whose registry is not wholly said: `registry.corp*/…` is also for
+/// `registry.corp.example.net/…`.
+fn open_registry(pattern: &PatternText, span: Span, decoder: &mut Decoder) {
+    let PatternText { written, pattern } = pattern;
+    if pattern.as_str().split('/').next().is_some_and(|registry| registry.contains('*')) {
+        decoder
+            .warning(span, format!("`{written}` leaves open which registry it means"))
+            .hint("write the registry's name without `*`, up to its `/`");
     }
 }
 

@@ -6,9 +6,9 @@ use schemars::{JsonSchema, Schema};
 use super::decode::{Decoder, Spanned, object, words};
 use super::names::{
     Aliases, ApiVersion, ContainerName, GrantPattern, KnownImagesKind, PatternText, PolicyKind,
-    PolicyName,
+    PolicyName, Unread,
 };
-use super::tree::Node;
+use super::tree::{Node, Span, Value};
 use super::values::{Day, Days};
 use super::{Capability, GroupId, NamespacePattern, WritablePath};
 use crate::image::{EntryFsGroup, EntryUser};
@@ -16,7 +16,7 @@ use crate::rules::{self, RuleName, RuleScope};
 
 object! {
     /// A hardening policy: an action (and values) for each rule, for some namespaces.
-    #[schemars(title = "HardeningPolicy")]
+    #[schemars(rename = "HardeningPolicy")]
     #[expect(dead_code, reason = "`apiVersion` and `kind` say all they have to say by being right")]
     pub(crate) struct Manifest as "key" {
         /// Always `ironhull.dev/v1alpha1`.
@@ -32,9 +32,14 @@ object! {
 
 object! {
     /// What a policy is called.
+    #[expect(dead_code, reason = "labels and annotations are not read")]
     pub(crate) struct Metadata as "key" {
         /// The policy's name, unique among all that are loaded.
         name: Spanned<PolicyName> = "name",
+        /// Allowed, because tools add them, and not read.
+        labels: Option<Unread> = "labels",
+        /// Allowed, because tools add them, and not read.
+        annotations: Option<Unread> = "annotations",
     }
 }
 
@@ -130,7 +135,6 @@ object! {
 
 object! {
     /// A list of known images, which takes the place of ironhull's own.
-    #[schemars(title = "KnownImages")]
     #[expect(dead_code, reason = "`apiVersion` and `kind` say all they have to say by being right")]
     pub(crate) struct KnownImages as "key" {
         /// Always `ironhull.dev/v1alpha1`.
@@ -180,22 +184,20 @@ impl Grant {
         not_empty(node, "containers", "leave `containers` out to mean every container", decoder);
         not_empty(node, "images", "leave `images` out to mean every image", decoder);
         not_empty(node, "rules", "name the rules it exempts from", decoder);
-        if self.reason.value.trim().is_empty() {
+        if self.reason.span != Span::default() && self.reason.value.trim().is_empty() {
             decoder
                 .error(self.reason.span, "`reason` is empty")
                 .hint("say why, for whoever reads this in a year");
         }
-        let narrow = ["containers", "images"].into_iter().find(|key| node.get(key).is_some());
+        let narrow = ["containers", "images"].into_iter().any(|key| node.get(key).is_some());
         for rule in &self.rules {
-            if let Some(key) = narrow
-                && rule.value.scope() == RuleScope::Pod
-            {
+            if narrow && rule.value.scope() == RuleScope::Pod {
                 decoder
                     .error(
                         rule.span,
                         format!("`{}` acts on the whole pod, not on some containers", rule.value),
                     )
-                    .hint(format!("grant it in an entry of its own, without `{key}`"));
+                    .hint("grant it in an entry without `containers` and `images`");
             }
         }
     }
@@ -204,7 +206,7 @@ impl Grant {
 /// Reports a list that is there and empty, where that could be taken for "every".
 fn not_empty(node: &Node<'_>, key: &str, hint: &str, decoder: &mut Decoder) {
     if let Some(list) = node.get(key)
-        && let super::tree::Value::List(items) = &list.value
+        && let Value::List(items) = &list.value
         && items.is_empty()
     {
         decoder.error(list.span, format!("`{key}` is empty")).hint(hint);

@@ -13,6 +13,18 @@ pub(super) const API_VERSION: &str = "ironhull.dev/v1alpha1";
 /// a label may be called.
 pub(super) const LONGEST_LABEL: usize = 63;
 
+/// Something that is allowed and not read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unread;
+
+impl Decode for Unread {
+    fn decode(_: &Node<'_>, _: &mut Decoder) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+inline_schema!(Unread, { "type": "object" });
+
 /// `apiVersion`, which has one value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ApiVersion;
@@ -25,6 +37,10 @@ impl Decode for ApiVersion {
                 .error(node.span, format!("unknown apiVersion {}", quoted(text)))
                 .hint(format!("write `{API_VERSION}`"));
         }
+        Some(Self)
+    }
+
+    fn stand_in() -> Option<Self> {
         Some(Self)
     }
 }
@@ -47,6 +63,10 @@ impl Decode for PolicyName {
             return None;
         }
         Some(Self(text.to_owned()))
+    }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self(String::new()))
     }
 }
 
@@ -100,7 +120,7 @@ fn namespace_pattern(text: &str) -> Result<NamespacePattern, &'static str> {
 }
 
 /// Whether `text` is a DNS label, what a namespace and a container may be called.
-pub(super) fn is_label(text: &str) -> bool {
+pub(crate) fn is_label(text: &str) -> bool {
     text.len() <= LONGEST_LABEL && is_label_of_any_length(text)
 }
 
@@ -154,6 +174,15 @@ impl Decode for PatternText {
             decoder.error(node.span, format!("{} can match no image", quoted(text)));
             return None;
         }
+        // Where there is a tag the digest of an image is ignored: such a pattern would
+        // match nothing, and without its digest more than its author meant.
+        let tagged = |name: &str| name.rsplit('/').next().is_some_and(|last| last.contains(':'));
+        if text.split_once('@').is_some_and(|(name, _)| tagged(name)) {
+            decoder.error(node.span, format!("{} has both a tag and a digest", quoted(text))).hint(
+                "the digest of an image is ignored where there is a tag; name one of the two",
+            );
+            return None;
+        }
         Some(Self { written: text.to_owned(), pattern: ImagePattern::new(text) })
     }
 }
@@ -200,9 +229,9 @@ impl Decode for Aliases {
             let Spanned { value, span } = Spanned::<String>::decode(node, decoder)?;
             // Without it `registry.corp` would also stand for `registry.corporate.example`.
             if !value.ends_with('/') || value.starts_with('/') || value.contains('*') {
-                decoder
-                    .error(span, format!("{} is not a registry's prefix", quoted(&value)))
-                    .hint("it ends with `/`, for example `registry.corp/dockerhub/`");
+                decoder.error(span, format!("{} is not a registry's prefix", quoted(&value))).hint(
+                    "it ends with `/` and has no `*`, for example `registry.corp/dockerhub/`",
+                );
                 return None;
             }
             Some(value)
@@ -256,6 +285,10 @@ impl Decode for PolicyKind {
     fn decode(_: &Node<'_>, _: &mut Decoder) -> Option<Self> {
         Some(Self)
     }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self)
+    }
 }
 
 inline_schema!(PolicyKind, { "const": "HardeningPolicy" });
@@ -266,6 +299,10 @@ pub(crate) struct KnownImagesKind;
 
 impl Decode for KnownImagesKind {
     fn decode(_: &Node<'_>, _: &mut Decoder) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn stand_in() -> Option<Self> {
         Some(Self)
     }
 }

@@ -73,9 +73,19 @@ pub fn embedded_restricted() -> Policy {
     RESTRICTED.clone()
 }
 
+/// The files that are compiled in.
+pub fn embedded_files() -> Vec<Source> {
+    let source = |(name, text): (&str, &str)| Source { name: name.into(), text: text.into() };
+    vec![source(IMAGES_FILE), source(RESTRICTED_FILE)]
+}
+
+const RESTRICTED_FILE: (&str, &str) =
+    ("policies/restricted.yaml", include_str!("../../policies/restricted.yaml"));
+const IMAGES_FILE: (&str, &str) =
+    ("policies/images.yaml", include_str!("../../policies/images.yaml"));
+
 static RESTRICTED: LazyLock<Policy> = LazyLock::new(|| {
-    let text = include_str!("../../policies/restricted.yaml");
-    let mut file = File::parse("policies/restricted.yaml", text);
+    let mut file = File::parse(RESTRICTED_FILE.0, RESTRICTED_FILE.1);
     let manifest = file.manifests.pop();
     let mut builder =
         Builder { base: None, known: &KNOWN, today: None, decoder: &mut file.decoder };
@@ -84,8 +94,7 @@ static RESTRICTED: LazyLock<Policy> = LazyLock::new(|| {
 });
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    let text = include_str!("../../policies/images.yaml");
-    let mut file = File::parse("policies/images.yaml", text);
+    let mut file = File::parse(IMAGES_FILE.0, IMAGES_FILE.1);
     embedded(file.known.pop().map(|(_, known)| Known::new(&known)), &file.decoder)
 });
 

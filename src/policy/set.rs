@@ -202,7 +202,7 @@ impl Conflicts<'_> {
         let pattern = patterns.position(|pattern| pattern.to_string() == name).unwrap_or_default();
         let hint = "a namespace has one policy; remove it from one of the two";
         self.patterns((first, pattern), second, |other| {
-            (format!("`{name}` is claimed by the policy `{other}` too"), hint)
+            (format!("the namespace `{name}` is claimed by the policy `{other}` too"), hint)
         });
     }
 

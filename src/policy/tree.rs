@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use serde_saphyr::granit_parser::{
-    self as granit, Event, Marker, Parser, ScalarStyle, ScanError, StrInput, StructureStyle,
+    self as granit, ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, StrInput,
+    StructureStyle,
 };
 
 use super::decode::Decoder;
@@ -62,7 +63,7 @@ pub(crate) fn documents<'s>(text: &'s str, decoder: &mut Decoder) -> Vec<Node<'s
     let options = granit::options! { emit_comments: false, emit_unresolved_aliases: true };
     let parser = Parser::new_from_str_with_options(text, options);
     let mut builder =
-        Builder { text, parser, decoder, anchors: HashMap::new(), aliased: MOST_ALIASED };
+        Builder { text, parser, decoder, anchors: HashMap::new(), aliased: Some(MOST_ALIASED) };
     let mut documents = Vec::new();
     loop {
         match builder.document() {
@@ -167,6 +168,9 @@ impl<'s> Node<'s> {
     }
 }
 
+/// What some editors put before the text of a file.
+const BOM: char = '\u{feff}';
+
 enum Step<'s> {
     Document(Node<'s>),
     Other,
@@ -178,7 +182,8 @@ struct Builder<'s, 'd> {
     parser: Parser<'s, StrInput<'s>>,
     decoder: &'d mut Decoder,
     anchors: HashMap<usize, Node<'s>>,
-    aliased: usize,
+    /// How many nodes aliases may still stand for; nothing once there were too many.
+    aliased: Option<usize>,
 }
 
 impl<'s> Builder<'s, '_> {
@@ -276,15 +281,16 @@ impl<'s> Builder<'s, '_> {
             self.decoder.error(span, "an alias within what it stands for");
             return Node { span, value: Value::Broken };
         };
-        let size = node.size(self.aliased);
-        if let Some(left) = self.aliased.checked_sub(size) {
+        let left = self.aliased.and_then(|left| left.checked_sub(node.size(left)));
+        if left.is_some() {
             self.aliased = left;
             return node.clone();
         }
-        self.aliased = 0;
-        self.decoder
-            .error(span, format!("the aliases stand for more than {MOST_ALIASED} values"))
-            .hint("write the values out");
+        if self.aliased.take().is_some() {
+            self.decoder
+                .error(span, format!("the aliases stand for more than {MOST_ALIASED} values"))
+                .hint("write the values out");
+        }
         Node { span, value: Value::Broken }
     }
 
@@ -321,18 +327,25 @@ impl<'s> Builder<'s, '_> {
         let rest = self.text.get(span.start..).unwrap_or_default();
         span.end += rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
         let found = self.decoder.error(span, format!("not valid YAML: {}", error.info()));
-        if rest.starts_with('\t') {
-            found.hint("indent with spaces; YAML allows no tabs there");
+        if matches!(
+            error.kind(),
+            ErrorKind::TabInBlockIndentation
+                | ErrorKind::TabInIndentation
+                | ErrorKind::TabNotAllowed
+        ) {
+            found.hint("indent with spaces");
         }
     }
 
     fn span(&self, start: Marker, end: Marker) -> Span {
         let first = self.byte(start);
+        // No editor counts a byte-order mark as a column.
+        let bom = usize::from(start.line() <= 1 && start.col() > 0 && self.text.starts_with(BOM));
         Span {
             start: first,
             end: self.byte(end).max(first),
             line: start.line().max(1),
-            column: start.col() + 1,
+            column: start.col() + 1 - bom,
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::decode::{Decode, Decoder, inline_schema};
 use super::diagnostic::{listed, quoted};
 use super::tree::Node;
-use super::{Capability, GroupId, MAX_ID, NonRootId, Quantity, WritablePath};
+use super::{Capability, GroupId, MAX_ID, NonRootId, Quantity, WritablePath, WritablePathError};
 use crate::image::{EntryFsGroup, EntryUser};
 use crate::rules::{Action, RuleName, RuleSet};
 
@@ -209,7 +209,12 @@ impl Decode for WritablePath {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let text = decoder.string(node, "a path")?;
         Self::new(text)
-            .map_err(|why| decoder.error(node.span, format!("{} {why}", quoted(text))))
+            .map_err(|why| {
+                let error = decoder.error(node.span, format!("{} {why}", quoted(text)));
+                if why == WritablePathError::NotAbsolute {
+                    error.hint("begin it with `/`");
+                }
+            })
             .ok()
     }
 }
@@ -268,8 +273,10 @@ pub(crate) struct Day(pub(crate) Date);
 
 impl Decode for Day {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        // Kustomize writes a date that stands without quotes with a time.
+        let text = node.text().map(|text| text.strip_suffix("T00:00:00Z").unwrap_or(text));
         // jiff reads more forms of a date than people expect, `20270630` for one.
-        let text = node.text().filter(|text| text.len() == "YYYY-MM-DD".len());
+        let text = text.filter(|text| text.len() == "YYYY-MM-DD".len());
         let day = text.and_then(|text| text.parse().ok());
         if day.is_none()
             && let Some(error) = decoder.expected(node, "a date")

@@ -1,9 +1,10 @@
 //! # `capabilities`
 //!
 //! ## What it does
-//! Appends exactly `ALL` to `drop` (Pod Security compares that string; `all` is not
-//! enough). Adds outside the policy's `allowedAdd` stay under `fill`, with a warning, and
-//! are removed under `enforce`. Only plain upper-case names count: runtimes put `CAP_`
+//! Drops all capabilities, and judges what is added. `ALL` is appended to `drop` exactly
+//! so: Pod Security compares that string, and `all` is not enough. Adds outside the
+//! policy's `allowedAdd` stay under `fill`, with a warning, and are removed under
+//! `enforce`. Only plain upper-case names count: runtimes put `CAP_`
 //! before every name, so `CAP_CHOWN` grants nothing; under `enforce` such a form is
 //! rewritten to the plain one where that is allowed, and removed where not.
 //!
@@ -15,7 +16,7 @@
 //! - `rootKeeps`, where it may run as root (by an exemption, a kept explicit root, or in a
 //!   user namespace): what chown, gosu, su-exec and the entrypoints of databases need;
 //!
-//! all of it less what its author drops by name.
+//! all of it less what its author drops, by name or as `all`.
 //!
 //! ## Why
 //! The default set lets a process forge packets, change any file's owner and make device
@@ -194,18 +195,22 @@ impl<'p> Judgement<'p> {
     /// What a container gets back whose ALL ironhull drops.
     fn given_back(&self) -> impl Iterator<Item = &'p str> {
         let settings = self.settings;
+        let dropped = &self.container.security_context.capabilities.drop;
+        // Runtimes read `all` as ALL: its author has dropped everything already.
+        let nothing_left = dropped.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
         let binds = self.container.privileged_port().is_some()
             && settings.allowed_add.iter().any(|name| name.as_str() == NET_BIND_SERVICE);
         let entry = self.entry.map(|entry| entry.add_capabilities.as_slice()).unwrap_or_default();
         let root = if self.may_run_as_root { settings.root_keeps.as_slice() } else { &[] };
-        let dropped = &self.container.security_context.capabilities.drop;
         let named = entry.iter().chain(root).map(Capability::as_str);
         binds
             .then_some(NET_BIND_SERVICE)
             .into_iter()
             .chain(named)
             // An author's drop of one capability beats an add of it anyway.
-            .filter(|name| !dropped.iter().any(|drop| plain(drop) == *name))
+            .filter(move |name| {
+                !nothing_left && !dropped.iter().any(|drop| plain(drop) == *name)
+            })
     }
 }
 

@@ -1,9 +1,10 @@
 //! # `fsGroup`
 //!
 //! ## What it does
-//! Gives the pod an `fsGroup` exactly where ironhull sets or replaces the uid of at least
-//! one app or sidecar container, with `fsGroupChangePolicy: OnRootMismatch` beside it. The
-//! gid is that of the container's image entry, else the rule's `value`.
+//! Gives the pod an `fsGroup`, so that a uid that ironhull sets can use the pod's volumes.
+//! It does so exactly where ironhull sets or replaces the uid of at least one app or
+//! sidecar container, with `fsGroupChangePolicy: OnRootMismatch` beside it. The gid is that
+//! of the container's image entry, else the rule's `value`.
 //!
 //! ## Why
 //! The new uid must be able to write to the pod's volumes and to read files of Secret,
@@ -19,8 +20,9 @@
 //! - the pod has an fsGroup, whatever it is;
 //! - ironhull sets no uid;
 //! - the image's entry says `fsGroup: none`;
-//! - a container that stays root or keeps its own uid mounts a file that others may not
-//!   read (`narrowMode`): its key would become readable by the group.
+//! - the containers that could have needed it are exempt from `runAsNonRoot` (`exempt`);
+//! - files that others may not read are mounted, and by containers alone that stay root or
+//!   keep their own uid (`narrowMode`): their keys would become readable by the group.
 //!
 //! ## Exempting
 //! `exempt.ironhull.dev/fsGroup`, for the whole pod.
@@ -29,7 +31,7 @@
 //! `k8s.io/kubernetes/pkg/volume/volume_linux.go` (`SetVolumeOwnership`); KEP-695 for
 //! `fsGroupChangePolicy`.
 
-use crate::pass::Pass;
+use crate::pass::{Examined, Pass};
 use crate::image::EntryFsGroup;
 use crate::outcome::{Finding, Level, Note, Remark, RuleResult, Skip, Subject, Value};
 use crate::pod::{Container, ContainerKind, Pod, Volume};
@@ -68,7 +70,7 @@ impl ChangePolicy {
     }
 }
 
-words! { ChangePolicy as "fsGroupChangePolicy" { OnRootMismatch = "OnRootMismatch", Always = "Always", } }
+words! { ChangePolicy as "changePolicy" { OnRootMismatch = "OnRootMismatch", Always = "Always", } }
 
 /// The rule.
 pub struct FsGroup;
@@ -91,6 +93,7 @@ impl Rule for FsGroup {
             finding(RuleResult::Compliant).was(own.map(Value::Id))
         } else {
             match wanted(pass, settings.value) {
+                Err(Note::NotNeeded) if all_exempt(pass) => finding(RuleResult::Skipped(Skip::Exempt)),
                 Err(note) => finding(RuleResult::Compliant).note(Some(note)),
                 Ok(gid) => match narrow_file(pass) {
                     Some(note) => finding(RuleResult::Skipped(Skip::NarrowMode)).note(Some(note)),
@@ -132,15 +135,27 @@ fn wanted<'p>(pass: &Pass<'p>, value: GroupId) -> Result<i64, Note<'p>> {
     group.ok_or(Note::NotNeeded)
 }
 
-/// A file that only its owner may read, mounted by a container whose user stays.
+/// A file that only its owner may read, where nobody who mounts such a file gets its uid
+/// from ironhull: its mode would be widened for nobody's good.
 fn narrow_file<'p>(pass: &Pass<'p>) -> Option<Note<'p>> {
     const OTHERS_READ: i64 = 0o004;
-    pass.containers.iter().filter(|container| !container.user.sets_uid()).find_map(|container| {
-        let container = container.placed.container;
+    let mut stays = None;
+    for examined in &pass.containers {
+        let container = examined.placed.container;
         let narrow = |volume: &&Volume<'_>| volume.file_modes().any(|mode| mode & OTHERS_READ == 0);
-        let volume = mounted(pass.pod, container).find(narrow)?;
-        Some(Note::NarrowFile { container: &container.name, volume: &volume.name })
-    })
+        let Some(volume) = mounted(pass.pod, container).find(narrow) else { continue };
+        if examined.user.sets_uid() {
+            return None;
+        }
+        stays = stays.or(Some(Note::NarrowFile { container: &container.name, volume: &volume.name }));
+    }
+    stays
+}
+
+/// Whether an exemption is why no container's uid is set.
+fn all_exempt(pass: &Pass<'_>) -> bool {
+    let exempt = |examined: &Examined<'_>| examined.user.uid.result == RuleResult::Exempt;
+    pass.containers.iter().any(|c| c.placed.kind != ContainerKind::Init && exempt(c))
 }
 
 /// Says which scripts the new user cannot execute.

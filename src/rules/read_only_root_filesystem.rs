@@ -1,9 +1,10 @@
 //! # `readOnlyRootFilesystem`
 //!
 //! ## What it does
-//! Sets `readOnlyRootFilesystem: true`, and whenever the root file system is read-only, by
-//! ironhull or by the author, gives every path of `writablePaths` that no mount covers an
-//! emptyDir of its own in that container. The list is the rule's, or that of the image's
+//! Makes the root file system read-only, with an emptyDir at `/tmp` and wherever else the
+//! policy says. Whenever the root file system is read-only, by ironhull or by the author,
+//! every path of `writablePaths` that no mount covers gets an emptyDir of its own in that
+//! container. The list is the rule's, or that of the image's
 //! entry instead, and the workload may ask for more with the annotation
 //! `ironhull.dev/writable-paths` (or `NAME.ironhull.dev/writable-paths`).
 //!
@@ -174,10 +175,9 @@ impl<'p> Paths<'p> {
         let covers = |ours: &Cow<'p, str>| {
             path.strip_prefix(&**ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        if self.missing.iter().any(covers) {
-            return;
-        }
+        // A mount that covers it lies deeper than an emptyDir of ours above it.
         match examined.placed.container.covering_mount(&path) {
+            None if self.missing.iter().any(covers) => {}
             None => self.missing.push(path),
             Some((mount, _)) if !mount.is_read_only(pass.pod) => {}
             Some((_, true)) => {

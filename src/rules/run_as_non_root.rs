@@ -23,6 +23,8 @@
 //! - the container is privileged (`privileged`);
 //! - the pod has a user namespace of its own (`hostUsers: false`) and says root: that root
 //!   is none on the node (`userNamespace`);
+//! - a weak pod-level value is inherited by a container that is exempt (`exempt`): it stays,
+//!   and the others get their own;
 //! - it is `false` beside a uid above 0 under `fill`: the container is not root in fact;
 //! - the pod is for Windows and does not say so in `spec.os.name`, or is a HostProcess pod
 //!   (`windows`).

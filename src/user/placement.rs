@@ -5,7 +5,7 @@
 //! pod-level `runAsNonRoot: true` as its author's.
 
 use super::{Candidate, Choice, Decision};
-use crate::outcome::{Note, RuleResult};
+use crate::outcome::{Note, RuleResult, Skip};
 use crate::pod::{Pod, PodSecurityContext};
 use crate::policy::Policy;
 use crate::rules::Action;
@@ -95,9 +95,9 @@ fn weak_values<'p>(
     if context.run_as_user == Some(0) && placement.uid.is_none() {
         let heir = pairs()
             .filter(|(c, _)| c.placed.container.security_context.run_as_user.is_none())
-            .map(|(c, d)| (&*c.placed.container.name, d.takes_pod_level, d.uid.set.is_some()))
+            .map(|(candidate, decision)| Heir::of(candidate, decision, decision.uid.set.is_some()))
             .collect::<Vec<_>>();
-        placement.uid = weak(root_action, &heir, rules.run_as_user.value.get());
+        placement.uid = weak(root_action, &heir, rules.run_as_user.value.get(), None);
     }
     if context.run_as_non_root == Some(false) && placement.non_root.is_none() {
         // The same word as for the user: beside a uid it is runAsNonRoot's alone.
@@ -108,22 +108,54 @@ fn weak_values<'p>(
         };
         let heir = pairs()
             .filter(|(c, _)| c.placed.container.security_context.run_as_non_root.is_none())
-            .map(|(c, d)| (&*c.placed.container.name, d.takes_pod_level, d.non_root.set.is_some()))
+            .map(|(candidate, decision)| {
+                Heir::of(candidate, decision, decision.non_root.set.is_some())
+            })
             .collect::<Vec<_>>();
-        placement.non_root = weak(action, &heir, true);
+        // Who inherits it speaks of it, unless nobody does.
+        let has_uid = context.run_as_user.is_some_and(|uid| uid > 0);
+        let silent = heir.is_empty() && !has_uid;
+        placement.non_root = weak(action, &heir, true, silent.then_some(Note::KeptRoot));
     }
 }
 
-/// What happens to one weak pod-level value. `heirs` are the containers without a value
-/// of their own: name, whether pod-level values may reach it, whether it gets its own.
-fn weak<'p, T>(action: Action, heirs: &[(&'p str, bool, bool)], value: T) -> Option<Choice<'p, T>> {
-    let kept = |note| Some(Choice { set: None, result: RuleResult::Kept, note });
+/// A container without a value of its own.
+struct Heir<'p> {
+    name: &'p str,
+    exempt: bool,
+    /// It inherits the pod level's value and has to.
+    needs_it: bool,
+}
+
+impl<'p> Heir<'p> {
+    fn of(candidate: &Candidate<'p>, decision: &Decision<'p>, gets_its_own: bool) -> Self {
+        Self {
+            name: &candidate.placed.container.name,
+            exempt: decision.non_root.result == RuleResult::Exempt,
+            needs_it: !decision.takes_pod_level && !gets_its_own,
+        }
+    }
+}
+
+/// What happens to one weak pod-level value; `kept` is what there is to say where it stays
+/// under `fill`.
+fn weak<'p, T>(
+    action: Action,
+    heirs: &[Heir<'p>],
+    value: T,
+    kept: Option<Note<'p>>,
+) -> Option<Choice<'p, T>> {
+    let stays = |result, note| Some(Choice { set: None, result, note });
     match action {
         Action::Off => None,
-        Action::Warn => kept(Some(Note::OnlyWarns)),
-        Action::Fill => kept(None),
-        Action::Enforce => match heirs.iter().find(|(_, takes, gets)| !takes && !gets) {
-            Some((name, ..)) => kept(Some(Note::InheritedBy(name))),
+        Action::Warn => stays(RuleResult::Kept, Some(Note::OnlyWarns)),
+        Action::Fill => stays(RuleResult::Kept, kept),
+        Action::Enforce => match heirs.iter().find(|heir| heir.needs_it) {
+            Some(heir) => {
+                let exempt = RuleResult::Skipped(Skip::Exempt);
+                let result = if heir.exempt { exempt } else { RuleResult::Kept };
+                stays(result, Some(Note::InheritedBy(heir.name)))
+            }
             None => Some(Choice { set: Some(value), result: RuleResult::Replaced, note: None }),
         },
     }

@@ -1,6 +1,6 @@
 //! A unified diff, as `patch -p1` and `git apply` take it.
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::path::Path;
 
 use clap::builder::styling::{AnsiColor, Style};
@@ -26,9 +26,8 @@ pub(super) fn diff(hardened: &[Hardened]) -> String {
     text
 }
 
-/// Writes it, coloured on a terminal.
-pub(super) fn write(text: &str) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
+/// Writes it, coloured.
+pub(super) fn write(text: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut head = true;
     for line in text.split_inclusive('\n') {
         head = line.starts_with("--- ") || (head && line.starts_with("+++ "));
@@ -41,7 +40,7 @@ pub(super) fn write(text: &str) -> io::Result<()> {
         };
         write!(out, "{style}{line}{style:#}")?;
     }
-    out.flush()
+    Ok(())
 }
 
 /// The name as it is seen from the current directory, without `./`.

@@ -159,7 +159,11 @@ impl<'t> Decoder<'t> {
         };
         match self.tree.node(target).kind {
             Kind::Scalar { .. } => self.scalar(target)?.into_key().ok_or_else(|| {
-                self.error(id, "null or so large a number cannot be a key".to_owned())
+                let name = match &self.tree.node(target).kind {
+                    Kind::Scalar { text, .. } => text.as_str(),
+                    _ => "",
+                };
+                self.error(id, format!("`{name}` cannot be a key"))
             }),
             _ => Err(self.error(id, "a map or a list cannot be a key".to_owned())),
         }

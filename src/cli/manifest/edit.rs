@@ -1,8 +1,25 @@
-//! A patch applied to a document's text.
+//! A patch applied to a document's text, so that comments, order, quotes, blank lines
+//! and everything else that does not change stay as they were.
+//!
+//! Every operation becomes splices of the text at the place where its node stands
+//! ([`sketch`], [`block`], [`flow`]). None of them is trusted: the new text is read again,
+//! and must mean exactly what the patch makes of the value. First all operations are
+//! tried together; where that fails, one after the other; and where the place of one
+//! cannot be edited, what encloses it is written anew, the smallest such thing first.
 
+mod aliases;
+mod block;
+mod flow;
+mod sketch;
+
+use std::ops::Range;
+
+use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 use serde_json::Value;
 
+use super::tree::Tree;
 use super::{Document, Source, Syntax, emit, value_of};
+use sketch::Sketch;
 
 /// A document after a patch.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,9 +28,26 @@ pub struct Edited {
     pub text: String,
     /// What Kubernetes makes of it.
     pub value: Value,
-    /// The JSON Pointer of what had to be written anew, comments lost, because there was
-    /// no safe place to edit.
-    pub rewritten: Option<String>,
+    /// What could not be edited where it stands, as JSON Pointers: it was written anew,
+    /// without its comments, or where an alias stood.
+    pub rewritten: Vec<String>,
+}
+
+/// One replacement in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Splice {
+    at: Range<usize>,
+    text: String,
+    /// Of insertions at one place the deeper comes first, and of two in one column
+    /// the list's item before the map's member.
+    column: usize,
+    item: bool,
+}
+
+impl Splice {
+    fn replace(at: Range<usize>, text: String) -> Self {
+        Self { at, text, column: 0, item: false }
+    }
 }
 
 impl Source {
@@ -28,13 +62,137 @@ impl Source {
         let mut value = document.value.clone();
         json_patch::patch(&mut value, &operations)
             .map_err(|error| format!("the patch does not apply: {error}"))?;
-        let text = match document.syntax {
-            Syntax::Json => format!("{value:#}\n"),
-            Syntax::Yaml => emit::document(&value),
-        };
-        if value_of(&text, document.syntax).as_ref() != Some(&value) {
-            return Err("the hardened document cannot be written".to_owned());
+        let draft = Draft { text: self.text_of(document).to_owned(), syntax: document.syntax };
+        if let Some(text) = draft.all_at_once(&operations, &value) {
+            return Ok(Edited { text, value, rewritten: Vec::new() });
         }
-        Ok(Edited { text, value, rewritten: Some(String::new()) })
+        let (draft, rewritten) = draft.one_by_one(&operations, document.value.clone());
+        if draft.means(&value) {
+            return Ok(Edited { text: draft.text, value, rewritten });
+        }
+        Err("the hardened document cannot be written in a way that reads back".to_owned())
     }
 }
+
+/// A document's text on its way through the operations.
+struct Draft {
+    text: String,
+    syntax: Syntax,
+}
+
+impl Draft {
+    /// Whether the text reads back as this value.
+    fn means(&self, value: &Value) -> bool {
+        value_of(&self.text, self.syntax).as_ref() == Some(value)
+    }
+
+    /// The text with the splices, if it then means `value`.
+    fn spliced(&self, splices: Vec<Splice>, value: &Value) -> Option<Self> {
+        let text = splice(&self.text, splices)?;
+        let draft = Self { text, syntax: self.syntax };
+        draft.means(value).then_some(draft)
+    }
+
+    fn all_at_once(&self, operations: &[PatchOperation], value: &Value) -> Option<String> {
+        let tree = Tree::parse(&self.text).ok()?;
+        let sketch = Sketch::new(&self.text, &tree, self.syntax)?;
+        let mut splices: Vec<Splice> = Vec::new();
+        for operation in operations {
+            let (path, new) = path_and_value(operation)?;
+            for splice in sketch.splices(path, new, value)? {
+                // Where two pods share an anchor, both change, in one place.
+                if !splices.contains(&splice) {
+                    splices.push(splice);
+                }
+            }
+        }
+        self.spliced(splices, value).map(|draft| draft.text)
+    }
+
+    /// The text after each operation by itself, and what had to be written anew.
+    fn one_by_one(self, operations: &[PatchOperation], mut value: Value) -> (Self, Vec<String>) {
+        let mut rewritten = Vec::new();
+        let mut draft = self.without_shared_anchors(operations, &value, &mut rewritten);
+        for operation in operations {
+            let Some((path, new)) = path_and_value(operation) else { continue };
+            if json_patch::patch(&mut value, std::slice::from_ref(operation)).is_err() {
+                continue;
+            }
+            draft = match draft.step(path, new, &value) {
+                Some(next) => next,
+                None => draft.rewrite(path, &value, &mut rewritten),
+            };
+        }
+        (draft, rewritten)
+    }
+
+    fn step(&self, path: &str, new: &Value, value: &Value) -> Option<Self> {
+        let tree = Tree::parse(&self.text).ok()?;
+        let sketch = Sketch::new(&self.text, &tree, self.syntax)?;
+        self.spliced(sketch.splices(path, new, value)?, value)
+    }
+
+    /// Writes anew the smallest thing around `path` that can be.
+    fn rewrite(self, path: &str, value: &Value, rewritten: &mut Vec<String>) -> Self {
+        let mut place = path;
+        while let Some((parent, _)) = place.rsplit_once('/') {
+            place = parent;
+            let next = Tree::parse(&self.text).ok().and_then(|tree| {
+                let sketch = Sketch::new(&self.text, &tree, self.syntax)?;
+                self.spliced(sketch.rewrite(place, value.pointer(place)?)?, value)
+            });
+            if let Some(next) = next {
+                note(rewritten, place);
+                return next;
+            }
+        }
+        note(rewritten, "");
+        let text = match self.syntax {
+            Syntax::Json => format!("{value:#}\n"),
+            Syntax::Yaml if self.text.starts_with("---") => {
+                format!("---\n{}", emit::document(value))
+            }
+            Syntax::Yaml => emit::document(value),
+        };
+        Self { text, syntax: self.syntax }
+    }
+}
+
+fn note(rewritten: &mut Vec<String>, place: &str) {
+    if !rewritten.iter().any(|known| known == place) {
+        rewritten.push(place.to_owned());
+    }
+}
+
+/// An operation's path and value; the engine writes no others.
+fn path_and_value(operation: &PatchOperation) -> Option<(&str, &Value)> {
+    match operation {
+        PatchOperation::Add(AddOperation { path, value })
+        | PatchOperation::Replace(ReplaceOperation { path, value }) => Some((path.as_str(), value)),
+        _ => None,
+    }
+}
+
+/// Makes the splices, with the text's own line ends. None where two of them meet.
+fn splice(text: &str, mut splices: Vec<Splice>) -> Option<String> {
+    splices.sort_by_key(|splice| {
+        (splice.at.start, splice.at.end, std::cmp::Reverse((splice.column, splice.item)))
+    });
+    let carriage = text.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n"));
+    let mut new = String::with_capacity(text.len() + 256);
+    let mut from = 0;
+    for splice in &splices {
+        new.push_str(text.get(from..splice.at.start)?);
+        if carriage {
+            new.push_str(&splice.text.replace('\n', "\r\n"));
+        } else {
+            new.push_str(&splice.text);
+        }
+        from = splice.at.end;
+    }
+    new.push_str(text.get(from..)?);
+    Some(new)
+}
+
+#[cfg(test)]
+mod tests;

@@ -148,38 +148,42 @@ pub(super) fn flow(value: &Value, quotes: Quotes) -> String {
     }
 }
 
-/// A value over several lines, each member on its own: JSON and KYAML. The first line
-/// is not indented, the last is by `column`.
-pub(super) fn tall_flow(value: &Value, column: usize, step: usize, quotes: Quotes) -> String {
-    // KYAML puts a comma after the last one too, which JSON knows not.
-    let last = if quotes == Quotes::All { "" } else { "," };
-    let inner = column + step;
+/// A value over several lines, each member on its own: JSON and KYAML. The first line is
+/// not indented, the last is by `outer`, those between by one `step` more.
+pub(super) fn tall_flow(value: &Value, outer: &str, step: &str, quotes: Quotes) -> String {
+    let inner = format!("{outer}{step}");
     let tall = |open: char, parts: Vec<String>, close: char| {
-        let mut text = open.to_string();
-        for (index, part) in parts.iter().enumerate() {
-            if index > 0 {
-                text.push(',');
-            }
-            new_line(&mut text, inner);
-            text.push_str(part);
-        }
-        text.push_str(last);
-        new_line(&mut text, column);
-        text.push(close);
-        text
+        // KYAML puts a comma after the last one too, which JSON knows not.
+        let last = if quotes == Quotes::All { "" } else { "," };
+        format!("{open}\n{inner}{}{last}\n{outer}{close}", parts.join(&format!(",\n{inner}")))
     };
     match value {
+        // KYAML opens and closes a list of maps on the maps' own lines.
+        Value::Array(items)
+            if quotes != Quotes::All && items.iter().any(|item| !is_short_flow(item)) =>
+        {
+            let part = |item| tall_flow(item, outer, step, quotes);
+            format!("[{}]", items.iter().map(part).collect::<Vec<_>>().join(", "))
+        }
         Value::Array(items) if !items.is_empty() => {
-            let parts = items.iter().map(|item| tall_flow(item, inner, step, quotes)).collect();
+            let parts = items.iter().map(|item| tall_flow(item, &inner, step, quotes)).collect();
             tall('[', parts, ']')
         }
         Value::Object(map) if !map.is_empty() => {
             let part = |(key, value): (&String, &Value)| {
-                format!("{}: {}", word(key, quotes), tall_flow(value, inner, step, quotes))
+                format!("{}: {}", word(key, quotes), tall_flow(value, &inner, step, quotes))
             };
             tall('{', map.iter().map(part).collect(), '}')
         }
         other => flow(other, quotes),
+    }
+}
+
+/// Whether a value takes no line of its own in KYAML's lists.
+fn is_short_flow(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.is_empty(),
+        _ => true,
     }
 }
 

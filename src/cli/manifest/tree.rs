@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::ambiguity;
 use super::resolve::resolve;
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle, options};
 
@@ -12,9 +13,10 @@ pub(super) type NodeId = usize;
 /// A document's nodes.
 #[derive(Debug)]
 pub(super) struct Tree {
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     root: Option<NodeId>,
-    /// Where a second document begins, which Kubernetes never sees: after a `...`.
+    /// Where the text goes on after the document's end, a `...`: Kubernetes reads no
+    /// further.
     pub(super) unread: Option<usize>,
 }
 
@@ -175,8 +177,8 @@ impl Builder {
         let mut documents = 0;
         let mut unread = None;
         for event in Parser::new_from_str_with_options(text, options) {
-            // Kubernetes reads no further than the first document: what comes after is
-            // neither data nor an error.
+            // Kubernetes reads no further than the end of the first document: what comes
+            // after is neither data nor an error.
             let (event, span) = match event {
                 Ok(event) => event,
                 Err(_) if documents > 1 => break,
@@ -192,7 +194,11 @@ impl Builder {
             }
             self.take(event, &span)?;
         }
-        Ok(Tree { nodes: self.nodes, root: self.root, unread })
+        let tree = Tree { nodes: self.nodes, root: self.root, unread };
+        match ambiguity::find(&tree, text) {
+            Some(error) => Err(error),
+            None => Ok(tree),
+        }
     }
 
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), SyntaxError> {
@@ -221,8 +227,18 @@ impl Builder {
                 self.close(span);
                 return Ok(());
             }
-            Event::Anchor(id, _) => {
+            Event::Anchor(id, name) => {
                 let at = start_of(span);
+                // To YAML 1.1 the name ends at the first other character, and a value
+                // begins there.
+                if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+                    return Err(SyntaxError {
+                        message: format!(
+                            "the anchor `{name}` is not made of letters, digits, `-` and `_` alone"
+                        ),
+                        offset: at,
+                    });
+                }
                 if let Some(node) = self.anchors.get(&id).and_then(|&id| self.nodes.get_mut(id)) {
                     node.properties = Some(node.properties.map_or(at, |other| other.min(at)));
                     node.anchored = true;

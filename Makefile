@@ -1,0 +1,99 @@
+# What people and CI run. `make` alone says what there is.
+
+CARGO ?= cargo
+GO ?= go
+JUDGE := target/judge
+HELM_VERSION := v4.3.0
+HELM := target/tools/helm
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## ironhull at its main job, with no cluster at all
+	@$(CARGO) build --locked --bin ironhull
+	@$(CARGO) run --quiet --locked -- demo
+
+.PHONY: test
+test: judge-if-go helm-if-go ## every test that needs no cluster
+	$(CARGO) test --locked --all-targets
+	$(CARGO) test --locked --doc
+	$(CARGO) check --locked --lib --no-default-features
+
+.PHONY: lint
+lint: ## formatting and lints, warnings refused
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- --deny warnings
+	$(CARGO) clippy --locked --lib --no-default-features -- --deny warnings
+
+.PHONY: fmt
+fmt: ## formats the code
+	$(CARGO) fmt
+
+.PHONY: docs
+docs: helm-if-go ## regenerates what is generated: docs/, policies/schema.json, deploy/install.yaml, expected outputs
+	UPDATE_EXPECT=1 $(CARGO) test --locked --all-targets
+
+# A static binary, for an image with nothing else in it. With --target, the flags are for the binary
+# and not for what runs while it is built.
+STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
+.PHONY: release-static
+release-static: ## target/static/ironhull: what the image holds
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --target $(STATIC_TARGET)
+	mkdir -p target/static
+	cp target/$(STATIC_TARGET)/release/ironhull target/static/ironhull
+
+.PHONY: image
+image: ## ironhull's image from the Dockerfile, without a registry (needs buildah)
+	e2e/image
+
+.PHONY: cluster
+cluster: ## a cluster to test on: kind, or without a container engine a real node
+	e2e/cluster/cluster start
+
+.PHONY: cluster-down
+cluster-down: ## removes it
+	e2e/cluster/cluster stop
+
+.PHONY: e2e
+e2e: ## the end-to-end suite, on a cluster of its own (or E2E_KUBECONFIG's)
+	e2e/run
+
+.PHONY: kind-config-check
+kind-config-check: ## kind's own parser on kind-config.yaml
+	cd e2e/cluster && $(GO) vet ./... && $(GO) test -count=1 -run Kind -v .
+
+.PHONY: bench
+bench: ## the engine's and the handler's time
+	$(CARGO) bench --locked
+
+.PHONY: judge
+judge: ## Kubernetes' own Pod Security evaluator as a test tool (needs Go)
+	cd e2e/judge && $(GO) build -trimpath -o ../../$(JUDGE) .
+	cd e2e/judge && $(GO) vet ./... && $(GO) test ./...
+
+# Tests that need the judge say loudly that they were not run where Go is missing.
+.PHONY: judge-if-go
+judge-if-go:
+	@if command -v $(GO) >/dev/null; then $(MAKE) --no-print-directory judge; \
+	else echo "NOT RUN: the tests against Kubernetes' own evaluator need Go" >&2; fi
+
+$(HELM):
+	GOBIN=$(CURDIR)/target/tools $(GO) install helm.sh/helm/v4/cmd/helm@$(HELM_VERSION)
+
+.PHONY: helm-if-go
+helm-if-go:
+	@if command -v $(GO) >/dev/null; then $(MAKE) --no-print-directory $(HELM); \
+	else echo "NOT RUN: the chart's tests need helm, which is built with Go" >&2; fi
+
+# One set of values a way to have certificates, and one that sets nearly everything.
+CHART_VALUES := $(wildcard tests/chart/values/*.yaml)
+
+.PHONY: chart-lint
+chart-lint: $(HELM) ## the Helm chart: lint, schema, and a rendering for each certificate option
+	$(HELM) lint --strict --quiet deploy/chart
+	@set -e; for values in $(CHART_VALUES); do echo "$$values"; \
+	  $(HELM) lint --strict --quiet deploy/chart --values $$values; \
+	  $(HELM) template ironhull deploy/chart --namespace ironhull-system --values $$values >/dev/null; \
+	done

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"embed"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// testImage is an image made here, with no registry: localhost/NAME:local.
+type testImage struct {
+	name     string
+	about    string
+	packages []string // of Debian
+	without  []string // of what they depend on
+	config   imageConfig
+	users    []string // lines of /etc/passwd beside root's and nobody's
+	owned    []owned
+	files    map[string]string // path: content; executable if it begins with #!
+	links    map[string]string // path: target
+	caps     map[string]uint64 // path: file capabilities
+}
+
+// owned is a directory that is not root's, or has another mode.
+type owned struct {
+	path     string
+	mode     int64
+	uid, gid int
+}
+
+//go:embed images
+var imageFiles embed.FS
+
+const capNetBindService = 1 << 10
+
+var ports80 = map[string]struct{}{"80/tcp": {}}
+
+// None of the servers has a USER: as most images on the public registries, they
+// start as root and leave that to whoever runs them.
+var testImages = []testImage{
+	{
+		name:  "pause",
+		about: "sleeps; what a pod's sandbox runs",
+		// Root like the real one's is not: runs in every pod, so as nobody.
+		config: imageConfig{User: "65535:65535", Entrypoint: []string{"/bin/sleep", "infinity"}},
+	},
+	{
+		name:   "busybox",
+		about:  "a root image: busybox without a USER",
+		config: imageConfig{Cmd: []string{"sh"}},
+	},
+	{
+		name:   "busybox-named-user",
+		about:  "busybox, USER app",
+		config: imageConfig{User: "app", Cmd: []string{"sh"}},
+		users:  []string{"app:x:1234:1234:app:/home/app:/bin/sh"},
+		owned:  []owned{{"home/app", 0o755, 1234, 1234}},
+	},
+	{
+		name:   "busybox-numeric-user",
+		about:  "busybox, USER 1234:1234",
+		config: imageConfig{User: "1234:1234", Cmd: []string{"sh"}},
+	},
+	{
+		name:     "nginx",
+		about:    "nginx as root on port 80",
+		packages: []string{"nginx"},
+		without:  []string{"iproute2"},
+		config:   imageConfig{Cmd: []string{"nginx", "-g", "daemon off;"}, ExposedPorts: ports80, StopSignal: "SIGQUIT"},
+		owned:    []owned{{"var/log/nginx", 0o755, 33, 4}},
+		links: map[string]string{
+			"etc/nginx/sites-enabled/default": "/etc/nginx/sites-available/default",
+			"var/www/html":                    "/usr/share/nginx/html",
+			"var/log/nginx/access.log":        "/dev/stdout",
+			"var/log/nginx/error.log":         "/dev/stderr",
+		},
+	},
+	{
+		name:     "redis",
+		about:    "Redis, started as root, gives up root itself; data in /data",
+		packages: []string{"redis-server"},
+		config: imageConfig{
+			Entrypoint:   []string{"/usr/local/bin/docker-entrypoint.sh"},
+			Cmd:          []string{"redis-server", "--protected-mode", "no"},
+			WorkingDir:   "/data",
+			ExposedPorts: map[string]struct{}{"6379/tcp": {}},
+		},
+		users: []string{"redis:x:999:999:redis:/data:/bin/sh"},
+		owned: []owned{{"data", 0o755, 999, 999}},
+		files: map[string]string{"usr/local/bin/docker-entrypoint.sh": imageFile("redis-entrypoint.sh")},
+	},
+	{
+		name:     "postgresql",
+		about:    "PostgreSQL, started as root, makes its database and gives up root; data in /var/lib/postgresql/data",
+		packages: []string{"postgresql-15", "libnss-wrapper"},
+		// Just-in-time compilation, and Debian's own scripts.
+		without: []string{"libllvm14", "locales", "postgresql-common", "postgresql-client-common", "ssl-cert"},
+		config: imageConfig{
+			Entrypoint:   []string{"/usr/local/bin/docker-entrypoint.sh"},
+			Cmd:          []string{"postgres"},
+			Env:          []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin", "PGDATA=/var/lib/postgresql/data"},
+			ExposedPorts: map[string]struct{}{"5432/tcp": {}},
+			StopSignal:   "SIGINT",
+		},
+		users: []string{"postgres:x:999:999:postgres:/var/lib/postgresql:/bin/sh"},
+		owned: []owned{
+			{"var/lib/postgresql", 0o755, 999, 999},
+			// Anybody's, as in the image that everybody knows: it is meant to run under any user.
+			{"var/lib/postgresql/data", 0o1777, 999, 999},
+			{"run/postgresql", 0o3777, 999, 999},
+		},
+		files: map[string]string{"usr/local/bin/docker-entrypoint.sh": imageFile("postgresql-entrypoint.sh")},
+		links: map[string]string{"var/run": "/run"},
+	},
+	{
+		name:     "memcached",
+		about:    "memcached, started as root, gives up root itself",
+		packages: []string{"memcached"},
+		config: imageConfig{
+			Cmd:          []string{"memcached", "-u", "memcache"},
+			ExposedPorts: map[string]struct{}{"11211/tcp": {}},
+		},
+		users: []string{"memcache:x:999:999:memcache:/nonexistent:/bin/false"},
+	},
+	{
+		name:     "caddy",
+		about:    "caddy on port 80, its binary with the file capability cap_net_bind_service",
+		packages: []string{"caddy"},
+		without:  []string{"libnss3-tools"},
+		config: imageConfig{
+			Cmd:          []string{"caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"},
+			Env:          []string{defaultPath, "XDG_CONFIG_HOME=/config", "XDG_DATA_HOME=/data"},
+			WorkingDir:   "/srv",
+			ExposedPorts: ports80,
+		},
+		owned: []owned{{"config", 0o755, 0, 0}, {"data", 0o755, 0, 0}, {"srv", 0o755, 0, 0}},
+		caps:  map[string]uint64{"usr/bin/caddy": capNetBindService},
+	},
+}
+
+const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func imageFile(name string) string {
+	content, err := imageFiles.ReadFile("images/" + name)
+	if err != nil {
+		panic(err) // it is compiled in
+	}
+	return string(content)
+}
+
+// fill writes the image's files. busybox is in every image, behind the image's
+// own programs: tests look around in all of them.
+func (i testImage) fill(l *layer) error {
+	users := append([]string{
+		"root:x:0:0:root:/root:/bin/sh",
+		"www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin",
+		"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin",
+	}, i.users...)
+	var groups []string
+	for _, user := range users {
+		fields := strings.Split(user, ":")
+		groups = append(groups, fields[0]+":x:"+fields[3]+":")
+	}
+	l.file("etc/passwd", 0o644, lines(users))
+	l.file("etc/group", 0o644, lines(groups))
+	l.file("etc/nsswitch.conf", 0o644, lines([]string{"passwd: files", "group: files", "hosts: files dns"}))
+	l.directory("root", 0o700, 0, 0)
+	l.directory("tmp", 0o1777, 0, 0)
+	for _, directory := range i.owned {
+		l.directory(directory.path, directory.mode, directory.uid, directory.gid)
+	}
+	for _, path := range slices.Sorted(maps.Keys(i.links)) {
+		l.symlink(i.links[path], path)
+	}
+	for _, path := range slices.Sorted(maps.Keys(i.files)) {
+		content, mode := i.files[path], int64(0o644)
+		if strings.HasPrefix(content, "#!") {
+			mode = 0o755
+		}
+		l.file(path, mode, []byte(content))
+	}
+	if len(i.packages) > 0 {
+		if err := l.addPackages(i.packages, i.without); err != nil {
+			return err
+		}
+	}
+	return l.addBusybox()
+}
+
+func busyboxPath() string {
+	for _, path := range []string{"/usr/bin/busybox", "/bin/busybox"} {
+		if exists(path) {
+			return path
+		}
+	}
+	return "/bin/busybox"
+}
+
+func (l *layer) addBusybox() error {
+	content, err := os.ReadFile(busyboxPath())
+	if err != nil {
+		return err
+	}
+	applets, err := exec.Command(busyboxPath(), "--list").Output()
+	if err != nil {
+		return err
+	}
+	l.mergeUsr()
+	l.file("usr/bin/busybox", 0o755, content)
+	for applet := range strings.FieldsSeq(string(applets)) {
+		if !l.seen["usr/sbin/"+applet] {
+			l.symlink("/usr/bin/busybox", "usr/bin/"+applet)
+		}
+	}
+	return nil
+}
+
+func lines(all []string) []byte { return []byte(strings.Join(all, "\n") + "\n") }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// addPackages unpacks Debian packages and all they depend on into a layer. No
+// maintainer script is run: what those would have made, an image says itself.
+// `without` names packages to leave out, with what only they need.
+func (l *layer) addPackages(packages, without []string) error {
+	directory, err := os.MkdirTemp("", "packages-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(directory)
+	files, err := download(directory, packages, without)
+	if err != nil {
+		return err
+	}
+	l.mergeUsr()
+	for _, file := range files {
+		if err := l.addPackage(file); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(file), err)
+		}
+	}
+	return l.err
+}
+
+// forScripts are packages that servers depend on for their maintainer scripts
+// and init scripts alone.
+var forScripts = []string{
+	"adduser", "debconf", "dpkg", "init-system-helpers", "lsb-base", "passwd", "perl", "perl-base", "sysvinit-utils", "usrmerge",
+}
+
+// download lets apt resolve and verify, as if on a machine on which nothing but
+// these and `without` is installed.
+func download(directory string, packages, without []string) ([]string, error) {
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return nil, errors.New("images of Debian's packages need Debian's apt-get")
+	}
+	architecture, err := exec.Command("dpkg", "--print-architecture").Output()
+	if err != nil {
+		return nil, fmt.Errorf("dpkg --print-architecture: %w", err)
+	}
+	var status strings.Builder
+	for _, name := range slices.Concat(forScripts, without) {
+		fmt.Fprintf(&status, "Package: %s\nStatus: install ok installed\nArchitecture: %s\nMulti-Arch: allowed\n"+
+			"Version: 999:1\nMaintainer: nobody\nDescription: left out\n\n", name, strings.TrimSpace(string(architecture)))
+	}
+	statusFile := filepath.Join(directory, "status")
+	if err := os.WriteFile(statusFile, []byte(status.String()), 0o644); err != nil {
+		return nil, err
+	}
+	archives := filepath.Join(directory, "archives")
+	if err := os.MkdirAll(filepath.Join(archives, "partial"), 0o755); err != nil {
+		return nil, err
+	}
+	args := append([]string{
+		"--quiet=2", "--yes", "--download-only", "--no-install-recommends",
+		"--option=Dir::State::status=" + statusFile,
+		"--option=Dir::Cache::archives=" + archives,
+		// apt's own user may not be let into the directory.
+		"--option=APT::Sandbox::User=root",
+		"--option=Debug::NoLocking=1",
+		"install",
+	}, packages...)
+	if out, err := exec.Command("apt-get", args...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("apt-get install --download-only %v: %w: %s", packages, err, out)
+	}
+	files, err := filepath.Glob(filepath.Join(archives, "*.deb"))
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("apt-get downloaded nothing for %v", packages)
+	}
+	return files, err
+}
+
+// Nothing in a container reads these.
+var documentation = []string{
+	"usr/share/bug/", "usr/share/doc/", "usr/share/info/", "usr/share/lintian/", "usr/share/locale/", "usr/share/man/",
+	"usr/share/i18n/", "usr/share/doc-base/",
+}
+
+func (l *layer) addPackage(file string) error {
+	command := exec.Command("dpkg-deb", "--fsys-tarfile", file)
+	content, err := command.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := command.Start(); err != nil {
+		return err
+	}
+	reader := tar.NewReader(content)
+	for {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			_ = command.Process.Kill()
+			return errors.Join(err, command.Wait())
+		}
+		left := slices.ContainsFunc(documentation, func(prefix string) bool {
+			return strings.HasPrefix(clean(header.Name)+"/", prefix)
+		})
+		if !left {
+			l.write(header, reader)
+		}
+	}
+	// What follows a tar file's end has to be read as well, or dpkg-deb complains.
+	_, _ = io.Copy(io.Discard, content)
+	return errors.Join(l.err, command.Wait())
+}

@@ -1,0 +1,15 @@
+//go:build !linux
+
+package main
+
+import "errors"
+
+// Elsewhere than on Linux there is only kind.
+
+const superviseCommand = "supervise"
+
+func supervise([]string) error { return errors.New("this is Linux's") }
+
+func newNode(place) (cluster, error) {
+	return nil, errors.New("without a container engine (docker, podman or nerdctl that answers to `info`) this needs Linux")
+}

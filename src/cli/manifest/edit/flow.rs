@@ -1,0 +1,158 @@
+//! Splices in flow style: `{…}` and `[…]`, KYAML and JSON.
+
+use serde_json::Value;
+
+use super::super::emit::{self, Quotes};
+use super::super::tree::{Kind, NodeId};
+use super::Splice;
+use super::sketch::{Sketch, Slot};
+
+impl Sketch<'_> {
+    /// A new member after the last one of a flow mapping.
+    pub(super) fn flow_member(
+        &self,
+        mapping: NodeId,
+        last: Option<(NodeId, NodeId)>,
+        name: &str,
+        value: &Value,
+    ) -> Option<Vec<Splice>> {
+        let name = emit::word(name, self.quotes);
+        let colon = if self.compact { ":" } else { ": " };
+        let write = |indentation: Option<&str>| {
+            format!("{name}{colon}{}", self.flow_value(mapping, value, indentation))
+        };
+        let Some((key, last)) = last else {
+            // An empty one: what is between the braces may hold a comment.
+            let start = self.tree.node(mapping).range.start + 1;
+            return Some(vec![Splice::replace(start..start, write(None))]);
+        };
+        let end = self.end(last).max(self.tree.node(key).range.end);
+        self.after_last(mapping, self.tree.node(key).range.start, end, write)
+    }
+
+    /// A new item after the last one of a flow list.
+    pub(super) fn flow_item(
+        &self,
+        sequence: NodeId,
+        last: NodeId,
+        value: &Value,
+    ) -> Option<Vec<Splice>> {
+        let range = &self.tree.node(last).range;
+        self.after_last(sequence, range.start, range.end, |indentation| {
+            self.flow_value(sequence, value, indentation)
+        })
+    }
+
+    /// Puts something after the last entry, from `start` to `end`, of a flow
+    /// collection: on a line of its own where the entry begins one.
+    fn after_last(
+        &self,
+        collection: NodeId,
+        start: usize,
+        end: usize,
+        write: impl Fn(Option<&str>) -> String,
+    ) -> Option<Vec<Splice>> {
+        let own_line = self.text.get(self.line_start(start)..start)?.trim().is_empty();
+        if !own_line {
+            let comma = if self.compact { "," } else { ", " };
+            let lines = self.text.get(self.tree.node(collection).range.clone())?.contains('\n');
+            let text = write(lines.then(|| self.indentation(end)));
+            return Some(vec![Splice::replace(end..end, format!("{comma}{text}"))]);
+        }
+        let indentation = self.indentation(start);
+        let text = write(Some(indentation));
+        let rest = self.text.get(end..)?;
+        let blank = rest.len() - rest.trim_start().len();
+        let trailing_comma = rest.get(blank..)?.starts_with(',');
+        if trailing_comma {
+            let at = self.line_end(end + blank + 1);
+            return Some(vec![Splice::replace(at..at, format!("\n{indentation}{text},"))]);
+        }
+        let at = self.line_end(end);
+        let after = self.text.get(end..at)?.trim();
+        if after.is_empty() || after.starts_with('#') {
+            let line = Splice::replace(at..at, format!("\n{indentation}{text}"));
+            if after.is_empty() {
+                return Some(vec![Splice::replace(end..at, format!(",{}", line.text))]);
+            }
+            return Some(vec![Splice::replace(end..end, ",".to_owned()), line]);
+        }
+        // The closing bracket follows on the same line.
+        Some(vec![Splice::replace(end..end, format!(",\n{indentation}{text}"))])
+    }
+
+    /// A value inside a flow collection: over several lines where the collection is.
+    fn flow_value(&self, near: NodeId, value: &Value, indentation: Option<&str>) -> String {
+        match indentation {
+            Some(indentation) => {
+                emit::tall_flow(value, indentation, &self.flow_step(near), self.quotes)
+            }
+            None if self.compact => value.to_string(),
+            None => emit::flow(value, self.quotes),
+        }
+    }
+
+    /// By how much the lines inside a flow collection stand further in.
+    fn flow_step(&self, near: NodeId) -> String {
+        let node = self.tree.node(near);
+        let first = match &node.kind {
+            Kind::Mapping { entries, .. } => entries.first().map(|&(key, _)| key),
+            Kind::Sequence { items, .. } => items.first().copied(),
+            _ => None,
+        };
+        let outer = self.indentation(node.range.start);
+        let inner = first.map(|first| self.indentation(self.tree.node(first).range.start));
+        match inner.and_then(|inner| inner.strip_prefix(outer)) {
+            Some(step) if !step.is_empty() => step.to_owned(),
+            _ if outer.starts_with('\t') => "\t".to_owned(),
+            _ => "  ".to_owned(),
+        }
+    }
+
+    /// A value in the place of one that stands on its line, or in a flow collection.
+    pub(super) fn replace_inline(
+        &self,
+        slot: Slot,
+        id: NodeId,
+        value: &Value,
+    ) -> Option<Vec<Splice>> {
+        let node = self.tree.node(id);
+        let block = matches!(
+            node.kind,
+            Kind::Mapping { flow: false, .. } | Kind::Sequence { flow: false, .. }
+        );
+        if block {
+            return match slot {
+                Slot::Root => None,
+                _ => self.write_anew(slot, id, value),
+            };
+        }
+        let quotes = match (self.quotes, &node.kind) {
+            // Beside a quoted string a quoted string.
+            (Quotes::Needed, Kind::Scalar { .. }) if self.is_quoted(id) => Quotes::Strings,
+            (quotes, _) => quotes,
+        };
+        let lines = self.text.get(node.range.clone())?.contains('\n') && !value.is_string();
+        let text = if lines {
+            let outer = self.indentation(node.range.start);
+            emit::tall_flow(value, outer, &self.flow_step(id), quotes)
+        } else if self.compact {
+            value.to_string()
+        } else {
+            emit::flow(value, quotes)
+        };
+        if !node.range.is_empty() {
+            return Some(vec![Splice::replace(node.range.clone(), text)]);
+        }
+        let at = match slot {
+            Slot::Member { key, .. } => self.colon_end(key)?.max(node.range.end),
+            _ => node.range.end,
+        };
+        Some(vec![Splice::replace(at..at, format!(" {text}"))])
+    }
+
+    fn is_quoted(&self, id: NodeId) -> bool {
+        let text = self.text.get(self.tree.node(id).range.clone()).unwrap_or_default();
+        text.starts_with('"')
+    }
+}

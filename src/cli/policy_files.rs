@@ -1,0 +1,72 @@
+//! Policy files from the disk.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::policy::Source;
+
+/// Why policy files could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A file or directory could not be opened or read.
+    #[error("cannot read `{}`", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not UTF-8.
+    #[error("`{}` is not UTF-8 text", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory has no policy files.
+    #[error("no file in `{}` ends in .yaml or .yml", path.display())]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// Reads the file `path`, or the files of the directory `path` that end in `.yaml` or
+/// `.yml`, by name. Directories within it are left out, and so is what begins with
+/// `..`: a mounted ConfigMap keeps its files there and links to them from the outside.
+///
+/// # Errors
+/// When something cannot be read, is not UTF-8, or the directory has no such file.
+pub fn read(path: &Path) -> Result<Vec<Source>, ReadError> {
+    let io = |source| ReadError::Io { path: path.to_owned(), source };
+    // Follows links, as all below: a ConfigMap's files are links.
+    if !fs::metadata(path).map_err(io)?.is_dir() {
+        return Ok(vec![file(path)?]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(io)? {
+        let entry = entry.map_err(io)?.path();
+        if is_policy_file(&entry) {
+            files.push(entry);
+        }
+    }
+    if files.is_empty() {
+        return Err(ReadError::Empty { path: path.to_owned() });
+    }
+    files.sort();
+    files.iter().map(|path| file(path)).collect()
+}
+
+fn is_policy_file(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".."));
+    let yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+    // A link that leads nowhere is not a directory, and reading it says why.
+    yaml && !hidden && !path.is_dir()
+}
+
+fn file(path: &Path) -> Result<Source, ReadError> {
+    let bytes = fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| ReadError::NotText { path: path.to_owned() })?;
+    Ok(Source { name: path.display().to_string(), text })
+}

@@ -1,0 +1,241 @@
+//! `ironhull serve`: the webhook.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tracing::info;
+use tracing::level_filters::LevelFilter;
+
+use super::{diagnostics, policy_files};
+
+mod managed;
+use crate::admission;
+use crate::serve::certs::CertificateFiles;
+use crate::serve::connection::Timeouts;
+use crate::serve::store::PolicyFiles;
+use crate::serve::telemetry::{self, LogFormat};
+use crate::serve::{self, Certificate, Config, Policies, defaults};
+
+/// The arguments of `ironhull serve`. Each can be given by its environment variable too.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Where the webhook listens (HTTPS)
+    #[arg(long, env = "IRONHULL_LISTEN", default_value = "0.0.0.0:8443")]
+    listen: SocketAddr,
+    /// Where /healthz, /readyz and /metrics listen (HTTP)
+    #[arg(long, env = "IRONHULL_OPS_LISTEN", default_value = "0.0.0.0:8081")]
+    ops_listen: SocketAddr,
+    /// PEM file of the serving certificate, leaf first; read again when it changes
+    #[arg(long, env = "IRONHULL_TLS_CERT", required_unless_present = "self_managed_certs")]
+    tls_cert: Option<PathBuf>,
+    /// PEM file of its private key
+    #[arg(long, env = "IRONHULL_TLS_KEY", required_unless_present = "self_managed_certs")]
+    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    managed: managed::Args,
+    /// A policy file, or a directory of them; read again when it changes (the compiled-in policy by default)
+    #[arg(long, env = "IRONHULL_POLICY", visible_alias = "policy-dir")]
+    policy: Option<PathBuf>,
+    /// How often certificate and policies are read again
+    #[arg(long, env = "IRONHULL_POLL_INTERVAL", value_parser = duration, default_value = "5s")]
+    poll_interval: Duration,
+    /// Threads that answer requests (one a CPU by default, at most 4)
+    #[arg(long, env = "IRONHULL_WORKERS")]
+    workers: Option<usize>,
+    /// Connections served at once; those beyond are answered 503
+    #[arg(long, env = "IRONHULL_MAX_CONNECTIONS", default_value_t = defaults::MAX_CONNECTIONS)]
+    max_connections: usize,
+    /// The largest body of a request
+    #[arg(long, env = "IRONHULL_MAX_BODY", value_parser = bytes, default_value = "7Mi")]
+    max_body: usize,
+    /// All bodies in memory at once; a request beyond is answered 503
+    #[arg(long, env = "IRONHULL_MAX_BODY_TOTAL", value_parser = bytes, default_value = "32Mi")]
+    max_body_total: usize,
+    /// How long a TLS handshake may take
+    #[arg(long, env = "IRONHULL_HANDSHAKE_TIMEOUT", value_parser = duration, default_value = "5s")]
+    handshake_timeout: Duration,
+    /// How long the head of a request may take
+    #[arg(long, env = "IRONHULL_HEAD_TIMEOUT", value_parser = duration, default_value = "5s")]
+    head_timeout: Duration,
+    /// How long the body of a request may take
+    #[arg(long, env = "IRONHULL_BODY_TIMEOUT", value_parser = duration, default_value = "10s")]
+    body_timeout: Duration,
+    /// How long a connection may be idle; the API server closes its own after 90 s
+    #[arg(long, env = "IRONHULL_KEEP_ALIVE", value_parser = duration, default_value = "120s")]
+    keep_alive: Duration,
+    /// How long a client may take to read its answer
+    #[arg(long, env = "IRONHULL_WRITE_TIMEOUT", value_parser = duration, default_value = "10s")]
+    write_timeout: Duration,
+    /// How long to go on serving, not ready, after being told to stop
+    #[arg(long, env = "IRONHULL_SHUTDOWN_DELAY", value_parser = duration, default_value = "5s")]
+    shutdown_delay: Duration,
+    /// How long requests in flight may take after that
+    #[arg(long, env = "IRONHULL_SHUTDOWN_TIMEOUT", value_parser = duration, default_value = "20s")]
+    shutdown_timeout: Duration,
+    /// How log lines look
+    #[arg(long, env = "IRONHULL_LOG_FORMAT", value_enum, default_value = "json")]
+    log_format: LogFormat,
+    /// The least important lines to log: error, warn, info, debug or trace
+    #[arg(long, env = "IRONHULL_LOG_LEVEL", default_value = "info")]
+    log_level: LevelFilter,
+}
+
+/// Serves until a signal stops it.
+///
+/// # Errors
+/// When the certificate or the policies are bad, an address cannot be listened on, or
+/// a second signal stops it at once.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let _flush = telemetry::init(args.log_format, args.log_level);
+    let config = args.config();
+    info!(version = env!("CARGO_PKG_VERSION"), ?config, "effective configuration");
+    serve::start(config)?.wait()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    fn config(self) -> Config {
+        let Self {
+            listen,
+            ops_listen,
+            tls_cert,
+            tls_key,
+            managed,
+            policy,
+            poll_interval,
+            workers,
+            max_connections,
+            max_body,
+            max_body_total,
+            handshake_timeout,
+            head_timeout,
+            body_timeout,
+            keep_alive,
+            write_timeout,
+            shutdown_delay,
+            shutdown_timeout,
+            log_format: _,
+            log_level: _,
+        } = self;
+        Config {
+            listen,
+            ops_listen,
+            certificate: match managed.settings() {
+                Some(settings) => Certificate::Managed(settings),
+                None => Certificate::Files(CertificateFiles {
+                    // clap has seen to it that both are there.
+                    certificate: tls_cert.unwrap_or_default(),
+                    key: tls_key.unwrap_or_default(),
+                }),
+            },
+            policies: policy.map_or(Policies::Embedded, |path| Policies::Files(files(path))),
+            poll_interval,
+            workers: workers.unwrap_or_else(defaults::workers),
+            max_connections,
+            max_body,
+            max_body_total,
+            timeouts: Timeouts {
+                handshake: handshake_timeout,
+                head: head_timeout,
+                body: body_timeout,
+                keep_alive,
+                write: write_timeout,
+            },
+            shutdown_delay,
+            shutdown_timeout,
+            signals: true,
+            review: admission::review,
+        }
+    }
+}
+
+/// The policies at `path`, read and rendered as every command does.
+pub fn files(path: PathBuf) -> PolicyFiles {
+    PolicyFiles {
+        name: path.display().to_string(),
+        read: Arc::new(move || {
+            policy_files::read(&path).map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+        }),
+        render: diagnostics::plain,
+    }
+}
+
+/// `5s`, `500ms`, `1m 30s`
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: SignedDuration = text
+        .parse()
+        .map_err(|_| "not a duration; write it with its unit, as in `5s` or `500ms`".to_owned())?;
+    Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
+}
+
+/// `7340032`, `7Mi`: as in a Kubernetes resource quantity.
+fn bytes(text: &str) -> Result<usize, String> {
+    let (number, unit) = match text.trim_end_matches(|c: char| c.is_ascii_alphabetic()) {
+        number if number.len() == text.len() => (number, 1),
+        number if text.ends_with("Ki") => (number, 1 << 10),
+        number if text.ends_with("Mi") => (number, 1 << 20),
+        number if text.ends_with("Gi") => (number, 1 << 30),
+        _ => return Err("the unit must be `Ki`, `Mi` or `Gi`".to_owned()),
+    };
+    let number: usize =
+        number.parse().map_err(|_| "not a number of bytes, as in `7Mi` or `65536`".to_owned())?;
+    number.checked_mul(unit).ok_or_else(|| "too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::*;
+    use crate::serve::certs::PemPair;
+
+    #[test]
+    fn every_flag_has_its_environment_variable() {
+        let command = Args::augment_args(clap::Command::new("serve"));
+        for argument in command.get_arguments() {
+            let name = argument.get_id().as_str().to_uppercase();
+            let variable = argument.get_env().and_then(|variable| variable.to_str());
+            assert_eq!(variable, Some(format!("IRONHULL_{name}").as_str()));
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_is_at_its_default() {
+        let command = Args::augment_args(clap::Command::new("serve"));
+        let matches = command.get_matches_from(["serve", "--tls-cert", "c", "--tls-key", "k"]);
+        let config = Args::from_arg_matches(&matches).map(Args::config);
+        let pair = PemPair { certificate: Vec::new(), key: Vec::new() };
+        let default = Config::on_loopback(Certificate::Given(pair));
+        let same = config.is_ok_and(|config| {
+            format!("{:?}", config.timeouts) == format!("{:?}", default.timeouts)
+                && config.poll_interval == default.poll_interval
+                && config.max_connections == default.max_connections
+                && config.max_body == default.max_body
+                && config.max_body_total == default.max_body_total
+                && config.shutdown_delay == defaults::SHUTDOWN_DELAY
+                && config.shutdown_timeout == default.shutdown_timeout
+        });
+        assert!(same, "the flags' defaults and those of `defaults` are the same");
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(duration("5").is_err());
+        assert!(duration("-5s").is_err());
+    }
+
+    #[test]
+    fn sizes_are_kubernetes_quantities() {
+        assert_eq!(bytes("65536"), Ok(65536));
+        assert_eq!(bytes("7Mi"), Ok(7 << 20));
+        assert!(bytes("7MB").is_err());
+        assert!(bytes("Mi").is_err());
+        assert!(bytes("99999999999Gi").is_err());
+    }
+}

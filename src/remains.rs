@@ -1,0 +1,148 @@
+//! What no rule mends and Pod Security refuses all the same: the host's namespaces, paths
+//! and ports, and the fields that only somebody who knows the application can change.
+//!
+//! Source: the checks of `k8s.io/pod-security-admission/policy` that no rule of ironhull's
+//! is about.
+
+use crate::pod::{AppArmorProfile, Container, Handler, Pod, SeLinuxOptions};
+
+/// Volume sources that *restricted* does not allow (`check_restrictedVolumes.go`).
+const RESTRICTED_VOLUMES: [&str; 21] = [
+    "hostPath",
+    "awsElasticBlockStore",
+    "azureDisk",
+    "azureFile",
+    "cephfs",
+    "cinder",
+    "fc",
+    "flexVolume",
+    "flocker",
+    "gcePersistentDisk",
+    "gitRepo",
+    "glusterfs",
+    "iscsi",
+    "nfs",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "quobyte",
+    "rbd",
+    "scaleIO",
+    "storageos",
+    "vsphereVolume",
+];
+
+/// Sysctls that *baseline* allows (`check_sysctls.go`).
+const SAFE_SYSCTLS: [&str; 10] = [
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_syncookies",
+];
+
+/// SELinux types that *baseline* allows (`check_seLinuxOptions.go`).
+const SAFE_SELINUX_TYPES: [&str; 5] =
+    ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
+
+/// What came before a container's name in the annotation that spoke for its AppArmor
+/// profile.
+const APPARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
+
+/// How long the names of one remark may be together: a warning has 120 characters, and
+/// needs the others for itself.
+const MAX_LINE: usize = 64;
+
+/// The names of the fields that stand in the way, as many in one remark as a warning can
+/// hold.
+pub fn lines<'p>(pod: &'p Pod<'_>) -> Vec<Vec<&'p str>> {
+    let mut lines: Vec<Vec<&str>> = Vec::new();
+    let mut room = 0;
+    for name in fields(pod) {
+        let wanted = name.len() + ", ".len();
+        match lines.last_mut() {
+            Some(line) if wanted <= room => line.push(name),
+            _ => {
+                room = MAX_LINE;
+                lines.push(vec![name]);
+            }
+        }
+        room = room.saturating_sub(wanted);
+    }
+    lines
+}
+
+/// The names of the fields that stand in the way, each once, in a fixed order.
+pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
+    let mut found = Vec::new();
+    let spec = &pod.spec;
+    let mut name = |name: &'p str, stands: bool| {
+        if stands && !found.contains(&name) {
+            found.push(name);
+        }
+    };
+    name("hostNetwork", spec.host_network);
+    name("hostPID", spec.host_pid);
+    name("hostIPC", spec.host_ipc);
+    for volume in &spec.volumes {
+        name(&volume.kind, RESTRICTED_VOLUMES.contains(&&*volume.kind));
+    }
+    let any =
+        |test: fn(&Container<'_>) -> bool| pod.containers().any(|placed| test(placed.container));
+    name("hostProcess", pod.is_host_process());
+    name("hostPort", any(|c| c.ports.iter().any(|port| port.host_port != 0)));
+    name("privileged", any(|c| c.security_context.privileged));
+    let masked = |container: &Container<'_>| {
+        matches!(&*container.security_context.proc_mount, "" | "Default")
+    };
+    name("procMount", pod.containers().any(|placed| !masked(placed.container)));
+    let outer = &spec.security_context;
+    name(
+        "seLinuxOptions",
+        unsafe_se_linux(&outer.se_linux_options)
+            || any(|c| unsafe_se_linux(&c.security_context.se_linux_options)),
+    );
+    let annotated = pod.metadata.annotations.iter().any(|(key, value)| {
+        let allowed =
+            value.is_empty() || value == "runtime/default" || value.starts_with("localhost/");
+        key.starts_with(APPARMOR_ANNOTATION) && !allowed
+    });
+    name(
+        "appArmorProfile",
+        annotated
+            || unconfined(&outer.app_armor_profile)
+            || any(|c| unconfined(&c.security_context.app_armor_profile)),
+    );
+    let safe = |sysctl: &str| SAFE_SYSCTLS.contains(&sysctl.replace('/', ".").as_str());
+    name("sysctls", outer.sysctls.iter().any(|sysctl| !safe(&sysctl.name)));
+    name("host of a probe or hook", any(names_host));
+    found
+}
+
+fn unsafe_se_linux(options: &SeLinuxOptions<'_>) -> bool {
+    !options.user.is_empty()
+        || !options.role.is_empty()
+        || !SAFE_SELINUX_TYPES.contains(&&*options.kind)
+}
+
+fn unconfined(profile: &AppArmorProfile<'_>) -> bool {
+    !matches!(&*profile.kind, "" | "RuntimeDefault" | "Localhost")
+}
+
+fn names_host(container: &Container<'_>) -> bool {
+    let Container { liveness_probe, readiness_probe, startup_probe, lifecycle, .. } = container;
+    let handlers = [
+        liveness_probe,
+        readiness_probe,
+        startup_probe,
+        &lifecycle.post_start,
+        &lifecycle.pre_stop,
+    ];
+    handlers.iter().any(|handler: &&Handler<'_>| {
+        !handler.http_get.host.is_empty() || !handler.tcp_socket.host.is_empty()
+    })
+}

@@ -1,0 +1,265 @@
+//! The webhook's listener: HTTP requests to reviews and back.
+
+mod refusal;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::web::{Bytes, BytesMut, Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::StreamExt as _;
+use jiff::civil::Date;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use super::connection::Talk;
+use super::limits::{Budget, Reservation};
+use super::metrics::Metrics;
+use super::readiness::Readiness;
+use super::store::{Store, today};
+use crate::admission::{Answer, Endpoint, Facts, Mode, NotAReview};
+use crate::policy::PolicySet;
+use refusal::Refusal;
+
+/// Answers a review: [`crate::admission::review`], but for tests and benchmarks.
+pub type Reviewer = fn(&[u8], Endpoint<'_>, &PolicySet, Date) -> Result<Answer, NotAReview>;
+
+/// What a request needs to be answered.
+#[derive(Debug)]
+pub struct Hook {
+    /// What answers it.
+    pub review: Reviewer,
+    /// The policies in force.
+    pub store: Arc<Store>,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether the server is about to stop.
+    pub readiness: Arc<Readiness>,
+    /// What its body must fit into.
+    pub budget: Arc<Budget>,
+    /// The largest body.
+    pub max_body: usize,
+    /// How long its body may take.
+    pub body_timeout: std::time::Duration,
+}
+
+/// Answers every request of the webhook's listener.
+pub async fn answer(request: HttpRequest, payload: Payload, hook: Data<Hook>) -> HttpResponse {
+    let started = Instant::now();
+    let talk = request.conn_data::<Rc<Talk>>();
+    let turn = Turn::begin(talk, &hook.readiness);
+    let overflow = talk.is_some_and(|talk| talk.is_overflow());
+    let result = if overflow {
+        Err(Refusal::NoConnection)
+    } else {
+        hook.review(&request, payload, started).await
+    };
+    match result {
+        Ok(body) => turn.end(HttpResponse::Ok().content_type("application/json").body(body), true),
+        Err(refusal) => {
+            hook.metrics.http_error(refusal.status().as_u16());
+            warn!(
+                status = refusal.status().as_u16(),
+                error = %refusal,
+                path = request.path(),
+                peer = request.peer_addr().map(tracing::field::display),
+                "refused"
+            );
+            turn.end(refusal.response(), refusal.is_read())
+        }
+    }
+}
+
+impl Hook {
+    async fn review(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        started: Instant,
+    ) -> Result<Vec<u8>, Refusal> {
+        let endpoint = endpoint(request.path()).ok_or(Refusal::NotFound)?;
+        if request.method() != Method::POST {
+            return Err(Refusal::Method);
+        }
+        check_headers(request.headers())?;
+        let (body, _reservation) = self.read(request, payload).await?;
+        let loaded = self.store.load();
+        // The reviewer cannot panic by construction. Should it do so all the same, one
+        // request fails as the failure policy says, and the server goes on.
+        let reviewed = catch_unwind(AssertUnwindSafe(|| {
+            (self.review)(&body, endpoint, &loaded.policies, today())
+        }));
+        let Answer { body, facts } = match reviewed {
+            Ok(answer) => answer.map_err(|NotAReview(why)| Refusal::not_a_review(&why))?,
+            Err(_) => {
+                self.metrics.panics.inc();
+                return Err(Refusal::Panicked);
+            }
+        };
+        let duration = started.elapsed();
+        let row = loaded.row(facts.policy.as_deref());
+        self.metrics.review(row, endpoint.mode, &facts, duration);
+        log(endpoint.mode, &facts, duration);
+        Ok(body)
+    }
+
+    async fn read(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+    ) -> Result<(Bytes, Reservation), Refusal> {
+        let announced = announced_length(request.headers());
+        if announced.is_some_and(|length| length > self.max_body) {
+            return Err(Refusal::TooLarge(self.max_body));
+        }
+        let reservation = self.budget.reserve(announced.unwrap_or(0)).ok_or(Refusal::NoBudget)?;
+        let reading = self.collect(payload, announced, reservation);
+        timeout(self.body_timeout, reading).await.unwrap_or(Err(Refusal::SlowBody))
+    }
+
+    async fn collect(
+        &self,
+        mut payload: Payload,
+        announced: Option<usize>,
+        mut reservation: Reservation,
+    ) -> Result<(Bytes, Reservation), Refusal> {
+        // An ordinary review arrives in one piece, which is then not copied.
+        let mut first = Bytes::new();
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| Refusal::BrokenBody)?;
+            let length = first.len() + whole.len() + chunk.len();
+            if length > self.max_body {
+                return Err(Refusal::TooLarge(self.max_body));
+            }
+            if !reservation.cover(length) {
+                return Err(Refusal::NoBudget);
+            }
+            if first.is_empty() && whole.is_empty() {
+                first = chunk;
+                continue;
+            }
+            if whole.is_empty() {
+                whole.reserve(announced.unwrap_or(length));
+                whole.extend_from_slice(&first);
+                first = Bytes::new();
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok((if whole.is_empty() { first } else { whole.freeze() }, reservation))
+    }
+}
+
+/// One request on its connection: while it lives, the connection is busy.
+struct Turn<'t> {
+    talk: Option<&'t Rc<Talk>>,
+    readiness: &'t Readiness,
+    close: bool,
+}
+
+impl<'t> Turn<'t> {
+    fn begin(talk: Option<&'t Rc<Talk>>, readiness: &'t Readiness) -> Self {
+        if let Some(talk) = talk {
+            talk.handling();
+        }
+        Self { talk, readiness, close: true }
+    }
+
+    /// The answer to send. The connection goes on when the request was read to its end,
+    /// unless the server is about to stop.
+    fn end(mut self, mut response: HttpResponse, read: bool) -> HttpResponse {
+        self.close = !read || self.readiness.is_draining();
+        if self.close {
+            response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
+        }
+        response
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(talk) = self.talk {
+            talk.handled(self.close);
+        }
+    }
+}
+
+/// What a path asks for.
+fn endpoint(path: &str) -> Option<Endpoint<'_>> {
+    let (mode, policy) = match path.strip_prefix('/')?.split_once('/') {
+        Some((mode, policy)) => (mode, Some(policy)),
+        None => (path.strip_prefix('/')?, None),
+    };
+    let mode = Mode::ALL.into_iter().find(|known| known.as_str() == mode)?;
+    // A policy is only named for a pod, and its name is a DNS subdomain.
+    let fits = policy.is_none_or(|policy| mode != Mode::Advise && is_dns_subdomain(policy));
+    fits.then_some(Endpoint { mode, policy })
+}
+
+fn is_dns_subdomain(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    (1..=253).contains(&name.len()) && name.bytes().all(fits)
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    let json = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"));
+    if !json {
+        return Err(Refusal::ContentType);
+    }
+    let plain = headers
+        .get_all(CONTENT_ENCODING)
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if plain { Ok(()) } else { Err(Refusal::ContentEncoding) }
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<usize> {
+    // The dispatcher has refused what is not a number.
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// One line a review, and never anything of its body but names.
+fn log(mode: Mode, facts: &Facts, duration: std::time::Duration) {
+    let Facts { uid, namespace, name, kind, policy, dry_run, verdict, warnings, .. } = facts;
+    info!(
+        uid,
+        namespace,
+        name,
+        kind,
+        mode = mode.as_str(),
+        policy = policy.as_deref().unwrap_or_default(),
+        outcome = verdict.as_str(),
+        dry_run,
+        warnings,
+        exemptions = facts.exemptions.len(),
+        duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+        "reviewed"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_a_mode_and_perhaps_a_policy() {
+        let found = |path| endpoint(path).map(|found| (found.mode, found.policy));
+        assert_eq!(found("/enforce"), Some((Mode::Enforce, None)));
+        assert_eq!(found("/audit"), Some((Mode::Audit, None)));
+        assert_eq!(found("/advise"), Some((Mode::Advise, None)));
+        assert_eq!(found("/enforce/web.v2"), Some((Mode::Enforce, Some("web.v2"))));
+        assert_eq!(found("/audit/web"), Some((Mode::Audit, Some("web"))));
+        for path in
+            ["", "/", "/enforce/", "/enforce/a/b", "/enforce/A", "/advise/web", "/warn", "enforce"]
+        {
+            assert_eq!(found(path), None, "{path}");
+        }
+    }
+}

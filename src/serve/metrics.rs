@@ -1,0 +1,337 @@
+//! What the server counts, in the OpenMetrics text format.
+//!
+//! Label values come from closed sets: modes, outcomes, rules, results, reasons,
+//! status codes, and the names of the policies that are loaded. What a request adds to is
+//! resolved beforehand, so that counting is an atomic addition.
+
+mod labels;
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::admission::{Facts, Mode, Verdict};
+use crate::outcome::RuleResult;
+use crate::rules::RuleName;
+use labels::{
+    CodeLabel, ModeLabel, ReasonLabel, ResultLabel, ReviewLabels, RuleLabel, RuleResultLabels,
+    SkipLabels, Word, review_labels,
+};
+
+/// From 50 µs, about what a review takes, to 10 s, the longest an API server usually waits.
+const DURATION_BUCKETS: [f64; 16] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0, 2.5, 10.0,
+];
+
+/// The HTTP status codes of everything that is not answered with a review.
+const ERROR_CODES: [u16; 10] = [400, 404, 405, 408, 413, 415, 417, 431, 500, 503];
+
+/// Reloads of one source: those that were put in force and those that were not.
+#[derive(Clone, Debug)]
+pub struct Reloads {
+    /// A new content is in force.
+    pub loaded: Counter,
+    /// A new content was refused, or could not be read.
+    pub refused: Counter,
+}
+
+/// Every metric of the server.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reviews: Family<ReviewLabels, Counter>,
+    rule_results: Vec<Vec<Counter>>,
+    skips: Family<SkipLabels, Counter>,
+    exemptions: Vec<Counter>,
+    durations: Vec<Histogram>,
+    http_errors: Family<CodeLabel, Counter>,
+    log_lines_dropped: Gauge,
+    /// Reloads of the policies.
+    pub policy_reloads: Reloads,
+    /// Reloads of the certificate.
+    pub certificate_reloads: Reloads,
+    /// When the certificate in force ends, in Unix time.
+    pub certificate_expiry: Gauge,
+    /// How many policies were loaded from files.
+    pub policies: Gauge,
+    /// Connections of the webhook's listener.
+    pub connections: Gauge,
+    /// Connections beyond the limit that were told so.
+    pub connections_over_limit: Counter,
+    /// Connections beyond the limit and its overflow, closed at once.
+    pub connections_dropped: Counter,
+    /// TLS handshakes that failed or took too long.
+    pub handshake_failures: Counter,
+    /// Bytes of request bodies in memory.
+    pub body_bytes: Gauge,
+    /// Panics that a request set off.
+    pub panics: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Every metric at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("ironhull");
+        let r = &mut registry;
+        let rule_results: Family<RuleResultLabels, Counter> =
+            register(r, "rule_results", "Findings, by rule and result");
+        let exemptions: Family<RuleLabel, Counter> =
+            register(r, "exemptions", "Exemptions in force that were seen in reviews, by rule");
+        let durations = Family::<ModeLabel, Histogram>::new_with_constructor(|| {
+            Histogram::new(DURATION_BUCKETS)
+        });
+        r.register(
+            "review_duration_seconds",
+            "From a request's head to its answer, body included",
+            durations.clone(),
+        );
+        let connections_refused: Family<ReasonLabel, Counter> = register(
+            r,
+            "connections_refused",
+            "Connections beyond the limit: told so with 503, or dropped",
+        );
+        r.register(
+            "build",
+            "What is running",
+            Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        let refused = |reason| {
+            connections_refused.get_or_create(&ReasonLabel { reason: Word(reason) }).clone()
+        };
+        let (connections_over_limit, connections_dropped) = (refused("limit"), refused("overflow"));
+        Self {
+            reviews: register(r, "reviews", "Reviews answered, by mode, policy and outcome"),
+            rule_results: resolve_results(&rule_results),
+            skips: register(r, "skips", "Findings that were skipped, by rule and reason"),
+            exemptions: resolve_exemptions(&exemptions),
+            durations: Mode::ALL.map(|mode| durations.get_or_create(&mode.into()).clone()).into(),
+            http_errors: resolve_codes(register(r, "http_errors", "Requests refused, by status")),
+            log_lines_dropped: register(
+                r,
+                "log_lines_dropped",
+                "Lines of the log that could not be written in time",
+            ),
+            policy_reloads: Reloads::new(r, "policy_reloads", "Changes of the policies"),
+            certificate_reloads: Reloads::new(
+                r,
+                "certificate_reloads",
+                "Changes of the serving certificate",
+            ),
+            certificate_expiry: register(
+                r,
+                "certificate_expiry_seconds",
+                "When the serving certificate ends, in Unix time",
+            ),
+            policies: register(r, "policies", "Policies loaded from files"),
+            connections: register(r, "connections", "Open connections of the webhook"),
+            connections_over_limit,
+            connections_dropped,
+            handshake_failures: register(
+                r,
+                "tls_handshake_failures",
+                "TLS handshakes that failed or took too long",
+            ),
+            body_bytes: register(r, "body_bytes_in_flight", "Bytes of request bodies in memory"),
+            panics: register(r, "panics", "Panics that a request set off"),
+            registry,
+        }
+    }
+
+    /// Counts one answered review. `row` is that of the policy in `facts`.
+    pub fn review(&self, row: &PolicyRow, mode: Mode, facts: &Facts, duration: Duration) {
+        row.counter(&self.reviews, mode, facts.verdict, facts.dry_run).inc();
+        if let Some(histogram) = self.durations.get(mode as usize) {
+            histogram.observe(duration.as_secs_f64());
+        }
+        for (rule, word) in &facts.results {
+            let index = RuleResult::WORDS.iter().position(|known| known == word);
+            let row = self.rule_results.get(*rule as usize);
+            if let Some(counter) = index.and_then(|index| row?.get(index)) {
+                counter.inc();
+            }
+        }
+        for (rule, reason) in &facts.skips {
+            let labels = SkipLabels { rule: Word(rule.as_str()), reason: Word(reason) };
+            self.skips.get_or_create(&labels).inc();
+        }
+        for rule in &facts.exemptions {
+            if let Some(counter) = self.exemptions.get(*rule as usize) {
+                counter.inc();
+            }
+        }
+    }
+
+    /// Counts one request that was refused with `code`.
+    pub fn http_error(&self, code: u16) {
+        self.http_errors.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// Forgets what was counted for policies that are no longer loaded: their names
+    /// are no longer of the closed set.
+    pub fn forget_policies<'n>(&self, names: impl Iterator<Item = &'n str>) {
+        for policy in names {
+            for mode in Mode::ALL {
+                for verdict in Verdict::ALL {
+                    for dry_run in [false, true] {
+                        self.reviews.remove(&review_labels(policy, mode, verdict, dry_run));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The text of all metrics.
+    pub fn encode(&self) -> String {
+        let dropped = super::telemetry::dropped_lines();
+        self.log_lines_dropped.set(i64::try_from(dropped).unwrap_or(i64::MAX));
+        let mut text = String::with_capacity(32 * 1024);
+        if encode(&mut text, &self.registry).is_err() {
+            let _never = writeln!(text, "# a metric could not be written");
+        }
+        text
+    }
+}
+
+impl Reloads {
+    fn new(registry: &mut Registry, name: &str, help: &str) -> Self {
+        let family: Family<ResultLabel, Counter> = register(registry, name, help);
+        let resolve = |result| family.get_or_create(&ResultLabel { result: Word(result) }).clone();
+        Self { loaded: resolve("loaded"), refused: resolve("refused") }
+    }
+}
+
+/// The counters of one policy, each made when it is first needed: there may be a
+/// thousand policies, and most of them see one or two outcomes.
+#[derive(Debug)]
+pub struct PolicyRow {
+    policy: String,
+    cells: [OnceLock<Counter>; Mode::ALL.len() * Verdict::ALL.len() * 2],
+}
+
+impl PolicyRow {
+    /// The row of one policy.
+    pub fn new(policy: &str) -> Self {
+        Self { policy: policy.to_owned(), cells: std::array::from_fn(|_| OnceLock::new()) }
+    }
+
+    /// One row for each name.
+    pub fn table<'n>(names: impl Iterator<Item = &'n str>) -> HashMap<String, Self> {
+        names.map(|name| (name.to_owned(), Self::new(name))).collect()
+    }
+
+    fn counter(
+        &self,
+        reviews: &Family<ReviewLabels, Counter>,
+        mode: Mode,
+        verdict: Verdict,
+        dry_run: bool,
+    ) -> Counter {
+        let make =
+            || reviews.get_or_create(&review_labels(&self.policy, mode, verdict, dry_run)).clone();
+        let index =
+            (mode as usize * Verdict::ALL.len() + verdict as usize) * 2 + usize::from(dry_run);
+        self.cells.get(index).map_or_else(make, |cell| cell.get_or_init(make).clone())
+    }
+}
+
+fn register<M>(registry: &mut Registry, name: &str, help: &str) -> M
+where
+    M: prometheus_client::registry::Metric + Clone + Default,
+{
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn resolve_results(family: &Family<RuleResultLabels, Counter>) -> Vec<Vec<Counter>> {
+    let one = |rule: RuleName, result| {
+        let labels = RuleResultLabels { rule: Word(rule.as_str()), result: Word(result) };
+        family.get_or_create(&labels).clone()
+    };
+    let row = |rule: &RuleName| RuleResult::WORDS.map(|result| one(*rule, result)).into();
+    RuleName::ALL.iter().map(row).collect()
+}
+
+fn resolve_exemptions(family: &Family<RuleLabel, Counter>) -> Vec<Counter> {
+    let one =
+        |rule: &RuleName| family.get_or_create(&RuleLabel { rule: Word(rule.as_str()) }).clone();
+    RuleName::ALL.iter().map(one).collect()
+}
+
+fn resolve_codes(family: Family<CodeLabel, Counter>) -> Family<CodeLabel, Counter> {
+    for code in ERROR_CODES {
+        let _at_zero = family.get_or_create(&CodeLabel { code });
+    }
+    family
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(verdict: Verdict) -> Facts {
+        Facts {
+            uid: "u".to_owned(),
+            namespace: "n".to_owned(),
+            name: "p".to_owned(),
+            kind: "Pod".to_owned(),
+            policy: Some("restricted".to_owned()),
+            dry_run: true,
+            verdict,
+            results: vec![(RuleName::RunAsUser, "set"), (RuleName::RunAsUser, "skipped")],
+            skips: vec![(RuleName::RunAsUser, "privileged")],
+            exemptions: vec![RuleName::Capabilities],
+            warnings: 0,
+        }
+    }
+
+    #[test]
+    fn a_review_is_counted_under_its_labels() {
+        let metrics = Metrics::new();
+        let row = PolicyRow::new("restricted");
+        let duration = Duration::from_micros(70);
+        metrics.review(&row, Mode::Enforce, &facts(Verdict::Patched), duration);
+        metrics.review(&row, Mode::Enforce, &facts(Verdict::Patched), duration);
+        let text = metrics.encode();
+        for line in [
+            r#"ironhull_reviews_total{mode="enforce",policy="restricted",outcome="patched",dry_run="true"} 2"#,
+            r#"ironhull_rule_results_total{rule="runAsUser",result="set"} 2"#,
+            r#"ironhull_rule_results_total{rule="runAsUser",result="kept"} 0"#,
+            r#"ironhull_skips_total{rule="runAsUser",reason="privileged"} 2"#,
+            r#"ironhull_exemptions_total{rule="capabilities"} 2"#,
+            r#"ironhull_review_duration_seconds_bucket{le="0.00005",mode="enforce"} 0"#,
+            r#"ironhull_review_duration_seconds_bucket{le="0.0001",mode="enforce"} 2"#,
+            r#"ironhull_http_errors_total{code="503"} 0"#,
+            r#"ironhull_policy_reloads_total{result="refused"} 0"#,
+            r#"ironhull_build_info{version="0.1.0"} 1"#,
+            "ironhull_certificate_expiry_seconds 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_is_gone_is_forgotten() {
+        let metrics = Metrics::new();
+        let row = PolicyRow::new("restricted");
+        metrics.review(&row, Mode::Audit, &facts(Verdict::WouldPatch), Duration::ZERO);
+        metrics.forget_policies(["restricted"].into_iter());
+        assert!(!metrics.encode().contains(r#"policy="restricted""#));
+    }
+}

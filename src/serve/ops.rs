@@ -1,0 +1,77 @@
+//! The ops listener: `/healthz`, `/readyz` and `/metrics`, plain HTTP.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::connection::Talk;
+use super::limits::{Budget, Slots};
+use super::metrics::Metrics;
+use super::readiness::Readiness;
+
+/// What the ops listener answers from.
+#[derive(Debug)]
+pub struct Ops {
+    /// `/metrics`
+    pub metrics: Arc<Metrics>,
+    /// `/readyz`
+    pub readiness: Arc<Readiness>,
+    /// The webhook's connections.
+    pub slots: Arc<Slots>,
+    /// The webhook's bodies.
+    pub budget: Arc<Budget>,
+}
+
+/// The media type of what the metrics are encoded in.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Answers every request of the ops listener.
+pub async fn answer(request: HttpRequest, ops: Data<Ops>) -> HttpResponse {
+    let talk = request.conn_data::<Rc<Talk>>();
+    if let Some(talk) = talk {
+        talk.handling();
+    }
+    let mut response = ops.answer(request.method(), request.path());
+    // Probes and scrapes are few. Closing after each leaves nothing to drain, and no
+    // connection that could keep a probe out.
+    response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
+    if let Some(talk) = talk {
+        talk.handled(true);
+    }
+    response
+}
+
+impl Ops {
+    fn answer(&self, method: &Method, path: &str) -> HttpResponse {
+        let mut found = match path {
+            "/healthz" => HttpResponse::Ok(),
+            "/readyz" if !self.readiness.is_ready() => HttpResponse::ServiceUnavailable(),
+            "/readyz" | "/metrics" => HttpResponse::Ok(),
+            _ => {
+                return HttpResponse::NotFound()
+                    .content_type("text/plain; charset=utf-8")
+                    .body("no such path; there are /healthz, /readyz and /metrics\n");
+            }
+        };
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return HttpResponse::MethodNotAllowed()
+                .content_type("text/plain; charset=utf-8")
+                .body("only GET is answered here\n");
+        }
+        match path {
+            "/readyz" => found.content_type("application/json").body(self.readiness.report()),
+            "/metrics" => found.content_type(OPENMETRICS).body(self.metrics()),
+            _ => found.content_type("text/plain; charset=utf-8").body("ok\n"),
+        }
+    }
+
+    fn metrics(&self) -> String {
+        let count = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        self.metrics.connections.set(count(self.slots.open()));
+        self.metrics.body_bytes.set(count(self.budget.used()));
+        self.metrics.encode()
+    }
+}

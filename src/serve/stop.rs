@@ -1,0 +1,76 @@
+//! What tells a server to stop, and what happens then.
+
+use std::future::pending;
+
+use actix_web::dev::ServerHandle;
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::config::Config;
+use super::readiness::Readiness;
+
+/// What tells a server to stop.
+pub(super) struct Stop {
+    told: Option<oneshot::Receiver<()>>,
+    signals: Option<(Signal, Signal)>,
+}
+
+impl Stop {
+    pub(super) fn new(told: oneshot::Receiver<()>, signals: bool) -> anyhow::Result<Self> {
+        let signals = if signals {
+            let one = |kind| signal(kind).context("cannot listen for signals");
+            Some((one(SignalKind::terminate())?, one(SignalKind::interrupt())?))
+        } else {
+            None
+        };
+        Ok(Self { told: Some(told), signals })
+    }
+
+    /// Returns once for each request to stop.
+    pub(super) async fn requested(&mut self) {
+        let Self { told, signals } = self;
+        let by_caller = async {
+            match told {
+                // A caller that is gone wants it stopped too.
+                Some(told) => drop(told.await),
+                None => pending().await,
+            }
+        };
+        let by_signal = async {
+            match signals {
+                Some((terminate, interrupt)) => tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                },
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = by_caller => *told = None,
+            () = by_signal => {}
+        }
+    }
+}
+
+/// Not ready at once; still serving until everybody knows; then no new connection,
+/// idle ones closed, what is in flight answered.
+pub(super) async fn drain(
+    config: &Config,
+    readiness: &Readiness,
+    closing: &CancellationToken,
+    [webhook, ops]: [ServerHandle; 2],
+) {
+    readiness.drain();
+    info!(delay = ?config.shutdown_delay, "told to stop: not ready from now on");
+    sleep(config.shutdown_delay).await;
+    info!("finishing what is in flight");
+    closing.cancel();
+    // Its workers give up by themselves after the shutdown timeout.
+    webhook.stop(true).await;
+    ops.stop(false).await;
+    info!("stopped");
+}

@@ -1,0 +1,184 @@
+//! The pages are current: what is generated from the code is what the code says now, what
+//! they tell people to type works, what they show of policies and manifests can be read,
+//! and links lead somewhere. `UPDATE_EXPECT=1` rewrites what is generated.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "a test that fails says where"
+)]
+#![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
+
+mod pages;
+
+use std::fmt::Write;
+
+use ironhull::outcome::Skip;
+use ironhull::policy::{Policy, PolicySet, Source};
+use ironhull::rules::{RuleName, RuleScope};
+
+use pages::fences::fences;
+use pages::{commands, current, current_between, path, picture, reference};
+
+/// The first sentence under "What it does".
+fn summary(rule: RuleName) -> String {
+    let doc = rule.doc();
+    let text = doc.split("## What it does").nth(1).unwrap().split("\n## ").next().unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = text.find(". ").map_or(text.len(), |at| at + 1);
+    text[..end].to_owned()
+}
+
+fn rules_page() -> String {
+    let mut page = String::from(
+        "# The rules\n\nGenerated from the rules' own sources by `make docs`; `ironhull rules RULE` prints the same.\n\n",
+    );
+    page.push_str(&rules_table());
+    for rule in RuleName::ALL {
+        // Each page is a chapter here: its headings go one level down.
+        let doc = rule.doc().replace("\n## ", "\n### ");
+        let doc = doc.strip_prefix("# ").unwrap();
+        let _ = write!(page, "\n## {}\n", doc.trim_end());
+    }
+    page.push_str("\n## Reasons for leaving something alone\n\n");
+    page.push_str(
+        "The closed list; each is a name in outcomes, metrics and `ironhull explain`.\n\n",
+    );
+    page.push_str("| reason | rules that name it |\n|---|---|\n");
+    for skip in Skip::ALL {
+        let named = |rule: &&RuleName| rule.doc().contains(&format!("(`{}`)", skip.as_str()));
+        let rules: Vec<_> =
+            RuleName::ALL.iter().filter(named).map(|rule| format!("`{rule}`")).collect();
+        let rules =
+            if rules.is_empty() { "the pod as a whole".to_owned() } else { rules.join(", ") };
+        let _ = writeln!(page, "| `{}` | {rules} |", skip.as_str());
+    }
+    page
+}
+
+fn rules_table() -> String {
+    let mut table = String::from("| rule | by default | acts on | |\n|---|---|---|---|\n");
+    for rule in RuleName::ALL {
+        let action = Policy::restricted().rules.action(*rule);
+        let scope = match rule.scope() {
+            RuleScope::Container => "each container",
+            RuleScope::Pod => "the pod",
+        };
+        let anchor = rule.as_str().to_lowercase();
+        let _ = writeln!(
+            table,
+            "| [`{rule}`](docs/rules.md#{anchor}) | {action} | {scope} | {} |",
+            summary(*rule)
+        );
+    }
+    table
+}
+
+#[test]
+fn the_rules_page_is_current() {
+    current("docs/rules.md", &rules_page().replace("(docs/rules.md#", "(#"));
+}
+
+#[test]
+fn the_readmes_table_is_current() {
+    current_between("README.md", "rules", &rules_table());
+}
+
+#[test]
+fn the_readmes_picture_is_current() {
+    current("docs/before-after.svg", &picture::svg());
+}
+
+/// What the README says of real workloads is what their page says.
+#[test]
+fn the_readmes_figures_are_current() {
+    let page = std::fs::read_to_string(path("docs/real-workloads.md")).unwrap();
+    let readme = std::fs::read_to_string(path("README.md")).unwrap();
+    let figure = |row: &str| -> u64 {
+        let line = page.lines().find(|line| line.contains(row)).unwrap();
+        line.rsplit('|').nth(1).unwrap().trim().parse().unwrap()
+    };
+    let (baseline, restricted) =
+        (figure("pass *baseline* as they ship"), figure("of those, pass *restricted* hardened"));
+    let others = baseline - restricted;
+    let thousands = |n: u64| format!("{},{:03}", n / 1000, n % 1000);
+    let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        format!("of {} pods", thousands(baseline)),
+        format!("{} pass *restricted*", thousands(restricted)),
+        format!("the {others} others"),
+    ] {
+        assert!(readme.contains(&words), "the README does not say \"{words}\"");
+    }
+}
+
+#[test]
+fn the_tables_of_flags_and_metrics_are_current() {
+    current_between("docs/webhook.md", "flags", &reference::flags());
+    current_between("docs/webhook.md", "metrics", &reference::metrics());
+}
+
+#[test]
+fn commands_do_what_the_pages_say() {
+    let wrong = commands::run_all();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Every policy that a page shows can be loaded.
+#[test]
+fn policies_on_the_pages_are_good() {
+    let mut count = 0;
+    for fence in fences("yaml").into_iter().filter(|f| f.text.contains("ironhull.dev/v1alpha1")) {
+        count += 1;
+        let place = fence.place.clone();
+        let loaded = PolicySet::load(&[Source { name: fence.place, text: fence.text }], None);
+        if let Err(errors) = loaded {
+            panic!("{place}: {errors:#?}");
+        }
+    }
+    assert!(count > 2, "the pages' policies are not found any more");
+}
+
+/// A link to a file of the project must lead somewhere, to a heading that is there.
+#[test]
+fn links_lead_somewhere() {
+    let mut broken = Vec::new();
+    for page in pages::all() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1) {
+            let target = link.split(')').next().unwrap();
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = match file {
+                "" => page.clone(),
+                _ => page.parent().unwrap().join(file),
+            };
+            let fine = match anchor {
+                "" => file.exists(),
+                _ => std::fs::read_to_string(&file)
+                    .is_ok_and(|text| anchors(&text).contains(&anchor.to_owned())),
+            };
+            if !fine {
+                broken.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}

@@ -1,0 +1,22 @@
+//! The running server, through a TLS client that knows nothing of it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic"
+)]
+
+mod client;
+mod fixture;
+
+mod abuse;
+mod binary;
+mod errors;
+mod limits;
+mod reload;
+mod reviews;
+mod shutdown;
+mod tls;

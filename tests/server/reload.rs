@@ -1,0 +1,233 @@
+//! Certificates and policies change while the server runs: the good ones are put in
+//! force, the bad ones kept out, and no request is lost.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ironhull::cli;
+use ironhull::serve::certs::{CertificateFiles, PemPair};
+use ironhull::serve::{self, Certificate, Config, Policies};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tempfile::TempDir;
+
+use crate::client::Trust;
+use crate::fixture::{Fixture, certificate, echo, eventually, ready};
+
+/// A directory as the kubelet mounts a Secret or a ConfigMap: the files are links
+/// through `..data`, which is itself a link that an update swaps.
+struct Mount {
+    directory: TempDir,
+    version: usize,
+}
+
+impl Mount {
+    fn new(files: &[(&str, &[u8])]) -> Self {
+        let mut mount = Self { directory: tempfile::tempdir().unwrap(), version: 0 };
+        mount.swap(files);
+        for (name, _) in files {
+            symlink(Path::new("..data").join(name), mount.path(name)).unwrap();
+        }
+        mount
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn swap(&mut self, files: &[(&str, &[u8])]) {
+        self.version += 1;
+        let version = format!("..{}", self.version);
+        fs::create_dir(self.path(&version)).unwrap();
+        for (name, content) in files {
+            fs::write(self.path(&version).join(name), content).unwrap();
+        }
+        symlink(&version, self.path("..new")).unwrap();
+        fs::rename(self.path("..new"), self.path("..data")).unwrap();
+    }
+
+    fn swap_pair(&mut self, certificate: &[u8], key: &[u8]) {
+        self.swap(&[("tls.crt", certificate), ("tls.key", key)]);
+    }
+}
+
+fn serving(mount: &Mount, trusted: &[&PemPair]) -> Fixture {
+    let trust = Trust::new(trusted.iter().map(|pair| pair.certificate.as_slice()));
+    let mut config = Config::on_loopback(Certificate::Files(CertificateFiles {
+        certificate: mount.path("tls.crt"),
+        key: mount.path("tls.key"),
+    }));
+    config.poll_interval = Duration::from_millis(30);
+    config.review = echo;
+    Fixture { running: serve::start(config).unwrap(), trust }
+}
+
+fn der(pair: &PemPair) -> Vec<u8> {
+    CertificateDer::from_pem_slice(&pair.certificate).unwrap().to_vec()
+}
+
+#[test]
+fn a_certificate_is_swapped_under_load_and_no_request_fails() {
+    let pairs: Vec<PemPair> = (0..4).map(|_| certificate()).collect();
+    let mut mount = Mount::new(&[("tls.crt", &pairs[0].certificate), ("tls.key", &pairs[0].key)]);
+    let server = serving(&mount, &pairs.iter().collect::<Vec<_>>());
+    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let load: Vec<_> = (0..3)
+        .map(|_| {
+            let (trust, address) = (server.trust.clone(), server.webhook());
+            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            std::thread::spawn(move || {
+                let mut kept = trust.connect(address).unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    assert_eq!(kept.post("/enforce", b"{}").unwrap().status, 200);
+                    let mut fresh = trust.connect(address).unwrap();
+                    assert_eq!(fresh.post("/enforce", b"{}").unwrap().status, 200);
+                    answered.fetch_add(2, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for pair in &pairs[1..] {
+        let before = answered.load(Ordering::Relaxed);
+        mount.swap_pair(&pair.certificate, &pair.key);
+        eventually("the new certificate is served", || server.connect().certificate() == der(pair));
+        eventually("requests go on", || answered.load(Ordering::Relaxed) > before + 20);
+    }
+    stop.store(true, Ordering::Relaxed);
+    for thread in load {
+        thread.join().unwrap();
+    }
+    assert_eq!(server.metric(r#"ironhull_certificate_reloads_total{result="loaded"}"#), 3);
+    assert_eq!(server.metric(r#"ironhull_certificate_reloads_total{result="refused"}"#), 0);
+    server.stop();
+}
+
+#[test]
+fn a_bad_certificate_is_kept_out() {
+    let (first, second) = (certificate(), certificate());
+    let mut mount = Mount::new(&[("tls.crt", &first.certificate), ("tls.key", &first.key)]);
+    let server = serving(&mount, &[&first, &second]);
+    let expired = expired();
+    let refused = |count: u64, part: &str| {
+        eventually(part, || {
+            let (status, detail) = ready(server.ops());
+            assert_eq!(status, 200, "the last good one is in force");
+            let why = detail["certificate"]["refused"].as_str().unwrap_or_default();
+            // A mismatch is never served, not even for a moment.
+            assert_eq!(server.connect().certificate(), der(&first));
+            let series = r#"ironhull_certificate_reloads_total{result="refused"}"#;
+            server.metric(series) == count && why.contains(part)
+        });
+    };
+    mount.swap_pair(&second.certificate, &first.key);
+    refused(1, "the key does not belong to the certificate");
+    mount.swap_pair(&first.certificate, &second.key);
+    refused(2, "the key does not belong to the certificate");
+    mount.swap_pair(b"nonsense", &first.key);
+    refused(3, "no PEM certificate");
+    mount.swap_pair(&expired.certificate, &expired.key);
+    refused(4, "expired at");
+    fs::remove_file(mount.path("..data")).unwrap();
+    refused(5, "cannot read");
+
+    mount.swap_pair(&second.certificate, &second.key);
+    eventually("a good one is put in force", || server.connect().certificate() == der(&second));
+    eventually("nothing is refused any more", || {
+        ready(server.ops()).1["certificate"]["refused"].is_null()
+    });
+    assert_eq!(server.metric(r#"ironhull_certificate_reloads_total{result="loaded"}"#), 1);
+    server.stop();
+}
+
+#[test]
+fn a_rotation_in_two_writes_ends_with_the_new_pair() {
+    let (first, second) = (certificate(), certificate());
+    let directory = tempfile::tempdir().unwrap();
+    let files = CertificateFiles {
+        certificate: directory.path().join("cert"),
+        key: directory.path().join("key"),
+    };
+    fs::write(&files.certificate, &first.certificate).unwrap();
+    fs::write(&files.key, &first.key).unwrap();
+    let mut config = Config::on_loopback(Certificate::Files(files.clone()));
+    config.poll_interval = Duration::from_millis(30);
+    let trust = Trust::new([first.certificate.as_slice(), second.certificate.as_slice()]);
+    let server = Fixture { running: serve::start(config).unwrap(), trust };
+
+    fs::write(&files.key, &second.key).unwrap();
+    eventually("the half-written pair is refused", || {
+        assert_eq!(server.connect().certificate(), der(&first));
+        ready(server.ops()).1["certificate"]["refused"].is_string()
+    });
+    fs::write(&files.certificate, &second.certificate).unwrap();
+    eventually("the pair is whole", || server.connect().certificate() == der(&second));
+    server.stop();
+}
+
+fn expired() -> PemPair {
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    PemPair {
+        certificate: params.self_signed(&key).unwrap().pem().into_bytes(),
+        key: key.serialize_pem().into_bytes(),
+    }
+}
+
+fn policy(name: &str, namespace: &str, more: &str) -> Vec<u8> {
+    format!(
+        "apiVersion: ironhull.dev/v1alpha1\nkind: HardeningPolicy\nmetadata: {{name: {name}}}\n\
+         spec:\n  namespaces: [{namespace}]\n{more}"
+    )
+    .into_bytes()
+}
+
+#[test]
+fn policies_are_swapped_and_a_bad_one_is_kept_out() {
+    let web = policy("web", "web", "");
+    let mut mount = Mount::new(&[("one.yaml", &web), ("two.yaml", &policy("db", "db", ""))]);
+    let server = crate::fixture::with(|config| {
+        config.review = echo;
+        config.policies = Policies::Files(cli::serve::files(mount.directory.path().to_owned()));
+    });
+    let loaded = |names: &[&str]| {
+        let said = server.connect().post("/enforce", b"{}").unwrap().json();
+        said["loaded"] == serde_json::json!(names)
+    };
+    assert!(loaded(&["web", "db"]));
+    assert_eq!(server.metric("ironhull_policies"), 2);
+
+    mount.swap(&[("one.yaml", &web), ("two.yaml", &policy("cache", "cache", ""))]);
+    eventually("the new policies are in force", || loaded(&["web", "cache"]));
+    assert_eq!(server.metric(r#"ironhull_policy_reloads_total{result="loaded"}"#), 1);
+
+    let bad = policy("bad", "bad", "  rules: {runAsRoot: enforce}\n");
+    mount.swap(&[("one.yaml", &bad), ("two.yaml", &policy("db", "db", ""))]);
+    eventually("the bad policies are refused", || {
+        let (status, detail) = ready(server.ops());
+        assert_eq!(status, 200);
+        assert!(loaded(&["web", "cache"]), "whole: not even the good one of them is loaded");
+        let why = detail["policies"]["refused"].as_str().unwrap_or_default();
+        why.contains("one.yaml:6:") && why.contains("`runAsRoot`")
+    });
+    assert_eq!(server.metric(r#"ironhull_policy_reloads_total{result="refused"}"#), 1);
+    assert_eq!(server.metric("ironhull_policies"), 2);
+
+    mount.swap(&[("one.yaml", &web), ("two.yaml", &policy("db", "db", ""))]);
+    eventually("good policies are taken again", || loaded(&["web", "db"]));
+    eventually("nothing is refused any more", || {
+        ready(server.ops()).1["policies"]["refused"].is_null()
+    });
+
+    drop(mount);
+    eventually("it is said that the directory is gone", || {
+        assert!(loaded(&["web", "db"]));
+        let detail = ready(server.ops()).1;
+        detail["policies"]["refused"].as_str().is_some_and(|why| why.contains("cannot read"))
+    });
+    server.stop();
+}
