@@ -125,7 +125,7 @@ impl Args {
             listen,
             ops_listen,
             certificate: match managed.settings() {
-                Some(settings) => Certificate::Managed(settings),
+                Some(settings) => Certificate::Managed(Box::new(settings)),
                 None => Certificate::Files(CertificateFiles {
                     // clap has seen to it that both are there.
                     certificate: tls_cert.unwrap_or_default(),

@@ -56,7 +56,7 @@ pub enum Certificate {
     /// One that stays.
     Given(PemPair),
     /// Made and kept by ironhull itself, with the other replicas.
-    Managed(managed::Settings),
+    Managed(Box<managed::Settings>),
 }
 
 impl fmt::Debug for Certificate {
