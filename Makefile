@@ -56,6 +56,10 @@ cluster: ## a cluster to test on: kind, or without a container engine a real nod
 cluster-down: ## removes it
 	e2e/cluster/cluster stop
 
+.PHONY: e2e
+e2e: ## the end-to-end suite, on a cluster of its own (or E2E_KUBECONFIG's)
+	e2e/run
+
 .PHONY: kind-config-check
 kind-config-check: ## kind's own parser on kind-config.yaml
 	cd e2e/cluster && $(GO) vet ./... && $(GO) test -count=1 -run Kind -v .

@@ -59,6 +59,9 @@ func (c nodeCluster) start(options startOptions) error {
 	if err := c.prepare(options); err != nil {
 		return err
 	}
+	if err := c.makeCgroups(); err != nil {
+		return err
+	}
 	if err := c.spawnSupervisor(); err != nil {
 		return err
 	}
@@ -527,16 +530,36 @@ func (c nodeCluster) remove() error {
 
 func (c nodeCluster) cgroupName() string { return "ironhull-cluster-" + c.name }
 
-// removeCgroups removes what runc and the kubelet left in each hierarchy (version
-// 1 has several, version 2 one).
-func (c nodeCluster) removeCgroups() error {
+// cgroups are this cluster's directories, one in each hierarchy (version 1 has
+// several, version 2 one).
+func (c nodeCluster) cgroups() []string {
 	const root = "/sys/fs/cgroup"
-	tops := []string{filepath.Join(root, c.cgroupName())}
+	if exists(filepath.Join(root, "cgroup.controllers")) {
+		return []string{filepath.Join(root, c.cgroupName())}
+	}
+	var all []string
 	entries, _ := os.ReadDir(root)
 	for _, entry := range entries {
-		tops = append(tops, filepath.Join(root, entry.Name(), c.cgroupName()))
+		if entry.IsDir() { // and not a link to one
+			all = append(all, filepath.Join(root, entry.Name(), c.cgroupName()))
+		}
 	}
-	for _, top := range tops {
+	return all
+}
+
+// makeCgroups: the kubelet wants its root to be there.
+func (c nodeCluster) makeCgroups() error {
+	for _, directory := range c.cgroups() {
+		if err := os.Mkdir(directory, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeCgroups removes them with what runc and the kubelet left in them.
+func (c nodeCluster) removeCgroups() error {
+	for _, top := range c.cgroups() {
 		if err := removeCgroup(top); err != nil {
 			return err
 		}

@@ -107,6 +107,10 @@ func arrangeMounts(p place) error {
 	} {
 		mounts.decoy(filepath.Join("/proc/sys", name), filepath.Join(stateInside, "sysctl", filepath.Base(name)))
 	}
+	// The kernel lets a user namespace mount /proc only where it can see one with nothing mounted
+	// on it. Without this, no pod with `hostUsers: false`.
+	mounts.mkdir("/run/proc")
+	mounts.mount("proc", "/run/proc", "proc", syscall.MS_NOSUID|syscall.MS_NODEV|syscall.MS_NOEXEC, "")
 	// What is mounted in a pod's volume must be seen by the kubelet, and the other way round.
 	mounts.mount("", "/", "", syscall.MS_REC|syscall.MS_SHARED, "")
 	return mounts.err
@@ -123,10 +127,14 @@ func (m *mounter) mount(source, target, kind string, flags uintptr, data string)
 	}
 }
 
-func (m *mounter) bind(source, target string) {
+func (m *mounter) mkdir(path string) {
 	if m.err == nil {
-		m.err = os.MkdirAll(target, 0o755)
+		m.err = os.MkdirAll(path, 0o755)
 	}
+}
+
+func (m *mounter) bind(source, target string) {
+	m.mkdir(target)
 	m.mount(source, target, "", syscall.MS_BIND|syscall.MS_REC, "")
 }
 

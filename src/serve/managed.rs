@@ -225,7 +225,7 @@ impl Keeper {
         }
         let secret = self.cluster.secret().await?;
         let material = self.renewed(&secret).await?;
-        self.trust(configurations, &material).await?;
+        self.trust(&configurations, &material).await?;
         self.serve(&material)
     }
 
@@ -261,14 +261,14 @@ impl Keeper {
     /// Makes every configuration trust what the Secret says is to be trusted.
     async fn trust(
         &mut self,
-        configurations: Vec<MutatingWebhookConfiguration>,
+        configurations: &[MutatingWebhookConfiguration],
         material: &Material,
     ) -> Result<(), Trouble> {
         let bundle = material.bundle();
         let present = digest([bundle.as_bytes()].into_iter());
         let known = self.trusted.is_some_and(|(known, _)| known == present);
         for configuration in configurations {
-            let name = configuration.metadata.name.clone().unwrap_or_default();
+            let name = configuration.metadata.name.as_deref().unwrap_or_default();
             let webhooks = self.cluster.trust(configuration, &bundle).await?;
             if webhooks > 0 && known {
                 warn!(name, webhooks, "webhooks had no caBundle, or another; restored");

@@ -5,9 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use json_patch::jsonptr::PointerBuf;
-use json_patch::{
-    AddOperation, Patch as JsonPatch, PatchOperation, RemoveOperation, ReplaceOperation,
-};
+use json_patch::{AddOperation, Patch as JsonPatch, PatchOperation, ReplaceOperation};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
@@ -88,7 +86,7 @@ impl Cluster {
     /// [`Trouble::Conflict`] when it is not the same any more.
     pub async fn trust(
         &self,
-        read: MutatingWebhookConfiguration,
+        read: &MutatingWebhookConfiguration,
         bundle: &str,
     ) -> Result<usize, Trouble> {
         let webhooks = read.webhooks.as_deref().unwrap_or_default();
@@ -97,48 +95,26 @@ impl Cluster {
             present.is_none_or(|present| present.0 != bundle.as_bytes())
         });
         let value = Value::String(STANDARD.encode(bundle));
-        let changes: Vec<_> = untrusting
+        let mut changes: Vec<_> = untrusting
             .map(|(index, _)| {
                 let index = index.to_string();
-                let path = ["webhooks", &index, "clientConfig", "caBundle"];
-                PatchOperation::Add(AddOperation { path: pointer(path), value: value.clone() })
+                let path = pointer(["webhooks", &index, "clientConfig", "caBundle"]);
+                PatchOperation::Add(AddOperation { path, value: value.clone() })
             })
             .collect();
         let count = changes.len();
-        let read = if changes.is_empty() { read } else { self.change(&read, changes).await? };
-        self.release(&read).await?;
-        Ok(count)
-    }
-
-    /// Gives up the ownership that the API server has noted for the change just made.
-    ///
-    /// Who installs ironhull by server-side apply (Helm 4 does) could otherwise never
-    /// remove a webhook from the configuration: one whose `caBundle` has another owner
-    /// is not removed but left without anything else, which is not valid. Nobody's field
-    /// stays as it is for as long as nobody applies another value.
-    async fn release(&self, read: &MutatingWebhookConfiguration) -> Result<(), Trouble> {
-        let owners = read.metadata.managed_fields.as_deref().unwrap_or_default();
-        let ours = owners.iter().position(|owner| owner.manager.as_deref() == Some(FIELD_MANAGER));
-        // The last one cannot be removed: an empty list is taken for an old client's.
-        let Some(index) = ours.filter(|_| owners.len() > 1) else { return Ok(()) };
-        let path = pointer(["metadata", "managedFields", &index.to_string()]);
-        self.change(read, vec![PatchOperation::Remove(RemoveOperation { path })]).await.map(|_| ())
-    }
-
-    async fn change(
-        &self,
-        read: &MutatingWebhookConfiguration,
-        mut changes: Vec<PatchOperation>,
-    ) -> Result<MutatingWebhookConfiguration, Trouble> {
-        let name = read.metadata.name.as_deref().unwrap_or_default();
+        if count == 0 {
+            return Ok(0);
+        }
         // Indexes are those of the version that was read, and of no other.
         changes.push(PatchOperation::Replace(ReplaceOperation {
             path: pointer(["metadata", "resourceVersion"]),
             value: json!(read.metadata.resource_version),
         }));
+        let name = read.metadata.name.as_deref().unwrap_or_default();
         let patch = Patch::Json::<()>(JsonPatch(changes));
         let written = self.configurations.patch(name, &parameters(), &patch).await;
-        written.map_err(|error| about_configuration("patch", name, &error))
+        written.map(|_| count).map_err(|error| about_configuration("patch", name, &error))
     }
 
     fn about_secret(&self, verb: &str, error: &kube::Error) -> Trouble {
