@@ -60,6 +60,10 @@ cluster-down: ## removes it
 e2e: ## the end-to-end suite, on a cluster of its own (or E2E_KUBECONFIG's)
 	e2e/run
 
+.PHONY: cluster-check
+cluster-check: ## the node without a container engine: what pods see, and that nothing is left behind (minutes)
+	cd e2e/cluster && CLUSTER_CHECK=1 $(GO) test -count=1 -timeout 30m -v .
+
 .PHONY: kind-config-check
 kind-config-check: ## kind's own parser on kind-config.yaml
 	cd e2e/cluster && $(GO) vet ./... && $(GO) test -count=1 -run Kind -v .

@@ -112,7 +112,6 @@ var testImages = []testImage{
 			{"run/postgresql", 0o3777, 999, 999},
 		},
 		files: map[string]string{"usr/local/bin/docker-entrypoint.sh": imageFile("postgresql-entrypoint.sh")},
-		links: map[string]string{"var/run": "/run"},
 	},
 	{
 		name:     "memcached",
@@ -168,6 +167,8 @@ func (i testImage) fill(l *layer) error {
 	l.file("etc/nsswitch.conf", 0o644, lines([]string{"passwd: files", "group: files", "hosts: files dns"}))
 	l.directory("root", 0o700, 0, 0)
 	l.directory("tmp", 0o1777, 0, 0)
+	l.directory("run", 0o755, 0, 0)
+	l.symlink("/run", "var/run")
 	for _, directory := range i.owned {
 		l.directory(directory.path, directory.mode, directory.uid, directory.gid)
 	}

@@ -72,7 +72,15 @@ func download(directory string, packages, without []string) ([]string, error) {
 		"--option=Debug::NoLocking=1",
 		"install",
 	}, packages...)
-	if out, err := exec.Command("apt-get", args...).CombinedOutput(); err != nil {
+	out, err := exec.Command("apt-get", args...).CombinedOutput()
+	if err != nil {
+		// A fresh machine has no package lists, an old one lists of what is gone.
+		if update, err := exec.Command("apt-get", "--quiet=2", "update").CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("apt-get update: %w: %s", err, update)
+		}
+		out, err = exec.Command("apt-get", args...).CombinedOutput()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("apt-get install --download-only %v: %w: %s", packages, err, out)
 	}
 	files, err := filepath.Glob(filepath.Join(archives, "*.deb"))

@@ -180,7 +180,7 @@ func (c nodeCluster) spawnSupervisor() error {
 		Setsid:     true,
 	}
 	if err := command.Start(); err != nil {
-		return fmt.Errorf("starting the supervisor in new namespaces: %w", err)
+		return fmt.Errorf("starting the supervisor in new namespaces, which in a container takes --privileged: %w", err)
 	}
 	pid := []byte(strconv.Itoa(command.Process.Pid))
 	if err := os.WriteFile(c.pidFile(), pid, 0o644); err != nil {

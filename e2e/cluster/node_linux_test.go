@@ -39,14 +39,19 @@ func TestNode(t *testing.T) {
 		}
 	})
 
+	// A part is judged by itself, and those after it run all the same.
+	check := func(name string, part func(t *testing.T, a, b testCluster)) {
+		t.Run(name, func(t *testing.T) { part(t, testCluster{t, a.name}, testCluster{t, b.name}) })
+	}
+
 	a.must("start")
-	t.Run("an unhardened pod is root with the default capabilities", func(t *testing.T) {
+	check("an unhardened pod is root with the default capabilities", func(t *testing.T, a, b testCluster) {
 		a.pod("plain", "")
 		expect(t, a.inPod("plain", "id"), "uid=0(root) gid=0(root)")
 		expect(t, a.inPod("plain", "cat /proc/self/status"), "CapEff:\t00000000a80425fb", "NoNewPrivs:\t0", "Seccomp:\t0")
 		a.inPod("plain", "touch /here")
 	})
-	t.Run("a hardened pod is what it says", func(t *testing.T) {
+	check("a hardened pod is what it says", func(t *testing.T, a, b testCluster) {
 		a.pod("hardened", `
   securityContext: { runAsUser: 1000, runAsGroup: 1000, runAsNonRoot: true, seccompProfile: { type: RuntimeDefault } }
 `, `
@@ -55,44 +60,44 @@ func TestNode(t *testing.T) {
 		expect(t, a.inPod("hardened", "id; touch /here 2>&1 || true"), "uid=1000 gid=1000", "Read-only file system")
 		expect(t, a.inPod("hardened", "cat /proc/self/status"), "CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2")
 	})
-	t.Run("ports below 1024 are root's", func(t *testing.T) {
+	check("ports below 1024 are root's", func(t *testing.T, a, b testCluster) {
 		expect(t, a.inPod("plain", "cat /proc/sys/net/ipv4/ip_unprivileged_port_start"), "1024")
 	})
-	t.Run("a pod can be root in a user namespace", func(t *testing.T) {
+	check("a pod can be root in a user namespace", func(t *testing.T, a, b testCluster) {
 		a.pod("userns", "\n  hostUsers: false\n")
 		expect(t, a.inPod("userns", "id"), "uid=0(root)")
 		if uids := strings.Fields(a.inPod("userns", "cat /proc/self/uid_map")); len(uids) != 3 || uids[1] == "0" {
 			t.Errorf("its user ids are the node's: %v", uids)
 		}
 	})
-	t.Run("kubectl debug, logs, and the API server by its Service", func(t *testing.T) {
+	check("kubectl debug, logs, and the API server by its Service", func(t *testing.T, a, b testCluster) {
 		a.kubectl("debug", "plain", "--image=localhost/busybox:local", "--container=look", "--target=main", "--", "sh", "-c", "echo looked; sleep 3600")
 		a.eventually("looked", "logs", "plain", "--container=look")
 		expect(t, a.inPod("plain", "nc -w 5 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT </dev/null && echo reached"), "reached")
 	})
-	t.Run("the kubelet refuses root where it must not be", func(t *testing.T) {
+	check("the kubelet refuses root where it must not be", func(t *testing.T, a, b testCluster) {
 		a.apply("refused", "\n  securityContext: { runAsNonRoot: true }\n")
 		a.eventually("container has runAsNonRoot and image will run as root", "get", "pod", "refused", "-o", "yaml")
 	})
-	t.Run("the audit log has the writes", func(t *testing.T) {
+	check("the audit log has the writes", func(t *testing.T, a, b testCluster) {
 		log := a.cluster("exec", "--", "sh", "-c", `grep -c '"resource":"pods","namespace":"default","name":"plain"' "$CLUSTER_AUDIT_LOG"`)
 		if count, _ := strconv.Atoi(strings.TrimSpace(log)); count < 1 {
 			t.Errorf("no such lines: %s", log)
 		}
 	})
-	t.Run("a program killed comes back, and pods stay", func(t *testing.T) {
+	check("a program killed comes back, and pods stay", func(t *testing.T, a, b testCluster) {
 		for _, program := range []string{"kubelet", "containerd", "kube-apiserver", "etcd"} {
 			a.must("restart", program)
 		}
 		expect(t, a.inPod("plain", "ls /here"), "/here")
 	})
-	t.Run("a second cluster beside it", func(t *testing.T) {
+	check("a second cluster beside it", func(t *testing.T, a, b testCluster) {
 		b.must("start")
 		b.pod("plain", "")
 		expect(t, b.inPod("plain", "id"), "uid=0(root)")
 		expect(t, a.inPod("plain", "ls /here"), "/here")
 	})
-	t.Run("kill -9 of everything, and start again", func(t *testing.T) {
+	check("kill -9 of everything, and start again", func(t *testing.T, a, b testCluster) {
 		b.kill()
 		b.must("start")
 		if pods := b.kubectl("get", "pods", "--no-headers"); strings.Contains(pods, "plain") {
@@ -101,7 +106,7 @@ func TestNode(t *testing.T) {
 		b.pod("plain", "")
 		expect(t, b.inPod("plain", "id"), "uid=0(root)")
 	})
-	t.Run("kill -9 of the supervisor alone", func(t *testing.T) {
+	check("kill -9 of the supervisor alone", func(t *testing.T, a, b testCluster) {
 		if err := syscall.Kill(b.node().supervisor(), syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}

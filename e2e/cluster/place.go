@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,11 +82,17 @@ func (p place) cluster(on string) (cluster, error) {
 	return newNode(p)
 }
 
+// A client whose daemon is on a machine that is not there would wait for minutes.
+const enginePatience = 15 * time.Second
+
 // engine names the container engine that answers. Being installed is not
 // enough: a client without a daemon is common.
 func engine() string {
 	for _, name := range []string{"docker", "podman", "nerdctl"} {
-		if exec.Command(name, "info").Run() == nil {
+		patience, cancel := context.WithTimeout(context.Background(), enginePatience)
+		err := exec.CommandContext(patience, name, "info").Run()
+		cancel()
+		if err == nil {
 			return name
 		}
 	}

@@ -40,6 +40,8 @@ func etcd() program {
 			"--initial-cluster=default=http://127.0.0.1:2380",
 			// Nothing here has to survive the machine's crash.
 			"--unsafe-no-fsync",
+			// Room for tens of thousands of pods, each in several revisions.
+			"--quota-backend-bytes=8589934592",
 			"--log-level=warn",
 		},
 		ready: dials("tcp", "127.0.0.1:2379"),

@@ -6,7 +6,7 @@ if [ "$(id -u)" = 0 ]; then
   mkdir -p "$PGDATA" /run/postgresql
   chown -R postgres:postgres "$PGDATA" /run/postgresql
   chmod 700 "$PGDATA"
-  exec su -s /bin/sh postgres -c 'exec "$0" "$@"' "$0" "$@"
+  exec su -s /bin/sh -c 'exec "$0" "$@"' -- postgres "$0" "$@"
 fi
 mkdir -p "$PGDATA"
 chmod 700 "$PGDATA" || true

@@ -3,6 +3,6 @@
 set -e
 if [ "$1" = redis-server ] && [ "$(id -u)" = 0 ]; then
   find . ! -user redis -exec chown redis:redis '{}' +
-  exec su -s /bin/sh redis -c 'exec "$0" "$@"' "$@"
+  exec su -s /bin/sh -c 'exec "$0" "$@"' -- redis "$@"
 fi
 exec "$@"
