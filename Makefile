@@ -3,6 +3,8 @@
 CARGO ?= cargo
 GO ?= go
 JUDGE := target/judge
+HELM_VERSION := v4.3.0
+HELM := target/tools/helm
 
 .PHONY: help
 help: ## this list
@@ -10,10 +12,11 @@ help: ## this list
 
 .PHONY: demo
 demo: ## ironhull at its main job, with no cluster at all
+	@$(CARGO) build --locked --bin ironhull
 	@$(CARGO) run --quiet --locked -- demo
 
 .PHONY: test
-test: judge-if-go ## every test that needs no cluster
+test: judge-if-go helm-if-go ## every test that needs no cluster
 	$(CARGO) test --locked --all-targets
 	$(CARGO) test --locked --doc
 	$(CARGO) check --locked --lib --no-default-features
@@ -29,7 +32,7 @@ fmt: ## formats the code
 	$(CARGO) fmt
 
 .PHONY: docs
-docs: ## regenerates what is generated: docs/, policies/schema.json, expected outputs
+docs: helm-if-go ## regenerates what is generated: docs/, policies/schema.json, deploy/install.yaml, expected outputs
 	UPDATE_EXPECT=1 $(CARGO) test --locked --all-targets
 
 # A static binary, for an image with nothing else in it. With --target, the flags are for the binary
@@ -57,6 +60,10 @@ cluster-down: ## removes it
 cluster-check: ## the node without a container engine: what pods see, and that nothing is left behind (minutes)
 	cd e2e/cluster && CLUSTER_CHECK=1 $(GO) test -count=1 -timeout 30m -v .
 
+.PHONY: e2e
+e2e: ## the end-to-end suite, on a cluster of its own (or E2E_KUBECONFIG's)
+	e2e/run
+
 .PHONY: kind-config-check
 kind-config-check: ## kind's own parser on kind-config.yaml
 	cd e2e/cluster && $(GO) vet ./... && $(GO) test -count=1 -run Kind -v .
@@ -75,3 +82,22 @@ judge: ## Kubernetes' own Pod Security evaluator as a test tool (needs Go)
 judge-if-go:
 	@if command -v $(GO) >/dev/null; then $(MAKE) --no-print-directory judge; \
 	else echo "NOT RUN: the tests against Kubernetes' own evaluator need Go" >&2; fi
+
+$(HELM):
+	GOBIN=$(CURDIR)/target/tools $(GO) install helm.sh/helm/v4/cmd/helm@$(HELM_VERSION)
+
+.PHONY: helm-if-go
+helm-if-go:
+	@if command -v $(GO) >/dev/null; then $(MAKE) --no-print-directory $(HELM); \
+	else echo "NOT RUN: the chart's tests need helm, which is built with Go" >&2; fi
+
+# One set of values a way to have certificates, and one that sets nearly everything.
+CHART_VALUES := $(wildcard tests/chart/values/*.yaml)
+
+.PHONY: chart-lint
+chart-lint: $(HELM) ## the Helm chart: lint, schema, and a rendering for each certificate option
+	$(HELM) lint --strict --quiet deploy/chart
+	@set -e; for values in $(CHART_VALUES); do echo "$$values"; \
+	  $(HELM) lint --strict --quiet deploy/chart --values $$values; \
+	  $(HELM) template ironhull deploy/chart --namespace ironhull-system --values $$values >/dev/null; \
+	done

@@ -195,8 +195,7 @@ fn answer(
     let mut warnings = outcome.warnings(mode == Mode::Audit);
     if let Some(name) = missing {
         let name = crate::exemption::printable(name, 63);
-        let warning =
-            format!("ironhull: policy {name} is not loaded; {} is applied", policy.name);
+        let warning = format!("ironhull: policy {name} is not loaded; {} is applied", policy.name);
         warnings.insert(0, crate::exemption::printable(&warning, MAX_WARNING).into_owned());
     }
     facts.count(policy, outcome);

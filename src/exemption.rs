@@ -125,13 +125,33 @@ pub fn in_force<'p>(
     for grant in &policy.exempt {
         sorter.grant(grant);
     }
-    for (key, value) in pod.metadata.annotations.iter() {
-        let Some((prefix, name)) = key.split_once('/') else { continue };
-        if let Some(place) = prefix.strip_suffix(DOMAIN) {
+    // In an order of their own, since that of a map means nothing; of a key that is there
+    // twice the last one counts.
+    let mut ours: Vec<_> = pod.metadata.annotations.iter().filter_map(Annotation::of).collect();
+    ours.sort_by_key(|annotation| annotation.key);
+    for (index, Annotation { key, place, name, value }) in ours.iter().enumerate() {
+        if ours.get(index + 1).is_none_or(|next| next.key != *key) {
             sorter.annotation(key, place, name, value);
         }
     }
     sorter.result
+}
+
+/// An annotation of our domain.
+struct Annotation<'p> {
+    key: &'p str,
+    /// What stands before the domain.
+    place: &'p str,
+    /// What stands after it.
+    name: &'p str,
+    value: &'p str,
+}
+
+impl<'p> Annotation<'p> {
+    fn of((key, value): (&'p str, &'p str)) -> Option<Self> {
+        let (prefix, name) = key.split_once('/')?;
+        Some(Self { key, place: prefix.strip_suffix(DOMAIN)?, name, value })
+    }
 }
 
 struct Sorter<'p, 's> {
@@ -224,7 +244,7 @@ impl<'p> Sorter<'p, '_> {
         }
         let rule: RuleName = name.parse().map_err(|()| unknown_rule(name))?;
         if !whole_pod && rule.scope() == RuleScope::Pod {
-            return Err(format!("{rule} acts on the whole pod: use exempt.{DOMAIN}/{rule}"));
+            return Err("it acts on the whole pod: leave the container out".to_owned());
         }
         Ok(RuleSet::EMPTY.with(rule))
     }
@@ -392,10 +412,7 @@ mod tests {
 
     #[test]
     fn a_rule_that_is_misspelt_gets_a_hint() {
-        assert_eq!(
-            unknown_rule("runAsNonroot"),
-            "no such rule, did you mean `runAsNonRoot`?"
-        );
+        assert_eq!(unknown_rule("runAsNonroot"), "no such rule, did you mean `runAsNonRoot`?");
         assert_eq!(unknown_rule("everything"), "there is no such rule");
     }
 

@@ -51,9 +51,8 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
         remarks: std::mem::take(&mut pass.remarks),
         patch: patch::Patch::default(),
     };
-    let remains = if pass.ephemeral { Vec::new() } else { remains::fields(pass.pod) };
-    if !remains.is_empty() {
-        outcome.remarks.push(Remark::Remains(remains));
+    if !pass.ephemeral {
+        outcome.remarks.extend(remains::lines(pass.pod).into_iter().map(Remark::Remains));
     }
     if pass.plan.is_empty() {
         return outcome;

@@ -120,7 +120,7 @@ impl<'p> Pass<'p> {
             let placement = placement::place(pod, policy, &candidates, &users);
             (users, placement)
         };
-        // Nothing of a pod's own changes once it runs.
+        // Of an update of ephemeral containers nothing but these may change.
         let placement = if ephemeral { Placement::default() } else { placement };
         let containers: Vec<Examined<'p>> = candidates
             .into_iter()

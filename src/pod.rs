@@ -5,15 +5,13 @@
 //! is ever written back. `null` counts as missing everywhere, and of a duplicate
 //! key the last one wins, as Kubernetes' own decoder has it.
 
+mod mounts;
+mod text;
 pub(crate) mod view;
 mod volume;
 
-use std::borrow::Cow;
-use std::ops::Deref;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
-
+pub use mounts::normalise_path;
+pub use text::{StringMap, Text};
 pub(crate) use view::view;
 pub use volume::{KeyToPath, Projection, Source, Volume};
 
@@ -412,140 +410,6 @@ impl Container<'_> {
             .map(|port| port.container_port)
             .filter(|port| (1..1024).contains(port))
             .min()
-    }
-
-    /// The mount that decides whether `path` can be written: the one at the path or
-    /// the deepest above it. `/` is no mount point: the runtime refuses it.
-    pub fn covering_mount(&self, path: &str) -> Option<(&Mount<'_>, bool)> {
-        let mut best: Option<(usize, &Mount<'_>, bool)> = None;
-        for mount in &self.volume_mounts {
-            let at = normalise_path(&mount.mount_path);
-            let rest = match path.strip_prefix(&*at) {
-                Some(rest) if at.len() > 1 => rest,
-                _ => continue,
-            };
-            let exact = rest.is_empty();
-            // Of two mounts at one place the later hides the earlier.
-            if (exact || rest.starts_with('/')) && best.is_none_or(|(depth, ..)| at.len() >= depth)
-            {
-                best = Some((at.len(), mount, exact));
-            }
-        }
-        best.map(|(_, mount, exact)| (mount, exact))
-    }
-}
-
-/// A path without empty and `.` parts and without a trailing `/`; a relative one is
-/// taken from `/`, as container runtimes do; `..` goes up and never above `/`.
-pub fn normalise_path(path: &str) -> Cow<'_, str> {
-    let clean = path.starts_with('/')
-        && path.len() > 1
-        && path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
-    if clean {
-        return Cow::Borrowed(path);
-    }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            _ => parts.push(part),
-        }
-    }
-    Cow::Owned(format!("/{}", parts.join("/")))
-}
-
-/// A string, borrowed from the input where it holds no escapes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Text<'a>(Cow<'a, str>);
-
-impl Deref for Text<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'a> From<&'a str> for Text<'a> {
-    fn from(text: &'a str) -> Self {
-        Self(Cow::Borrowed(text))
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Cow<'de, str>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Cow::Borrowed(text))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(text.to_owned()))
-            }
-
-            fn visit_string<E: Error>(self, text: String) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(text))
-            }
-        }
-
-        deserializer.deserialize_str(TextVisitor).map(Self)
-    }
-}
-
-/// A map of strings in the order of the input: annotations, a node selector.
-#[derive(Clone, Debug, Default)]
-pub struct StringMap<'a>(Vec<(Text<'a>, Text<'a>)>);
-
-impl<'a> StringMap<'a> {
-    /// The value of `key`; of a duplicate key the last one.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| &**value)
-    }
-
-    /// Keys and values, in the order of the input.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (&**key, &**value))
-    }
-
-    /// Whether it holds nothing.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for StringMap<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MapVisitor;
-
-        impl<'de> Visitor<'de> for MapVisitor {
-            type Value = Vec<(Text<'de>, Text<'de>)>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a map of strings")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                // Kubernetes decodes a null value as the empty string.
-                while let Some((key, value)) = map.next_entry::<Text<'de>, Option<Text<'de>>>()? {
-                    entries.push((key, value.unwrap_or_default()));
-                }
-                Ok(entries)
-            }
-        }
-
-        deserializer.deserialize_map(MapVisitor).map(Self)
     }
 }
 

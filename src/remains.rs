@@ -53,6 +53,29 @@ const SAFE_SELINUX_TYPES: [&str; 5] =
 /// profile.
 const APPARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
 
+/// How long the names of one remark may be together: a warning has 120 characters, and
+/// needs the others for itself.
+const MAX_LINE: usize = 64;
+
+/// The names of the fields that stand in the way, as many in one remark as a warning can
+/// hold.
+pub fn lines<'p>(pod: &'p Pod<'_>) -> Vec<Vec<&'p str>> {
+    let mut lines: Vec<Vec<&str>> = Vec::new();
+    let mut room = 0;
+    for name in fields(pod) {
+        let wanted = name.len() + ", ".len();
+        match lines.last_mut() {
+            Some(line) if wanted <= room => line.push(name),
+            _ => {
+                room = MAX_LINE;
+                lines.push(vec![name]);
+            }
+        }
+        room = room.saturating_sub(wanted);
+    }
+    lines
+}
+
 /// The names of the fields that stand in the way, each once, in a fixed order.
 pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     let mut found = Vec::new();

@@ -8,6 +8,7 @@
 //! | [`config`] | how it is set up |
 //! | [`limits`] | how many connections, how many bytes |
 //! | [`tls`], [`certs`] | the handshake, the certificate in force |
+//! | [`managed`] | certificates that ironhull makes and keeps itself |
 //! | [`connection`] | deadlines, the end of a connection |
 //! | [`http`], [`ops`] | the two listeners' requests |
 //! | [`store`], [`poll`] | policies and certificate, reloaded |
@@ -19,6 +20,7 @@ pub mod connection;
 pub mod http;
 pub mod limits;
 mod listener;
+pub mod managed;
 pub mod metrics;
 pub mod ops;
 pub mod poll;
@@ -42,12 +44,13 @@ use tracing::info;
 use config::OVERFLOW_CONNECTIONS;
 use http::Hook;
 use limits::{Budget, Slots};
+use managed::Keeper;
 use metrics::Metrics;
 use ops::Ops;
 use poll::Poller;
 use readiness::Readiness;
 use stop::{Stop, drain};
-use store::{CertificateSource, PolicySource, load_certificate, load_policies};
+use store::{PolicySource, Upkeep, load_certificate, load_policies};
 use tls::{InForce, watch_expiry};
 
 pub use config::{Certificate, Config, Policies, defaults};
@@ -115,7 +118,7 @@ struct Parts {
     in_force: Arc<InForce>,
     hook: Arc<Hook>,
     ops: Arc<Ops>,
-    certificates: Option<Poller<CertificateSource>>,
+    upkeep: Upkeep,
     policies: Option<Poller<PolicySource>>,
 }
 
@@ -124,7 +127,7 @@ impl Parts {
         config.check()?;
         let metrics = Arc::new(Metrics::new());
         let readiness = Arc::new(Readiness::default());
-        let (in_force, certificates) = load_certificate(&config.certificate, &metrics, &readiness)
+        let (in_force, upkeep) = load_certificate(&config.certificate, &metrics, &readiness)
             .context("cannot start without a good certificate")?;
         let (store, policies) = load_policies(&config.policies, &metrics, &readiness)
             .context("cannot start without good policies")?;
@@ -140,7 +143,7 @@ impl Parts {
             body_timeout: config.timeouts.body,
         });
         let ops = Arc::new(Ops { metrics, readiness, slots, budget });
-        Ok(Self { config, in_force, hook, ops, certificates, policies })
+        Ok(Self { config, in_force, hook, ops, upkeep, policies })
     }
 
     async fn run(
@@ -152,12 +155,21 @@ impl Parts {
         let mut stop = Stop::new(stopped, self.config.signals)?;
         let closing = CancellationToken::new();
         let (addresses, servers) = self.listen(&closing)?;
-        let Self { config, in_force, ops, certificates, policies, hook: _ } = self;
+        let Self { config, in_force, ops, upkeep, policies, hook: _ } = self;
         let handles = servers.each_ref().map(Server::handle);
         let mut serving = JoinSet::from_iter(servers);
         let mut watching = JoinSet::new();
-        if let Some(poller) = certificates {
-            watching.spawn(poller.run(config.poll_interval));
+        match upkeep {
+            Upkeep::None => {}
+            Upkeep::Files(poller) => {
+                watching.spawn(poller.run(config.poll_interval));
+            }
+            Upkeep::Managed(settings) => {
+                let client = settings.connect().await?;
+                let seen = (Arc::clone(&ops.metrics), Arc::clone(&ops.readiness));
+                let keeper = Keeper::new(&settings, client, Arc::clone(&in_force), seen);
+                watching.spawn(keeper.run(config.poll_interval));
+            }
         }
         if let Some(poller) = policies {
             watching.spawn(poller.run(config.poll_interval));

@@ -163,7 +163,7 @@ impl<'p> Decider<'p> {
         }
         if candidate.exempt.contains(RuleName::RunAsNonRoot) {
             let acts = self.policy.rules.run_as_non_root.action.acts();
-            return undecided.exempt(self.ours.filter(|_| inherits_ours), acts);
+            return undecided.exempt(acts, self.ours.filter(|_| inherits_ours));
         }
         if placed.kind == ContainerKind::Ephemeral {
             let target = self.target(placed);
@@ -467,7 +467,8 @@ impl<'p> Undecided<'p> {
         decision.injected_after(ours)
     }
 
-    fn exempt(self, ours: Option<i64>, acts: bool) -> Decision<'p> {
+    /// `acts` tells whether runAsNonRoot changes anything at all.
+    fn exempt(self, acts: bool, ours: Option<i64>) -> Decision<'p> {
         // With a uid above 0 it runs, and not as root: nothing needs to be undone for it.
         let root = !self.author.has_non_root_uid();
         let undo = acts && root && self.author.non_root == Some(true);

@@ -1,33 +1,27 @@
-//! What is generated from the code is current: `docs/rules.md` and the tables between
-//! markers in the README. `UPDATE_EXPECT=1` rewrites them.
+//! The pages are current: what is generated from the code is what the code says now, what
+//! they tell people to type works, what they show of policies and manifests can be read,
+//! and links lead somewhere. `UPDATE_EXPECT=1` rewrites what is generated.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::string_slice,
     reason = "a test that fails says where"
 )]
+#![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
+
+mod pages;
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
 use ironhull::outcome::Skip;
-use ironhull::policy::Policy;
+use ironhull::policy::{Policy, PolicySet, Source};
 use ironhull::rules::{RuleName, RuleScope};
 
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-/// Compares a file with what it should be, or writes it.
-fn current(name: &str, expected: &str) {
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(path(name), expected).unwrap();
-    }
-    let present = std::fs::read_to_string(path(name)).unwrap_or_default();
-    assert_eq!(present, expected, "{name} is not current: run `make docs`");
-}
+use pages::fences::fences;
+use pages::{commands, current, current_between, path, picture, reference};
 
 /// The first sentence under "What it does".
 fn summary(rule: RuleName) -> String {
@@ -83,15 +77,6 @@ fn rules_table() -> String {
     table
 }
 
-/// The README with what stands between two markers replaced.
-fn between(text: &str, name: &str, new: &str) -> String {
-    let begin = format!("<!-- begin {name} -->\n");
-    let end = format!("<!-- end {name} -->");
-    let from = text.find(&begin).unwrap() + begin.len();
-    let to = text.find(&end).unwrap();
-    format!("{}\n{new}\n{}", &text[..from], &text[to..])
-}
-
 #[test]
 fn the_rules_page_is_current() {
     current("docs/rules.md", &rules_page().replace("(docs/rules.md#", "(#"));
@@ -99,51 +84,101 @@ fn the_rules_page_is_current() {
 
 #[test]
 fn the_readmes_table_is_current() {
-    let readme = std::fs::read_to_string(path("README.md")).unwrap();
-    current("README.md", &between(&readme, "rules", &rules_table()));
+    current_between("README.md", "rules", &rules_table());
 }
 
 #[test]
-fn every_rule_has_every_heading() {
-    for rule in RuleName::ALL {
-        let doc = rule.doc();
-        let headings: Vec<_> = doc.lines().filter(|line| line.starts_with('#')).collect();
-        let name = format!("# `{rule}`");
-        let expected = [
-            name.as_str(),
-            "## What it does",
-            "## Why",
-            "## Fields",
-            "## Left alone when",
-            "## Exempting",
-            "## Source",
-        ];
-        assert_eq!(headings, expected, "{rule}");
+fn the_readmes_picture_is_current() {
+    current("docs/before-after.svg", &picture::svg());
+}
+
+/// What the README says of real workloads is what their page says.
+#[test]
+fn the_readmes_figures_are_current() {
+    let page = std::fs::read_to_string(path("docs/real-workloads.md")).unwrap();
+    let readme = std::fs::read_to_string(path("README.md")).unwrap();
+    let figure = |row: &str| -> u64 {
+        let line = page.lines().find(|line| line.contains(row)).unwrap();
+        line.rsplit('|').nth(1).unwrap().trim().parse().unwrap()
+    };
+    let (baseline, restricted) =
+        (figure("pass *baseline* as they ship"), figure("of those, pass *restricted* hardened"));
+    let others = baseline - restricted;
+    let thousands = |n: u64| format!("{},{:03}", n / 1000, n % 1000);
+    let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        format!("of {} pods", thousands(baseline)),
+        format!("{} pass *restricted*", thousands(restricted)),
+        format!("the {others} others"),
+    ] {
+        assert!(readme.contains(&words), "the README does not say \"{words}\"");
     }
 }
 
-/// A link to a file of the project must lead somewhere.
+#[test]
+fn the_tables_of_flags_and_metrics_are_current() {
+    current_between("docs/webhook.md", "flags", &reference::flags());
+    current_between("docs/webhook.md", "metrics", &reference::metrics());
+}
+
+#[test]
+fn commands_do_what_the_pages_say() {
+    let wrong = commands::run_all();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Every policy that a page shows can be loaded.
+#[test]
+fn policies_on_the_pages_are_good() {
+    let mut count = 0;
+    for fence in fences("yaml").into_iter().filter(|f| f.text.contains("ironhull.dev/v1alpha1")) {
+        count += 1;
+        let place = fence.place.clone();
+        let loaded = PolicySet::load(&[Source { name: fence.place, text: fence.text }], None);
+        if let Err(errors) = loaded {
+            panic!("{place}: {errors:#?}");
+        }
+    }
+    assert!(count > 2, "the pages' policies are not found any more");
+}
+
+/// A link to a file of the project must lead somewhere, to a heading that is there.
 #[test]
 fn links_lead_somewhere() {
-    let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
-    let docs = std::fs::read_dir(path("docs")).unwrap().map(|e| e.unwrap().path());
     let mut broken = Vec::new();
-    for page in pages
-        .iter()
-        .map(|name| path(name))
-        .chain(docs.filter(|p| p.extension().is_some_and(|e| e == "md")))
-    {
+    for page in pages::all() {
         let text = std::fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1) {
             let target = link.split(')').next().unwrap();
-            let file = target.split('#').next().unwrap();
-            if target.contains("://") || file.is_empty() {
+            if target.contains("://") {
                 continue;
             }
-            if !page.parent().unwrap().join(file).exists() {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = match file {
+                "" => page.clone(),
+                _ => page.parent().unwrap().join(file),
+            };
+            let fine = match anchor {
+                "" => file.exists(),
+                _ => std::fs::read_to_string(&file)
+                    .is_ok_and(|text| anchors(&text).contains(&anchor.to_owned())),
+            };
+            if !fine {
                 broken.push(format!("{}: {target}", page.display()));
             }
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
 }

@@ -14,6 +14,9 @@
 #![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
 
 mod harness;
+#[path = "support/judge.rs"]
+#[allow(dead_code, reason = "another test asks for many pods at once")]
+mod program;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,16 +29,15 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let judge: &'static Judge = Box::leak(Box::new(Judge::find()));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let mut trials = Vec::new();
-    match cases::discover(&root) {
-        Ok(found) => trials.extend(found.into_iter().map(|case| {
-            let name = case.name.clone();
-            Trial::test(name, move || case.run(judge).map_err(Into::into))
-        })),
-        Err(surprise) => {
-            trials.push(Trial::test("inventory", move || Err(surprise.into())));
-        }
-    }
-    trials.push(Trial::test("the_judge_is_there", move || judge.is_there().map_err(Into::into)));
+    let (cases, surprise) = match cases::discover(&root) {
+        Ok(cases) => (cases, Ok(())),
+        Err(surprise) => (Vec::new(), Err(surprise)),
+    };
+    let inventory = surprise.and_then(|()| cases::complete(&root, &cases));
+    let mut trials = vec![Trial::test("inventory", move || inventory.map_err(Into::into))];
+    trials.extend(cases.into_iter().map(|case| {
+        let name = case.name.clone();
+        Trial::test(name, move || case.run(judge).map_err(Into::into))
+    }));
     libtest_mimic::run(&arguments, trials).exit_code()
 }

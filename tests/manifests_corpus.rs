@@ -1,9 +1,22 @@
 //! Real manifests through the reader and the editor: set `IRONHULL_CORPUS` to a directory
 //! of them.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![cfg(feature = "server")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails says where"
+)]
+
+#[path = "support/judge.rs"]
+#[allow(dead_code, unreachable_pub, reason = "other tests judge pods, this one readings")]
+mod judge;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use granit_parser::{Event, Parser, options};
 use ironhull::cli::manifest::{Document, Source, Workload};
@@ -15,7 +28,8 @@ use serde_json::{Value, json};
 /// The manifests' files, in order; none, and loudly so, where the variable is not set.
 fn corpus() -> Vec<PathBuf> {
     let Some(root) = std::env::var_os("IRONHULL_CORPUS") else {
-        eprintln!("NOT RUN: IRONHULL_CORPUS is not set, so no real manifest was read");
+        assert!(std::env::var_os("CI").is_none(), "IRONHULL_CORPUS is not set");
+        eprintln!("NOT RUN: IRONHULL_CORPUS names no directory of real manifests");
         return Vec::new();
     };
     let mut files = Vec::new();
@@ -155,6 +169,65 @@ fn append(patch: &mut Vec<Value>, list: Option<&Value>, path: &str, new: &[Value
             }
         }
         _ => patch.push(json!({"op": "add", "path": path, "value": new})),
+    }
+}
+
+/// Asks Kubernetes' own reader what it makes of texts: the JSON, or the error.
+fn kubernetes_reads(judge: &Path, texts: &[String]) -> Vec<Result<Value, String>> {
+    let mut child = Command::new(judge)
+        .arg("docs")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the judge starts");
+    let mut stdin = child.stdin.take().unwrap();
+    let lines: Vec<String> =
+        texts.iter().map(|text| json!({"id": "x", "yaml": text}).to_string()).collect();
+    let writer = std::thread::spawn(move || {
+        for line in lines {
+            writeln!(stdin, "{line}").unwrap();
+        }
+    });
+    let answers: Vec<_> = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map(|line| {
+            let mut answer: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            match answer.get_mut("json") {
+                Some(json) => Ok(json.take()),
+                None => Err(answer["error"].to_string()),
+            }
+        })
+        .collect();
+    writer.join().unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(answers.len(), texts.len());
+    answers
+}
+
+#[test]
+fn every_document_reads_as_kubernetes_reads_it() {
+    let (files, Some(judge)) = (corpus(), judge::binary()) else { return };
+    let mut texts = Vec::new();
+    let mut ours = Vec::new();
+    for path in files {
+        let source = read(&path);
+        for document in &source.documents {
+            // kubectl ends every line of what it hands to the reader.
+            let mut text = source.text_of(document).to_owned();
+            if !text.ends_with('\n') {
+                text.push('\n');
+            }
+            texts.push(text);
+            ours.push((
+                format!("{} {:?}", path.display(), document.number),
+                document.value.clone(),
+            ));
+        }
+    }
+    let theirs = kubernetes_reads(&judge, &texts);
+    println!("{} documents read", theirs.len());
+    for ((place, ours), theirs) in ours.iter().zip(theirs) {
+        assert_eq!(Ok(ours), theirs.as_ref(), "{place}");
     }
 }
 

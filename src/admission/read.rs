@@ -42,9 +42,10 @@ view! {
     }
 }
 
-/// A review with its objects read as pods; the same members as [`Request`] and two more.
+/// A review with its objects read as one type: the same members as [`Request`] and two
+/// more; and the function that reads it.
 macro_rules! review_of {
-    ($review:ident, $request:ident, $object:ident) => {
+    ($read:ident, $review:ident, $request:ident, $object:ident) => {
         view! {
             pub struct $review<'a> {
                 api_version: Text<'a> = "apiVersion",
@@ -84,12 +85,24 @@ macro_rules! review_of {
                 (request, self.object, self.old_object)
             }
         }
+
+        pub(super) fn $read(
+            body: &[u8],
+        ) -> Result<Result<Read<'_, $object<'_>>, Unreadable<'_>>, NotAReview> {
+            match serde_json::from_slice::<$review<'_>>(body) {
+                Ok($review { api_version, kind, request, .. }) => {
+                    let request = checked(&api_version, &kind, request, |request| &request.uid)?;
+                    Ok(Ok(request.split()))
+                }
+                Err(error) => unreadable(body, &error).map(Err),
+            }
+        }
     };
 }
 
-review_of!(PodReview, PodRequest, Pod);
+review_of!(pod_request, PodReview, PodRequest, Pod);
 
-review_of!(WorkloadReview, WorkloadRequest, Workload);
+review_of!(workload_request, WorkloadReview, WorkloadRequest, Workload);
 
 view! {
     /// An object with a pod template.
@@ -183,38 +196,13 @@ impl Request<'_> {
     }
 }
 
-/// Reads a review whose objects are pods.
-pub(super) fn pod_request(
-    body: &[u8],
-) -> Result<Result<Read<'_, Pod<'_>>, Unreadable<'_>>, NotAReview> {
-    match serde_json::from_slice::<PodReview<'_>>(body) {
-        Ok(PodReview { api_version, kind, request, .. }) => {
-            let request = checked(&api_version, &kind, request, |request| &request.uid)?;
-            Ok(Ok(request.split()))
-        }
-        Err(error) => unreadable(body, &error).map(Err),
-    }
-}
-
-/// Reads a review whose objects have pod templates.
-pub(super) fn workload_request(
-    body: &[u8],
-) -> Result<Result<Read<'_, Workload<'_>>, Unreadable<'_>>, NotAReview> {
-    match serde_json::from_slice::<WorkloadReview<'_>>(body) {
-        Ok(WorkloadReview { api_version, kind, request, .. }) => {
-            let request = checked(&api_version, &kind, request, |request| &request.uid)?;
-            Ok(Ok(request.split()))
-        }
-        Err(error) => unreadable(body, &error).map(Err),
-    }
-}
-
 /// Reads a review again without its objects, to tell an object that cannot be read from
 /// input that is no review at all.
 fn unreadable<'a>(body: &'a [u8], error: &serde_json::Error) -> Result<Unreadable<'a>, NotAReview> {
-    let envelope: Envelope<'a> =
-        Deserialize::deserialize(&mut serde_json::Deserializer::from_slice(body))
-            .map_err(|error| NotAReview(format!("not an AdmissionReview: {error}")))?;
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let envelope = Envelope::<'a>::deserialize(&mut json)
+        .and_then(|envelope| json.end().map(|()| envelope))
+        .map_err(|error| NotAReview(format!("not an AdmissionReview: {error}")))?;
     let request =
         checked(&envelope.api_version, &envelope.kind, envelope.request, |request| &request.uid)?;
     Ok(Unreadable { request, why: error.to_string() })

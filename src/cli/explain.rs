@@ -129,8 +129,11 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         Format::Table => {
             let width = std::io::stdout()
                 .is_terminal()
-                .then(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)))
-                .flatten();
+                .then(terminal_size::terminal_size)
+                .flatten()
+                .map(|(width, _)| usize::from(width.0))
+                // A terminal that does not say.
+                .filter(|width| *width > 0);
             out.write_all(table::table(&explained, width).as_bytes())?;
         }
     }
@@ -155,7 +158,7 @@ fn explain_all(
             let judged = pass.judge(source, document, |judged| {
                 explained.push(explain(source, document, judged));
             });
-            errors.extend(judged.err());
+            errors.extend(judged.err().map(|error| *error));
         }
     }
     Ok(if errors.is_empty() { Ok(explained) } else { Err(errors) })

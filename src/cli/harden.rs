@@ -115,7 +115,7 @@ fn harden_all(
                     }
                     changes.extend(change);
                 }
-                Err(error) => errors.push(error),
+                Err(error) => errors.push(*error),
             }
         }
         hardened.push(Hardened { source, changes });
@@ -129,7 +129,7 @@ fn harden_document(
     source: &Source,
     document: &Document,
     index: usize,
-) -> Result<(Option<Change>, Vec<String>), ManifestError> {
+) -> Result<(Option<Change>, Vec<String>), Box<ManifestError>> {
     let mut patch: Vec<Value> = Vec::new();
     let mut namespaces: Vec<String> = Vec::new();
     let mut warnings = Vec::new();
@@ -147,7 +147,7 @@ fn harden_document(
     }
     let edited = source
         .apply(document, &patch)
-        .map_err(|message| ManifestError::of(source, document, "", message))?;
+        .map_err(|message| Box::new(ManifestError::of(source, document, "", message)))?;
     namespaces.dedup();
     let single = namespaces.len() == 1;
     let namespace = namespaces.into_iter().next().filter(|_| single).unwrap_or_default();

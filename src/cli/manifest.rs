@@ -7,6 +7,7 @@
 //! left to a YAML library: [`split`] divides, [`tree`] says what stands where,
 //! [`resolve`] and [`decode`] say what it means.
 
+mod ambiguity;
 mod decode;
 mod edit;
 mod emit;

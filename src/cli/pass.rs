@@ -46,12 +46,12 @@ impl Pass<'_> {
         source: &Source,
         document: &Document,
         mut take: impl FnMut(&Judged<'_>),
-    ) -> Result<(), ManifestError> {
+    ) -> Result<(), Box<ManifestError>> {
         for workload in &document.contents.workloads {
             let pod = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
             let json = pod.to_string();
             let pod = Pod::from_json(json.as_bytes())
-                .map_err(|error| unreadable(source, document, workload, pod, &error))?;
+                .map_err(|error| Box::new(unreadable(source, document, workload, pod, &error)))?;
             let namespace = workload.namespace.as_deref().unwrap_or(self.namespace);
             let policy = self.policies.for_namespace(namespace);
             let reserved: Vec<&str> =

@@ -11,6 +11,8 @@ use tracing::info;
 use tracing::level_filters::LevelFilter;
 
 use super::{diagnostics, policy_files};
+
+mod managed;
 use crate::admission;
 use crate::serve::certs::CertificateFiles;
 use crate::serve::connection::Timeouts;
@@ -28,11 +30,13 @@ pub struct Args {
     #[arg(long, env = "IRONHULL_OPS_LISTEN", default_value = "0.0.0.0:8081")]
     ops_listen: SocketAddr,
     /// PEM file of the serving certificate, leaf first; read again when it changes
-    #[arg(long, env = "IRONHULL_TLS_CERT")]
-    tls_cert: PathBuf,
+    #[arg(long, env = "IRONHULL_TLS_CERT", required_unless_present = "self_managed_certs")]
+    tls_cert: Option<PathBuf>,
     /// PEM file of its private key
-    #[arg(long, env = "IRONHULL_TLS_KEY")]
-    tls_key: PathBuf,
+    #[arg(long, env = "IRONHULL_TLS_KEY", required_unless_present = "self_managed_certs")]
+    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    managed: managed::Args,
     /// A policy file, or a directory of them; read again when it changes (the compiled-in policy by default)
     #[arg(long, env = "IRONHULL_POLICY", visible_alias = "policy-dir")]
     policy: Option<PathBuf>,
@@ -100,6 +104,7 @@ impl Args {
             ops_listen,
             tls_cert,
             tls_key,
+            managed,
             policy,
             poll_interval,
             workers,
@@ -119,10 +124,14 @@ impl Args {
         Config {
             listen,
             ops_listen,
-            certificate: Certificate::Files(CertificateFiles {
-                certificate: tls_cert,
-                key: tls_key,
-            }),
+            certificate: match managed.settings() {
+                Some(settings) => Certificate::Managed(settings),
+                None => Certificate::Files(CertificateFiles {
+                    // clap has seen to it that both are there.
+                    certificate: tls_cert.unwrap_or_default(),
+                    key: tls_key.unwrap_or_default(),
+                }),
+            },
             policies: policy.map_or(Policies::Embedded, |path| Policies::Files(files(path))),
             poll_interval,
             workers: workers.unwrap_or_else(defaults::workers),
@@ -179,7 +188,39 @@ fn bytes(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
     use super::*;
+    use crate::serve::certs::PemPair;
+
+    #[test]
+    fn every_flag_has_its_environment_variable() {
+        let command = Args::augment_args(clap::Command::new("serve"));
+        for argument in command.get_arguments() {
+            let name = argument.get_id().as_str().to_uppercase();
+            let variable = argument.get_env().and_then(|variable| variable.to_str());
+            assert_eq!(variable, Some(format!("IRONHULL_{name}").as_str()));
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_is_at_its_default() {
+        let command = Args::augment_args(clap::Command::new("serve"));
+        let matches = command.get_matches_from(["serve", "--tls-cert", "c", "--tls-key", "k"]);
+        let config = Args::from_arg_matches(&matches).map(Args::config);
+        let pair = PemPair { certificate: Vec::new(), key: Vec::new() };
+        let default = Config::on_loopback(Certificate::Given(pair));
+        let same = config.is_ok_and(|config| {
+            format!("{:?}", config.timeouts) == format!("{:?}", default.timeouts)
+                && config.poll_interval == default.poll_interval
+                && config.max_connections == default.max_connections
+                && config.max_body == default.max_body
+                && config.max_body_total == default.max_body_total
+                && config.shutdown_delay == defaults::SHUTDOWN_DELAY
+                && config.shutdown_timeout == default.shutdown_timeout
+        });
+        assert!(same, "the flags' defaults and those of `defaults` are the same");
+    }
 
     #[test]
     fn durations_need_a_unit() {

@@ -171,7 +171,7 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::Mirror => "the mirror of a static pod",
         Skip::Windows => "a pod for Windows nodes",
         Skip::Privileged => "privileged",
-        Skip::Exempt => "a container is exempt from runAsNonRoot",
+        Skip::Exempt => "a container is exempt, and its user stays",
         Skip::Ephemeral => "an ephemeral container",
         Skip::ImageUser if rule == RuleName::RunAsGroup => "the image's group is relied on",
         Skip::ImageUser => "the image's user is relied on",

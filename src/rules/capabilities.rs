@@ -1,9 +1,10 @@
 //! # `capabilities`
 //!
 //! ## What it does
-//! Appends exactly `ALL` to `drop` (Pod Security compares that string; `all` is not
-//! enough). Adds outside the policy's `allowedAdd` stay under `fill`, with a warning, and
-//! are removed under `enforce`. Only plain upper-case names count: runtimes put `CAP_`
+//! Drops all capabilities, and judges what is added. `ALL` is appended to `drop` exactly
+//! so: Pod Security compares that string, and `all` is not enough. Adds outside the
+//! policy's `allowedAdd` stay under `fill`, with a warning, and are removed under
+//! `enforce`. Only plain upper-case names count: runtimes put `CAP_`
 //! before every name, so `CAP_CHOWN` grants nothing; under `enforce` such a form is
 //! rewritten to the plain one where that is allowed, and removed where not.
 //!

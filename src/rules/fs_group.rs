@@ -1,9 +1,10 @@
 //! # `fsGroup`
 //!
 //! ## What it does
-//! Gives the pod an `fsGroup` exactly where ironhull sets or replaces the uid of at least
-//! one app or sidecar container, with `fsGroupChangePolicy: OnRootMismatch` beside it. The
-//! gid is that of the container's image entry, else the rule's `value`.
+//! Gives the pod an `fsGroup`, so that a uid that ironhull sets can use the pod's volumes.
+//! It does so exactly where ironhull sets or replaces the uid of at least one app or
+//! sidecar container, with `fsGroupChangePolicy: OnRootMismatch` beside it. The gid is that
+//! of the container's image entry, else the rule's `value`.
 //!
 //! ## Why
 //! The new uid must be able to write to the pod's volumes and to read files of Secret,

@@ -1,9 +1,10 @@
 //! # `readOnlyRootFilesystem`
 //!
 //! ## What it does
-//! Sets `readOnlyRootFilesystem: true`, and whenever the root file system is read-only, by
-//! ironhull or by the author, gives every path of `writablePaths` that no mount covers an
-//! emptyDir of its own in that container. The list is the rule's, or that of the image's
+//! Makes the root file system read-only, with an emptyDir at `/tmp` and wherever else the
+//! policy says. Whenever the root file system is read-only, by ironhull or by the author,
+//! every path of `writablePaths` that no mount covers gets an emptyDir of its own in that
+//! container. The list is the rule's, or that of the image's
 //! entry instead, and the workload may ask for more with the annotation
 //! `ironhull.dev/writable-paths` (or `NAME.ironhull.dev/writable-paths`).
 //!
@@ -202,7 +203,10 @@ impl<'p> Names<'p> {
     fn of(pass: &Pass<'p>) -> Self {
         let own = pass.pod.spec.volumes.iter().map(|volume| &*volume.name);
         let reserved = pass.reserved_volumes.iter().copied();
-        Self { taken: own.chain(reserved).map(Cow::Borrowed).collect() }
+        // A mount may name a volume that is not there: that must not become ours.
+        let containers = pass.containers.iter().flat_map(|c| &c.placed.container.volume_mounts);
+        let mounted = containers.map(|mount| &*mount.name);
+        Self { taken: own.chain(reserved).chain(mounted).map(Cow::Borrowed).collect() }
     }
 
     fn take(&mut self, container: &str, path: &str) -> String {

@@ -1,8 +1,8 @@
 //! # `runAsGroup`
 //!
 //! ## What it does
-//! Sets the primary group together with a uid that ironhull sets: that of the image's
-//! entry (which may be 0), else the rule's `value`.
+//! Sets the primary group together with a uid that ironhull sets. The gid is that of the
+//! image's entry (which may be 0), else the rule's `value`.
 //!
 //! ## Why
 //! A uid without a gid runs with the gid of the image's passwd entry, or with gid 0, and

@@ -1,9 +1,9 @@
 //! # `runAsUser`
 //!
 //! ## What it does
-//! Gives a numeric, non-root uid to a container that says nothing about its user, since
-//! `runAsNonRoot` alone stops every image that has no numeric USER. The uid is that of
-//! the first entry of `images` that matches the container's image, else the rule's
+//! Gives a numeric, non-root uid to a container that says nothing about its user.
+//! `runAsNonRoot` alone would stop every image that has no numeric USER. The uid is that
+//! of the first entry of `images` that matches the container's image, else the rule's
 //! `value`. An init container follows the first app container that has a uid; an
 //! ephemeral container follows its target.
 //!

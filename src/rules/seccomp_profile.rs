@@ -1,8 +1,8 @@
 //! # `seccompProfile`
 //!
 //! ## What it does
-//! Sets the container runtime's default seccomp profile (or a `Localhost` profile that the
-//! policy names): on the pod when every container can take it, else on each container.
+//! Sets the container runtime's default seccomp profile, or one that the policy names. It
+//! goes to the pod when every container can take it, else to each container.
 //!
 //! ## Why
 //! Kubernetes runs containers without any system call filter unless told otherwise.

@@ -1,9 +1,10 @@
 //! # `unprivilegedPorts`
 //!
 //! ## What it does
-//! Where a container declares a port below 1024 and the pod has a network of its own, gives
-//! the pod the safe sysctl `net.ipv4.ip_unprivileged_port_start: "0"`, so that a non-root
-//! nginx on port 80 still starts.
+//! Lets a process that is not root bind the ports below 1024 that its container declares.
+//! Where the pod has a network of its own, it gets the safe sysctl
+//! `net.ipv4.ip_unprivileged_port_start: "0"`, so that a non-root nginx on port 80 still
+//! starts.
 //!
 //! ## Why
 //! One workload in eleven declares such a port and could not bind it as non-root wherever

@@ -12,6 +12,7 @@ use super::certs::{CertificateFiles, PemPair};
 use super::connection::Timeouts;
 use super::http::Reviewer;
 use super::limits;
+use super::managed;
 use super::store::PolicyFiles;
 
 /// How a server is set up.
@@ -54,6 +55,8 @@ pub enum Certificate {
     Files(CertificateFiles),
     /// One that stays.
     Given(PemPair),
+    /// Made and kept by ironhull itself, with the other replicas.
+    Managed(managed::Settings),
 }
 
 impl fmt::Debug for Certificate {
@@ -61,6 +64,7 @@ impl fmt::Debug for Certificate {
         match self {
             Self::Files(files) => files.fmt(f),
             Self::Given(_) => f.write_str("Given"),
+            Self::Managed(settings) => settings.fmt(f),
         }
     }
 }

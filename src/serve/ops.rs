@@ -48,7 +48,7 @@ impl Ops {
     fn answer(&self, method: &Method, path: &str) -> HttpResponse {
         let mut found = match path {
             "/healthz" => HttpResponse::Ok(),
-            "/readyz" if self.readiness.is_draining() => HttpResponse::ServiceUnavailable(),
+            "/readyz" if !self.readiness.is_ready() => HttpResponse::ServiceUnavailable(),
             "/readyz" | "/metrics" => HttpResponse::Ok(),
             _ => {
                 return HttpResponse::NotFound()
@@ -62,7 +62,7 @@ impl Ops {
                 .body("only GET is answered here\n");
         }
         match path {
-            "/readyz" => found.content_type("application/json").body(self.readiness.report().1),
+            "/readyz" => found.content_type("application/json").body(self.readiness.report()),
             "/metrics" => found.content_type(OPENMETRICS).body(self.metrics()),
             _ => found.content_type("text/plain; charset=utf-8").body("ok\n"),
         }

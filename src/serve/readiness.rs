@@ -58,6 +58,11 @@ impl Readiness {
         self.draining.load(Ordering::SeqCst)
     }
 
+    /// Whether requests are welcome: there is a certificate, and no end is near.
+    pub fn is_ready(&self) -> bool {
+        !self.is_draining() && self.lock().certificate.not_after.is_some()
+    }
+
     /// A certificate is in force.
     pub fn certificate_in_force(&self, subject: &str, not_after: Timestamp) {
         self.lock().certificate = Certificate {
@@ -83,14 +88,13 @@ impl Readiness {
         self.lock().policies.refused = why.map(str::to_owned);
     }
 
-    /// Whether the server is ready, and the detail as a JSON object. What was refused
-    /// leaves it ready: the last good certificate and policies are in force.
-    pub fn report(&self) -> (bool, String) {
-        let draining = self.is_draining();
+    /// Whether the server is ready, and why not, as a JSON object. What was refused leaves
+    /// it ready while a last good certificate and policies are in force.
+    pub fn report(&self) -> String {
+        let (ready, draining) = (self.is_ready(), self.is_draining());
         let detail = self.lock();
-        let report = Report { ready: !draining, draining, detail: &detail };
-        let text = serde_json::to_string_pretty(&report).unwrap_or_default();
-        (!draining, text + "\n")
+        let report = Report { ready, draining, detail: &detail };
+        serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
     }
 
     fn lock(&self) -> MutexGuard<'_, Detail> {

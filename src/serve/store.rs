@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::certs::{CertificateFiles, Identity, PemPair};
 use super::config::{Certificate, Policies};
+use super::managed;
 use super::metrics::{Metrics, PolicyRow, Reloads};
 use super::poll::{Digest, Poller, Source, digest};
 use super::readiness::Readiness;
@@ -193,7 +194,8 @@ impl Source for CertificateSource {
 
     fn put_in_force(&self, content: PemPair) -> Result<(), String> {
         let now = Timestamp::now();
-        let present_is_over = self.in_force.identity().not_after < now;
+        let present = self.in_force.identity();
+        let present_is_over = present.is_none_or(|present| present.not_after < now);
         let identity = Identity::from_pem(&content.certificate, &content.key)
             .and_then(|new| if present_is_over { Ok(new) } else { new.valid_at(now) })
             .map_err(|problem| problem.to_string())?;
@@ -213,13 +215,23 @@ impl Source for CertificateSource {
 
 /// Tells metrics, readiness and log which certificate is in force.
 pub fn note_certificate(in_force: &InForce, metrics: &Metrics, readiness: &Readiness) {
-    let identity = in_force.identity();
+    let Some(identity) = in_force.identity() else { return };
     metrics.certificate_expiry.set(identity.not_after.as_second());
     readiness.certificate_in_force(&identity.subject, identity.not_after);
     info!(subject = identity.subject, not_after = %identity.not_after, "certificate in force");
 }
 
-/// Puts the first certificate in force, and says how it is to be polled.
+/// How the certificate is kept.
+pub(super) enum Upkeep {
+    /// It stays.
+    None,
+    /// By files that somebody else writes.
+    Files(Poller<CertificateSource>),
+    /// By ironhull itself; there is none at first.
+    Managed(managed::Settings),
+}
+
+/// Puts the first certificate in force where there is one, and says how it is kept.
 ///
 /// # Errors
 /// When it is bad.
@@ -227,16 +239,20 @@ pub(super) fn load_certificate(
     certificate: &Certificate,
     metrics: &Arc<Metrics>,
     readiness: &Arc<Readiness>,
-) -> anyhow::Result<(Arc<InForce>, Option<Poller<CertificateSource>>)> {
+) -> anyhow::Result<(Arc<InForce>, Upkeep)> {
     let pair = match certificate {
         Certificate::Files(files) => files.read()?,
         Certificate::Given(pair) => pair.clone(),
+        Certificate::Managed(settings) => {
+            settings.lifetimes.check().map_err(anyhow::Error::msg)?;
+            return Ok((InForce::new(None), Upkeep::Managed(settings.clone())));
+        }
     };
     let identity = Identity::from_pem(&pair.certificate, &pair.key)?.valid_at(Timestamp::now())?;
-    let in_force = InForce::new(identity);
+    let in_force = InForce::new(Some(identity));
     note_certificate(&in_force, metrics, readiness);
-    let poller = match certificate {
-        Certificate::Given(_) => None,
+    let upkeep = match certificate {
+        Certificate::Given(_) | Certificate::Managed(_) => Upkeep::None,
         Certificate::Files(files) => {
             let digest = CertificateSource::digest(&pair);
             let source = CertificateSource {
@@ -245,10 +261,10 @@ pub(super) fn load_certificate(
                 metrics: Arc::clone(metrics),
                 readiness: Arc::clone(readiness),
             };
-            Some(Poller::new(source, digest))
+            Upkeep::Files(Poller::new(source, digest))
         }
     };
-    Ok((in_force, poller))
+    Ok((in_force, upkeep))
 }
 
 /// Puts the first policies in force, and says how they are to be polled.

@@ -43,10 +43,12 @@ pub fn init(format: LogFormat, level: LevelFilter) -> Flush {
     let _first_only = DROPPED.set(writer.error_counter());
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     // ironhull reports in its own words what matters of other crates' lines. actix-http
-    // calls it an error when a client is not well-behaved.
+    // calls it an error when a client is not well-behaved, kube_client when the API server
+    // is away for a moment.
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target("actix_http", LevelFilter::OFF)
+        .with_target("kube_client", LevelFilter::OFF)
         .with_target("ironhull", level);
     let registry = tracing_subscriber::registry();
     let _first_only = match format {

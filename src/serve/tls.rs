@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
@@ -21,30 +21,30 @@ pub fn install_provider() {
 }
 
 /// The certificate in force. Every handshake asks for it anew, so a change reaches the
-/// next connection and disturbs none.
+/// next connection and disturbs none. While there is none, handshakes fail.
 #[derive(Debug)]
-pub struct InForce(ArcSwap<Identity>);
+pub struct InForce(ArcSwapOption<Identity>);
 
 impl InForce {
-    /// Begins with `identity`.
-    pub fn new(identity: Identity) -> Arc<Self> {
-        Arc::new(Self(ArcSwap::from_pointee(identity)))
+    /// Begins with `identity`, or with none.
+    pub fn new(identity: Option<Identity>) -> Arc<Self> {
+        Arc::new(Self(ArcSwapOption::from_pointee(identity)))
     }
 
     /// The one in force.
-    pub fn identity(&self) -> Arc<Identity> {
+    pub fn identity(&self) -> Option<Arc<Identity>> {
         self.0.load_full()
     }
 
     /// Puts another in force.
     pub fn replace(&self, identity: Identity) {
-        self.0.store(Arc::new(identity));
+        self.0.store(Some(Arc::new(identity)));
     }
 }
 
 impl ResolvesServerCert for InForce {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.load().key))
+        self.0.load().as_ref().map(|identity| Arc::clone(&identity.key))
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn watch_expiry(in_force: Arc<InForce>) {
     let mut ticks = interval(EXPIRY_CHECK);
     loop {
         ticks.tick().await;
-        let identity = in_force.identity();
+        let Some(identity) = in_force.identity() else { continue };
         let left = identity.not_after.duration_since(Timestamp::now());
         // A certificate that lives for days is renewed late in its life.
         let lifetime = identity.not_after.duration_since(identity.not_before);

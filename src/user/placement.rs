@@ -45,6 +45,14 @@ fn common<'p>(context: &PodSecurityContext<'_>, decisions: &[Decision<'p>]) -> P
     let uid = agreed(decisions, |d| &d.uid, |d| d.author.uid);
     let gid = agreed(decisions, |d| &d.gid, |d| d.author.gid);
     let (Ok(non_root), Ok(uid), Ok(gid)) = (non_root, uid, gid) else { return none };
+    // A container that says root may stand below a pod that does not: what the pod says
+    // is strong, and stays.
+    let strong = |own: Option<i64>, value: Option<i64>| {
+        value.is_some() && own.is_some_and(|own| own > 0 && value != Some(own))
+    };
+    if strong(context.run_as_user, uid) || strong(context.run_as_group, gid) {
+        return none;
+    }
     let resulting_uid = uid.or(context.run_as_user);
     if (non_root.is_none() && uid.is_none()) || resulting_uid.is_none_or(|uid| uid <= 0) {
         return none;

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ironhull::rules::RuleName;
+use ironhull::outcome::Skip;
+use ironhull::rules::{Action, RuleName, RuleScope};
 
 use super::{Judge, pods, requests};
 
@@ -57,6 +58,52 @@ pub fn discover(root: &Path) -> Result<Vec<Case>, String> {
     Ok(cases)
 }
 
+/// Whether there is a case for each rule, action and kind of container, and for each
+/// reason to leave something alone.
+///
+/// # Errors
+/// What has no case.
+pub fn complete(root: &Path, cases: &[Case]) -> Result<(), String> {
+    let mut wanted = Vec::new();
+    for rule in RuleName::ALL {
+        let mut kinds = vec!["init", "sidecar", "app"];
+        wanted.push(format!("rules/{rule}/off-init-sidecar-app"));
+        if rule.scope() == RuleScope::Container {
+            wanted.push(format!("rules/{rule}/off-ephemeral"));
+            kinds.push("ephemeral");
+        }
+        let acting = Action::ALL.iter().filter(|action| **action != Action::Off);
+        wanted.extend(acting.flat_map(|action| {
+            kinds.iter().map(move |kind| format!("rules/{rule}/{action}-{kind}"))
+        }));
+    }
+    let mut missing: Vec<_> =
+        wanted.into_iter().filter(|name| cases.iter().all(|case| case.name != *name)).collect();
+    let expected: String = cases
+        .iter()
+        .flat_map(|case| {
+            ["expected.outcome.yaml", "expected.response.yaml"]
+                .map(|file| root.join(&case.name).join(file))
+        })
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .collect();
+    let shown = |skip: &&Skip| {
+        let word = skip.as_str();
+        let forms = [
+            format!("reason: {word},"),
+            format!("leftAlone: {word}\n"),
+            format!("left-alone: \"{word}\""),
+        ];
+        forms.iter().any(|form| expected.contains(form))
+    };
+    let skips = Skip::ALL.iter().filter(|skip| !shown(skip));
+    missing.extend(skips.map(|skip| format!("the reason `{}`", skip.as_str())));
+    match missing.as_slice() {
+        [] => Ok(()),
+        missing => Err(format!("there is no case for {}", missing.join(", "))),
+    }
+}
+
 fn add(
     cases: &mut Vec<Case>,
     root: &Path,
@@ -80,8 +127,7 @@ fn directories(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// What is in a folder, by name.
 pub(super) fn sorted(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let entries =
-        fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     Ok(paths)

@@ -46,7 +46,7 @@ pub fn run(directory: &Path, judge: &Judge) -> Result<(), String> {
         if pad.is_empty() { text } else { text.replace(&pad, "…") }
     };
     let verdict = match judge.ask(&result) {
-        Some(verdicts) => text::pod_security(&verdicts),
+        Some(judgement) => text::pod_security(&judgement),
         None => {
             let stored = files::read(directory, "expected.outcome.yaml").unwrap_or_default();
             text::pod_security_of(&stored)
@@ -130,8 +130,7 @@ pub fn check_limits(warnings: &[String]) -> Result<(), String> {
 pub fn applied(pod: &Value, patch: &str, root: &str) -> Result<Value, String> {
     let patch: json_patch::Patch = serde_json::from_str(patch).map_err(|e| e.to_string())?;
     let parts: Vec<&str> = root.split('/').skip(1).collect();
-    let mut document =
-        parts.iter().rev().fold(pod.clone(), |inner, part| json!({(*part): inner}));
+    let mut document = parts.iter().rev().fold(pod.clone(), |inner, part| json!({(*part): inner}));
     json_patch::patch(&mut document, &patch)
         .map_err(|error| format!("the patch does not apply: {error}"))?;
     Ok(document.pointer(root).cloned().unwrap_or_default())

@@ -42,7 +42,8 @@ pub fn run(directory: &Path) -> Result<(), String> {
             return files::compare(directory, &inputs, &[expected]);
         }
     };
-    let again = self::answer(&body, &settings, &policies).map_err(|line| line + " the second time")?;
+    let again =
+        self::answer(&body, &settings, &policies).map_err(|line| line + " the second time")?;
     if answer.body != again.body {
         return Err("the same review again got another answer".to_owned());
     }
@@ -123,8 +124,19 @@ fn indented(text: &str) -> String {
 
 /// What logs and metrics learn of it.
 fn facts(facts: &Facts) -> String {
-    let Facts { uid, namespace, name, kind, policy, dry_run, verdict, results, skips, exemptions, warnings } =
-        facts;
+    let Facts {
+        uid,
+        namespace,
+        name,
+        kind,
+        policy,
+        dry_run,
+        verdict,
+        results,
+        skips,
+        exemptions,
+        warnings,
+    } = facts;
     let mut text = format!(
         "facts:\n  uid: {}\n  namespace: {}\n  name: {}\n  kind: {}\n  policy: {}\n  dryRun: {dry_run}\n  verdict: {}\n",
         text::quoted(uid),

@@ -8,7 +8,7 @@ use ironhull::rules::RuleName;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::judge::{Verdict, Verdicts};
+use crate::program::{Judgement, Verdict};
 
 /// A scalar or a list in YAML's flow style, which JSON is.
 pub fn quoted(value: impl serde::Serialize) -> String {
@@ -38,21 +38,22 @@ pub fn list(out: &mut String, indent: &str, key: &str, items: &[String]) {
 }
 
 /// The section `podSecurity`.
-pub fn pod_security(verdicts: &Verdicts) -> String {
+pub fn pod_security(judgement: &Judgement) -> String {
     let mut out = String::from("podSecurity:\n");
-    let mut level = |name: &str, verdict: &Option<Verdict>| match verdict {
-        Some(verdict) if verdict.reasons.is_empty() => {
+    if let Some(error) = &judgement.error {
+        let _ = writeln!(out, "  error: {}", quoted(error));
+        return out;
+    }
+    let mut level = |name: &str, Verdict { allowed, reasons }: &Verdict| match allowed {
+        true => {
             let _ = writeln!(out, "  {name}: allowed");
         }
-        Some(verdict) => list(&mut out, "  ", name, &verdict.reasons),
-        None => {}
+        false => list(&mut out, "  ", name, reasons),
     };
-    level("baseline", &verdicts.baseline);
-    level("restricted", &verdicts.restricted);
-    for (key, text) in [("strict", &verdicts.strict), ("error", &verdicts.error)] {
-        if let Some(text) = text {
-            let _ = writeln!(out, "  {key}: {}", quoted(text));
-        }
+    level("baseline", &judgement.baseline);
+    level("restricted", &judgement.restricted);
+    if let Some(objection) = &judgement.strict {
+        let _ = writeln!(out, "  strict: {}", quoted(objection));
     }
     out
 }
@@ -83,7 +84,8 @@ pub fn outcome(outcome: &Outcome<'_>) -> String {
             false => format!("rules: [{}]", rules.join(", ")),
         });
         members.extend(exemption.until.map(|until| format!("until: {until}")));
-        members.extend(exemption.ticket.as_ref().map(|ticket| format!("ticket: {}", quoted(ticket))));
+        members
+            .extend(exemption.ticket.as_ref().map(|ticket| format!("ticket: {}", quoted(ticket))));
         members.push(match exemption.by {
             By::Annotation => "by: annotation".to_owned(),
             By::Policy => "by: policy".to_owned(),

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore, StreamOwned,
+    SupportedProtocolVersion,
+};
 
 /// No answer of a healthy server takes this long, not even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,15 +39,32 @@ impl Trust {
     }
 
     pub(crate) fn connect(&self, address: SocketAddr) -> io::Result<Client> {
+        Client::connect(address, &Arc::new(self.config(rustls::DEFAULT_VERSIONS)))
+    }
+
+    /// What rustls needs to know, for these versions of TLS.
+    pub(crate) fn config(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(Arc::clone(&self.roots))
             .with_no_client_auth();
         config.alpn_protocols.clone_from(&self.alpn);
+        config
+    }
+}
+
+/// One connection.
+pub(crate) struct Client {
+    stream: StreamOwned<ClientConnection, TcpStream>,
+    unread: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Self> {
         let name = ServerName::try_from("localhost").unwrap();
-        let tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+        let tls = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
         let tcp = TcpStream::connect(address)?;
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(PATIENCE))?;
@@ -55,12 +75,11 @@ impl Trust {
         }
         Ok(Client { stream, unread: Vec::new() })
     }
-}
 
-/// One connection.
-pub(crate) struct Client {
-    stream: StreamOwned<ClientConnection, TcpStream>,
-    unread: Vec<u8>,
+    /// The version of TLS, and whether a session was resumed.
+    pub(crate) fn tls(&self) -> (Option<ProtocolVersion>, Option<HandshakeKind>) {
+        (self.stream.conn.protocol_version(), self.stream.conn.handshake_kind())
+    }
 }
 
 /// One answer.

@@ -19,3 +19,4 @@ mod limits;
 mod reload;
 mod reviews;
 mod shutdown;
+mod tls;

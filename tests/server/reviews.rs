@@ -188,3 +188,33 @@ fn advice_is_warnings_alone() {
     assert!(!said["response"]["warnings"].as_array().unwrap().is_empty());
     server.stop();
 }
+
+#[test]
+fn a_path_names_a_policy() {
+    let directory = tempfile::tempdir().unwrap();
+    let policy = "apiVersion: ironhull.dev/v1alpha1\nkind: HardeningPolicy\n\
+                  metadata: {name: quiet}\nspec:\n  byLabel: true\n  rules:\n";
+    let off: String =
+        ironhull::rules::RuleName::ALL.iter().map(|rule| format!("    {rule}: off\n")).collect();
+    std::fs::write(directory.path().join("quiet.yaml"), policy.to_owned() + &off).unwrap();
+    let server = fixture::with(|config| {
+        let files = ironhull::cli::serve::files(directory.path().to_owned());
+        config.policies = ironhull::serve::Policies::Files(files);
+    });
+    let mut client = server.connect();
+    let patched = |path: &str, client: &mut crate::client::Client| {
+        let said = client.post(path, &review(|_| {})).unwrap().json();
+        said["response"].get("patch").is_some()
+    };
+    assert!(patched("/enforce", &mut client));
+    assert!(!patched("/enforce/quiet", &mut client), "every rule of it is off");
+    assert!(patched("/enforce/unknown", &mut client), "a pod is not let through for a label");
+    let counted = |policy: &str, outcome: &str| {
+        server.metric(&format!(
+            "ironhull_reviews_total{{mode=\"enforce\",policy=\"{policy}\",outcome=\"{outcome}\",dry_run=\"false\"}}"
+        ))
+    };
+    assert_eq!((counted("restricted", "patched"), counted("quiet", "unchanged")), (2, 1));
+    assert_eq!(counted("unknown", "patched"), 0, "a name from outside is never a label's value");
+    server.stop();
+}

@@ -101,6 +101,7 @@ pub(super) fn summary(out: &mut dyn Write, all: &[Reviewed]) -> io::Result<()> {
     writeln!(out, "\n{BOLD}What next{BOLD:#}")?;
     for (command, what) in [
         ("ironhull harden -f FILE -o diff", "what it would change in manifests of your own"),
+        ("ironhull explain -f FILE", "the same, container by container, and why"),
         ("ironhull rules", "the rules, and what each of them does"),
         ("ironhull policy show NAMESPACE", "the policy that would apply"),
         ("ironhull serve --help", "the webhook for a cluster; the README says how to install it"),

@@ -124,7 +124,10 @@ fn line(
     let mut row = String::from("  ");
     for ((cell, cell_width), style) in cells.iter().zip(widths).zip(styles) {
         let blank = cell_width - cell.chars().count().min(*cell_width) + GAP;
-        row.push_str(&format!("{style}{cell}{style:#}{}", " ".repeat(blank)));
+        if !cell.is_empty() {
+            row.push_str(&format!("{style}{cell}{style:#}"));
+        }
+        row.push_str(&" ".repeat(blank));
     }
     let start = 2 + widths.iter().map(|width| width + GAP).sum::<usize>();
     let room = width.map(|width| width.saturating_sub(start));
@@ -189,4 +192,40 @@ fn summary(rows: &[Row]) -> String {
     });
     let counts: Vec<String> = counts.into_iter().flatten().collect();
     if counts.is_empty() { "nothing to look at".to_owned() } else { counts.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(why: &str, width: Option<usize>) -> String {
+        let cells = ["web", "app", "capabilities", "kept", "[NET_ADMIN]"].map(str::to_owned);
+        let mut text = String::new();
+        line(&mut text, &cells, &[9, 4, 24, 9, 14], [Style::new(); 5], why, width);
+        text
+    }
+
+    #[test]
+    fn a_wide_terminal_has_the_reason_in_its_column() {
+        let start = "  web        app   capabilities              kept       [NET_ADMIN]     ";
+        let below = " ".repeat(start.len());
+        let why = "explicit, and the policy does not enforce";
+        assert_eq!(print(why, None), format!("{start}{why}\n"));
+        let narrow = print(why, Some(start.len() + 26));
+        assert_eq!(narrow, format!("{start}explicit, and the policy\n{below}does not enforce\n"));
+    }
+
+    #[test]
+    fn a_narrow_one_has_it_below() {
+        let row = "  web        app   capabilities              kept       [NET_ADMIN]\n";
+        assert_eq!(print("", Some(80)), row);
+        assert_eq!(print("a reason", Some(80)), format!("{row}      a reason\n"));
+        assert_eq!(print("WHY", Some(80)), row);
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        let long = Value::from(vec!["CAPABILITY"; 9]);
+        assert_eq!(value(&long).chars().count(), WIDEST_VALUE);
+    }
 }

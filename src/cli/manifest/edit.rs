@@ -193,3 +193,6 @@ fn splice(text: &str, mut splices: Vec<Splice>) -> Option<String> {
     new.push_str(text.get(from..)?);
     Some(new)
 }
+
+#[cfg(test)]
+mod tests;

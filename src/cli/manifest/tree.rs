@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::ambiguity;
 use super::resolve::resolve;
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle, options};
 
@@ -12,7 +13,7 @@ pub(super) type NodeId = usize;
 /// A document's nodes.
 #[derive(Debug)]
 pub(super) struct Tree {
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     root: Option<NodeId>,
     /// Where the text goes on after the document's end, a `...`: Kubernetes reads no
     /// further.
@@ -56,37 +57,6 @@ impl Tree {
     /// Reads the first document of the text.
     pub(super) fn parse(text: &str) -> Result<Self, SyntaxError> {
         Builder::default().read(text)
-    }
-
-    /// What YAML 1.1 and 1.2 both read in a flow collection, and read differently.
-    fn ambiguity(&self, text: &str) -> Option<SyntaxError> {
-        let error =
-            |message: &str, offset| Some(SyntaxError { message: message.to_owned(), offset });
-        let check = |id: NodeId, is_key: bool| {
-            let node = self.node(id);
-            let after = text.get(node.range.end..)?;
-            let Kind::Scalar { text, style: ScalarStyle::Plain } = &node.kind else { return None };
-            let bare = after.trim_start().strip_prefix(':').unwrap_or_default();
-            if is_key && bare.starts_with([',', '[', ']', '{', '}']) {
-                return error("there must be a space after this `:`", node.range.end);
-            }
-            if text.starts_with('?') {
-                return error("what begins with `?` must be quoted here", node.range.start);
-            }
-            if !node.tag.is_empty() && node.range.is_empty() {
-                return error("a tag must be followed by a value here", node.range.start);
-            }
-            None
-        };
-        self.nodes.iter().find_map(|node| match &node.kind {
-            Kind::Mapping { flow: true, entries } => entries
-                .iter()
-                .find_map(|&(key, value)| check(key, true).or_else(|| check(value, false))),
-            Kind::Sequence { flow: true, items } => {
-                items.iter().find_map(|&item| check(item, false))
-            }
-            _ => None,
-        })
     }
 
     /// The document's node. None for a text that holds none.
@@ -225,7 +195,7 @@ impl Builder {
             self.take(event, &span)?;
         }
         let tree = Tree { nodes: self.nodes, root: self.root, unread };
-        match tree.ambiguity(text) {
+        match ambiguity::find(&tree, text) {
             Some(error) => Err(error),
             None => Ok(tree),
         }

@@ -17,7 +17,7 @@ impl Sketch<'_> {
         value: &Value,
     ) -> Option<Vec<Splice>> {
         let name = emit::word(name, self.quotes);
-        let colon = if self.is_compact(mapping) { ":" } else { ": " };
+        let colon = if self.compact { ":" } else { ": " };
         let write = |indentation: Option<&str>| {
             format!("{name}{colon}{}", self.flow_value(mapping, value, indentation))
         };
@@ -54,7 +54,7 @@ impl Sketch<'_> {
     ) -> Option<Vec<Splice>> {
         let own_line = self.text.get(self.line_start(start)..start)?.trim().is_empty();
         if !own_line {
-            let comma = if self.is_compact(collection) { "," } else { ", " };
+            let comma = if self.compact { "," } else { ", " };
             let lines = self.text.get(self.tree.node(collection).range.clone())?.contains('\n');
             let text = write(lines.then(|| self.indentation(end)));
             return Some(vec![Splice::replace(end..end, format!("{comma}{text}"))]);
@@ -87,15 +87,9 @@ impl Sketch<'_> {
             Some(indentation) => {
                 emit::tall_flow(value, indentation, &self.flow_step(near), self.quotes)
             }
-            None if self.is_compact(near) => value.to_string(),
+            None if self.compact => value.to_string(),
             None => emit::flow(value, self.quotes),
         }
-    }
-
-    /// JSON without any space: `{"a":1}`.
-    fn is_compact(&self, near: NodeId) -> bool {
-        let text = self.text.get(self.tree.node(near).range.clone()).unwrap_or_default();
-        self.quotes == Quotes::All && text.contains("\":") && !text.contains("\": ")
     }
 
     /// By how much the lines inside a flow collection stand further in.
@@ -142,7 +136,7 @@ impl Sketch<'_> {
         let text = if lines {
             let outer = self.indentation(node.range.start);
             emit::tall_flow(value, outer, &self.flow_step(id), quotes)
-        } else if self.is_compact(id) {
+        } else if self.compact {
             value.to_string()
         } else {
             emit::flow(value, quotes)

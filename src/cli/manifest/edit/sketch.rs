@@ -13,6 +13,8 @@ pub(super) struct Sketch<'t> {
     pub(super) text: &'t str,
     pub(super) tree: &'t Tree,
     pub(super) quotes: Quotes,
+    /// JSON without any space: `{"a":1}`.
+    pub(super) compact: bool,
     root: NodeId,
 }
 
@@ -49,7 +51,8 @@ impl<'t> Sketch<'t> {
             }
             _ => Quotes::Needed,
         };
-        Some(Self { text, tree, quotes, root })
+        let compact = quotes == Quotes::All && !text.contains("\": ");
+        Some(Self { text, tree, quotes, compact, root })
     }
 
     /// The splices that make an operation: `new` at `path`. `after` is the document's
@@ -249,13 +252,19 @@ impl<'t> Sketch<'t> {
     /// Where the dash before an item of a block list stands, and in which column.
     pub(super) fn dash(&self, item: NodeId) -> Option<(usize, usize)> {
         let node = self.tree.node(item);
-        let start = node.properties.map_or(node.range.start, |at| at.min(node.range.start));
-        let line = self.line_start(start);
-        let before = self.text.get(line..start)?;
-        // Of an empty item the place is the byte after its dash.
-        let dash = before.rfind('-')?;
-        let clean = before.get(dash + 1..)?.trim().is_empty();
-        clean.then(|| (line + dash, before.get(..dash).map_or(0, |text| text.chars().count())))
+        let mut end = node.properties.map_or(node.range.start, |at| at.min(node.range.start));
+        loop {
+            let line = self.line_start(end);
+            let before = self.text.get(line..end)?;
+            // The item may begin on a line below its dash, after comments.
+            let said = before.split(" #").next().unwrap_or_default().trim_end();
+            if said.is_empty() || said.trim_start().starts_with('#') {
+                end = line.checked_sub(1)?;
+                continue;
+            }
+            let column = said.strip_suffix('-')?.chars().count();
+            return Some((line + said.len() - 1, column));
+        }
     }
 }
 

@@ -1,0 +1,56 @@
+//! What the readers of YAML 1.1 and 1.2 both take, and take for different things.
+//!
+//! Such a text would be one thing in the cluster and another here, so it is refused.
+//! Random texts, read here and by Kubernetes, showed where the two part.
+
+use granit_parser::ScalarStyle;
+
+use super::tree::{Kind, NodeId, SyntaxError, Tree};
+
+/// What YAML 1.1 and 1.2 both read in a flow collection, and read differently.
+pub(super) fn find(tree: &Tree, text: &str) -> Option<SyntaxError> {
+    let error = |message: &str, offset| Some(SyntaxError { message: message.to_owned(), offset });
+    let check = |id: NodeId, is_key: bool| {
+        let node = tree.node(id);
+        let after = text.get(node.range.end..)?;
+        let Kind::Scalar { text, style: ScalarStyle::Plain } = &node.kind else { return None };
+        let bare = after.trim_start().strip_prefix(':').unwrap_or_default();
+        if is_key && bare.starts_with([',', '[', ']', '{', '}']) {
+            return error("there must be a space after this `:`", node.range.end);
+        }
+        if text.starts_with('?') {
+            return error("what begins with `?` must be quoted here", node.range.start);
+        }
+        if !node.tag.is_empty() && node.range.is_empty() {
+            return error("a tag must be followed by a value here", node.range.start);
+        }
+        None
+    };
+    tree.nodes.iter().find_map(|node| match &node.kind {
+        Kind::Mapping { flow: true, entries } => entries
+            .iter()
+            .find_map(|&(key, value)| check(key, true).or_else(|| check(value, false))),
+        Kind::Sequence { flow: true, items } => items.iter().find_map(|&item| check(item, false)),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_reads_in_two_ways_is_refused() {
+        for text in ["{a:}", "{a :}", "{a:[b]}", "{a: {b:,}}", "[?a]", "{a: !b, c: d}", "a: &b.c d"]
+        {
+            assert!(Tree::parse(text).is_err(), "{text}");
+        }
+        for text in
+            ["{a: b}", "{\"a\":b}", "{a: , b: c}", "[a?]", "{a: !b c}", "a: &b-c d", "a: ?b"]
+        {
+            Tree::parse(text).unwrap();
+        }
+    }
+}

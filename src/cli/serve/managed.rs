@@ -1,0 +1,108 @@
+//! The arguments of self-managed certificates.
+
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+
+use crate::serve::managed::material::Lifetimes;
+use crate::serve::managed::{SETTLING, Settings};
+
+/// Where self-managed certificates live, and for how long.
+#[derive(Clone, Debug, clap::Args)]
+#[group(id = "self-managed")]
+#[command(next_help_heading = "Self-managed certificates")]
+pub(super) struct Args {
+    /// Make and keep the certificates, and the caBundle of the webhook configurations, instead of reading them from files
+    #[arg(
+        long,
+        env = "IRONHULL_SELF_MANAGED_CERTS",
+        conflicts_with_all = ["tls_cert", "tls_key"],
+        requires_all = ["namespace", "secret", "service", "webhook_configurations"]
+    )]
+    self_managed_certs: bool,
+    /// The namespace of the Secret and the Service
+    #[arg(long, env = "IRONHULL_NAMESPACE", value_name = "NAME")]
+    namespace: Option<String>,
+    /// The Secret that the replicas share; ironhull fills it and does not create it
+    #[arg(long, env = "IRONHULL_SECRET", value_name = "NAME")]
+    secret: Option<String>,
+    /// The Service by which the API server calls the webhook
+    #[arg(long, env = "IRONHULL_SERVICE", value_name = "NAME")]
+    service: Option<String>,
+    /// A MutatingWebhookConfiguration whose caBundle is kept; may be given more than once
+    #[arg(
+        long = "webhook-configuration",
+        env = "IRONHULL_WEBHOOK_CONFIGURATION",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    webhook_configurations: Vec<String>,
+    /// How long a serving certificate lives
+    #[arg(long, env = "IRONHULL_CERTIFICATE_LIFETIME", value_parser = lifetime, default_value = "90d")]
+    certificate_lifetime: SignedDuration,
+    /// How long the authority that signs it lives
+    #[arg(long, env = "IRONHULL_CA_LIFETIME", value_parser = lifetime, default_value = "365d")]
+    ca_lifetime: SignedDuration,
+    /// How long before its end each is replaced
+    #[arg(long, env = "IRONHULL_ROTATE_BEFORE", value_parser = lifetime, default_value = "30d")]
+    rotate_before: SignedDuration,
+}
+
+impl Args {
+    /// What they ask for; nothing where certificates are given.
+    pub(super) fn settings(self) -> Option<Settings> {
+        let Self {
+            self_managed_certs,
+            namespace,
+            secret,
+            service,
+            webhook_configurations,
+            certificate_lifetime,
+            ca_lifetime,
+            rotate_before,
+        } = self;
+        self_managed_certs.then_some(Settings {
+            namespace: namespace?,
+            secret: secret?,
+            service: service?,
+            configurations: webhook_configurations,
+            lifetimes: Lifetimes {
+                certificate: certificate_lifetime,
+                authority: ca_lifetime,
+                rotate_before,
+            },
+            settling: SETTLING,
+            client: None,
+        })
+    }
+}
+
+/// `90d`, `12h`, `5m`: days have 24 hours here.
+fn lifetime(text: &str) -> Result<SignedDuration, String> {
+    text.parse::<Span>()
+        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
+        .map_err(|_| "not a duration; write it with its unit, as in `90d` or `12h`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_may_be_days() {
+        assert_eq!(lifetime("90d"), Ok(SignedDuration::from_hours(24 * 90)));
+        assert_eq!(lifetime("2m 30s"), Ok(SignedDuration::from_secs(150)));
+        assert!(lifetime("90").is_err());
+        assert!(lifetime("1y").is_err());
+    }
+
+    #[test]
+    fn the_defaults_are_the_servers() {
+        let default = Lifetimes::default();
+        for (text, value) in [
+            ("90d", default.certificate),
+            ("365d", default.authority),
+            ("30d", default.rotate_before),
+        ] {
+            assert_eq!(lifetime(text), Ok(value));
+        }
+    }
+}

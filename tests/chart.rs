@@ -1,0 +1,496 @@
+//! The Helm chart: what it renders, and that deploy/install.yaml is what it renders.
+//! Needs helm, which `make chart-lint` builds.
+#![cfg(feature = "server")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+#[path = "support/judge.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with tests that need more of it")]
+mod judge;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use clap::Parser;
+use ironhull::cli::{Cli, policy};
+use k8s_openapi::serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+const NAMESPACE: &str = "ironhull-system";
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where helm is: `IRONHULL_HELM`, else where the Makefile puts it. None (and a loud note)
+/// where it is not built; in CI that is a failure.
+fn helm() -> Option<PathBuf> {
+    let path = std::env::var_os("IRONHULL_HELM")
+        .map_or_else(|| root().join("target/tools/helm"), PathBuf::from);
+    if path.is_file() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("CI").is_none(), "helm is not built: run `make chart-lint`");
+    eprintln!("NOT RUN: helm is not built (it needs Go): run `make chart-lint`");
+    None
+}
+
+fn template(helm: &Path, arguments: &[&str]) -> Output {
+    Command::new(helm)
+        .args(["template", "ironhull"])
+        .arg(root().join("deploy/chart"))
+        .args(["--namespace", NAMESPACE])
+        .args(arguments)
+        .output()
+        .expect("helm starts")
+}
+
+fn render(helm: &Path, arguments: &[&str]) -> String {
+    let output = template(helm, arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn values(name: &str) -> String {
+    root().join("tests/chart/values").join(name).display().to_string()
+}
+
+/// The documents, by kind.
+struct Rendered(Vec<Value>);
+
+impl Rendered {
+    fn new(helm: &Path, arguments: &[&str]) -> Self {
+        Self::parse(&render(helm, arguments))
+    }
+
+    fn parse(text: &str) -> Self {
+        use serde::Deserialize;
+        let documents = serde_yaml::Deserializer::from_str(text)
+            .map(|document| Value::deserialize(document).expect("YAML"))
+            .filter(|document| !document.is_null());
+        Self(documents.collect())
+    }
+
+    fn all(&self, kind: &str) -> Vec<&Value> {
+        self.0.iter().filter(|document| document["kind"] == kind).collect()
+    }
+
+    fn one(&self, kind: &str) -> &Value {
+        let all = self.all(kind);
+        assert_eq!(all.len(), 1, "{kind}: {all:#?}");
+        all[0]
+    }
+
+    fn kinds(&self) -> BTreeSet<&str> {
+        self.0.iter().map(|document| document["kind"].as_str().unwrap()).collect()
+    }
+
+    fn webhooks(&self) -> &Vec<Value> {
+        self.one("MutatingWebhookConfiguration")["webhooks"].as_array().unwrap()
+    }
+
+    fn pod(&self) -> Value {
+        let template = &self.one("Deployment")["spec"]["template"];
+        let metadata = json!({"name": "ironhull", "labels": template["metadata"]["labels"]});
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
+    }
+
+    fn container(&self) -> &Value {
+        &self.one("Deployment")["spec"]["template"]["spec"]["containers"][0]
+    }
+
+    fn arguments(&self) -> Vec<&str> {
+        let arguments = self.container()["args"].as_array().unwrap();
+        arguments.iter().map(|argument| argument.as_str().unwrap()).collect()
+    }
+}
+
+/// Every set of values, by file name.
+fn each_values() -> Vec<String> {
+    let files = fs::read_dir(root().join("tests/chart/values")).unwrap();
+    let mut names: Vec<_> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert!(names.len() >= 5);
+    names
+}
+
+#[test]
+fn install_yaml_is_current() {
+    let Some(helm) = helm() else { return };
+    let rendered = render(&helm, &["--set", "namespace.create=true"]);
+    let mut expected = String::from(
+        "# ironhull in its own namespace, with self-managed certificates:\n\
+         #\n\
+         #   kubectl apply -f install.yaml\n\
+         #\n\
+         # Rendered from deploy/chart with its default values by `make docs`; change that.\n",
+    );
+    let mut blank = 0;
+    for line in rendered.lines() {
+        blank = if line.trim().is_empty() { blank + 1 } else { 0 };
+        if blank == 0 && !line.starts_with("# Source: ") {
+            expected.push_str(line.trim_end());
+            expected.push('\n');
+        }
+    }
+    let path = root().join("deploy/install.yaml");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, &expected).unwrap();
+    }
+    let present = fs::read_to_string(&path).unwrap_or_default();
+    assert!(present == expected, "deploy/install.yaml is not current: run `make docs`");
+    let install = Rendered::parse(&present);
+    assert_eq!(install.one("Namespace")["metadata"]["name"], NAMESPACE);
+    assert_eq!(install.0[0]["kind"], "Namespace", "what is in it comes after it");
+}
+
+#[test]
+fn self_managed_certificates_need_two_objects_and_no_more() {
+    let Some(helm) = helm() else { return };
+    let rendered = Rendered::new(&helm, &[]);
+    for webhook in rendered.webhooks() {
+        assert_eq!(webhook["clientConfig"].get("caBundle"), None, "applying must not wipe it");
+    }
+    let secret = rendered.one("Secret");
+    assert_eq!((secret.get("data"), secret.get("stringData")), (None, None));
+    let rules = |kind| rendered.one(kind)["rules"].clone();
+    assert_eq!(
+        rules("Role"),
+        json!([{"apiGroups": [""], "resources": ["secrets"],
+                "resourceNames": [secret["metadata"]["name"]], "verbs": ["get", "patch"]}])
+    );
+    let configuration = rendered.one("MutatingWebhookConfiguration");
+    assert_eq!(
+        rules("ClusterRole"),
+        json!([{"apiGroups": ["admissionregistration.k8s.io"],
+                "resources": ["mutatingwebhookconfigurations"],
+                "resourceNames": [configuration["metadata"]["name"]], "verbs": ["get", "patch"]}])
+    );
+    assert_eq!(rendered.pod()["spec"]["automountServiceAccountToken"], true);
+}
+
+#[test]
+fn given_certificates_need_no_permission_at_all() {
+    let Some(helm) = helm() else { return };
+    for name in ["cert-manager.yaml", "cert-manager-issuer.yaml", "existing-secret.yaml"] {
+        let rendered = Rendered::new(&helm, &["--values", &values(name)]);
+        for kind in ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret"] {
+            assert_eq!(rendered.all(kind).len(), 0, "{name}: {kind}");
+        }
+        let pod = rendered.pod();
+        assert_eq!(pod["spec"]["automountServiceAccountToken"], false, "{name}");
+        assert_eq!(rendered.one("ServiceAccount")["automountServiceAccountToken"], false);
+        assert_eq!(rendered.one("NetworkPolicy")["spec"]["egress"], json!([]), "{name}");
+        let mounted = &pod["spec"]["volumes"][0]["secret"]["secretName"];
+        let configuration = rendered.one("MutatingWebhookConfiguration");
+        let injected = &configuration["metadata"]["annotations"]["cert-manager.io/inject-ca-from"];
+        if name == "existing-secret.yaml" {
+            assert_eq!(mounted, "our-certificate");
+            assert!(rendered.webhooks().iter().all(|webhook| {
+                webhook["clientConfig"]["caBundle"].as_str().unwrap().starts_with("LS0tLS1CRUdJTi")
+            }));
+        } else {
+            assert_eq!(injected, "ironhull-system/ironhull");
+            let certificates = rendered.all("Certificate");
+            let serving = certificates.last().unwrap();
+            assert_eq!(&serving["spec"]["secretName"], mounted);
+            assert_eq!(serving["spec"]["dnsNames"][0], "ironhull.ironhull-system.svc");
+        }
+    }
+}
+
+#[test]
+fn the_webhooks_leave_alone_what_must_be() {
+    let Some(helm) = helm() else { return };
+    for name in each_values() {
+        let rendered = Rendered::new(&helm, &["--values", &values(&name)]);
+        let configuration = rendered.one("MutatingWebhookConfiguration");
+        let sorts_last = configuration["metadata"]["name"].as_str().unwrap();
+        assert!(sorts_last.starts_with("zz-ironhull"), "{sorts_last}");
+        for webhook in rendered.webhooks() {
+            let selector = webhook["namespaceSelector"]["matchExpressions"].as_array().unwrap();
+            let never = selector
+                .iter()
+                .find(|expression| expression["key"] == "kubernetes.io/metadata.name")
+                .unwrap();
+            assert_eq!(never["operator"], "NotIn");
+            for namespace in ["kube-system", "kube-public", "kube-node-lease", NAMESPACE] {
+                assert!(never["values"].as_array().unwrap().contains(&json!(namespace)), "{never}");
+            }
+            let opted_in = &selector[0];
+            assert_eq!(
+                (&opted_in["key"], &opted_in["operator"]),
+                (&json!("ironhull.dev/harden"), &json!("In"))
+            );
+            assert_eq!(webhook["sideEffects"], "None");
+            assert_eq!(webhook["matchPolicy"], "Equivalent");
+            let name = webhook["name"].as_str().unwrap();
+            assert!(name.split('.').count() >= 3 && name.ends_with(".ironhull.dev"), "{name}");
+            let fails = name.starts_with("enforce.");
+            assert_eq!(webhook["failurePolicy"], if fails { "Fail" } else { "Ignore" }, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_policy_can_be_chosen_by_label() {
+    let Some(helm) = helm() else { return };
+    let rendered = Rendered::new(&helm, &["--values", &values("everything.yaml")]);
+    let found: Vec<(&str, String)> = rendered
+        .webhooks()
+        .iter()
+        .map(|webhook| {
+            let path = webhook["clientConfig"]["service"]["path"].as_str().unwrap();
+            let selector = webhook["namespaceSelector"]["matchExpressions"].as_array().unwrap();
+            let chosen = selector.iter().find(|found| found["key"] == "ironhull.dev/policy");
+            let chosen = chosen.map(|found| {
+                format!("{} {}", found["operator"].as_str().unwrap(), found["values"])
+            });
+            (path, chosen.unwrap_or_default())
+        })
+        .collect();
+    let none = r#"NotIn ["payments","shop"]"#.to_owned();
+    let one = |name: &str| format!(r#"In ["{name}"]"#);
+    assert_eq!(
+        found,
+        [
+            ("/enforce", none.clone()),
+            ("/enforce/payments", one("payments")),
+            ("/enforce/shop", one("shop")),
+            ("/audit", none),
+            ("/audit/payments", one("payments")),
+            ("/audit/shop", one("shop")),
+            ("/advise", String::new()),
+        ]
+    );
+    let sources = &rendered.pod()["spec"]["volumes"][0]["projected"]["sources"];
+    let names: Vec<_> = sources
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|source| source["configMap"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["ironhull-blue-policies", "more-policies", "even-more-policies"]);
+}
+
+#[test]
+fn ironhulls_own_pods_meet_restricted() {
+    let Some(helm) = helm() else { return };
+    let Some(judge) = judge::binary() else { return };
+    for name in each_values() {
+        let rendered = Rendered::new(&helm, &["--values", &values(&name)]);
+        let mut pod = rendered.pod();
+        // The one value that no Pod Security level but `privileged` allows.
+        pod["spec"]["hostNetwork"] = json!(false);
+        let judgement = &judge::judge(&judge, &[pod])[0];
+        assert_eq!((&judgement.error, &judgement.strict), (&None, &None), "{name}");
+        assert!(judgement.restricted.allowed, "{name}: {:?}", judgement.restricted.reasons);
+    }
+}
+
+#[test]
+fn the_binary_understands_its_arguments() {
+    let Some(helm) = helm() else { return };
+    for name in each_values() {
+        let rendered = Rendered::new(&helm, &["--values", &values(&name)]);
+        let arguments = [&["ironhull"], rendered.arguments().as_slice()].concat();
+        let parsed = Cli::try_parse_from(&arguments);
+        assert!(parsed.is_ok(), "{name}: {}", parsed.unwrap_err());
+        let limit = rendered.container()["resources"]["limits"]["memory"].as_str().unwrap();
+        assert_eq!(limit, "64Mi");
+    }
+}
+
+/// Fields that Kubernetes does not know are dropped by its types, and so come to light.
+#[test]
+fn every_field_is_known() {
+    use k8s_openapi::api::{
+        admissionregistration::v1 as admission, apps::v1 as apps, core::v1 as core,
+        networking::v1 as networking, policy::v1 as disruption, rbac::v1 as rbac,
+    };
+    let Some(helm) = helm() else { return };
+    for name in each_values() {
+        for document in Rendered::new(&helm, &["--values", &values(&name)]).0 {
+            let kind = document["kind"].as_str().unwrap().to_owned();
+            let known = match kind.as_str() {
+                "ClusterRole" => typed::<rbac::ClusterRole>,
+                "ClusterRoleBinding" => typed::<rbac::ClusterRoleBinding>,
+                "ConfigMap" => typed::<core::ConfigMap>,
+                "Deployment" => typed::<apps::Deployment>,
+                "MutatingWebhookConfiguration" => typed::<admission::MutatingWebhookConfiguration>,
+                "Namespace" => typed::<core::Namespace>,
+                "NetworkPolicy" => typed::<networking::NetworkPolicy>,
+                "PodDisruptionBudget" => typed::<disruption::PodDisruptionBudget>,
+                "ResourceQuota" => typed::<core::ResourceQuota>,
+                "Role" => typed::<rbac::Role>,
+                "RoleBinding" => typed::<rbac::RoleBinding>,
+                "Secret" => typed::<core::Secret>,
+                "Service" => typed::<core::Service>,
+                "ServiceAccount" => typed::<core::ServiceAccount>,
+                "ValidatingAdmissionPolicy" => typed::<admission::ValidatingAdmissionPolicy>,
+                "ValidatingAdmissionPolicyBinding" => {
+                    typed::<admission::ValidatingAdmissionPolicyBinding>
+                }
+                "Certificate" | "Issuer" | "ServiceMonitor" => continue,
+                other => panic!("{other} is new here"),
+            };
+            assert_eq!(
+                without_empty(&known(&document)),
+                without_empty(&document),
+                "{name}: {kind}"
+            );
+        }
+    }
+}
+
+fn typed<K: DeserializeOwned + serde::Serialize>(document: &Value) -> Value {
+    let typed: K = serde_json::from_value(document.clone()).expect("its type");
+    serde_json::to_value(typed).unwrap()
+}
+
+/// Empty objects and lists are not written by every type.
+fn without_empty(value: &Value) -> Value {
+    let empty = |value: &Value| value.is_null() || *value == json!({}) || *value == json!([]);
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| (key.clone(), without_empty(value)))
+            .filter(|(_, value)| !empty(value))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::Array(items) => items.iter().map(without_empty).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Helm reads `off` as `false`, which must mean the same.
+#[test]
+fn off_survives_helm() {
+    let Some(helm) = helm() else { return };
+    let case = root().join("tests/chart/off");
+    let file = case.join("values.yaml").display().to_string();
+    let rendered = Rendered::new(&helm, &["--values", &file]);
+    let data = rendered.one("ConfigMap")["data"].as_object().unwrap();
+    let mounted = tempfile::tempdir().unwrap();
+    for (name, text) in data {
+        fs::write(mounted.path().join(name), text.as_str().unwrap()).unwrap();
+    }
+    let text = data["payments.yaml"].as_str().unwrap();
+    let expected = case.join("expected.yaml");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&expected, format!("{}\n", text.trim_end())).unwrap();
+    }
+    assert_eq!(text.trim_end(), fs::read_to_string(&expected).unwrap().trim_end());
+    assert!(text.contains("readOnlyRootFilesystem: false"), "{text}");
+
+    let path = mounted.path().display().to_string();
+    let check = run_policy(&["policy", "check", &path]);
+    assert_eq!(check.0, 0, "{}", check.1);
+    let (code, shown) = run_policy(&["policy", "show", "payments", "--policy", &path]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("1000650000"), "a large number stays one: {shown}");
+    for rule in ["readOnlyRootFilesystem", "runAsUser", "runAsNonRoot"] {
+        let line = shown.lines().find(|line| line.trim_start().starts_with(rule));
+        let line = line.unwrap_or_else(|| panic!("{rule} in {shown}"));
+        let at = shown.find(line).unwrap();
+        let section: String = shown[at..].lines().take(2).collect();
+        assert!(section.contains("off"), "{rule}: {section}");
+    }
+}
+
+#[derive(Parser)]
+enum PolicyCli {
+    #[command(subcommand)]
+    Policy(policy::Command),
+}
+
+fn run_policy(arguments: &[&str]) -> (u8, String) {
+    let PolicyCli::Policy(command) =
+        PolicyCli::try_parse_from([&["ironhull"], arguments].concat()).unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = policy::run(&command, &mut out, &mut err).expect("it runs");
+    out.extend(err);
+    (code, String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let Some(helm) = helm() else { return };
+    for (arguments, said) in [
+        (["--set", "replica=3"], "additional properties 'replica' not allowed"),
+        (["--set", "replicas=0"], "minimum"),
+        (["--set", "webhook.enforceFailurePolicy=fail"], "enforceFailurePolicy"),
+        (["--set", "tls.existingSecret=x"], "tls.existingSecret needs tls.caBundle"),
+        (["--set", "tls.caBundle=LS0tLS1CRUdJTi"], "does not match pattern"),
+        (["--set", "tls.existingSecret=x,certManager.enabled=true"], "choose one"),
+        (["--set", "policies.inline.x.kind=HardeningPolicy"], "policies/inline/x"),
+        (["--set", "policies.byLabel={Payments}"], "does not match pattern"),
+        (["--kube-version", "1.29.3"], "incompatible"),
+    ] {
+        let output = template(&helm, &arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(said), "{arguments:?}: {error}");
+    }
+    for version in ["1.30.0", "1.31.2-gke.100", "1.34.1+k3s1", "1.37.0"] {
+        render(&helm, &["--kube-version", version]);
+    }
+}
+
+/// What can be set is what values.yaml lists, and the schema knows all of it.
+#[test]
+fn the_schema_lists_every_value() {
+    let text = fs::read_to_string(root().join("deploy/chart/values.yaml")).unwrap();
+    let values: Value = serde_yaml::from_str(&text).unwrap();
+    let text = fs::read_to_string(root().join("deploy/chart/values.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    compare("", &values, &schema);
+}
+
+fn compare(path: &str, values: &Value, schema: &Value) {
+    let Some(properties) = schema["properties"].as_object() else { return };
+    // Optional by nature: listed in the schema alone.
+    if path == ".certManager.issuerRef" {
+        return;
+    }
+    let listed: BTreeSet<_> = values.as_object().unwrap().keys().collect();
+    let known: BTreeSet<_> = properties.keys().filter(|key| *key != "global").collect();
+    assert_eq!(listed, known, "in `{path}`");
+    for key in listed {
+        compare(&format!("{path}.{key}"), &values[key], &properties[key]);
+    }
+}
+
+#[test]
+fn nothing_else_is_rendered() {
+    let Some(helm) = helm() else { return };
+    let rendered = Rendered::new(&helm, &[]);
+    let kinds: Vec<_> = rendered.kinds().into_iter().collect();
+    assert_eq!(
+        kinds,
+        [
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "Deployment",
+            "MutatingWebhookConfiguration",
+            "NetworkPolicy",
+            "PodDisruptionBudget",
+            "ResourceQuota",
+            "Role",
+            "RoleBinding",
+            "Secret",
+            "Service",
+            "ServiceAccount",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+        ]
+    );
+}

@@ -1,0 +1,125 @@
+//! What the pages tell people to type, typed.
+//!
+//! - `console`: each line after `$ ` is a command, run in the project's directory; what
+//!   follows is all that it prints, on either stream. `…` alone on a line stands for any
+//!   lines, within a line for any text. `# exits with 1` after a command says so.
+//! - `sh`: lines that begin with `ironhull` are run, and must succeed.
+//!
+//! `ironhull serve` is started with a certificate made for it and stopped once it listens.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use ironhull::serve::certs::self_signed;
+
+use super::fences::{Fence, fences};
+use super::{binary, path};
+
+/// Runs every command; what is wrong with any of them.
+pub fn run_all() -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for fence in fences("console") {
+        for (command, expected) in sessions(&fence) {
+            count += 1;
+            wrong.extend(run(&fence.place, command, Some(&expected)).err());
+        }
+    }
+    for fence in fences("sh") {
+        for command in fence.text.lines().filter(|line| line.starts_with("ironhull ")) {
+            count += 1;
+            wrong.extend(run(&fence.place, command, None).err());
+        }
+    }
+    assert!(count > 5, "the pages' commands are not found any more");
+    wrong
+}
+
+/// The commands of a `console` block, each with what it prints.
+fn sessions(fence: &Fence) -> Vec<(&str, Vec<&str>)> {
+    let mut sessions: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in fence.text.lines() {
+        match (line.strip_prefix("$ "), sessions.last_mut()) {
+            (Some(command), _) => sessions.push((command, Vec::new())),
+            (None, Some((_, expected))) => expected.push(line),
+            (None, None) => panic!("{}: begins with no command", fence.place),
+        }
+    }
+    sessions
+}
+
+fn run(place: &str, command: &str, expected: Option<&[&str]>) -> Result<(), String> {
+    let (line, status) = match command.split_once("# exits with ") {
+        Some((line, status)) => (line.trim_end(), status.trim().parse().unwrap()),
+        None => (command, 0),
+    };
+    if line.starts_with("ironhull serve ") && expected.is_none() {
+        return serve(line).map_err(|error| format!("{place}: `{line}`: {error}"));
+    }
+    let output = shell(line).current_dir(path("")).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    if output.status.code() != Some(status) {
+        return Err(format!("{place}: `{line}`: {}\n{printed}", output.status));
+    }
+    let lines: Vec<&str> = printed.lines().map(str::trim_end).collect();
+    match expected {
+        Some(expected) if !matches(expected, &lines) => {
+            Err(format!("{place}: `{line}` prints something else:\n{printed}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A shell that finds the built program, with both streams as one.
+fn shell(line: &str) -> Command {
+    let directory = binary().parent().unwrap().display().to_string();
+    let search = std::env::var("PATH").unwrap_or_default();
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("exec 2>&1; {line}")).env("PATH", format!("{directory}:{search}"));
+    shell.env_remove("IRONHULL_POLICY").stdin(Stdio::null());
+    shell
+}
+
+/// Whether the lines are as expected.
+fn matches(expected: &[&str], lines: &[&str]) -> bool {
+    match expected {
+        [] => lines.is_empty(),
+        ["…", rest @ ..] => (0..=lines.len()).any(|skipped| matches(rest, &lines[skipped..])),
+        [first, rest @ ..] => {
+            lines.first().is_some_and(|line| fits(first, line)) && matches(rest, &lines[1..])
+        }
+    }
+}
+
+fn fits(expected: &str, line: &str) -> bool {
+    let Some((before, after)) = expected.split_once('…') else { return expected == line };
+    let Some(rest) = line.strip_prefix(before) else { return false };
+    rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| fits(after, &rest[at..]))
+}
+
+/// Starts the server as the line says and waits until it listens.
+fn serve(line: &str) -> Result<(), String> {
+    let directory = tempfile::tempdir().unwrap();
+    let pair = self_signed(&["localhost"]).unwrap();
+    fs::write(directory.path().join("tls.crt"), &pair.certificate).unwrap();
+    fs::write(directory.path().join("tls.key"), &pair.key).unwrap();
+    std::os::unix::fs::symlink(path("policies"), directory.path().join("policies")).unwrap();
+    let mut child = shell(&format!("exec {line}"))
+        .current_dir(directory.path())
+        .env("IRONHULL_LISTEN", "127.0.0.1:0")
+        .env("IRONHULL_OPS_LISTEN", "127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = String::new();
+    let listens = BufReader::new(child.stdout.take().unwrap()).lines().any(|line| {
+        let line = line.unwrap();
+        log.push_str(&line);
+        log.push('\n');
+        line.contains("listening")
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    if listens { Ok(()) } else { Err(format!("does not listen:\n{log}")) }
+}

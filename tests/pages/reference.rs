@@ -1,0 +1,95 @@
+//! Tables that are made from the program: the server's flags and metrics.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::Duration;
+
+use clap::CommandFactory;
+use ironhull::admission::{Facts, Mode, Verdict};
+use ironhull::cli::Cli;
+use ironhull::rules::RuleName;
+use ironhull::serve::metrics::{Metrics, PolicyRow};
+
+/// The flags of `ironhull serve`.
+pub fn flags() -> String {
+    let mut cli = Cli::command();
+    cli.build();
+    let serve = cli.find_subcommand("serve").unwrap();
+    let mut table = String::from("| flag | variable | default | |\n|---|---|---|---|\n");
+    for argument in serve.get_arguments() {
+        let Some(long) = argument.get_long().filter(|long| *long != "help") else { continue };
+        let env = argument.get_env().map(|env| format!("`{}`", env.to_str().unwrap()));
+        let default = argument.get_default_values().first();
+        let default = default.map(|value| format!("`{}`", value.to_str().unwrap()));
+        let default = match (default, argument.is_required_set()) {
+            (Some(default), _) => default,
+            (None, true) => "required".to_owned(),
+            (None, false) => String::new(),
+        };
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let env = env.unwrap_or_default();
+        let _ = writeln!(table, "| `--{long}` | {env} | {default} | {help} |");
+    }
+    table
+}
+
+/// The metrics, each with its type, its labels and its help.
+pub fn metrics() -> String {
+    let metrics = Metrics::new();
+    let facts = Facts {
+        uid: String::new(),
+        namespace: String::new(),
+        name: String::new(),
+        kind: String::new(),
+        policy: None,
+        dry_run: false,
+        verdict: Verdict::Unchanged,
+        results: Vec::new(),
+        skips: vec![(RuleName::Capabilities, "privileged")],
+        exemptions: Vec::new(),
+        warnings: 0,
+    };
+    metrics.review(&PolicyRow::new("restricted"), Mode::Enforce, &facts, Duration::ZERO);
+    let text = metrics.encode();
+    let mut table = String::from("| metric | type | labels | |\n|---|---|---|---|\n");
+    let mut rows = BTreeSet::new();
+    for line in text.lines() {
+        let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|l| l.split_once(' '))
+        else {
+            continue;
+        };
+        let kind =
+            text.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} "))).unwrap();
+        let exposed = match kind {
+            "counter" => format!("{name}_total"),
+            "info" => format!("{name}_info"),
+            _ => name.to_owned(),
+        };
+        let labels = labels(&text, name);
+        rows.insert(format!("| `{exposed}` | {kind} | {labels} | {help} |"));
+    }
+    for row in rows {
+        let _ = writeln!(table, "{row}");
+    }
+    table
+}
+
+/// The labels of a metric, but for a histogram's own.
+fn labels(text: &str, name: &str) -> String {
+    let mut found: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let Some((series, rest)) = line.split_once('{') else { continue };
+        let own = ["", "_total", "_info", "_bucket"];
+        if !series.strip_prefix(name).is_some_and(|suffix| own.contains(&suffix)) {
+            continue;
+        }
+        let Some((pairs, _)) = rest.split_once('}') else { continue };
+        for label in pairs.split(',').filter_map(|pair| pair.split('=').next()) {
+            let label = format!("`{label}`");
+            if label != "`le`" && !found.contains(&label) {
+                found.push(label);
+            }
+        }
+    }
+    found.join(", ")
+}
