@@ -56,13 +56,13 @@ cluster: ## a cluster to test on: kind, or without a container engine a real nod
 cluster-down: ## removes it
 	e2e/cluster/cluster stop
 
-.PHONY: cluster-check
-cluster-check: ## the node without a container engine: what pods see, and that nothing is left behind (minutes)
-	cd e2e/cluster && CLUSTER_CHECK=1 $(GO) test -count=1 -timeout 30m -v .
-
 .PHONY: e2e
 e2e: ## the end-to-end suite, on a cluster of its own (or E2E_KUBECONFIG's)
 	e2e/run
+
+.PHONY: cluster-check
+cluster-check: ## the node without a container engine: what pods see, and that nothing is left behind (minutes)
+	cd e2e/cluster && CLUSTER_CHECK=1 $(GO) test -count=1 -timeout 30m -v .
 
 .PHONY: kind-config-check
 kind-config-check: ## kind's own parser on kind-config.yaml

@@ -142,6 +142,25 @@ fn policies_on_the_pages_are_good() {
     assert!(count > 2, "the pages' policies are not found any more");
 }
 
+#[test]
+fn every_rule_has_every_heading() {
+    for rule in RuleName::ALL {
+        let doc = rule.doc();
+        let headings: Vec<_> = doc.lines().filter(|line| line.starts_with('#')).collect();
+        let name = format!("# `{rule}`");
+        let expected = [
+            name.as_str(),
+            "## What it does",
+            "## Why",
+            "## Fields",
+            "## Left alone when",
+            "## Exempting",
+            "## Source",
+        ];
+        assert_eq!(headings, expected, "{rule}");
+    }
+}
+
 /// A link to a file of the project must lead somewhere, to a heading that is there.
 #[test]
 fn links_lead_somewhere() {

@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(long, env = "IRONHULL_MAX_BODY", value_parser = bytes, default_value = "7Mi")]
     max_body: usize,
     /// All bodies in memory at once; a request beyond is answered 503
-    #[arg(long, env = "IRONHULL_MAX_BODY_TOTAL", value_parser = bytes, default_value = "32Mi")]
+    #[arg(long, env = "IRONHULL_MAX_BODY_TOTAL", value_parser = bytes, default_value = "16Mi")]
     max_body_total: usize,
     /// How long a TLS handshake may take
     #[arg(long, env = "IRONHULL_HANDSHAKE_TIMEOUT", value_parser = duration, default_value = "5s")]
@@ -125,7 +125,7 @@ impl Args {
             listen,
             ops_listen,
             certificate: match managed.settings() {
-                Some(settings) => Certificate::Managed(settings),
+                Some(settings) => Certificate::Managed(Box::new(settings)),
                 None => Certificate::Files(CertificateFiles {
                     // clap has seen to it that both are there.
                     certificate: tls_cert.unwrap_or_default(),

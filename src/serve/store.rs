@@ -228,7 +228,7 @@ pub(super) enum Upkeep {
     /// By files that somebody else writes.
     Files(Poller<CertificateSource>),
     /// By ironhull itself; there is none at first.
-    Managed(managed::Settings),
+    Managed(Box<managed::Settings>),
 }
 
 /// Puts the first certificate in force where there is one, and says how it is kept.

@@ -16,6 +16,7 @@ mod abuse;
 mod binary;
 mod errors;
 mod limits;
+mod managed;
 mod reload;
 mod reviews;
 mod shutdown;

@@ -1,0 +1,610 @@
+//! What holds for every pod and every policy, shown on generated ones.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `choices`, `pods`, `policies` | the generator |
+//! | `runner` | runs a property, counts shares |
+//! | `facts` | what a pod says, read without the engine |
+//! | `changes` | where a pod may change, and what may not |
+//! | `validity` | what the API server refuses |
+//! | `reviews` | bytes: reviews, annotations, policy files |
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails says where"
+)]
+
+mod changes;
+mod choices;
+mod exemptions;
+mod facts;
+mod pods;
+mod policies;
+mod reviews;
+mod runner;
+mod validity;
+
+use std::fmt;
+
+use ironhull::exemption::By;
+use ironhull::harden::{Context, Scope, harden};
+use ironhull::outcome::Subject;
+use ironhull::pod::Pod;
+use ironhull::policy::Policy;
+use ironhull::rules::{RuleName, RuleSet};
+use jiff::civil::{Date, date};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use changes::{Rules, changes};
+use choices::Choices;
+use facts::{Container, at, has_user_namespace, is_windows, words};
+use pods::Names;
+use policies::Flavour;
+use runner::{Share, check, numbers, pod_numbers};
+
+/// Why a property does not hold.
+type Failure = String;
+
+/// Ends a check where something does not hold.
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(format!($($message)+));
+        }
+    };
+}
+use ensure;
+
+/// Today, as the generated annotations have it.
+const TODAY: Date = date(2027, 1, 15);
+
+/// A pod and a policy.
+struct Case {
+    pod: Value,
+    document: Value,
+    policy: Policy,
+    /// Numbers for what a property needs besides.
+    more: Vec<u16>,
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pod:\n{}\npolicy:\n{}", self.pod, self.document["spec"])
+    }
+}
+
+fn cases(flavour: Flavour) -> impl Strategy<Value = Case> {
+    (pod_numbers(), numbers(64), numbers(64)).prop_map(move |(pod, policy, more)| {
+        let (document, policy) = policies::policy(&policy, flavour);
+        Case { pod: pods::pod(&pod), document, policy, more }
+    })
+}
+
+/// What a hardening came to.
+struct Hardened {
+    patch: String,
+    pod: Value,
+    /// The rules that each container is exempt from, by name.
+    exempt: Vec<(String, RuleSet)>,
+    /// The rules that the whole pod is exempt from by the policy.
+    granted: RuleSet,
+    /// The rules that the whole pod declares itself exempt from.
+    declared: RuleSet,
+    void: usize,
+    exemptions: usize,
+    warnings: [Vec<String>; 2],
+}
+
+const CREATE: Context<'static> = Context {
+    date: TODAY,
+    scope: Scope::Create,
+    provenance: true,
+    root: "",
+    reserved_volumes: &[],
+};
+
+/// Hardens a pod and applies the patch, by another implementation of RFC 6902.
+fn hardened(pod: &Value, policy: &Policy, context: &Context<'_>) -> Hardened {
+    let text = pod.to_string();
+    let view = Pod::from_json(text.as_bytes()).unwrap();
+    let outcome = harden(&view, policy, context);
+    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();
+    let mut pod = pod.clone();
+    json_patch::patch(&mut pod, &patch).unwrap();
+    let looked = outcome.containers.iter();
+    let mut exempt: Vec<_> = looked.map(|c| (c.name.to_owned(), RuleSet::EMPTY)).collect();
+    let (mut granted, mut declared) = (RuleSet::EMPTY, RuleSet::EMPTY);
+    for exemption in &outcome.exemptions {
+        match exemption.subject {
+            Subject::Container(index) => exempt[index].1 = exempt[index].1.union(exemption.rules),
+            Subject::Pod if exemption.by == By::Policy => granted = granted.union(exemption.rules),
+            Subject::Pod => declared = declared.union(exemption.rules),
+        }
+    }
+    Hardened {
+        patch: outcome.patch.as_json().to_owned(),
+        pod,
+        exempt,
+        granted,
+        declared,
+        void: outcome.void.len(),
+        exemptions: outcome.exemptions.len(),
+        warnings: [outcome.warnings(false), outcome.warnings(true)],
+    }
+}
+
+impl Hardened {
+    /// Whether a container is exempt from a rule. What a pod declares for itself may be
+    /// limited to some images by the policy, which the outcome does not say.
+    fn is_exempt(&self, case: &Case, container: &Container, rule: &str) -> bool {
+        let own = self.exempt.iter().find(|(name, _)| *name == container.name);
+        let own = own.map_or(RuleSet::EMPTY, |(_, rules)| *rules);
+        let limited = case.document["spec"]["exemptions"].get("images").is_some();
+        let declared = !limited || policies::may_be_exempt(&container.image);
+        let rules = own.union(self.granted);
+        let rules = if declared { rules.union(self.declared) } else { rules };
+        let covered = |name: RuleName| rules.contains(name);
+        rule.parse().is_ok_and(covered)
+            || matches!(rule, "runAsUser" | "runAsGroup") && covered(RuleName::RunAsNonRoot)
+    }
+}
+
+#[test]
+fn every_pod_every_policy() {
+    let shares = Shares::default();
+    check("every_pod_every_policy", 10_000, cases(Flavour::Any), |case| {
+        let Case { pod, document, policy, .. } = &case;
+        let first = hardened(pod, policy, &CREATE);
+        shares.count(pod, document, &first);
+        patch_is_plain(&first.patch)?;
+        let again = hardened(&first.pod, policy, &CREATE);
+        ensure!(again.patch == "[]", "hardened again: {}", again.patch);
+        let exempt = |container: &Container, rule: &str| first.is_exempt(&case, container, rule);
+        changes::allowed(pod, &first.pod, document, &exempt)?;
+        changes::strong_values_stay(pod, &first.pod, document, &exempt)?;
+        validity::nothing_refused(pod, &first.pod, &[])?;
+        left_alone(pod, document, &first)?;
+        warnings_are_short(&first.warnings)
+    });
+    shares.at_least();
+}
+
+/// Only what RFC 6902 calls `add` and `replace`.
+fn patch_is_plain(patch: &str) -> Result<(), Failure> {
+    let operations: Vec<Value> = serde_json::from_str(patch).unwrap();
+    for operation in operations {
+        let op = &operation["op"];
+        ensure!(op == "add" || op == "replace", "operation {op}");
+    }
+    Ok(())
+}
+
+/// Mirror pods, Windows pods and privileged containers.
+fn left_alone(pod: &Value, document: &Value, hardened: &Hardened) -> Result<(), Failure> {
+    if facts::annotation(pod, "kubernetes.io/config.mirror").is_some() {
+        ensure!(hardened.patch == "[]", "a mirror pod was changed");
+    }
+    if is_windows(pod) {
+        let named = pod["spec"]["os"]["name"] == "windows";
+        let enforced = document["spec"]["rules"]["runAsNonRoot"]["action"] == "enforce";
+        let may = named && enforced && !facts::is_host_process(pod);
+        for change in changes(pod, &hardened.pod) {
+            let field = change.path.last().map_or("", String::as_str);
+            let ours = field == "runAsNonRoot" || field == "ironhull.dev/hardened";
+            ensure!(may && ours, "a Windows pod was changed: {change:?}");
+        }
+    }
+    for (was, is) in facts::containers(pod).iter().zip(facts::containers(&hardened.pod)) {
+        // The API server refuses `privileged` on Windows; nothing there depends on it.
+        let same = !was.privileged || was.effective == is.effective || is_windows(pod);
+        ensure!(same, "what holds for the privileged {} changed", was.name);
+    }
+    Ok(())
+}
+
+/// What the API server passes on: KEP-1693 and `hasAnyControlCharacters` in
+/// `k8s.io/apimachinery/pkg/util/net`.
+fn warnings_are_short(warnings: &[Vec<String>; 2]) -> Result<(), Failure> {
+    for warnings in warnings {
+        for warning in warnings {
+            ensure!(warning.chars().count() <= 120, "too long: {warning}");
+            ensure!(!warning.chars().any(char::is_control), "a control character: {warning:?}");
+        }
+        let bytes: usize = warnings.iter().map(String::len).sum();
+        ensure!(bytes <= 2048, "{bytes} bytes of warnings");
+    }
+    Ok(())
+}
+
+/// How often the generator reaches what the rules look at.
+#[derive(Default)]
+struct Shares {
+    changed: Share,
+    exempt: Share,
+    void: Share,
+    privileged: Share,
+    privileged_beside_another: Share,
+    sidecar: Share,
+    mixed_uids: Share,
+    root: Share,
+    shadowed: Share,
+    windows: Share,
+    mirror: Share,
+    user_namespace: Share,
+    host_network: Share,
+    low_port: Share,
+    legacy_seccomp: Share,
+    narrow_mode: Share,
+    noted: Share,
+    many_containers: Share,
+    full_annotations: Share,
+    nothing_to_do: Share,
+}
+
+impl Shares {
+    fn count(&self, pod: &Value, document: &Value, hardened: &Hardened) {
+        let containers = facts::containers(pod);
+        let any = |test: &dyn Fn(&Container) -> bool| containers.iter().any(test);
+        let annotations = at(pod, &["metadata", "annotations"]).and_then(Value::as_object);
+        let annotated = |part: &str| {
+            annotations.is_some_and(|annotations| annotations.keys().any(|key| key.contains(part)))
+        };
+        let paths = words(document["spec"]["rules"]["readOnlyRootFilesystem"].get("writablePaths"));
+        let beside =
+            |mount: &String, path: &String| mount.starts_with(path) || path.starts_with(mount);
+        let uids: Vec<_> = containers.iter().map(|c| c.effective.user.uid).collect();
+        let modes = |volume: &Value| volume.to_string().contains(":256");
+        self.changed.count(hardened.patch != "[]");
+        self.exempt.count(hardened.exemptions > 0);
+        self.void.count(hardened.void > 0);
+        self.privileged.count(any(&|c| c.privileged));
+        self.privileged_beside_another.count(any(&|c| c.privileged) && any(&|c| !c.privileged));
+        self.sidecar.count(any(&|c| c.sidecar));
+        self.mixed_uids.count(uids.iter().any(|uid| *uid != uids[0]));
+        self.root.count(any(&|c| c.effective.user.is_root()));
+        self.shadowed.count(any(&|c| {
+            c.mounts.iter().any(|mount| paths.iter().any(|path| beside(mount, path)))
+        }));
+        self.windows.count(is_windows(pod));
+        self.mirror.count(annotated("config.mirror"));
+        self.user_namespace.count(has_user_namespace(pod));
+        self.host_network.count(facts::on_host_network(pod));
+        self.low_port.count(any(&|c| c.low_port(pod)));
+        self.legacy_seccomp.count(annotated("seccomp.security.alpha"));
+        self.narrow_mode.count(facts::list(pod, &["spec", "volumes"]).any(modes));
+        self.noted.count(annotated("ironhull.dev/hardened"));
+        self.many_containers.count(containers.len() > 9);
+        self.full_annotations.count(facts::annotations_size(pod) > 200_000);
+        self.nothing_to_do.count(hardened.patch == "[]");
+    }
+
+    fn at_least(&self) {
+        self.changed.at_least(60.0, "changed");
+        self.exempt.at_least(15.0, "exempt from something");
+        self.void.at_least(10.0, "with a void annotation");
+        self.privileged.at_least(10.0, "with a privileged container");
+        self.privileged_beside_another.at_least(8.0, "with a privileged container beside another");
+        self.sidecar.at_least(10.0, "with a sidecar");
+        self.mixed_uids.at_least(20.0, "of mixed uids");
+        self.root.at_least(15.0, "explicitly root");
+        self.shadowed.at_least(20.0, "with a mount at, above or below a writable path");
+        self.windows.at_least(4.0, "for Windows");
+        self.mirror.at_least(1.0, "a mirror");
+        self.user_namespace.at_least(4.0, "in a user namespace");
+        self.host_network.at_least(2.0, "on the host's network");
+        self.low_port.at_least(20.0, "with a port below 1024");
+        self.legacy_seccomp.at_least(5.0, "with a legacy seccomp annotation");
+        self.narrow_mode.at_least(5.0, "with a file of mode 0400");
+        self.noted.at_least(5.0, "with a note of ironhull's, forged or not");
+        self.many_containers.at_least(2.0, "of ten containers and more");
+        self.full_annotations.at_least(0.3, "with annotations near the limit");
+        self.nothing_to_do.at_least(10.0, "with nothing to do");
+    }
+}
+
+#[test]
+fn another_webhook_in_between() {
+    let (late_root, late_privileged) = (Share::default(), Share::default());
+    check("another_webhook_in_between", 5_000, cases(Flavour::Any), |case| {
+        let Case { pod, policy, more, .. } = &case;
+        let first = hardened(pod, policy, &CREATE);
+        let mut injected = first.pod.clone();
+        inject(&mut injected, &mut Choices::new(more));
+        let second = hardened(&injected, policy, &CREATE);
+        let third = hardened(&second.pod, policy, &CREATE);
+        ensure!(third.patch == "[]", "after {injected}\nhardened again: {}", third.patch);
+        validity::nothing_refused(&injected, &second.pod, &[])?;
+        warnings_are_short(&second.warnings)?;
+        let old = facts::containers(pod);
+        let new = |c: &Container| !old.iter().any(|old| old.name == c.name);
+        for (was, mut is) in facts::containers(&injected).iter().zip(facts::containers(&second.pod))
+        {
+            // An init container that got no uid yet may follow an app container that came.
+            if !was.is_app_or_sidecar() && was.effective.user.uid.is_none() {
+                is.effective.user = was.effective.user.clone();
+            }
+            let same = was.effective == is.effective && was.mounts == is.mounts;
+            let told = !facts::is_windows(&first.pod) && facts::is_windows(&injected);
+            ensure!(
+                same || new(was) || told,
+                "{} changed when another came: {was:?} {is:?}",
+                was.name
+            );
+        }
+        let late: Vec<_> = facts::containers(&injected).into_iter().filter(new).collect();
+        late_root.count(late.iter().any(|c| c.effective.user.is_root()));
+        late_privileged.count(late.iter().any(|c| c.privileged));
+        Ok(())
+    });
+    late_root.at_least(5.0, "with a root container that came late");
+    late_privileged.at_least(3.0, "with a privileged container that came late");
+}
+
+/// What webhooks that run after ironhull do: a container more, often with a volume and a
+/// word of its own in the annotations.
+fn inject(pod: &mut Value, choices: &mut Choices<'_>) {
+    let mut names = Names::of(pod);
+    let container = pods::container(choices, &mut names, false);
+    let name = container["name"].as_str().unwrap().to_owned();
+    let list = choices.pick(&["containers", "initContainers"]);
+    let containers = &mut pod["spec"][list];
+    if !containers.is_array() {
+        *containers = json!([]);
+    }
+    let containers = containers.as_array_mut().unwrap();
+    let place = if choices.chance(40) { 0 } else { containers.len() };
+    containers.insert(place, container);
+    if choices.chance(30) {
+        let annotations = &mut pod["metadata"]["annotations"];
+        if annotations.is_null() {
+            *annotations = json!({});
+        }
+        annotations[format!("{name}.exempt.ironhull.dev/all")] = "until=2027-01-15 injected".into();
+    }
+}
+
+#[test]
+fn fill_changes_no_explicit_value() {
+    check("fill_changes_no_explicit_value", 3_000, cases(Flavour::All("fill")), |case| {
+        let Case { pod, policy, .. } = &case;
+        let first = hardened(pod, policy, &CREATE);
+        for change in changes(pod, &first.pod) {
+            let path: Vec<&str> = change.path.iter().map(String::as_str).collect();
+            let unset = match change.before {
+                None => true,
+                // A profile without a type says nothing; an appended list keeps what it had.
+                Some(Value::Object(profile)) => profile.get("type").is_none_or(Value::is_null),
+                Some(Value::Array(_)) => words(change.after).starts_with(&words(change.before)),
+                Some(_) => false,
+            };
+            let annotation = path.first() == Some(&"metadata");
+            let undone =
+                path.last() == Some(&"runAsNonRoot") && change.after == Some(&json!(false));
+            ensure!(unset || annotation || undone, "{change:?}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn warn_and_off_change_nothing() {
+    check("warn_and_off_change_nothing", 3_000, cases(Flavour::WarnOrOff), |case| {
+        let first = hardened(&case.pod, &case.policy, &CREATE);
+        ensure!(first.patch == "[]", "{}", first.patch);
+        Ok(())
+    });
+}
+
+/// The patch is the same for the same pod, in whatever order its members stand, and at
+/// whatever place the pod is in its document.
+#[test]
+fn the_same_pod_gives_the_same_patch() {
+    check("the_same_pod_gives_the_same_patch", 2_000, cases(Flavour::Any), |case| {
+        let Case { pod, policy, more, .. } = &case;
+        let patch = |text: &str, context: &Context<'_>| {
+            let view = Pod::from_json(text.as_bytes()).unwrap();
+            harden(&view, policy, context).patch.as_json().to_owned()
+        };
+        let text = pod.to_string();
+        let first = patch(&text, &CREATE);
+        ensure!(first == patch(&text, &CREATE), "another patch for the same bytes");
+        let shuffled = shuffled(pod, &mut Choices::new(more));
+        let second = patch(&shuffled, &CREATE);
+        ensure!(first == second, "{first}\nin another order of members:\n{second}");
+        let template = Context { provenance: false, ..CREATE };
+        let at_root = hardened(pod, policy, &template);
+        let deployment = json!({"spec": {"template": pod, "x": pod}});
+        let inner = patch(&text, &Context { root: "/spec/template", ..template });
+        let mut after = deployment.clone();
+        let inner: json_patch::Patch = serde_json::from_str(&inner).unwrap();
+        json_patch::patch(&mut after, &inner).unwrap();
+        ensure!(after["spec"]["template"] == at_root.pod, "another pod in a template");
+        ensure!(after["spec"]["x"] == *pod, "more than the template");
+        let reserved = ["tmp", "ironhull-web-tmp", "ironhull-app-tmp"];
+        let claims = hardened(pod, policy, &Context { reserved_volumes: &reserved, ..CREATE });
+        validity::nothing_refused(pod, &claims.pod, &reserved)
+    });
+}
+
+/// The text of a value with the members of every object in an order of their own.
+fn shuffled(value: &Value, choices: &mut Choices<'_>) -> String {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            let middle = choices.below(members.len() + 1);
+            members.rotate_left(middle);
+            if choices.chance(50) {
+                members.reverse();
+            }
+            let members = members
+                .into_iter()
+                .map(|(key, value)| format!("{}:{}", json!(key), shuffled(value, choices)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(|item| shuffled(item, choices)).collect();
+            format!("[{}]", items.join(","))
+        }
+        value => value.to_string(),
+    }
+}
+
+/// What passes *baseline* by simple criteria has every field of *restricted* afterwards.
+#[test]
+fn enforced_pods_are_restricted() {
+    let looked_at = Share::default();
+    check("enforced_pods_are_restricted", 6_000, cases(Flavour::All("enforce")), |case| {
+        let Case { pod, document, policy, .. } = &case;
+        let first = hardened(pod, policy, &CREATE);
+        let plain = is_plain(pod, document) && first.exemptions == 0;
+        looked_at.count(plain);
+        if plain { restricted(&first.pod, document) } else { Ok(()) }
+    });
+    looked_at.at_least(15.0, "plain enough to become restricted");
+}
+
+/// No reason to leave anything alone.
+fn is_plain(pod: &Value, document: &Value) -> bool {
+    let legacy = |key: &String| key.contains("seccomp.security") || key.contains("config.mirror");
+    let annotations = at(pod, &["metadata", "annotations"]).and_then(Value::as_object);
+    let adds = words(document["spec"]["rules"]["capabilities"].get("allowedAdd"));
+    !is_windows(pod)
+        && !has_user_namespace(pod)
+        && !annotations.is_some_and(|annotations| annotations.keys().any(legacy))
+        && facts::containers(pod).iter().all(|container| !container.privileged)
+        // What a policy lets containers add may be more than *restricted* does.
+        && adds.iter().all(|name| name == "NET_BIND_SERVICE")
+}
+
+/// The fields of the Pod Security Standard *restricted*, and a numeric user that is not root.
+fn restricted(pod: &Value, document: &Value) -> Result<(), Failure> {
+    let outer = |key| at(pod, &["spec", "securityContext", key]);
+    ensure!(outer("runAsNonRoot") != Some(&json!(false)), "runAsNonRoot: false on the pod");
+    ensure!(outer("runAsUser") != Some(&json!(0)), "runAsUser: 0 on the pod");
+    let profile = outer("seccompProfile").and_then(|profile| profile["type"].as_str());
+    ensure!(profile.is_none_or(|kind| kind != "Unconfined"), "Unconfined on the pod");
+    let overrides = document["spec"]["rules"]["runAsUser"]["whenImageUser"] == "override";
+    for container in facts::containers(pod) {
+        let Container { effective, own, name, .. } = &container;
+        let user = &effective.user;
+        ensure!(user.non_root == Some(true), "{name} may run as root");
+        ensure!(own.uid != Some(0) && user.uid != Some(0), "{name} runs as root");
+        ensure!(
+            user.uid.is_some() || !overrides || document["spec"]["images"] != json!([]),
+            "{name} has no uid"
+        );
+        ensure!(effective.drop.iter().any(|name| name == "ALL"), "{name} does not drop ALL");
+        let added = |name: &String| name == "NET_BIND_SERVICE";
+        ensure!(effective.add.iter().all(added), "{name} adds {:?}", effective.add);
+        ensure!(effective.escalation == Some(false), "{name} may escalate");
+        writable(pod, document, &container)?;
+        let profile = effective.seccomp_type();
+        ensure!(matches!(profile, Some("RuntimeDefault" | "Localhost")), "{name}: {profile:?}");
+    }
+    Ok(())
+}
+
+/// The root file system is read-only, and every writable path is one, unless it cannot be.
+fn writable(pod: &Value, document: &Value, container: &Container) -> Result<(), Failure> {
+    let Container { effective, name, mounts, .. } = container;
+    let below = |path: &str, mount: &str| {
+        path.strip_prefix(mount).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let settings = &document["spec"]["rules"]["readOnlyRootFilesystem"];
+    let paths = words(settings.get("writablePaths"));
+    // What an image's entry or an annotation asks for is not known here.
+    let images = &document["spec"]["images"];
+    let known = container.image == "registry.corp/pay/api:3" && *images == json!([]);
+    if effective.read_only == Some(true) {
+        for path in paths.iter().filter(|_| known) {
+            let covers = |mount: &String| mount == path || mount != "/" && below(path, mount);
+            ensure!(mounts.iter().any(covers), "{path} of {name} is not writable");
+        }
+        return Ok(());
+    }
+    let asked = at(pod, &["metadata", "annotations"]).is_some_and(|annotations| {
+        annotations.as_object().unwrap().keys().any(|key| key.contains("writable-paths"))
+    });
+    let unavailable = mounts.iter().any(|mount| paths.iter().any(|path| below(path, mount)));
+    ensure!(unavailable || asked || !known, "the root of {name} is not read-only");
+    Ok(())
+}
+
+/// An update of `pods/ephemeralcontainers` changes the security context of the new
+/// containers and nothing else.
+#[test]
+fn debugging_changes_only_the_new_container() {
+    let strategy = (cases(Flavour::Any), proptest::collection::vec(numbers(64), 1..4));
+    let (set, windows) = (Share::default(), Share::default());
+    check("debugging_changes_only_the_new_container", 4_000, strategy, |(case, debug)| {
+        let Case { pod, document, policy, more } = &case;
+        // A pod that was hardened when it came, or not.
+        let choices = &mut Choices::new(more);
+        let mut pod =
+            if choices.chance(50) { hardened(pod, policy, &CREATE).pod } else { pod.clone() };
+        let targets = facts::containers(&pod);
+        let mut names = Names::of(&pod);
+        let containers: Vec<Value> = debug
+            .iter()
+            .map(|numbers| {
+                let choices = &mut Choices::new(numbers);
+                let mut container = pods::container(choices, &mut names, is_windows(&pod));
+                if choices.chance(60) {
+                    container["targetContainerName"] = choices.pick(&targets).name.into();
+                }
+                container
+            })
+            .collect();
+        let known: Vec<String> =
+            containers.iter().skip(1).map(|c| c["name"].as_str().unwrap().to_owned()).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        pod["spec"]["ephemeralContainers"] = containers.into();
+        let context = Context { scope: Scope::Ephemeral { known: &known }, ..CREATE };
+        let first = hardened(&pod, policy, &context);
+        set.count(first.patch != "[]");
+        windows.count(is_windows(&pod));
+        patch_is_plain(&first.patch)?;
+        let again = hardened(&first.pod, policy, &context);
+        ensure!(again.patch == "[]", "hardened again: {}", again.patch);
+        debugged(&pod, &first.pod, document)?;
+        validity::nothing_refused(&pod, &first.pod, &[])?;
+        warnings_are_short(&first.warnings)
+    });
+    set.at_least(40.0, "with something to set");
+    windows.at_least(3.0, "for Windows");
+}
+
+fn debugged(before: &Value, after: &Value, document: &Value) -> Result<(), Failure> {
+    let rules = Rules { document };
+    let was = facts::of_list(before, "ephemeralContainers");
+    let is = facts::of_list(after, "ephemeralContainers");
+    for change in changes(before, after) {
+        let path: Vec<&str> = change.path.iter().map(String::as_str).collect();
+        let ["spec", "ephemeralContainers", "0", "securityContext", field, ..] = path.as_slice()
+        else {
+            return Err(format!("{change:?}"));
+        };
+        ensure!(!was[0].privileged, "a privileged container: {change:?}");
+        ensure!(*field != "readOnlyRootFilesystem", "{change:?}");
+        let user = matches!(*field, "runAsNonRoot" | "runAsUser");
+        let acts = rules.acts(field)
+            || user && (rules.enforces("runAsNonRoot") || rules.enforces("runAsUser"));
+        ensure!(acts, "by a rule that does not act: {change:?}");
+        if is_windows(before) {
+            let named =
+                before["spec"]["os"]["name"] == "windows" && !facts::is_host_process(before);
+            ensure!(
+                *field == "runAsNonRoot" && named && rules.enforces(field),
+                "Windows: {change:?}"
+            );
+        }
+    }
+    let (was, is) = (&was[0], &is[0]);
+    if was.own.uid > Some(0) {
+        ensure!(is.own.uid == was.own.uid && is.own.gid == was.own.gid, "its own user changed");
+    }
+    Ok(())
+}

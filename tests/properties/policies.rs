@@ -1,0 +1,228 @@
+//! Policies: any combination of actions and values.
+//!
+//! A policy is made as the document that a file would hold, with every action and value
+//! written out: the properties read what it says from there and not from the engine.
+
+use ironhull::policy::{Policy, Source, parse};
+use serde_json::{Value, json};
+
+use super::choices::{Choices, Object};
+
+/// The rules, and whether each acts on the whole pod.
+pub(crate) const RULES: [(&str, bool); 9] = [
+    ("runAsNonRoot", false),
+    ("runAsUser", false),
+    ("runAsGroup", false),
+    ("fsGroup", true),
+    ("capabilities", false),
+    ("allowPrivilegeEscalation", false),
+    ("seccompProfile", false),
+    ("readOnlyRootFilesystem", false),
+    ("unprivilegedPorts", true),
+];
+
+/// The actions of `restricted`, in the order of [`RULES`].
+const RESTRICTED: [&str; 9] =
+    ["enforce", "enforce", "enforce", "fill", "enforce", "enforce", "enforce", "fill", "fill"];
+
+/// Which actions a policy has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// Any: `restricted`'s, the same for all, or mixed.
+    Any,
+    /// The same for all.
+    All(&'static str),
+    /// `warn` or `off`.
+    WarnOrOff,
+}
+
+/// A policy's document and the policy itself.
+pub(crate) fn policy(numbers: &[u16], flavour: Flavour) -> (Value, Policy) {
+    let document = document(&mut Choices::new(numbers), flavour);
+    let source = Source { name: "generated.yaml".to_owned(), text: document.to_string() };
+    let loaded = parse::parse(&[source]).unwrap_or_else(|errors| panic!("{document}: {errors:#?}"));
+    let policy = loaded.policies.into_iter().next().unwrap();
+    (document, policy)
+}
+
+fn document(choices: &mut Choices<'_>, flavour: Flavour) -> Value {
+    let actions = actions(choices, flavour);
+    let uids = [1000, 10_001, 70_000, 65_536, 65_535];
+    let gids = [1000, 0, 3];
+    let allowed = choices.pick(&[
+        json!(["NET_BIND_SERVICE"]),
+        json!(["NET_BIND_SERVICE"]),
+        json!([]),
+        json!(["NET_BIND_SERVICE", "CHOWN", "SYS_TIME"]),
+        json!(["SYS_ADMIN"]),
+    ]);
+    let mut rules = Object::default();
+    for ((rule, _), action) in RULES.iter().zip(&actions) {
+        let mut settings = Object::default();
+        settings.set("action", *action);
+        match *rule {
+            "runAsUser" => {
+                settings.set("value", choices.pick(&uids));
+                settings.set("whenImageUser", choices.pick(&["keep", "keep", "override"]));
+            }
+            "runAsGroup" => settings.set("value", choices.pick(&gids)),
+            "fsGroup" => {
+                settings.set("value", choices.pick(&gids));
+                settings.set("changePolicy", choices.pick(&["OnRootMismatch", "Always"]));
+            }
+            "capabilities" => {
+                settings.set("allowedAdd", allowed.clone());
+                let roots = [
+                    json!(["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID"]),
+                    json!([]),
+                    json!(["SETUID"]),
+                ];
+                settings.set("rootKeeps", choices.pick(&roots));
+            }
+            "seccompProfile" => match choices.chance(15) {
+                true => {
+                    settings.set("type", "Localhost");
+                    settings.set("localhostProfile", choices.pick(&["profiles/a.json", "b"]));
+                }
+                false => settings.set("type", "RuntimeDefault"),
+            },
+            "readOnlyRootFilesystem" => {
+                let paths = [
+                    json!(["/tmp"]),
+                    json!(["/tmp"]),
+                    json!([]),
+                    json!(["/tmp", "/run"]),
+                    json!(["/tmp/x", "/tmp", "/var/log/app"]),
+                ];
+                settings.set("writablePaths", choices.pick(&paths));
+                settings.set("medium", choices.pick(&["", "", "Memory"]));
+                settings.maybe(choices, 15, "sizeLimit", |_| "64Mi");
+            }
+            _ => {}
+        }
+        rules.set(rule, settings);
+    }
+    let mut spec = Object::default();
+    spec.set("namespaces", json!(["*"]));
+    spec.set("rules", rules);
+    spec.set("images", images(choices, &allowed));
+    spec.set("knownImages", !choices.chance(30));
+    spec.maybe(
+        choices,
+        25,
+        "registryAliases",
+        |_| json!({"registry.corp/dockerhub/": "docker.io/"}),
+    );
+    spec.set("exemptions", limits(choices));
+    spec.set(
+        "exempt",
+        choices
+            .some(2, |choices| if choices.chance(40) { Some(grant(choices)) } else { None })
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>(),
+    );
+    let mut document = Object::default();
+    document.set("apiVersion", "ironhull.dev/v1alpha1");
+    document.set("kind", "HardeningPolicy");
+    document.set("metadata", json!({"name": "generated"}));
+    document.set("spec", spec);
+    document.into()
+}
+
+fn actions(choices: &mut Choices<'_>, flavour: Flavour) -> [&'static str; 9] {
+    let words = ["enforce", "fill", "warn", "off"];
+    let mut actions = match flavour {
+        Flavour::All(action) => [action; 9],
+        Flavour::WarnOrOff => RESTRICTED.map(|_| choices.pick(&["warn", "off"])),
+        Flavour::Any => match choices.below(4) {
+            0 => RESTRICTED,
+            1 => [choices.pick(&words); 9],
+            _ => RESTRICTED.map(|_| choices.pick(&words)),
+        },
+    };
+    // The one combination that a policy may not have.
+    if let ["enforce", uid @ "off", ..] = &mut actions {
+        *uid = "fill";
+    }
+    actions
+}
+
+fn images(choices: &mut Choices<'_>, allowed: &Value) -> Vec<Value> {
+    if !choices.chance(40) {
+        return Vec::new();
+    }
+    choices.some(3, |choices| {
+        let mut entry = Object::default();
+        let patterns = [
+            "registry.corp/*",
+            "docker.io/library/nginx:*",
+            "docker.io/library/postgres:*alpine*",
+            "quay.io/*",
+            "docker.io/library/*",
+            "busybox",
+        ];
+        entry.set("match", vec![choices.pick(&patterns)]);
+        let users = [json!(101), json!("image"), json!(999), json!(70_000)];
+        entry.maybe(choices, 70, "runAsUser", |choices| choices.pick(&users));
+        if choices.chance(40) {
+            entry.set("runAsGroup", choices.pick(&[101, 0]));
+        }
+        entry.maybe(choices, 30, "fsGroup", |choices| choices.pick(&[json!("none"), json!(101)]));
+        let paths = [json!(["/tmp", "/var/cache/nginx"]), json!([])];
+        entry.maybe(choices, 30, "writablePaths", |choices| choices.pick(&paths));
+        if choices.chance(20) {
+            entry.set("addCapabilities", allowed.clone());
+        }
+        entry.maybe(choices, 20, "imageUser", |_| "root");
+        entry.into()
+    })
+}
+
+fn limits(choices: &mut Choices<'_>) -> Value {
+    let every: Vec<_> = RULES.iter().map(|(rule, _)| *rule).collect();
+    let mut limits = Object::default();
+    let allow = [
+        json!(every),
+        json!(every),
+        json!(every),
+        json!(["runAsNonRoot", "capabilities", "readOnlyRootFilesystem"]),
+        json!([]),
+    ];
+    limits.set("allow", choices.pick(&allow));
+    limits.set("requireReason", !choices.chance(30));
+    limits.set("requireUntil", choices.chance(15));
+    limits.maybe(choices, 15, "maxDays", |choices| choices.pick(&[90, 1]));
+    let images = [json!(["registry.corp/*", "docker.io/library/postgres:*"])];
+    limits.maybe(choices, 15, "images", |choices| choices.pick(&images));
+    limits.into()
+}
+
+/// Whether the images that [`limits`] names, where it does, are among them this one.
+pub(crate) fn may_be_exempt(image: &str) -> bool {
+    image.starts_with("registry.corp/") || image.starts_with("postgres:")
+}
+
+fn grant(choices: &mut Choices<'_>) -> Value {
+    let mut grant = Object::default();
+    let narrow = choices.chance(70);
+    if narrow {
+        let names = [json!(["web"]), json!(["istio-init", "app"])];
+        let named = choices.chance(60);
+        if named {
+            grant.set("containers", choices.pick(&names));
+        }
+        if !named || choices.chance(50) {
+            grant.set("images", choices.pick(&[json!(["docker.io/library/*"]), json!(["nginx"])]));
+        }
+    }
+    let rules: Vec<_> = RULES.iter().filter(|(_, whole_pod)| !narrow || !whole_pod).collect();
+    let mut named = vec![choices.pick(&rules).0];
+    named.extend(choices.some(3, |choices| choices.pick(&rules).0));
+    named.sort_unstable();
+    named.dedup();
+    grant.set("rules", named);
+    grant.maybe(choices, 30, "until", |choices| choices.pick(&["2027-01-15", "2027-01-14"]));
+    grant.set("reason", "granted");
+    grant.into()
+}
