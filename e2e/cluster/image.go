@@ -69,15 +69,19 @@ func image(p place, to cluster, args []string) error {
 	}
 }
 
+// expand puts all names in place of `all`.
 func expand(names []string) []string {
-	if !slices.Equal(names, []string{"all"}) {
-		return names
+	var expanded []string
+	for _, name := range names {
+		if name != "all" {
+			expanded = append(expanded, name)
+			continue
+		}
+		for _, image := range testImages {
+			expanded = append(expanded, image.name)
+		}
 	}
-	names = nil
-	for _, image := range testImages {
-		names = append(names, image.name)
-	}
-	return names
+	return expanded
 }
 
 func (i testImage) reference() string { return "localhost/" + i.name + ":local" }

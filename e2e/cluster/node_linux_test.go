@@ -174,11 +174,17 @@ spec:
     command: [sleep, "3600"]
 %s
 `, name, extra[0], extra[1])
-	file := filepath.Join(c.t.TempDir(), name+".yaml")
-	if err := os.WriteFile(file, []byte(manifest), 0o644); err != nil {
+	// Not in the test's own directory: its name has commas, which separate files for kubectl.
+	file, err := os.CreateTemp("", "*.yaml")
+	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.kubectl("apply", "-f", file)
+	defer os.Remove(file.Name())
+	if _, err := file.WriteString(manifest); err != nil {
+		c.t.Fatal(err)
+	}
+	file.Close()
+	c.kubectl("apply", "-f", file.Name())
 }
 
 func (c testCluster) pod(name string, extra ...string) {
