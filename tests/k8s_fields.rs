@@ -183,9 +183,13 @@ fn holds(name: &str, decision: Decision, context: &str) {
             assert_eq!(after(&value), Some(value), "{place} by {rule}");
             assert!(unset.is_some(), "{place} is not set by {rule}");
         }
-        OnlyRead(value) | Never(value, _) => {
-            assert_eq!(after(&value), Some(value), "{place}");
+        OnlyRead(value) => {
+            assert_eq!(after(&value), Some(value), "{place} is only read");
             assert_eq!(unset, None, "{place} is set");
+        }
+        Never(value, why) => {
+            assert_eq!(after(&value), Some(value), "{place} is never touched: {why}");
+            assert_eq!(unset, None, "{place} is set, although {why}");
         }
     }
 }
