@@ -10,7 +10,12 @@
 //! `cargo bench --bench handler`. The goals: `handler/deployment` below 60 µs at the median,
 //! `engine/all/3` below 10 µs and `engine/none/3` below 3 µs, on one core of an ordinary
 //! server.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a bench that fails says where")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a bench that fails says where"
+)]
 
 use std::hint::black_box;
 
