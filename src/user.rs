@@ -116,7 +116,11 @@ pub fn decide<'p>(
         .filter(|candidate| !is_init(candidate))
         .map(|candidate| decider.decide(candidate, None))
         .collect();
-    let leader = match candidates.iter().any(|candidate| is_init(&candidate)) {
+    // Where the policy's own uid does not exist, an init container gets none: it must not
+    // get one from a container that another webhook brings later.
+    let beyond =
+        pod.has_user_namespace() && policy.rules.run_as_user.value.get() >= USER_NAMESPACE_IDS;
+    let leader = match !beyond && candidates.iter().any(|candidate| is_init(&candidate)) {
         true => candidates.iter().find_map(|candidate| decider.lead(candidate)),
         false => None,
     };

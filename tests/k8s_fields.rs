@@ -56,7 +56,7 @@ fn of_a_container() -> Vec<(&'static str, Decision)> {
         app_armor_profile "appArmorProfile":
             Never(json!({"type": "Unconfined"}), "the runtime's default applies where it is unset"),
         capabilities "capabilities":
-            GovernedBy(R::Capabilities, json!({"add": ["NET_RAW"]}), json!({"add": [], "drop": ["ALL"]})),
+            GovernedBy(R::Capabilities, json!({"add": ["NET_RAW"]}), json!({"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]})),
         privileged "privileged":
             OnlyRead(json!(true)),
         proc_mount "procMount":

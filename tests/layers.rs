@@ -64,6 +64,7 @@ const TABLE: &[(&str, &[&str])] = &[
 
 /// What every layer may know of `rules`: names, actions, settings.
 const VOCABULARY: &[&str] = &[
+    "self",
     "Action",
     "RuleName",
     "RuleScope",
@@ -157,7 +158,8 @@ fn calls_go_downward_only() {
                 if target == *name || target.is_empty() {
                     continue;
                 }
-                let vocabulary = target == "rules" && VOCABULARY.contains(&last);
+                let acts = code.contains("RULES") || code.contains("dyn Rule");
+                let vocabulary = !acts && target == "rules" && VOCABULARY.contains(&last);
                 let edge = match below.iter().find(|edge| **edge == target) {
                     Some(edge) => Some(*edge),
                     None if vocabulary && below.contains(&"rules!") => Some("rules!"),

@@ -154,7 +154,9 @@ fn is_its_authors(
             let now_dropped = is.drop.iter().any(|drop| drop == "ALL");
             let root = was.user.uid.is_none_or(|uid| uid == 0);
             let windows = facts::is_windows(pod) || author.privileged;
-            if !dropped && now_dropped && root && !windows {
+            // Runtimes read `all` as ALL: that author dropped everything.
+            let all = was.drop.iter().any(|drop| drop.eq_ignore_ascii_case("ALL"));
+            if !dropped && !all && now_dropped && root && !windows {
                 for keep in rules.root_keeps() {
                     let author = was
                         .drop
