@@ -50,6 +50,17 @@ pub fn all() -> Vec<PathBuf> {
     pages
 }
 
+/// Those, and the pages of parts of the project.
+pub fn with_parts() -> Vec<PathBuf> {
+    let parts = [
+        "deploy/README.md",
+        "e2e/cluster/README.md",
+        "e2e/judge/README.md",
+        "tests/golden/README.md",
+    ];
+    all().into_iter().chain(parts.map(path)).collect()
+}
+
 /// The built program.
 pub fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_ironhull"))
