@@ -197,7 +197,7 @@ mod tests {
     fn every_flag_has_its_environment_variable() {
         let command = Args::augment_args(clap::Command::new("serve"));
         for argument in command.get_arguments() {
-            let name = argument.get_id().as_str().to_uppercase();
+            let name = argument.get_long().unwrap_or_default().to_uppercase().replace('-', "_");
             let variable = argument.get_env().and_then(|variable| variable.to_str());
             assert_eq!(variable, Some(format!("IRONHULL_{name}").as_str()));
         }
