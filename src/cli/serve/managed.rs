@@ -15,7 +15,7 @@ pub(super) struct Args {
         long,
         env = "IRONHULL_SELF_MANAGED_CERTS",
         conflicts_with_all = ["tls_cert", "tls_key"],
-        requires_all = ["namespace", "secret", "service", "webhook_configurations"]
+        requires_all = ["namespace", "secret", "service", "webhook_configuration"]
     )]
     self_managed_certs: bool,
     /// The namespace of the Secret and the Service
@@ -29,12 +29,12 @@ pub(super) struct Args {
     service: Option<String>,
     /// A MutatingWebhookConfiguration whose caBundle is kept; may be given more than once
     #[arg(
-        long = "webhook-configuration",
+        long,
         env = "IRONHULL_WEBHOOK_CONFIGURATION",
         value_name = "NAME",
         value_delimiter = ','
     )]
-    webhook_configurations: Vec<String>,
+    webhook_configuration: Vec<String>,
     /// How long a serving certificate lives
     #[arg(long, env = "IRONHULL_CERTIFICATE_LIFETIME", value_parser = lifetime, default_value = "90d")]
     certificate_lifetime: SignedDuration,
@@ -54,7 +54,7 @@ impl Args {
             namespace,
             secret,
             service,
-            webhook_configurations,
+            webhook_configuration,
             certificate_lifetime,
             ca_lifetime,
             rotate_before,
@@ -63,7 +63,7 @@ impl Args {
             namespace: namespace?,
             secret: secret?,
             service: service?,
-            configurations: webhook_configurations,
+            configurations: webhook_configuration,
             lifetimes: Lifetimes {
                 certificate: certificate_lifetime,
                 authority: ca_lifetime,

@@ -1,0 +1,125 @@
+//! What a request costs ironhull itself, network and TLS left out.
+//!
+//! | bench | what it measures |
+//! |---|---|
+//! | `handler/deployment` | `admission::review` from the request's bytes to the response's: the pod of a Deployment of a root nginx as the API server sends it, about 3 KB |
+//! | `handler/hardened` | the same for the pod that comes of it: nothing to do |
+//! | `engine/all/N`, `engine/none/N` | `harden` on a pod that is read already, of N containers that need everything, or nothing |
+//! | `read/N` | reading a pod of N containers |
+//!
+//! `cargo bench --bench handler`. The goals: `handler/deployment` below 60 µs at the median,
+//! `engine/all/3` below 10 µs and `engine/none/3` below 3 µs, on one core of an ordinary
+//! server.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a bench that fails says where")]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use ironhull::admission::{Endpoint, Mode, review};
+use ironhull::harden::{Context, Scope, harden};
+use ironhull::pod::Pod;
+use ironhull::policy::{Policy, PolicySet};
+use jiff::civil::{Date, date};
+use serde_json::{Value, json};
+
+/// The pod of a Deployment, as the API server sends it: defaults filled in, managed fields,
+/// the service account's volume.
+const DEPLOYMENT_POD: &str = include_str!("reviews/deployment-pod.json");
+
+const TODAY: Date = date(2027, 1, 15);
+const CONTAINERS: [usize; 4] = [1, 3, 10, 100];
+
+const CREATE: Context<'static> = Context {
+    date: TODAY,
+    scope: Scope::Create,
+    provenance: true,
+    root: "",
+    reserved_volumes: &[],
+};
+
+fn handler(criterion: &mut Criterion) {
+    let policies = PolicySet::new(Vec::new()).unwrap();
+    let endpoint = Endpoint { mode: Mode::Enforce, policy: None };
+    // One line, as it comes.
+    let request: Value = serde_json::from_str(DEPLOYMENT_POD).unwrap();
+    let mut hardened = request.clone();
+    harden_in_place(&mut hardened["request"]["object"]);
+    let mut group = criterion.benchmark_group("handler");
+    for (name, request) in [("deployment", request), ("hardened", hardened)] {
+        let body = request.to_string().into_bytes();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| review(black_box(&body), endpoint, &policies, TODAY).unwrap());
+        });
+    }
+    group.finish();
+}
+
+fn engine(criterion: &mut Criterion) {
+    let policy = Policy::restricted();
+    let mut group = criterion.benchmark_group("engine");
+    for containers in CONTAINERS {
+        let mut pod = pod(containers);
+        for name in ["all", "none"] {
+            let text = pod.to_string();
+            let view = Pod::from_json(text.as_bytes()).unwrap();
+            group.bench_function(BenchmarkId::new(name, containers), |bencher| {
+                bencher.iter(|| harden(black_box(&view), policy, &CREATE));
+            });
+            harden_in_place(&mut pod);
+        }
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("read");
+    for containers in CONTAINERS {
+        let text = pod(containers).to_string();
+        group.bench_function(BenchmarkId::from_parameter(containers), |bencher| {
+            bencher.iter(|| Pod::from_json(black_box(text.as_bytes())).unwrap());
+        });
+    }
+    group.finish();
+}
+
+fn harden_in_place(pod: &mut Value) {
+    let text = pod.to_string();
+    let view = Pod::from_json(text.as_bytes()).unwrap();
+    let outcome = harden(&view, Policy::restricted(), &CREATE);
+    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();
+    json_patch::patch(pod, &patch).unwrap();
+}
+
+/// A pod whose containers need everything: root, on port 80, with a volume.
+fn pod(containers: usize) -> Value {
+    let container = |index: usize| {
+        json!({
+            "name": format!("web-{index}"),
+            "image": format!("registry.corp/shop/web-{index}:1.4.2"),
+            "ports": [{"containerPort": 80, "protocol": "TCP"}],
+            "env": [{"name": "LOG_LEVEL", "value": "info"}],
+            "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+            "volumeMounts": [
+                {"name": "data", "mountPath": "/data"},
+                {"name": "kube-api-access-x2v7q", "readOnly": true,
+                    "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
+            ],
+            "securityContext": {"runAsUser": 0},
+            "imagePullPolicy": "IfNotPresent",
+        })
+    };
+    json!({
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"generateName": "web-5f7c9d6b4-", "labels": {"app": "web"}},
+        "spec": {
+            "volumes": [
+                {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+                {"name": "kube-api-access-x2v7q", "projected": {"defaultMode": 420, "sources": [
+                    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}]}},
+            ],
+            "containers": (0..containers).map(container).collect::<Vec<_>>(),
+            "securityContext": {},
+        },
+    })
+}
+
+criterion_group!(benches, handler, engine);
+criterion_main!(benches);
