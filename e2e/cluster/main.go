@@ -10,7 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 )
 
@@ -38,11 +37,6 @@ func main() {
 		var exit exitCode
 		if errors.As(err, &exit) {
 			os.Exit(int(exit))
-		}
-		var command *exec.ExitError
-		if errors.As(err, &command) && command.ExitCode() > 0 && len(command.Stderr) == 0 {
-			fmt.Fprintln(os.Stderr, "cluster:", err)
-			os.Exit(command.ExitCode())
 		}
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		os.Exit(1)
