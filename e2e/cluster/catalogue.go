@@ -2,9 +2,11 @@ package main
 
 import (
 	"embed"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -21,6 +23,7 @@ type testImage struct {
 	files    map[string]string // path: content; executable if it begins with #!
 	links    map[string]string // path: target
 	caps     map[string]uint64 // path: file capabilities
+	program  string            // Go source of what it runs, as /usr/local/bin/NAME
 }
 
 // owned is a directory that is not root's, or has another mode.
@@ -32,6 +35,9 @@ type owned struct {
 
 //go:embed images
 var imageFiles embed.FS
+
+//go:embed injector/main.go
+var injectorSource string
 
 const capNetBindService = 1 << 10
 
@@ -137,6 +143,12 @@ var testImages = []testImage{
 		owned: []owned{{"config", 0o755, 0, 0}, {"data", 0o755, 0, 0}, {"srv", 0o755, 0, 0}},
 		caps:  map[string]uint64{"usr/bin/caddy": capNetBindService},
 	},
+	{
+		name:    "injector",
+		about:   "an admission webhook that adds a root sidecar to every pod",
+		program: injectorSource,
+		config:  imageConfig{User: "1234:1234", Entrypoint: []string{"/usr/local/bin/injector"}},
+	},
 }
 
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -182,12 +194,41 @@ func (i testImage) fill(l *layer) error {
 		}
 		l.file(path, mode, []byte(content))
 	}
+	if i.program != "" {
+		binary, err := compile(i.program)
+		if err != nil {
+			return err
+		}
+		l.file("usr/local/bin/"+i.name, 0o755, binary)
+	}
 	if len(i.packages) > 0 {
 		if err := l.addPackages(i.packages, i.without); err != nil {
 			return err
 		}
 	}
 	return l.addBusybox()
+}
+
+// compile makes a static binary of a program that needs nothing but Go itself.
+func compile(source string) ([]byte, error) {
+	work, err := os.MkdirTemp("", "program")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(work)
+	for name, content := range map[string]string{"main.go": source, "go.mod": "module program\n\ngo 1.26.0\n"} {
+		if err := os.WriteFile(filepath.Join(work, name), []byte(content), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	command := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", "program", ".")
+	command.Dir = work
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false", "GOWORK=off")
+	command.Stderr = os.Stderr
+	if err := command.Run(); err != nil {
+		return nil, fmt.Errorf("building it: %w", err)
+	}
+	return os.ReadFile(filepath.Join(work, "program"))
 }
 
 func busyboxPath() string {

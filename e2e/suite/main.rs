@@ -5,6 +5,9 @@
 //! and the test images loaded; `make e2e` sees to all of it. Each scenario works in
 //! namespaces of its own, so scenarios run side by side; those that disturb ironhull
 //! itself come last and one by one.
+//!
+//! Exit codes: 0 when every scenario was run and passed, 101 when one failed, 3 when none
+//! failed and some could not be run here.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,32 +25,62 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use scenarios::{DISTURBING, SIDE_BY_SIDE, Scenario};
+use scenarios::{DISTURBING, LAST, SIDE_BY_SIDE, Scenario};
 use world::World;
+
+/// Two cores run the cluster too, and most of a scenario is waiting.
+const SIDE_BY_SIDE_THREADS: usize = 4;
+
+/// Not 0, and not what a failed test gives.
+const NOT_ALL_RUN: u8 = 3;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let world = World::install();
-    let code = run(&world, &arguments, SIDE_BY_SIDE, 4);
-    let mut last = run(&world, &arguments, DISTURBING, 1);
-    if code != ExitCode::SUCCESS {
-        last = code;
+    let world = World::connect();
+    if arguments.list {
+        return run(world, &arguments, SIDE_BY_SIDE.iter().chain(DISTURBING).chain(LAST), 1);
     }
-    world.uninstall();
-    last
+    world.install();
+    let codes = [
+        run(world, &arguments, SIDE_BY_SIDE.iter(), SIDE_BY_SIDE_THREADS),
+        run(world, &arguments, DISTURBING.iter(), 1),
+    ];
+    world.report();
+    // What comes last begins with uninstalling.
+    let keep = std::env::var_os("E2E_KEEP").is_some();
+    let last = if keep { ExitCode::SUCCESS } else { run(world, &arguments, LAST.iter(), 1) };
+    if !keep {
+        world.uninstall();
+    }
+    let missing: Vec<_> =
+        SIDE_BY_SIDE.iter().chain(DISTURBING).chain(LAST).filter_map(not_run).collect();
+    for (name, needs) in &missing {
+        println!("not run: {name}: needs {needs}");
+    }
+    if let Some(failed) = codes.into_iter().chain([last]).find(|code| *code != ExitCode::SUCCESS) {
+        return failed;
+    }
+    if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_RUN) }
 }
 
-fn run(
+/// What a scenario needs and this machine or cluster has not.
+fn not_run(scenario: &Scenario) -> Option<(&'static str, &'static str)> {
+    let need = scenario.needs.iter().find(|need| !need.met())?;
+    Some((scenario.name, need.words()))
+}
+
+fn run<'a>(
     world: &'static World,
     arguments: &Arguments,
-    scenarios: &'static [Scenario],
+    scenarios: impl Iterator<Item = &'a Scenario>,
     threads: usize,
 ) -> ExitCode {
     let trials = scenarios
-        .iter()
-        .map(|(name, scenario)| {
-            Trial::test(*name, move || {
-                scenario(world);
+        .filter(|scenario| not_run(scenario).is_none())
+        .map(|scenario| {
+            let Scenario { name, run, .. } = *scenario;
+            Trial::test(name, move || {
+                world::in_scenario(name, || run(world));
                 Ok(())
             })
         })

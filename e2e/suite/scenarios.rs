@@ -1,29 +1,107 @@
 //! What is shown, scenario by scenario.
 
+mod another_webhook;
+mod disturbances;
 mod images;
 mod opt_in;
+mod policies;
+mod uninstall;
 mod users;
 mod workloads;
 
 use super::world::World;
 
-/// A scenario: its name, and what it does.
-pub type Scenario = (&'static str, fn(&'static World));
+/// One thing that is shown.
+pub struct Scenario {
+    pub name: &'static str,
+    pub run: fn(&'static World),
+    /// What must be there beside any cluster.
+    pub needs: &'static [Need],
+}
+
+/// What not every cluster has.
+pub enum Need {
+    /// Directories on the node, for hostPath and `local` volumes: `CLUSTER_VOLUMES`.
+    Volumes,
+    /// The API server's audit log: `CLUSTER_AUDIT_LOG`.
+    AuditLog,
+    /// A cluster of `e2e/cluster`, whose programs can be killed: `CLUSTER_NAME`.
+    Programs,
+    /// Real manifests: `IRONHULL_CORPUS`.
+    Corpus,
+}
+
+impl Need {
+    const fn variable(&self) -> &'static str {
+        match self {
+            Self::Volumes => "CLUSTER_VOLUMES",
+            Self::AuditLog => "CLUSTER_AUDIT_LOG",
+            Self::Programs => "CLUSTER_NAME",
+            Self::Corpus => "IRONHULL_CORPUS",
+        }
+    }
+
+    pub fn met(&self) -> bool {
+        std::env::var_os(self.variable()).is_some_and(|value| !value.is_empty())
+    }
+
+    pub const fn words(&self) -> &'static str {
+        match self {
+            Self::Volumes => "the node itself, for volumes (CLUSTER_VOLUMES)",
+            Self::AuditLog => "the API server's audit log (CLUSTER_AUDIT_LOG)",
+            Self::Programs => "the node itself, to kill its programs (CLUSTER_NAME)",
+            Self::Corpus => "a directory of real manifests (IRONHULL_CORPUS)",
+        }
+    }
+}
+
+const fn scenario(name: &'static str, run: fn(&'static World)) -> Scenario {
+    Scenario { name, run, needs: &[] }
+}
+
+impl Scenario {
+    const fn needs(self, needs: &'static [Need]) -> Self {
+        Self { needs, ..self }
+    }
+}
 
 /// Scenarios that leave ironhull itself alone.
 pub const SIDE_BY_SIDE: &[Scenario] = &[
-    ("opt_in::only_labelled_namespaces_are_touched", opt_in::only_labelled_namespaces_are_touched),
-    ("opt_in::audit_warns_and_records", opt_in::audit_warns_and_records),
-    ("users::the_auditors_pod", users::the_auditors_pod),
-    (
-        "users::exempt_init_container_changes_ownership",
-        users::exempt_init_container_changes_ownership,
-    ),
-    ("images::a_root_image", images::a_root_image),
-    ("images::an_image_with_a_named_user", images::an_image_with_a_named_user),
-    ("workloads::every_kind", workloads::every_kind),
-    ("workloads::debug_twice", workloads::debug_twice),
+    scenario("opt_in::only_labelled_namespaces", opt_in::only_labelled_namespaces),
+    scenario("opt_in::unknown_label_value", opt_in::an_unknown_label_value_is_warned_of),
+    scenario("opt_in::audit_warns_and_records", opt_in::audit_warns_and_records),
+    scenario("opt_in::audit_is_in_the_audit_log", opt_in::audit_is_in_the_audit_log)
+        .needs(&[Need::AuditLog]),
+    scenario("users::the_auditors_pod", users::the_auditors_pod),
+    scenario("users::root_init_container_on_a_host_path", users::on_a_host_path)
+        .needs(&[Need::Volumes]),
+    scenario("users::root_init_container_on_a_local_volume", users::on_a_local_volume)
+        .needs(&[Need::Volumes]),
+    scenario("images::a_root_image", images::a_root_image),
+    scenario("images::an_image_with_a_named_user", images::an_image_with_a_named_user),
+    scenario("workloads::every_kind", workloads::every_kind),
+    scenario("workloads::debug_twice", workloads::debug_twice),
+    scenario("another_webhook::before_ironhull", another_webhook::before_ironhull)
+        .needs(&[Need::AuditLog]),
+    scenario("another_webhook::after_ironhull", another_webhook::after_ironhull)
+        .needs(&[Need::AuditLog]),
+    scenario("another_webhook::apply_twice", another_webhook::apply_twice),
 ];
 
-/// Scenarios that change ironhull or take it away.
-pub const DISTURBING: &[Scenario] = &[];
+/// Scenarios that change ironhull or take it away for a while.
+pub const DISTURBING: &[Scenario] = &[
+    scenario("policies::take_effect_and_are_refused", policies::take_effect_and_are_refused),
+    scenario("disturbances::certificates_rotate", disturbances::certificates_rotate),
+    scenario("disturbances::rolling_update", disturbances::rolling_update),
+    scenario("disturbances::a_replica_is_killed", disturbances::a_replica_is_killed),
+    scenario("disturbances::the_api_server_restarts", disturbances::the_api_server_restarts)
+        .needs(&[Need::Programs]),
+    scenario("disturbances::both_replicas_are_gone", disturbances::both_replicas_are_gone),
+];
+
+/// Scenarios that begin with uninstalling it.
+pub const LAST: &[Scenario] = &[
+    scenario("uninstall::nothing_is_left", uninstall::nothing_is_left),
+    scenario("uninstall::from_install_yaml", uninstall::from_install_yaml),
+    scenario("uninstall::with_given_certificates", uninstall::with_given_certificates),
+];

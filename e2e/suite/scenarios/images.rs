@@ -1,39 +1,62 @@
 //! Images that are root, and images whose user has only a name.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::pods::{BUSYBOX, NAMED_USER, container, pod};
-use crate::world::World;
+use crate::world::{Space, World, say};
+
+const ENFORCE: (&str, &str) = ("ironhull.dev/harden", "enforce");
+const RESTRICTED: (&str, &str) = ("pod-security.kubernetes.io/enforce", "restricted");
 
 pub fn a_root_image(world: &'static World) {
-    said_nothing_and_relying(world, "root-image", BUSYBOX, 0, "image will run as root");
+    let image = Image { name: BUSYBOX, own_uid: 0, entry: 4321, message: "image will run as root" };
+    three_manifests(world, &image);
 }
 
 pub fn an_image_with_a_named_user(world: &'static World) {
-    said_nothing_and_relying(world, "named-user", NAMED_USER, 1234, "non-numeric user");
+    let image = Image { name: NAMED_USER, own_uid: 1234, entry: 1234, message: "non-numeric user" };
+    three_manifests(world, &image);
 }
 
-/// A pod that says nothing runs as its image's user without ironhull and as 1000 with it;
-/// one that says `runAsNonRoot: true` alone relies on the image, wrongly, and is refused by
-/// the kubelet either way.
-fn said_nothing_and_relying(
-    world: &'static World,
-    name: &str,
-    image: &str,
+struct Image {
+    name: &'static str,
+    /// Who it runs as when nobody says anything.
     own_uid: i64,
-    message: &str,
-) {
-    let silent = pod("silent", &[container("app", image)]);
-    let mut relying = pod("relying", &[container("app", image)]);
+    /// The uid in the entry for it that the policy `image-entries` has.
+    entry: i64,
+    /// What the kubelet says when it has to be non-root and nobody gives a number.
+    message: &'static str,
+}
+
+fn three_manifests(world: &'static World, image: &Image) {
+    let silent = pod("silent", &[container("app", image.name)]);
+    let mut relying = pod("relying", &[container("app", image.name)]);
     relying["spec"]["securityContext"] = json!({"runAsNonRoot": true});
-    for (labels, uid) in [(&[][..], own_uid), (&[("ironhull.dev/harden", "enforce")][..], 1000)] {
-        let space = world.namespace(name, labels);
+
+    // Saying nothing: its own user without ironhull, 1000 with it. Relying on the image,
+    // wrongly: refused by the kubelet either way.
+    for (labels, uid) in [(&[][..], image.own_uid), (&[ENFORCE, RESTRICTED][..], 1000)] {
+        let space = world.namespace("image", labels);
         space.pod(&silent);
         space.pod(&relying);
-        space.ready("silent");
-        assert_eq!(space.look("silent", "app").uid, uid);
+        runs_as(&space, "silent", uid);
         let said = space.refused_by_kubelet("relying");
-        println!("  {}: {said}", space.name);
-        assert!(said.contains(message), "{said}");
+        say(format!("{} relying: {said}", space.name));
+        assert!(said.contains(image.message), "{said}");
     }
+    // Where the policy knows the image, and where it overrides what images say, it runs.
+    for (name, uid) in [("entries", image.entry), ("override", 1000)] {
+        let space = world.namespace(name, &[ENFORCE, RESTRICTED]);
+        space.pod(&relying);
+        runs_as(&space, "relying", uid);
+    }
+}
+
+fn runs_as(space: &Space, name: &str, uid: i64) {
+    space.ready(name);
+    assert_eq!(space.look(name, "app").uid, uid, "{}", annotations(space, name));
+}
+
+fn annotations(space: &Space, name: &str) -> Value {
+    space.get(name)["metadata"]["annotations"].clone()
 }

@@ -1,0 +1,207 @@
+//! A namespace of a scenario's own, and what is in it.
+
+use std::cell::RefCell;
+
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Error;
+use kube::api::{
+    Api, AttachParams, DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams,
+    PostParams,
+};
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+
+use super::inside::{Inside, LOOK};
+use super::{World, resource, say};
+
+/// A namespace of a scenario's own.
+pub struct Space {
+    world: &'static World,
+    pub name: String,
+    /// What is in no namespace and goes with this one.
+    owned: RefCell<Vec<Value>>,
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        for object in self.owned.take() {
+            let api: Api<DynamicObject> =
+                Api::all_with(self.world.client.clone(), &resource(&object));
+            let name = object["metadata"]["name"].as_str().unwrap();
+            let _going = self.world.wait(api.delete(name, &DeleteParams::background()));
+        }
+        let api: Api<Namespace> = Api::all(self.world.client.clone());
+        let _going = self.world.wait(api.delete(&self.name, &DeleteParams::background()));
+    }
+}
+
+impl Space {
+    pub const fn new(world: &'static World, name: String) -> Self {
+        Self { world, name, owned: RefCell::new(Vec::new()) }
+    }
+
+    /// Creates an object that is in no namespace, for as long as this namespace is there.
+    pub fn create_beside(&self, object: &Value) {
+        let api: Api<DynamicObject> = Api::all_with(self.world.client.clone(), &resource(object));
+        let made = serde_json::from_value(object.clone()).unwrap();
+        self.world.wait(api.create(&PostParams::default(), &made)).unwrap();
+        self.owned.borrow_mut().push(object.clone());
+    }
+
+    pub fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.world.client.clone(), &self.name)
+    }
+
+    /// Creates an object of any kind, as the API server answers.
+    pub fn create(&self, object: &Value) -> Result<Value, Error> {
+        self.create_with(object, &PostParams::default())
+    }
+
+    /// The object as it would be created.
+    pub fn dry_run(&self, object: &Value) -> Result<Value, Error> {
+        self.create_with(object, &PostParams { dry_run: true, ..PostParams::default() })
+    }
+
+    fn create_with(&self, object: &Value, parameters: &PostParams) -> Result<Value, Error> {
+        let api = self.api(object);
+        let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
+        let made = self.world.wait(api.create(parameters, &object))?;
+        Ok(serde_json::to_value(made).unwrap())
+    }
+
+    /// Creates a pod that has to be accepted; its name.
+    pub fn pod(&self, pod: &Value) -> String {
+        let made = self.create(pod).unwrap_or_else(|error| panic!("{error}"));
+        made["metadata"]["name"].as_str().unwrap().to_owned()
+    }
+
+    fn api(&self, object: &Value) -> Api<DynamicObject> {
+        Api::namespaced_with(self.world.client.clone(), &self.name, &resource(object))
+    }
+
+    /// The pod as the API server has it.
+    pub fn get(&self, name: &str) -> Value {
+        serde_json::to_value(self.world.wait(self.pods().get(name)).unwrap()).unwrap()
+    }
+
+    /// An object of any kind as the API server has it.
+    pub fn object(&self, api_version: &str, kind: &str, name: &str) -> Value {
+        let api = self.api(&json!({"apiVersion": api_version, "kind": kind}));
+        serde_json::to_value(self.world.wait(api.get(name)).unwrap()).unwrap()
+    }
+
+    /// The first pod with that label, as soon as there is one.
+    pub fn pod_of(&self, label: &str) -> String {
+        let list = ListParams::default().labels(label);
+        self.world.eventually(&format!("a pod with {label} in {}", self.name), || {
+            let pods = self.world.wait(self.pods().list(&list)).ok()?;
+            pods.items.first()?.metadata.name.clone()
+        })
+    }
+
+    /// Changes the namespace's labels; null removes one.
+    pub fn label(&self, labels: &Value) {
+        let api: Api<Namespace> = Api::all(self.world.client.clone());
+        let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
+        self.world.wait(api.patch(&self.name, &PatchParams::default(), &patch)).unwrap();
+    }
+
+    /// Waits until every container of the pod is ready.
+    pub fn ready(&self, name: &str) {
+        self.world.eventually(&format!("{}/{name} is ready", self.name), || {
+            let pod = self.get(name);
+            let conditions = pod["status"]["conditions"].as_array()?.clone();
+            conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True").then_some(())
+        });
+    }
+
+    /// Waits until the Service leads to a pod.
+    pub fn has_endpoint(&self, service: &str) {
+        let list = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
+        let api: Api<EndpointSlice> = Api::namespaced(self.world.client.clone(), &self.name);
+        self.world.eventually(&format!("{}/{service} has an endpoint", self.name), || {
+            let slices = self.world.wait(api.list(&list)).ok()?;
+            let mut endpoints =
+                slices.items.iter().flat_map(|slice| slice.endpoints.iter().flatten());
+            endpoints
+                .any(|e| e.conditions.as_ref().is_some_and(|c| c.ready == Some(true)))
+                .then_some(())
+        });
+    }
+
+    /// Waits until the pod has done what it is for.
+    pub fn succeeded(&self, name: &str) {
+        self.world.eventually(&format!("{}/{name} has succeeded", self.name), || {
+            (self.get(name)["status"]["phase"] == "Succeeded").then_some(())
+        });
+    }
+
+    /// What a container has printed.
+    pub fn log(&self, pod: &str, container: &str) -> String {
+        let parameters =
+            LogParams { container: Some(container.to_owned()), ..LogParams::default() };
+        self.world.wait(self.pods().logs(pod, &parameters)).unwrap()
+    }
+
+    /// Waits until a container waits for ever, and gives the kubelet's message.
+    pub fn refused_by_kubelet(&self, name: &str) -> String {
+        self.world.eventually(&format!("{}/{name} cannot start", self.name), || {
+            let pod = self.get(name);
+            let status = &pod["status"];
+            let lists = [&status["initContainerStatuses"], &status["containerStatuses"]];
+            let waiting = lists.into_iter().filter_map(Value::as_array).flatten();
+            waiting
+                .filter_map(|container| container["state"]["waiting"]["message"].as_str())
+                .find(|message| message.contains("non-root") || message.contains("non-numeric"))
+                .map(str::to_owned)
+        })
+    }
+
+    /// What the API server's audit log has of the creation of this pod.
+    pub fn audit_event(&self, pod: &str) -> Value {
+        self.world.eventually("the audit log", || audit_events(&self.name, pod).into_iter().next())
+    }
+
+    /// Runs a command in a container: standard output, then standard error.
+    pub fn exec(&self, pod: &str, container: &str, command: &[&str]) -> String {
+        let run = async {
+            let parameters = AttachParams::default().container(container).stdin(false);
+            let mut process = self.pods().exec(pod, command.iter().copied(), &parameters).await?;
+            let mut out = String::new();
+            let mut err = String::new();
+            let (mut stdout, mut stderr) = (process.stdout().unwrap(), process.stderr().unwrap());
+            let _both =
+                tokio::join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err));
+            Ok::<_, Error>(out + &err)
+        };
+        self.world.wait(run).unwrap_or_else(|error| panic!("exec in {pod}/{container}: {error}"))
+    }
+
+    /// What the container shows of itself; printed as the scenario's evidence.
+    pub fn look(&self, pod: &str, container: &str) -> Inside {
+        let text = self.exec(pod, container, &["sh", "-c", LOOK]);
+        let inside = Inside::parse(&text);
+        say(format!("{}/{pod} {container}: {inside:?}", self.name));
+        inside
+    }
+}
+
+/// The creations of a pod in the API server's audit log. Where the name is generated the log
+/// does not have it before the answer, so the answer's is looked for.
+fn audit_events(namespace: &str, pod: &str) -> Vec<Value> {
+    let log = std::env::var("CLUSTER_AUDIT_LOG").expect("a scenario that says it needs it");
+    let text = std::fs::read_to_string(log).expect("the audit log");
+    let of_namespace = format!("\"namespace\":\"{namespace}\"");
+    text.lines()
+        .filter(|line| line.contains(&of_namespace))
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|event| {
+            let object = &event["objectRef"];
+            event["verb"] == "create"
+                && object["resource"] == "pods"
+                && object["subresource"].is_null()
+                && object["name"] == pod
+        })
+        .collect()
+}
