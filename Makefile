@@ -8,7 +8,7 @@ HELM := target/tools/helm
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## ironhull at its main job, with no cluster at all
@@ -55,6 +55,10 @@ cluster: ## a cluster to test on: kind, or without a container engine a real nod
 .PHONY: cluster-down
 cluster-down: ## removes it
 	e2e/cluster/cluster stop
+
+.PHONY: demo-cluster
+demo-cluster: ## ironhull on a live pod: cluster, image, chart, and what is seen from inside, before and after
+	@e2e/demo
 
 .PHONY: e2e
 e2e: ## the end-to-end suite, on a cluster of its own (or E2E_KUBECONFIG's)

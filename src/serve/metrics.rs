@@ -5,6 +5,7 @@
 //! resolved beforehand, so that counting is an atomic addition.
 
 mod labels;
+mod process;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -26,6 +27,7 @@ use labels::{
     CodeLabel, ModeLabel, ReasonLabel, ResultLabel, ReviewLabels, RuleLabel, RuleResultLabels,
     SkipLabels, Word, review_labels,
 };
+use process::Process;
 
 /// From 50 µs, about what a review takes, to 10 s, the longest an API server usually waits.
 const DURATION_BUCKETS: [f64; 16] = [
@@ -49,6 +51,7 @@ pub struct Reloads {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    process: Process,
     reviews: Family<ReviewLabels, Counter>,
     rule_results: Vec<Vec<Counter>>,
     skips: Family<SkipLabels, Counter>,
@@ -87,8 +90,9 @@ impl Default for Metrics {
 impl Metrics {
     /// Every metric at zero.
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("ironhull");
-        let r = &mut registry;
+        let mut registry = Registry::default();
+        let process = Process::new(&mut registry);
+        let r = registry.sub_registry_with_prefix("ironhull");
         let rule_results: Family<RuleResultLabels, Counter> =
             register(r, "rule_results", "Findings, by rule and result");
         let exemptions: Family<RuleLabel, Counter> =
@@ -149,6 +153,7 @@ impl Metrics {
             ),
             body_bytes: register(r, "body_bytes_in_flight", "Bytes of request bodies in memory"),
             panics: register(r, "panics", "Panics that a request set off"),
+            process,
             registry,
         }
     }
@@ -198,6 +203,7 @@ impl Metrics {
 
     /// The text of all metrics.
     pub fn encode(&self) -> String {
+        self.process.look();
         let dropped = super::telemetry::dropped_lines();
         self.log_lines_dropped.set(i64::try_from(dropped).unwrap_or(i64::MAX));
         let mut text = String::with_capacity(32 * 1024);

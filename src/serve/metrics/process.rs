@@ -1,0 +1,84 @@
+//! What every Prometheus client tells of its own process, under the names that dashboards
+//! know: memory, processor time, file descriptors, when it began.
+
+use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::register;
+
+/// The metrics of this process. What this system does not tell stays at 0.
+#[derive(Debug)]
+pub(super) struct Process {
+    resident: Gauge,
+    open_files: Gauge,
+    cpu: Counter<f64, AtomicU64>,
+}
+
+impl Process {
+    /// Registers them all.
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let started: Gauge = register(
+            registry,
+            "process_start_time_seconds",
+            "When the process began, in Unix time",
+        );
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        started.set(i64::try_from(now.as_secs()).unwrap_or_default());
+        let max_files: Gauge =
+            register(registry, "process_max_fds", "The most file descriptors it may have");
+        let limit = getrlimit(Resource::Nofile).current;
+        max_files.set(limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(i64::MAX));
+        Self {
+            resident: register(
+                registry,
+                "process_resident_memory_bytes",
+                "Memory that is in use, in bytes",
+            ),
+            open_files: register(registry, "process_open_fds", "File descriptors it has"),
+            cpu: register(registry, "process_cpu_seconds", "Processor time it has used"),
+        }
+    }
+
+    /// Brings them up to date.
+    pub(super) fn look(&self) {
+        if let Some(bytes) = resident_bytes() {
+            self.resident.set(bytes);
+        }
+        if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+            // One of them is this directory's.
+            self.open_files.set(i64::try_from(open.count()).unwrap_or(i64::MAX) - 1);
+        }
+        let used = clock_gettime(ClockId::ProcessCPUTime);
+        #[expect(clippy::cast_precision_loss, reason = "seconds; exact for 285 million years")]
+        let used = used.tv_sec as f64 + used.tv_nsec as f64 / 1e9;
+        self.cpu.inner().store(used.to_bits(), std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// `VmRSS:     5432 kB` in proc(5)'s status file.
+fn resident_bytes() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_knows_itself() {
+        let process = Process::new(&mut Registry::default());
+        process.look();
+        assert!(process.resident.get() > 1 << 20);
+        assert!(process.open_files.get() >= 3);
+        assert!(process.cpu.get() > 0.0);
+    }
+}
