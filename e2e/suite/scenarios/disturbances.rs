@@ -182,8 +182,12 @@ impl Killer {
 
     /// SIGKILL to one replica's process.
     fn kill_one(&self) {
-        let script =
-            "pid=$(pgrep -f '^/ironhull serve' | head -n 1) && kill -KILL $pid && echo killed";
+        // Debian's busybox has no pgrep.
+        let script = "for process in /proc/[0-9]*; do
+            case $(tr '\\0' ' ' < $process/cmdline) in
+                '/ironhull serve '*) kill -KILL ${process#/proc/} && echo killed && exit ;;
+            esac
+        done";
         let said = self.space.exec("killer", "killer", &["sh", "-c", script]);
         assert_eq!(said, "killed\n");
     }
