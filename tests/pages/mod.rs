@@ -54,6 +54,7 @@ pub fn all() -> Vec<PathBuf> {
 pub fn with_parts() -> Vec<PathBuf> {
     let parts = [
         "deploy/README.md",
+        "e2e/README.md",
         "e2e/cluster/README.md",
         "e2e/judge/README.md",
         "tests/golden/README.md",
