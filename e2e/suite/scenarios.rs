@@ -1,6 +1,7 @@
 //! What is shown, scenario by scenario.
 
 mod another_webhook;
+mod chart;
 mod disturbances;
 mod images;
 mod opt_in;
@@ -86,6 +87,7 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     scenario("another_webhook::after_ironhull", another_webhook::after_ironhull)
         .needs(&[Need::AuditLog]),
     scenario("another_webhook::apply_twice", another_webhook::apply_twice),
+    scenario("chart::every_rendering_is_taken", chart::every_rendering_is_taken),
 ];
 
 /// Scenarios that change ironhull or take it away for a while.
