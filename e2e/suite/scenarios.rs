@@ -1,6 +1,8 @@
 //! What is shown, scenario by scenario.
 
 mod another_webhook;
+mod chart;
+mod corpus;
 mod disturbances;
 mod images;
 mod opt_in;
@@ -67,6 +69,12 @@ impl Scenario {
 
 /// Scenarios that leave ironhull itself alone.
 pub const SIDE_BY_SIDE: &[Scenario] = &[
+    // First, for it takes longest.
+    scenario(
+        "corpus::what_is_accepted_is_accepted_hardened",
+        corpus::what_is_accepted_is_accepted_hardened,
+    )
+    .needs(&[Need::Corpus]),
     scenario("opt_in::only_labelled_namespaces", opt_in::only_labelled_namespaces),
     scenario("opt_in::unknown_label_value", opt_in::an_unknown_label_value_is_warned_of),
     scenario("opt_in::audit_warns_and_records", opt_in::audit_warns_and_records),
@@ -86,6 +94,7 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     scenario("another_webhook::after_ironhull", another_webhook::after_ironhull)
         .needs(&[Need::AuditLog]),
     scenario("another_webhook::apply_twice", another_webhook::apply_twice),
+    scenario("chart::every_rendering_is_taken", chart::every_rendering_is_taken),
 ];
 
 /// Scenarios that change ironhull or take it away for a while.
