@@ -22,7 +22,7 @@ pub fn pod(name: &str, containers: &[Value]) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": name}, "annotations": {}},
+        "metadata": {"name": name, "labels": {"app": name}},
         "spec": {"terminationGracePeriodSeconds": 0, "containers": containers},
     })
 }
@@ -38,9 +38,7 @@ pub fn auditor(name: &str) -> Value {
 pub fn workload(api_version: &str, kind: &str, pod: &Value) -> Value {
     let name = pod["metadata"]["name"].clone();
     let labels = pod["metadata"]["labels"].clone();
-    let annotations = pod["metadata"]["annotations"].clone();
-    let template =
-        json!({"metadata": {"labels": labels, "annotations": annotations}, "spec": pod["spec"]});
+    let template = json!({"metadata": {"labels": labels}, "spec": pod["spec"]});
     json!({
         "apiVersion": api_version,
         "kind": kind,

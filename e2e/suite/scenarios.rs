@@ -109,7 +109,7 @@ pub const DISTURBING: &[Scenario] = &[
     scenario("policies::take_effect_and_are_refused", policies::take_effect_and_are_refused),
     scenario("disturbances::certificates_rotate", disturbances::certificates_rotate),
     scenario("disturbances::rolling_update", disturbances::rolling_update),
-    scenario("disturbances::a_replica_is_killed", disturbances::a_replica_is_killed),
+    scenario("disturbances::replicas_are_killed", disturbances::replicas_are_killed),
     scenario("disturbances::the_api_server_restarts", disturbances::the_api_server_restarts)
         .needs(&[Need::Programs]),
     scenario("disturbances::both_replicas_are_gone", disturbances::both_replicas_are_gone),

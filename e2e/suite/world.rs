@@ -89,13 +89,15 @@ impl World {
         self.helm(&["uninstall", "ironhull", "--namespace", HOME, "--wait", "--ignore-not-found"]);
     }
 
-    /// What a replica has come to use, after all that it was put through.
+    /// What each replica has come to use, after all that it was put through.
     pub fn report(&self) {
         for pod in self.replicas() {
-            let metrics = self.ops(&pod, "metrics");
-            for line in metrics.lines().filter(|line| line.starts_with("process_")) {
-                say(format!("{pod}: {line}"));
-            }
+            let metric = |name| self.metric(&pod, name);
+            say(format!(
+                "{pod}: {} bytes of memory, {:.2} s of processor time",
+                metric("process_resident_memory_bytes"),
+                metric("process_cpu_seconds_total"),
+            ));
         }
     }
 

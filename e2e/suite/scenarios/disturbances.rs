@@ -68,50 +68,55 @@ pub fn rolling_update(world: &'static World) {
     assert_none_failed(&attempts);
 }
 
-/// A replica dies. Until the EndpointSlice says so, the API server goes on calling it.
-pub fn a_replica_is_killed(world: &'static World) {
+/// Each replica dies in its turn. Until the EndpointSlice says so, the API server may go on
+/// calling it.
+pub fn replicas_are_killed(world: &'static World) {
     let space = world.namespace("killed", &LABELS);
     let killer = Killer::new(world);
     let changes = watch_endpoints(world);
-    let set = {
-        let mut set = workload("apps/v1", "ReplicaSet", &auditor("set"));
-        set["spec"]["replicas"] = json!(20);
-        set["spec"]["template"]["spec"]["schedulerName"] = json!("nobody");
-        set
-    };
-    let mut killed = None;
+    let mut set = workload("apps/v1", "ReplicaSet", &auditor("set"));
+    set["spec"]["replicas"] = json!(20);
+    set["spec"]["template"]["spec"]["schedulerName"] = json!("nobody");
+    let processes = killer.replicas();
+    assert_eq!(processes.len(), 2, "{processes:?}");
+    let mut kills = Vec::new();
     let attempts = during(world, &space, || {
-        killed = Some(Instant::now());
-        killer.kill_one();
-        space.create(&set).unwrap();
-        std::thread::sleep(Duration::from_secs(5));
-    });
-    let killed = killed.unwrap();
-    let changes = changes.lock().unwrap().clone();
-    let noticed = changes.iter().find(|at| **at > killed).copied();
-    let failed: Vec<_> = attempts.iter().filter(|a| a.result.is_err()).collect();
-    say(format!(
-        "EndpointSlice updated {:?} after the kill; {} creations failed, between {:?} and {:?}",
-        noticed.map(|at| at - killed),
-        failed.len(),
-        failed.iter().map(|a| a.began - killed).min(),
-        failed.iter().map(|a| a.ended - killed).max(),
-    ));
-    if !failed.is_empty() {
-        // The API server has its own watch on the same EndpointSlice, as quick as this one.
-        let end = noticed.expect("the EndpointSlice says that a replica is gone")
-            + Duration::from_millis(500);
-        for attempt in failed {
-            assert!(attempt.failed_by_webhook(), "{:?}", attempt.result);
-            assert!(attempt.ended >= killed && attempt.began <= end, "{:?}", attempt.result);
+        for (turn, process) in processes.iter().enumerate() {
+            kills.push(Instant::now());
+            killer.kill(process);
+            if turn == 0 {
+                space.create(&set).unwrap();
+            }
+            std::thread::sleep(Duration::from_secs(4));
+            world.both_replicas_ready();
+            std::thread::sleep(AROUND);
         }
+    });
+    let changes = changes.lock().unwrap().clone();
+    let mut unexplained: Vec<_> = attempts.iter().filter(|a| a.result.is_err()).collect();
+    for killed in kills {
+        let noticed = changes.iter().find(|at| **at > killed).expect("an EndpointSlice's update");
+        // The API server has its own watch on the same EndpointSlice, as quick as this one.
+        let end = *noticed + Duration::from_millis(500);
+        let (around, others): (Vec<_>, Vec<_>) = unexplained.into_iter().partition(|attempt| {
+            attempt.failed_by_webhook() && attempt.ended >= killed && attempt.began <= end
+        });
+        unexplained = others;
+        say(format!(
+            "EndpointSlice updated {:?} after the kill; {} creations failed, from {:?} to {:?}",
+            *noticed - killed,
+            around.len(),
+            around.iter().map(|a| a.began.saturating_duration_since(killed)).min(),
+            around.iter().map(|a| a.ended - killed).max(),
+        ));
     }
+    let unexplained: Vec<_> = unexplained.iter().map(|attempt| &attempt.result).collect();
+    assert!(unexplained.is_empty(), "failed at other times: {unexplained:?}");
     world.eventually("the ReplicaSet is complete", || {
         let set = space.object("apps/v1", "ReplicaSet", "set");
         (set["status"]["replicas"] == 20).then_some(())
     });
-    say("a ReplicaSet made just then is complete: 20 of 20");
-    world.both_replicas_ready();
+    say("a ReplicaSet made just after a kill is complete: 20 of 20");
 }
 
 /// The API server goes and comes back.
@@ -180,11 +185,21 @@ impl Killer {
         Self { space }
     }
 
-    /// SIGKILL to one replica's process.
-    fn kill_one(&self) {
-        let script =
-            "pid=$(pgrep -f '^/ironhull serve' | head -n 1) && kill -KILL $pid && echo killed";
+    /// The processes of ironhull's replicas.
+    fn replicas(&self) -> Vec<String> {
+        // Debian's busybox has no pgrep.
+        let script = "for process in /proc/[0-9]*; do
+            case $(tr '\\0' ' ' < $process/cmdline) in
+                '/ironhull serve '*) echo ${process#/proc/} ;;
+            esac
+        done";
         let said = self.space.exec("killer", "killer", &["sh", "-c", script]);
+        said.lines().map(str::to_owned).collect()
+    }
+
+    fn kill(&self, process: &str) {
+        let script = format!("kill -KILL {process} && echo killed");
+        let said = self.space.exec("killer", "killer", &["sh", "-c", &script]);
         assert_eq!(said, "killed\n");
     }
 }

@@ -80,9 +80,9 @@ impl Space {
         Api::namespaced_with(self.world.client.clone(), &self.name, &resource(object))
     }
 
-    /// The pod as the API server has it.
+    /// The pod as the API server has it; null where there is none.
     pub fn get(&self, name: &str) -> Value {
-        serde_json::to_value(self.world.wait(self.pods().get(name)).unwrap()).unwrap()
+        serde_json::to_value(self.world.wait(self.pods().get_opt(name)).unwrap()).unwrap()
     }
 
     /// An object of any kind as the API server has it.
@@ -160,7 +160,7 @@ impl Space {
             let waiting = lists.into_iter().filter_map(Value::as_array).flatten();
             waiting
                 .filter_map(|container| container["state"]["waiting"]["message"].as_str())
-                .find(|message| message.contains("non-root") || message.contains("non-numeric"))
+                .find(|message| message.contains("runAsNonRoot") || message.contains("non-root"))
                 .map(str::to_owned)
         })
     }

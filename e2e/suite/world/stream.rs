@@ -12,9 +12,10 @@ use tokio::task::JoinHandle;
 use super::space::Space;
 use super::{World, say};
 
-/// Creators at once, and how long each waits between two creations: about 20 a second.
-const CREATORS: usize = 2;
-const PAUSE: Duration = Duration::from_millis(80);
+/// Creators at once, and how long each waits between two creations: about 25 a second, by
+/// so many connections from the API server to ironhull that both replicas have some.
+const CREATORS: usize = 8;
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// Creations that go on until they are stopped.
 pub struct Stream<'a> {
