@@ -51,8 +51,12 @@ fn main() -> ExitCode {
     if !keep {
         world.uninstall();
     }
-    let missing: Vec<_> =
-        SIDE_BY_SIDE.iter().chain(DISTURBING).chain(LAST).filter_map(not_run).collect();
+    let missing: Vec<_> = SIDE_BY_SIDE
+        .iter()
+        .chain(DISTURBING)
+        .chain(LAST)
+        .filter_map(|scenario| not_run(world, scenario))
+        .collect();
     for (name, needs) in &missing {
         println!("not run: {name}: needs {needs}");
     }
@@ -64,8 +68,8 @@ fn main() -> ExitCode {
 }
 
 /// What a scenario needs and this machine or cluster has not.
-fn not_run(scenario: &Scenario) -> Option<(&'static str, &'static str)> {
-    let need = scenario.needs.iter().find(|need| !need.met())?;
+fn not_run(world: &'static World, scenario: &Scenario) -> Option<(&'static str, &'static str)> {
+    let need = scenario.needs.iter().find(|need| !need.met(world))?;
     Some((scenario.name, need.words()))
 }
 
@@ -76,7 +80,7 @@ fn run<'a>(
     threads: usize,
 ) -> ExitCode {
     let trials = scenarios
-        .filter(|scenario| not_run(scenario).is_none())
+        .filter(|scenario| arguments.list || not_run(world, scenario).is_none())
         .map(|scenario| {
             let Scenario { name, run, .. } = *scenario;
             Trial::test(name, move || {

@@ -7,7 +7,9 @@ mod disturbances;
 mod images;
 mod opt_in;
 mod policies;
+mod servers;
 mod uninstall;
+mod user_namespaces;
 mod users;
 mod workloads;
 
@@ -31,20 +33,20 @@ pub enum Need {
     Programs,
     /// Real manifests: `IRONHULL_CORPUS`.
     Corpus,
+    /// A node that can run pods with `hostUsers: false`.
+    UserNamespaces,
 }
 
 impl Need {
-    const fn variable(&self) -> &'static str {
-        match self {
+    pub fn met(&self, world: &'static World) -> bool {
+        let variable = match self {
             Self::Volumes => "CLUSTER_VOLUMES",
             Self::AuditLog => "CLUSTER_AUDIT_LOG",
             Self::Programs => "CLUSTER_NAME",
             Self::Corpus => "IRONHULL_CORPUS",
-        }
-    }
-
-    pub fn met(&self) -> bool {
-        std::env::var_os(self.variable()).is_some_and(|value| !value.is_empty())
+            Self::UserNamespaces => return world.has_user_namespaces(),
+        };
+        std::env::var_os(variable).is_some_and(|value| !value.is_empty())
     }
 
     pub const fn words(&self) -> &'static str {
@@ -53,6 +55,7 @@ impl Need {
             Self::AuditLog => "the API server's audit log (CLUSTER_AUDIT_LOG)",
             Self::Programs => "the node itself, to kill its programs (CLUSTER_NAME)",
             Self::Corpus => "a directory of real manifests (IRONHULL_CORPUS)",
+            Self::UserNamespaces => "a node that can run pods with `hostUsers: false`",
         }
     }
 }
@@ -95,6 +98,19 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
         .needs(&[Need::AuditLog]),
     scenario("another_webhook::apply_twice", another_webhook::apply_twice),
     scenario("chart::every_rendering_is_taken", chart::every_rendering_is_taken),
+    scenario("servers::postgresql", servers::postgresql),
+    scenario("servers::nginx", servers::nginx),
+    scenario("servers::caddy", servers::caddy),
+    scenario("servers::redis", servers::redis),
+    scenario("servers::memcached", servers::memcached),
+    scenario("servers::known_by_a_mirrors_name", servers::known_by_a_mirrors_name),
+    scenario("servers::that_give_up_root_themselves", servers::that_give_up_root_themselves),
+    scenario("user_namespaces::root_inside", user_namespaces::root_inside)
+        .needs(&[Need::UserNamespaces]),
+    scenario("user_namespaces::and_pod_security", user_namespaces::and_pod_security)
+        .needs(&[Need::UserNamespaces]),
+    scenario("user_namespaces::a_uid_beyond", user_namespaces::a_uid_beyond)
+        .needs(&[Need::UserNamespaces]),
 ];
 
 /// Scenarios that change ironhull or take it away for a while.

@@ -4,9 +4,11 @@ mod inside;
 mod say;
 mod space;
 pub mod stream;
+mod user_namespaces;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
@@ -34,6 +36,7 @@ pub const BY_LABEL: [&str; 3] = ["fill-only", "warn-only", "openshift"];
 pub struct World {
     runtime: Runtime,
     pub client: Client,
+    user_namespaces: OnceLock<bool>,
 }
 
 impl World {
@@ -41,7 +44,7 @@ impl World {
     pub fn connect() -> &'static Self {
         let runtime = Runtime::new().expect("a runtime");
         let client = runtime.block_on(Client::try_default()).expect("KUBECONFIG names a cluster");
-        Box::leak(Box::new(Self { runtime, client }))
+        Box::leak(Box::new(Self { runtime, client, user_namespaces: OnceLock::new() }))
     }
 
     /// Installs ironhull by its chart, and waits until it is ready.

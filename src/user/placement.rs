@@ -123,6 +123,8 @@ fn weak_values<'p>(
 struct Heir<'p> {
     name: &'p str,
     exempt: bool,
+    /// It is root in a user namespace of the pod's own, which is nothing to speak of.
+    in_user_namespace: bool,
     /// It inherits the pod level's value and has to.
     needs_it: bool,
 }
@@ -132,6 +134,7 @@ impl<'p> Heir<'p> {
         Self {
             name: &candidate.placed.container.name,
             exempt: decision.non_root.result == RuleResult::Exempt,
+            in_user_namespace: decision.uid.result == RuleResult::Skipped(Skip::UserNamespace),
             needs_it: !decision.takes_pod_level && !gets_its_own,
         }
     }
@@ -148,6 +151,9 @@ fn weak<'p, T>(
     let stays = |result, note| Some(Choice { set: None, result, note });
     match action {
         Action::Off => None,
+        _ if heirs.iter().any(|heir| heir.in_user_namespace) => {
+            stays(RuleResult::Skipped(Skip::UserNamespace), None)
+        }
         Action::Warn => stays(RuleResult::Kept, Some(Note::OnlyWarns)),
         Action::Fill => stays(RuleResult::Kept, kept),
         Action::Enforce => match heirs.iter().find(|heir| heir.needs_it) {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Error;
 use kube::api::{
@@ -137,6 +137,13 @@ impl Space {
         });
     }
 
+    /// Waits until the pod has ended as it should not.
+    pub fn failed(&self, name: &str) {
+        self.world.eventually(&format!("{}/{name} has failed", self.name), || {
+            (self.get(name)["status"]["phase"] == "Failed").then_some(())
+        });
+    }
+
     /// What a container has printed.
     pub fn log(&self, pod: &str, container: &str) -> String {
         let parameters =
@@ -156,6 +163,21 @@ impl Space {
                 .find(|message| message.contains("runAsNonRoot") || message.contains("non-root"))
                 .map(str::to_owned)
         })
+    }
+
+    /// Waits until the kubelet has failed to make the pod's sandbox, and gives its message.
+    pub fn no_sandbox(&self, name: &str) -> String {
+        self.world.eventually(&format!("{}/{name} gets no sandbox", self.name), || {
+            self.why_no_sandbox(name)
+        })
+    }
+
+    /// The kubelet's message, if it has failed to make the pod's sandbox.
+    pub fn why_no_sandbox(&self, name: &str) -> Option<String> {
+        let api: Api<Event> = Api::namespaced(self.world.client.clone(), &self.name);
+        let about = format!("involvedObject.name={name},reason=FailedCreatePodSandBox");
+        let events = self.world.wait(api.list(&ListParams::default().fields(&about))).ok()?;
+        events.items.into_iter().find_map(|event| event.message)
     }
 
     /// What the API server's audit log has of the creation of this pod.
