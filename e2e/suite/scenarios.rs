@@ -2,6 +2,7 @@
 
 mod another_webhook;
 mod chart;
+mod corpus;
 mod disturbances;
 mod images;
 mod opt_in;
@@ -68,6 +69,12 @@ impl Scenario {
 
 /// Scenarios that leave ironhull itself alone.
 pub const SIDE_BY_SIDE: &[Scenario] = &[
+    // First, for it takes longest.
+    scenario(
+        "corpus::what_is_accepted_is_accepted_hardened",
+        corpus::what_is_accepted_is_accepted_hardened,
+    )
+    .needs(&[Need::Corpus]),
     scenario("opt_in::only_labelled_namespaces", opt_in::only_labelled_namespaces),
     scenario("opt_in::unknown_label_value", opt_in::an_unknown_label_value_is_warned_of),
     scenario("opt_in::audit_warns_and_records", opt_in::audit_warns_and_records),
