@@ -24,7 +24,7 @@ test: judge-if-go helm-if-go ## every test that needs no cluster
 .PHONY: lint
 lint: ## formatting and lints, warnings refused
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- --deny warnings
+	$(CARGO) clippy --locked --features e2e --all-targets -- --deny warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- --deny warnings
 
 .PHONY: fmt

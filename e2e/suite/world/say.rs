@@ -22,7 +22,6 @@ pub fn in_scenario(name: &'static str, line_begun: bool, run: impl FnOnce()) {
 }
 
 /// Prints, each line with the scenario's name before it.
-#[expect(clippy::needless_pass_by_value, reason = "what is said is mostly made to be said")]
 pub fn say(text: impl Display) {
     let name = SCENARIO.get();
     let lines: String =
