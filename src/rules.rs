@@ -247,3 +247,27 @@ fn module_doc(source: &str) -> String {
     }
     doc
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_is_named_twice_is_in_the_set() {
+        let set = RuleSet::EMPTY.with(RuleName::FsGroup);
+        assert_eq!(set.with(RuleName::FsGroup), set);
+        assert_eq!(set.union(set), set);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [RuleName::FsGroup]);
+    }
+
+    #[test]
+    fn the_set_of_every_rule_has_every_rule_and_nothing_else() {
+        assert_eq!(RuleSet::ALL, RuleName::ALL.iter().copied().collect());
+        assert!(RuleSet::ALL.iter().eq(RuleName::ALL.iter().copied()));
+    }
+
+    #[test]
+    fn a_rules_page_is_the_comment_at_the_top_of_its_file() {
+        assert_eq!(module_doc("//! # A\n//!\n//!   b\nuse c;\n//! d\n"), "# A\n\n  b\n");
+    }
+}

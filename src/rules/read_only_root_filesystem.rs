@@ -257,4 +257,14 @@ mod tests {
         assert_eq!(names.take("a", "/b-c"), "ironhull-a-b-c-2");
         assert_eq!(names.take("a-b", "/c"), "ironhull-a-b-c-3");
     }
+
+    #[test]
+    fn a_name_that_is_counted_up_stays_as_long_as_it_may_be() {
+        let container = "x".repeat(MAX_NAME);
+        let mut names = Names { taken: HashSet::new() };
+        let first = names.take(&container, "/tmp");
+        let second = names.take(&container, "/tmp");
+        assert_eq!(second.len(), MAX_NAME);
+        assert_eq!(second.strip_suffix("-2"), first.get(..MAX_NAME - 2));
+    }
 }

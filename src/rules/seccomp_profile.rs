@@ -246,10 +246,9 @@ impl<'p> Levels<'p> {
             Self::Pod => finding(RuleResult::Replaced)
                 .now(Value::Text(settings.profile.word().into()), Level::Pod),
             Self::Inherited(name) => finding(RuleResult::Kept).note(Some(Note::InheritedBy(name))),
-            Self::Containers if settings.action == Action::Warn => {
-                finding(RuleResult::Kept).note(Some(Note::OnlyWarns))
-            }
-            Self::KeepWeak | Self::Containers => finding(RuleResult::Kept),
+            Self::KeepWeak => finding(RuleResult::Kept),
+            // What is weak stays there under `warn` alone.
+            Self::Containers => finding(RuleResult::Kept).note(Some(Note::OnlyWarns)),
         };
         pass.findings.push(finding);
     }

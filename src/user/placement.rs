@@ -101,11 +101,8 @@ fn weak_values<'p>(
     }
     if context.run_as_non_root == Some(false) && placement.non_root.is_none() {
         // The same word as for the user: beside a uid it is runAsNonRoot's alone.
-        let action = match context.run_as_user {
-            Some(uid) if uid > 0 => non_root_action,
-            _ if non_root_action == Action::Off => Action::Off,
-            _ => root_action,
-        };
+        let has_uid = context.run_as_user.is_some_and(|uid| uid > 0);
+        let action = if has_uid { non_root_action } else { root_action };
         let heir = pairs()
             .filter(|(c, _)| c.placed.container.security_context.run_as_non_root.is_none())
             .map(|(candidate, decision)| {
@@ -113,7 +110,6 @@ fn weak_values<'p>(
             })
             .collect::<Vec<_>>();
         // Who inherits it speaks of it, unless nobody does.
-        let has_uid = context.run_as_user.is_some_and(|uid| uid > 0);
         let silent = heir.is_empty() && !has_uid;
         placement.non_root = weak(action, &heir, true, silent.then_some(Note::KeptRoot));
     }
