@@ -17,13 +17,11 @@ pub fn decide<'p>(
     let enforced = policy.rules.run_as_non_root.action == Action::Enforce;
     let reached = pod.names_windows() && enforced && !pod.is_host_process();
     let note = (!pod.names_windows()).then_some(Note::NoOsName);
-    let mut every = reached;
     let decisions: Vec<_> = candidates
         .iter()
         .map(|candidate| {
             let author = Author::of(pod, candidate.placed);
             let exempt = candidate.exempt.contains(RuleName::RunAsNonRoot);
-            every &= !exempt;
             let skipped = RuleResult::Skipped(Skip::Windows);
             let non_root = match author.non_root {
                 _ if exempt => Choice::of(RuleResult::Exempt),
@@ -43,6 +41,7 @@ pub fn decide<'p>(
             }
         })
         .collect();
+    let every = reached && decisions.iter().all(|decision| decision.takes_pod_level);
     let mut placement = Placement::default();
     let own = pod.spec.security_context.run_as_non_root;
     let wanted =
