@@ -21,15 +21,20 @@ test: judge-if-go helm-if-go ## every test that needs no cluster
 	$(CARGO) test --locked --doc
 	$(CARGO) check --locked --lib --no-default-features
 
+# A macro declares these modules, so `cargo fmt` does not find them.
+RULES := $(wildcard src/rules/*.rs)
+
 .PHONY: lint
 lint: ## formatting and lints, warnings refused
 	$(CARGO) fmt --check
+	rustfmt --check --edition 2024 $(RULES)
 	$(CARGO) clippy --locked --features e2e --all-targets -- --deny warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- --deny warnings
 
 .PHONY: fmt
 fmt: ## formats the code
 	$(CARGO) fmt
+	rustfmt --edition 2024 $(RULES)
 
 .PHONY: docs
 docs: helm-if-go ## regenerates what is generated: docs/, policies/schema.json, deploy/install.yaml, expected outputs

@@ -25,8 +25,8 @@
 //! (`k8s.io/pod-security-admission/policy/check_allowPrivilegeEscalation.go`); the
 //! rejections are `ValidateSecurityContext` in `k8s.io/kubernetes/pkg/apis/core/validation`.
 
-use crate::pass::Pass;
 use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
+use crate::pass::Pass;
 use crate::policy::decode::settings;
 use crate::rules::{Action, Rule, RuleName};
 

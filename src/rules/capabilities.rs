@@ -141,7 +141,8 @@ impl<'p> Judgement<'p> {
                 if adds_all {
                     return (nothing, finding(RuleResult::Skipped(Skip::AddAll)));
                 }
-                let plan = self.dropping(self.add.iter().map(|name| Cow::Borrowed(*name)).collect(), false);
+                let plan = self
+                    .dropping(self.add.iter().map(|name| Cow::Borrowed(*name)).collect(), false);
                 let now = described(&plan, &self.add);
                 (plan, finding(RuleResult::Set).note(note).now(now, Level::Container))
             }
@@ -208,9 +209,7 @@ impl<'p> Judgement<'p> {
             .into_iter()
             .chain(named)
             // An author's drop of one capability beats an add of it anyway.
-            .filter(move |name| {
-                !nothing_left && !dropped.iter().any(|drop| plain(drop) == *name)
-            })
+            .filter(move |name| !nothing_left && !dropped.iter().any(|drop| plain(drop) == *name))
     }
 }
 
@@ -222,7 +221,9 @@ fn plain(name: &str) -> Cow<'_, str> {
     };
     match name {
         Cow::Borrowed(name) => Cow::Borrowed(name.strip_prefix("CAP_").unwrap_or(name)),
-        Cow::Owned(name) => Cow::Owned(name.strip_prefix("CAP_").map_or(name.clone(), str::to_owned)),
+        Cow::Owned(name) => {
+            Cow::Owned(name.strip_prefix("CAP_").map_or(name.clone(), str::to_owned))
+        }
     }
 }
 

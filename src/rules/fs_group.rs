@@ -31,9 +31,9 @@
 //! `k8s.io/kubernetes/pkg/volume/volume_linux.go` (`SetVolumeOwnership`); KEP-695 for
 //! `fsGroupChangePolicy`.
 
-use crate::pass::{Examined, Pass};
 use crate::image::EntryFsGroup;
 use crate::outcome::{Finding, Level, Note, Remark, RuleResult, Skip, Subject, Value};
+use crate::pass::{Examined, Pass};
 use crate::pod::{Container, ContainerKind, Pod, Volume};
 use crate::policy::GroupId;
 use crate::policy::decode::{settings, words};
@@ -93,7 +93,9 @@ impl Rule for FsGroup {
             finding(RuleResult::Compliant).was(own.map(Value::Id))
         } else {
             match wanted(pass, settings.value) {
-                Err(Note::NotNeeded) if all_exempt(pass) => finding(RuleResult::Skipped(Skip::Exempt)),
+                Err(Note::NotNeeded) if all_exempt(pass) => {
+                    finding(RuleResult::Skipped(Skip::Exempt))
+                }
                 Err(note) => finding(RuleResult::Compliant).note(Some(note)),
                 Ok(gid) => match narrow_file(pass) {
                     Some(note) => finding(RuleResult::Skipped(Skip::NarrowMode)).note(Some(note)),
@@ -147,7 +149,8 @@ fn narrow_file<'p>(pass: &Pass<'p>) -> Option<Note<'p>> {
         if examined.user.sets_uid() {
             return None;
         }
-        stays = stays.or(Some(Note::NarrowFile { container: &container.name, volume: &volume.name }));
+        stays =
+            stays.or(Some(Note::NarrowFile { container: &container.name, volume: &volume.name }));
     }
     stays
 }
@@ -178,6 +181,9 @@ fn remark_scripts(pass: &mut Pass<'_>) {
 }
 
 /// The volumes a container mounts.
-fn mounted<'p>(pod: &'p Pod<'p>, container: &'p Container<'p>) -> impl Iterator<Item = &'p Volume<'p>> {
+fn mounted<'p>(
+    pod: &'p Pod<'p>,
+    container: &'p Container<'p>,
+) -> impl Iterator<Item = &'p Volume<'p>> {
     container.volume_mounts.iter().filter_map(|mount| pod.volume(&mount.name))
 }

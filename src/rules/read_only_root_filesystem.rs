@@ -47,8 +47,8 @@ use sha2::{Digest, Sha256};
 use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
 use crate::pass::{Examined, Pass};
 use crate::patch::NewVolume;
-use crate::policy::{Quantity, WritablePath};
 use crate::policy::decode::{settings, words};
+use crate::policy::{Quantity, WritablePath};
 use crate::rules::{Action, Rule, RuleName};
 
 settings! {
@@ -95,7 +95,8 @@ impl Rule for ReadOnlyRootFilesystem {
             pass.findings.extend(finding);
         }
         if settings.medium == Medium::Disk && !pass.plan.volumes.is_empty() {
-            let present = pass.pod.annotation(SAFE_TO_EVICT).filter(|value| !value.trim().is_empty());
+            let present =
+                pass.pod.annotation(SAFE_TO_EVICT).filter(|value| !value.trim().is_empty());
             let ours = pass.plan.volumes.iter().map(|volume| volume.name.as_str());
             let value = present.into_iter().chain(ours).collect::<Vec<_>>().join(",");
             pass.plan.annotations.push((SAFE_TO_EVICT, value));
@@ -133,7 +134,11 @@ fn judge<'p>(
     for path in &missing {
         let name = names.take(&container.name, path);
         let size_limit = settings.size_limit.as_ref().map(Quantity::as_str);
-        pass.plan.volumes.push(NewVolume { name: name.clone(), medium: settings.medium, size_limit });
+        pass.plan.volumes.push(NewVolume {
+            name: name.clone(),
+            medium: settings.medium,
+            size_limit,
+        });
         plan.mounts.push((name, path.clone()));
     }
     if own != Some(true) {
@@ -162,9 +167,13 @@ impl<'p> Paths<'p> {
     fn of(pass: &Pass<'p>, index: usize, examined: &Examined<'p>, settings: &'p Settings) -> Self {
         let mut paths = Self { missing: Vec::new(), note: None, unavailable: false };
         let entry = examined.entry.and_then(|entry| entry.writable_paths.as_ref());
-        let listed = entry.unwrap_or(&settings.writable_paths).iter().map(|path| Cow::Borrowed(path.as_str()));
+        let listed = entry
+            .unwrap_or(&settings.writable_paths)
+            .iter()
+            .map(|path| Cow::Borrowed(path.as_str()));
         let here = [Subject::Pod, Subject::Container(index)];
-        let asked = pass.declared.writable_paths.iter().filter(|(subject, _)| here.contains(subject));
+        let asked =
+            pass.declared.writable_paths.iter().filter(|(subject, _)| here.contains(subject));
         for path in listed.chain(asked.map(|(_, path)| Cow::Owned(path.as_str().to_owned()))) {
             paths.look(pass, examined, path);
         }

@@ -29,8 +29,8 @@
 //! (`k8s.io/pod-security-admission/policy/check_seccompProfile_restricted.go`); KEP-135;
 //! `validateSeccompAnnotationsAndFields` in `k8s.io/kubernetes/pkg/apis/core/validation`.
 
-use crate::pass::Pass;
 use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
+use crate::pass::Pass;
 use crate::pod;
 use crate::policy::decode::{Decoder, RuleSettings, object, words};
 use crate::policy::tree::Node;
@@ -87,9 +87,11 @@ impl Stated {
     fn check(&self, node: &Node<'_>, decoder: &mut Decoder) {
         let local = self.profile_type == Some(ProfileType::Localhost);
         match (node.get("type"), node.get("localhostProfile")) {
-            (Some(at), None) if local => decoder
-                .error(at.span, "`type: Localhost` without `localhostProfile`")
-                .hint("`localhostProfile` is the file's path below the kubelet's seccomp directory"),
+            (Some(at), None) if local => {
+                decoder.error(at.span, "`type: Localhost` without `localhostProfile`").hint(
+                    "`localhostProfile` is the file's path below the kubelet's seccomp directory",
+                )
+            }
             (_, Some(at)) if !local && self.localhost_profile.is_some() => decoder
                 .error(at.span, "`localhostProfile` without `type: Localhost`")
                 .hint("add `type: Localhost`, or leave `localhostProfile` out"),
@@ -111,10 +113,12 @@ impl RuleSettings for Settings {
             (Some(ProfileType::Localhost), Some(path)) => Some(Profile::Localhost(path.0)),
             _ => base.map(|base| base.profile.clone()),
         };
-        Some(Self { action: stated.action.or_else(|| base.map(|base| base.action))?, profile: profile? })
+        Some(Self {
+            action: stated.action.or_else(|| base.map(|base| base.action))?,
+            profile: profile?,
+        })
     }
 }
-
 
 /// The rule.
 pub struct SeccompProfile;
@@ -160,11 +164,18 @@ impl Rule for SeccompProfile {
             pass.plan.pod.seccomp_profile = Some(&settings.profile);
         }
         for (index, need) in needs.into_iter().enumerate() {
-            let own = pass.containers.get(index).map(|c| &c.placed.container.security_context.seccomp_profile);
+            let own = pass
+                .containers
+                .get(index)
+                .map(|c| &c.placed.container.security_context.seccomp_profile);
             let effective = own.filter(|own| own.is_set()).unwrap_or(outer);
             let Some(plan) = pass.plan.containers.get_mut(index) else { continue };
-            let finding = Finding::new(RuleName::SeccompProfile, Subject::Container(index), RuleResult::Compliant)
-                .was(kind(effective));
+            let finding = Finding::new(
+                RuleName::SeccompProfile,
+                Subject::Container(index),
+                RuleResult::Compliant,
+            )
+            .was(kind(effective));
             let now = Value::Text(settings.profile.word().into());
             let mut set = |result, level| {
                 if level == Level::Container {
@@ -181,9 +192,12 @@ impl Rule for SeccompProfile {
                     Finding { result: RuleResult::Kept, note: Some(Note::OnlyWarns), ..finding }
                 }
                 Need::Replace => set(RuleResult::Replaced, Level::Container),
-                Need::Inherits if level == Levels::KeepWeak => Finding { result: RuleResult::Kept, ..finding },
+                Need::Inherits if level == Levels::KeepWeak => {
+                    Finding { result: RuleResult::Kept, ..finding }
+                }
                 Need::Inherits => {
-                    let result = if outer.is_set() { RuleResult::Replaced } else { RuleResult::Set };
+                    let result =
+                        if outer.is_set() { RuleResult::Replaced } else { RuleResult::Set };
                     set(result, if level == Levels::Pod { Level::Pod } else { Level::Container })
                 }
             };
@@ -226,7 +240,8 @@ impl<'p> Levels<'p> {
             return if inherits && shared { Self::Pod } else { Self::Containers };
         }
         let heir = pass.containers.iter().zip(needs).find(|(container, need)| {
-            **need == Need::Out && !container.placed.container.security_context.seccomp_profile.is_set()
+            **need == Need::Out
+                && !container.placed.container.security_context.seccomp_profile.is_set()
         });
         match heir {
             Some((container, _)) => Self::Inherited(&container.placed.container.name),
@@ -237,9 +252,8 @@ impl<'p> Levels<'p> {
     /// Records what became of an explicit pod-level value.
     fn find(self, pass: &mut Pass<'p>, settings: &Settings) {
         let outer = &pass.pod.spec.security_context.seccomp_profile;
-        let finding = |result| {
-            Finding::new(RuleName::SeccompProfile, Subject::Pod, result).was(kind(outer))
-        };
+        let finding =
+            |result| Finding::new(RuleName::SeccompProfile, Subject::Pod, result).was(kind(outer));
         let finding = match self {
             Self::Legacy => finding(RuleResult::Skipped(Skip::LegacySeccomp)),
             _ if !outer.is_set() || outer.is_compliant() || pass.ephemeral => return,

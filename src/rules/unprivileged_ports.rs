@@ -61,12 +61,18 @@ impl Rule for UnprivilegedPorts {
         let sysctls = &pass.pod.spec.security_context.sysctls;
         let own = sysctls.iter().find(|sysctl| matches!(&*sysctl.name, SYSCTL | SYSCTL_SLASHES));
         // Privileged containers bind what they like.
-        let unprivileged = || pass.containers.iter().filter(|c| !c.placed.container.security_context.privileged);
-        let declared = unprivileged().find_map(|container| container.placed.container.privileged_port());
+        let unprivileged =
+            || pass.containers.iter().filter(|c| !c.placed.container.security_context.privileged);
+        let declared =
+            unprivileged().find_map(|container| container.placed.container.privileged_port());
         let finding = match (declared, own) {
-            _ if pass.declared.of_pod().contains(RuleName::UnprivilegedPorts) => finding(RuleResult::Exempt),
+            _ if pass.declared.of_pod().contains(RuleName::UnprivilegedPorts) => {
+                finding(RuleResult::Exempt)
+            }
             (None, _) => finding(RuleResult::Compliant),
-            (_, Some(own)) => finding(RuleResult::Compliant).was(Some(Value::Text((&*own.value).into()))),
+            (_, Some(own)) => {
+                finding(RuleResult::Compliant).was(Some(Value::Text((&*own.value).into())))
+            }
             _ if pass.pod.spec.host_network => {
                 let hindered = unprivileged().filter(|container| container.user.sets_uid());
                 match hindered.filter_map(|c| c.placed.container.privileged_port()).min() {
