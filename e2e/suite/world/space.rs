@@ -182,7 +182,7 @@ impl Space {
 
     /// What the API server's audit log has of the creation of this pod.
     pub fn audit_event(&self, pod: &str) -> Value {
-        self.world.eventually("the audit log", || audit_events(&self.name, pod).into_iter().next())
+        self.world.eventually("the audit log", || creation(&self.name, pod))
     }
 
     /// Runs a command in a container: standard output, then standard error.
@@ -209,21 +209,19 @@ impl Space {
     }
 }
 
-/// The creations of a pod in the API server's audit log. Where the name is generated the log
-/// does not have it before the answer, so the answer's is looked for.
-fn audit_events(namespace: &str, pod: &str) -> Vec<Value> {
+/// The creation of a pod whose name is not generated, in the API server's audit log.
+fn creation(namespace: &str, pod: &str) -> Option<Value> {
     let log = std::env::var("CLUSTER_AUDIT_LOG").expect("a scenario that says it needs it");
     let text = std::fs::read_to_string(log).expect("the audit log");
     let of_namespace = format!("\"namespace\":\"{namespace}\"");
     text.lines()
         .filter(|line| line.contains(&of_namespace))
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|event| {
+        .find(|event| {
             let object = &event["objectRef"];
             event["verb"] == "create"
                 && object["resource"] == "pods"
                 && object["subresource"].is_null()
                 && object["name"] == pod
         })
-        .collect()
 }
