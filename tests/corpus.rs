@@ -15,9 +15,11 @@
 
 #[path = "support/judge.rs"]
 mod judge;
+#[path = "support/corpus.rs"]
+mod support;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ironhull::cli::manifest::Source;
 use ironhull::harden::{Context, Scope, harden};
@@ -34,36 +36,11 @@ struct Shipped {
     reserved: Vec<String>,
 }
 
-/// Where the corpus is; a loud note where it is not, a failure in CI.
-fn corpus() -> Option<PathBuf> {
-    let directory = std::env::var_os("IRONHULL_CORPUS").map(PathBuf::from);
-    if directory.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "IRONHULL_CORPUS is not set");
-        eprintln!("NOT RUN: IRONHULL_CORPUS names no directory of real manifests");
-    }
-    directory
-}
-
-fn files(directory: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<_> =
-        std::fs::read_dir(directory).unwrap().map(|e| e.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") {
-            found.push(path);
-        }
-    }
-}
-
 /// Every pod and pod template; and the files that cannot be read, with the reason.
 fn shipped(directory: &Path) -> (Vec<Shipped>, Vec<String>) {
-    let mut paths = Vec::new();
-    files(directory, &mut paths);
     let mut pods = Vec::new();
     let mut unreadable = Vec::new();
-    for path in paths {
+    for path in support::files(directory) {
         let name = path.strip_prefix(directory).unwrap().display().to_string();
         let text = std::fs::read_to_string(&path).unwrap();
         let source = match Source::read(&name, text) {
@@ -126,7 +103,7 @@ fn policy_file(name: &str) -> PolicySet {
 
 #[test]
 fn every_workload_is_hardened_once() {
-    let Some(directory) = corpus() else { return };
+    let Some(directory) = support::directory() else { return };
     let (pods, unreadable) = shipped(&directory);
     assert_eq!(unreadable, [""; 0], "documents that cannot be read at all");
     let set = policy_file("fill-only.yaml");
@@ -169,7 +146,7 @@ fn every_workload_is_hardened_once() {
 /// falls is a regression, one that rises is to be written down here and in the table.
 #[test]
 fn what_passes_baseline_comes_out_passing_restricted() {
-    let (Some(directory), Some(binary)) = (corpus(), judge::binary()) else { return };
+    let (Some(directory), Some(binary)) = (support::directory(), judge::binary()) else { return };
     let (pods, _) = shipped(&directory);
     let pods: Vec<_> = pods
         .iter()

@@ -12,6 +12,8 @@
 #[path = "support/judge.rs"]
 #[allow(dead_code, unreachable_pub, reason = "other tests judge pods, this one readings")]
 mod judge;
+#[path = "support/corpus.rs"]
+mod support;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -27,24 +29,8 @@ use serde_json::{Value, json};
 
 /// The manifests' files, in order; none, and loudly so, where the variable is not set.
 fn corpus() -> Vec<PathBuf> {
-    let Some(root) = std::env::var_os("IRONHULL_CORPUS") else {
-        assert!(std::env::var_os("CI").is_none(), "IRONHULL_CORPUS is not set");
-        eprintln!("NOT RUN: IRONHULL_CORPUS names no directory of real manifests");
-        return Vec::new();
-    };
-    let mut files = Vec::new();
-    let mut directories = vec![PathBuf::from(root)];
-    while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "yaml") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
+    let Some(directory) = support::directory() else { return Vec::new() };
+    let files = support::files(&directory);
     assert!(files.len() > 1000, "the corpus has more than {} files", files.len());
     files
 }

@@ -17,6 +17,9 @@
     reason = "a test that fails says where"
 )]
 
+#[path = "../../tests/support/corpus.rs"]
+#[allow(dead_code, reason = "where it is, scenarios say by what they need")]
+mod manifests;
 mod pods;
 mod scenarios;
 mod world;

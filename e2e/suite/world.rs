@@ -19,7 +19,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-pub use inside::Inside;
+pub use inside::{Inside, ROOT_KEEPS};
 pub use say::{in_scenario, say};
 pub use space::Space;
 
@@ -137,15 +137,19 @@ impl World {
 
     /// Waits until the API server has two replicas to call.
     pub fn both_replicas_ready(&self) {
-        let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), HOME);
-        let list = ListParams::default().labels("kubernetes.io/service-name=ironhull");
-        self.eventually("both replicas are ready", || {
+        self.has_endpoints(HOME, "ironhull", 2);
+    }
+
+    /// Waits until the Service leads to so many pods.
+    pub fn has_endpoints(&self, namespace: &str, service: &str, pods: usize) {
+        let list = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
+        let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace);
+        self.eventually(&format!("{namespace}/{service} leads to {pods} pods"), || {
             let slices = self.wait(api.list(&list)).ok()?;
+            let endpoints = slices.items.iter().flat_map(|slice| slice.endpoints.iter().flatten());
             let ready =
-                slices.items.iter().flat_map(|slice| slice.endpoints.iter().flatten()).filter(
-                    |endpoint| endpoint.conditions.as_ref().is_some_and(|c| c.ready == Some(true)),
-                );
-            (ready.count() == 2).then_some(())
+                endpoints.filter(|e| e.conditions.as_ref().is_some_and(|c| c.ready == Some(true)));
+            (ready.count() == pods).then_some(())
         });
     }
 
@@ -160,8 +164,8 @@ impl World {
         success("kubectl", &output)
     }
 
-    /// Runs kubectl with a manifest on its standard input, as it may fail.
-    pub fn kubectl_with(&self, manifest: &Value, arguments: &[&str]) -> Output {
+    /// The same, with a manifest on its standard input.
+    pub fn kubectl_with(&self, manifest: &Value, arguments: &[&str]) -> String {
         use std::io::Write;
         let mut child = Command::new("kubectl")
             .args(arguments)
@@ -172,7 +176,7 @@ impl World {
             .spawn()
             .expect("kubectl is there");
         child.stdin.take().unwrap().write_all(manifest.to_string().as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+        success("kubectl", &child.wait_with_output().unwrap())
     }
 
     pub fn wait<F: Future>(&self, future: F) -> F::Output {
@@ -241,15 +245,10 @@ pub fn project(path: &str) -> String {
     root.display().to_string()
 }
 
-/// What the program said, where it succeeded.
+/// What the program said, where it succeeded: standard output, then standard error.
 fn success(program: &str, output: &Output) -> String {
-    let text = both(output);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program}: {text}");
     text
-}
-
-/// Standard output, then standard error.
-pub fn both(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text + &String::from_utf8_lossy(&output.stderr)
 }

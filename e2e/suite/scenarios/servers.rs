@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use serde_json::{Value, json};
 
 use crate::pods::{BUSYBOX, container, pod};
-use crate::world::{Inside, Space, World, say};
+use crate::world::{Inside, ROOT_KEEPS, Space, World, say};
 
 const ENFORCE: (&str, &str) = ("ironhull.dev/harden", "enforce");
 const RESTRICTED: [(&str, &str); 2] =
@@ -18,8 +18,6 @@ const BASELINE: [(&str, &str); 2] = [ENFORCE, ("pod-security.kubernetes.io/enfor
 const WRITABLE: &str = "ironhull.dev/writable-paths";
 const MAY_BE_ROOT: &str = "exempt.ironhull.dev/runAsNonRoot";
 
-/// CHOWN, DAC_OVERRIDE, FOWNER, SETGID, SETUID.
-const ROOT_KEEPS: &str = "00000000000000cb";
 const NET_BIND_SERVICE: &str = "0000000000000400";
 
 pub fn nginx(world: &'static World) {

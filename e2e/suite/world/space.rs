@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Error;
 use kube::api::{
     Api, AttachParams, DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams,
@@ -113,20 +112,6 @@ impl Space {
             let pod = self.get(name);
             let conditions = pod["status"]["conditions"].as_array()?.clone();
             conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True").then_some(())
-        });
-    }
-
-    /// Waits until the Service leads to a pod.
-    pub fn has_endpoint(&self, service: &str) {
-        let list = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
-        let api: Api<EndpointSlice> = Api::namespaced(self.world.client.clone(), &self.name);
-        self.world.eventually(&format!("{}/{service} has an endpoint", self.name), || {
-            let slices = self.world.wait(api.list(&list)).ok()?;
-            let mut endpoints =
-                slices.items.iter().flat_map(|slice| slice.endpoints.iter().flatten());
-            endpoints
-                .any(|e| e.conditions.as_ref().is_some_and(|c| c.ready == Some(true)))
-                .then_some(())
         });
     }
 

@@ -1,9 +1,11 @@
 //! The pods of a directory of real manifests.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ironhull::cli::manifest::{Source, Workload};
 use serde_json::{Map, Value, json};
+
+use crate::manifests;
 
 /// A pod as its author shipped it, ready to be created in any namespace.
 pub struct Shipped {
@@ -14,10 +16,8 @@ pub struct Shipped {
 
 /// Every pod, and the pod of every template, of the manifests below `directory`.
 pub fn read(directory: &Path) -> Vec<Shipped> {
-    let mut paths = Vec::new();
-    files(directory, &mut paths);
     let mut pods = Vec::new();
-    for path in paths {
+    for path in manifests::files(directory) {
         let name = path.strip_prefix(directory).unwrap().display().to_string();
         let text = std::fs::read_to_string(&path).unwrap();
         let source = Source::read(&name, text).unwrap_or_else(|errors| panic!("{}", errors[0]));
@@ -33,19 +33,6 @@ pub fn read(directory: &Path) -> Vec<Shipped> {
         }
     }
     pods
-}
-
-fn files(directory: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<_> =
-        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") {
-            found.push(path);
-        }
-    }
 }
 
 /// What is taken of a pod's or a template's metadata: what a controller takes of a
