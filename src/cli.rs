@@ -1,20 +1,25 @@
 //! The command line.
 
+pub mod cluster;
 pub mod demo;
 pub mod diagnostics;
 pub mod explain;
 pub mod harden;
 pub mod input;
 pub mod manifest;
+pub mod outlook;
 pub mod pass;
 pub mod policy;
 pub mod policy_files;
+pub mod preview;
 pub mod progress;
+pub mod risk;
 pub mod rules;
 pub mod say;
 pub mod serve;
+pub mod table;
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -35,9 +40,11 @@ enum Command {
     Explain(explain::Args),
     /// Harden manifests, as the webhook would.
     Harden(harden::Args),
-    /// Check policies, print their schema, show a namespace's.
+    /// Check and compare policies, print their schema, show a namespace's.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Say what would become of a cluster's workloads.
+    Preview(preview::Args),
     /// List the rules, or explain one.
     Rules(rules::Args),
     /// Run the admission webhook.
@@ -54,7 +61,24 @@ pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result
         Command::Explain(args) => explain::run(&args, out, err).map(ExitCode::from),
         Command::Harden(args) => harden::run(&args, out, err).map(ExitCode::from),
         Command::Policy(command) => policy::run(&command, out, err).map(ExitCode::from),
+        Command::Preview(args) => preview::run(&args, out, err).map(ExitCode::from),
         Command::Rules(args) => rules::run(&args, out).map(ExitCode::from),
         Command::Serve(args) => serve::run(*args),
     }
+}
+
+/// The columns of the terminal that the answer goes to; none where it goes elsewhere.
+pub(crate) fn width() -> Option<usize> {
+    std::io::stdout()
+        .is_terminal()
+        .then(terminal_size::terminal_size)
+        .flatten()
+        .map(|(width, _)| usize::from(width.0))
+        // A terminal that does not say.
+        .filter(|width| *width > 0)
+}
+
+/// The day by which exemptions end where nobody says another: today, in UTC.
+pub(crate) fn today() -> jiff::civil::Date {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }

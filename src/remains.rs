@@ -4,7 +4,7 @@
 //! Source: the checks of `k8s.io/pod-security-admission/policy` that no rule of ironhull's
 //! is about.
 
-use crate::pod::{AppArmorProfile, Container, Handler, Pod, SeLinuxOptions};
+use crate::pod::{AppArmorProfile, Container, Handler, Pod, SeLinuxOptions, SecurityContext};
 
 /// Volume sources that *restricted* does not allow (`check_restrictedVolumes.go`).
 const RESTRICTED_VOLUMES: [&str; 21] = [
@@ -120,6 +120,53 @@ pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     let safe = |sysctl: &str| SAFE_SYSCTLS.contains(&sysctl.replace('/', ".").as_str());
     name("sysctls", outer.sysctls.iter().any(|sysctl| !safe(&sysctl.name)));
     name("host of a probe or hook", any(names_host));
+    found
+}
+
+/// Everything for which Pod Security *restricted* refuses the pod as it is, by the names of
+/// the fields: what no rule mends ([`fields`]), and what the rules are about.
+///
+/// Source: `check_runAsNonRoot.go`, `check_runAsUser.go`, `check_capabilities_restricted.go`,
+/// `check_seccompProfile_restricted.go`, `check_allowPrivilegeEscalation.go`.
+pub fn refused<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
+    let outer = &pod.spec.security_context;
+    let any = |test: &dyn Fn(&SecurityContext<'_>) -> bool| {
+        let mut containers = pod.containers().chain(pod.ephemeral_containers());
+        containers.any(|placed| test(&placed.container.security_context))
+    };
+    let mut found = Vec::new();
+    if !pod.has_user_namespace() {
+        let holds = outer.run_as_non_root == Some(true);
+        if outer.run_as_non_root == Some(false)
+            || any(&|own| own.run_as_non_root.map_or(!holds, |own| !own))
+        {
+            found.push("runAsNonRoot");
+        }
+        if outer.run_as_user == Some(0) || any(&|own| own.run_as_user == Some(0)) {
+            found.push("runAsUser");
+        }
+    }
+    if !pod.names_windows() {
+        if any(&|own| own.allow_privilege_escalation != Some(false)) {
+            found.push("allowPrivilegeEscalation");
+        }
+        if any(&|own| {
+            !own.capabilities.drop.iter().any(|name| &**name == "ALL")
+                || own.capabilities.add.iter().any(|name| &**name != "NET_BIND_SERVICE")
+        }) {
+            found.push("capabilities");
+        }
+        let outer = &outer.seccomp_profile;
+        if outer.is_set() && !outer.is_compliant()
+            || any(&|own| match own.seccomp_profile.is_set() {
+                true => !own.seccomp_profile.is_compliant(),
+                false => !outer.is_compliant(),
+            })
+        {
+            found.push("seccompProfile");
+        }
+    }
+    found.extend(fields(pod));
     found
 }
 

@@ -7,6 +7,7 @@ mod disturbances;
 mod images;
 mod opt_in;
 mod policies;
+mod preview;
 mod servers;
 mod uninstall;
 mod user_namespaces;
@@ -78,6 +79,7 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
         corpus::what_is_accepted_is_accepted_hardened,
     )
     .needs(&[Need::Corpus]),
+    scenario("preview::is_what_happens", preview::is_what_happens).needs(&[Need::Volumes]),
     scenario("opt_in::only_labelled_namespaces", opt_in::only_labelled_namespaces),
     scenario("opt_in::unknown_label_value", opt_in::an_unknown_label_value_is_warned_of),
     scenario("opt_in::audit_warns_and_records", opt_in::audit_warns_and_records),

@@ -2,8 +2,9 @@
 
 mod table;
 
-use std::io::{IsTerminal as _, Write};
+use std::io::Write;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::input::Input;
@@ -87,27 +88,32 @@ struct Row {
 }
 
 /// An exemption in force.
-#[derive(Clone, Debug, Serialize)]
-struct Exempt {
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Exempt {
     /// The container's name; null for the whole pod.
-    container: Option<String>,
-    rules: Vec<&'static str>,
+    pub container: Option<String>,
+    /// The rules it is exempt from.
+    pub rules: Vec<&'static str>,
     /// The last day on which it holds.
-    until: Option<String>,
-    ticket: Option<String>,
-    reason: String,
+    pub until: Option<String>,
+    /// The ticket in it.
+    pub ticket: Option<String>,
+    /// The reason in it.
+    pub reason: String,
     /// `annotation` or `policy`.
-    by: &'static str,
+    pub by: &'static str,
+    /// The whole of it in words.
     #[serde(skip)]
-    text: String,
+    pub text: String,
 }
 
 /// An annotation that exempts nothing.
-#[derive(Clone, Debug, Serialize)]
-struct Voided {
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Voided {
     /// The annotation's key.
-    key: String,
-    why: String,
+    pub key: String,
+    /// Why it is void.
+    pub why: String,
 }
 
 /// Runs the command; what it answers goes to `out`, what is wrong to `err`. Returns the
@@ -127,14 +133,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
             say::note(err, "no pod and no pod template here")?;
         }
         Format::Table => {
-            let width = std::io::stdout()
-                .is_terminal()
-                .then(terminal_size::terminal_size)
-                .flatten()
-                .map(|(width, _)| usize::from(width.0))
-                // A terminal that does not say.
-                .filter(|width| *width > 0);
-            out.write_all(table::table(&explained, width).as_bytes())?;
+            out.write_all(table::table(&explained, super::width()).as_bytes())?;
         }
     }
     Ok(0)
@@ -216,7 +215,7 @@ fn row(outcome: &Outcome<'_>, finding: &Finding<'_>) -> Row {
     }
 }
 
-fn exemption(outcome: &Outcome<'_>, exemption: &Exemption<'_>) -> Exempt {
+pub(super) fn exemption(outcome: &Outcome<'_>, exemption: &Exemption<'_>) -> Exempt {
     Exempt {
         container: container(outcome, exemption.subject),
         rules: exemption.rules.iter().map(RuleName::as_str).collect(),

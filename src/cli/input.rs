@@ -38,8 +38,7 @@ const STDIN: &str = "stdin";
 impl Input {
     /// The date to go by.
     pub fn date(&self) -> Date {
-        let today = || jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        self.date.unwrap_or_else(today)
+        self.date.unwrap_or_else(super::today)
     }
 
     /// Reads the policies; what is wrong with them goes to `err`, and then there are none.

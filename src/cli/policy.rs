@@ -83,8 +83,7 @@ fn check(args: &CheckArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::
     if files.is_empty() {
         files = parse::embedded_files();
     }
-    let today =
-        date.unwrap_or_else(|| jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date());
+    let today = date.unwrap_or_else(super::today);
     let (set, found) = match PolicySet::load(&files, Some(today)) {
         Ok((set, warnings)) => (Some(set), warnings),
         Err(errors) => (None, errors),

@@ -1,0 +1,88 @@
+//! A cluster, read and never written: what the role `view` may see is enough.
+
+mod pages;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use crate::policy::diagnostic::nearest;
+
+pub use pages::{Listed, PAGE, Reader};
+
+/// Which cluster.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct Connection {
+    /// The kubeconfig; else $KUBECONFIG, ~/.kube/config, or the cluster around the pod
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The context in it; the current one without this
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// A cluster that can be asked.
+pub struct Cluster {
+    /// What asks it.
+    pub reader: Reader,
+    /// The namespace of the context.
+    pub namespace: String,
+}
+
+impl Connection {
+    /// Finds the cluster; nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// When there is no usable kubeconfig, or no such context.
+    pub async fn connect(&self) -> anyhow::Result<Cluster> {
+        let Self { kubeconfig, context } = self;
+        let config = match (kubeconfig, context) {
+            (None, None) => Config::infer().await.context(
+                "no cluster is known; name a kubeconfig with --kubeconfig or in KUBECONFIG",
+            )?,
+            _ => {
+                let file = match kubeconfig {
+                    Some(path) => Kubeconfig::read_from(path)
+                        .with_context(|| format!("cannot read `{}`", path.display()))?,
+                    None => Kubeconfig::read().context("cannot read the kubeconfig")?,
+                };
+                check_context(&file, context.as_deref())?;
+                let options =
+                    KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
+                Config::from_custom_kubeconfig(file, &options)
+                    .await
+                    .context("the kubeconfig cannot be used")?
+            }
+        };
+        let namespace = config.default_namespace.clone();
+        let server = config.cluster_url.to_string();
+        let client = Client::try_from(config).context("cannot set up the client")?;
+        Ok(Cluster { reader: Reader::new(client, server), namespace })
+    }
+}
+
+/// Says which contexts there are where the one that is wanted is not among them.
+fn check_context(file: &Kubeconfig, context: Option<&str>) -> anyhow::Result<()> {
+    let Some(wanted) = context else { return Ok(()) };
+    let names: Vec<&str> = file.contexts.iter().map(|context| context.name.as_str()).collect();
+    if names.contains(&wanted) {
+        return Ok(());
+    }
+    match nearest(wanted, &names) {
+        Some(near) => bail!("no context `{wanted}` in the kubeconfig; did you mean `{near}`?"),
+        None if names.is_empty() => bail!("no context at all in the kubeconfig"),
+        None => bail!("no context `{wanted}` in the kubeconfig; there are: {}", names.join(", ")),
+    }
+}
+
+/// Runs what asks a cluster, on this thread.
+///
+/// # Errors
+/// What the work comes to, or that the thread cannot wait for anything.
+pub fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

@@ -1,0 +1,242 @@
+//! What is to be expected of a pod under a policy: what would change, what stays exempt,
+//! what Pod Security would still refuse, what may break and what helps.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, anyhow};
+use jiff::civil::Date;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::explain::{self, Exempt, Voided};
+use super::risk::remedy::{self, Remedies};
+use super::risk::{self, Case, Risk, Seen, Verdict};
+use crate::harden::{Context, Scope, harden};
+use crate::outcome::{Finding, Note, Outcome};
+use crate::pod::Pod;
+use crate::policy::Policy;
+use crate::remains;
+
+/// A pod, or the template of one, and by what it is judged.
+#[derive(Clone, Copy)]
+pub struct Template<'t> {
+    /// Its JSON.
+    pub json: &'t str,
+    /// The policy.
+    pub policy: &'t Policy,
+    /// The date by which exemptions end.
+    pub date: Date,
+    /// Names of volumes that the pods get besides the template's.
+    pub reserved_volumes: &'t [String],
+    /// What is known of the pods that run.
+    pub seen: &'t Seen,
+}
+
+/// What is to be expected.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    /// What would change.
+    pub changes: Vec<Change>,
+    /// Why the pod would be left alone as a whole.
+    pub left_alone: Option<&'static str>,
+    /// The exemptions in force.
+    pub exemptions: Vec<Exempt>,
+    /// The annotations that exempt nothing.
+    pub void: Vec<Voided>,
+    /// The fields for which Pod Security *restricted* would still refuse the pod.
+    pub restricted: Vec<String>,
+    /// What may break.
+    pub risks: Vec<Risk>,
+    /// What helps.
+    pub remedies: Remedies,
+}
+
+impl Outlook {
+    /// What it comes to.
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of(&self.risks)
+    }
+}
+
+/// A field that would change, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Change {
+    /// The rule.
+    pub rule: &'static str,
+    /// `set` or `replaced`.
+    pub result: &'static str,
+    /// The containers, or `pod` for the pod level by itself.
+    pub containers: Vec<String>,
+    /// The effective value before; null where there was none.
+    pub was: Option<Value>,
+    /// The effective value after.
+    pub now: Option<Value>,
+}
+
+/// Judges a pod.
+///
+/// # Errors
+/// When it is none that Kubernetes could have stored.
+pub fn outlook(template: &Template<'_>) -> anyhow::Result<Outlook> {
+    let object: Value = serde_json::from_str(template.json)?;
+    let mut outlook = judge(template, &object, |seen| Outlook {
+        changes: changes(seen.outcome),
+        left_alone: seen.outcome.left_alone.map(|skip| skip.as_str()),
+        exemptions: seen
+            .outcome
+            .exemptions
+            .iter()
+            .map(|e| explain::exemption(seen.outcome, e))
+            .collect(),
+        void: voided(seen.outcome),
+        restricted: seen.restricted,
+        risks: seen.risks,
+        remedies: Remedies::default(),
+    })?;
+    if !outlook.risks.is_empty() {
+        let policy = template.policy;
+        outlook.remedies = remedy::find(&outlook.risks, policy, template.date, |annotations| {
+            let object = annotated(&object, annotations);
+            let text = object.to_string();
+            let template = Template { json: &text, ..*template };
+            let left = judge(&template, &object, |seen| {
+                let void = seen.outcome.void.iter();
+                let ours = void.filter(|void| annotations.contains_key(&*void.key));
+                (seen.risks, ours.map(|void| format!("{}: {}", void.key, void.why)).collect())
+            });
+            left.unwrap_or_default()
+        });
+    }
+    Ok(outlook)
+}
+
+/// What each rule comes to in each container: the effective value, and beside it the
+/// writable paths.
+///
+/// # Errors
+/// As [`outlook`].
+pub fn effective(
+    template: &Template<'_>,
+) -> anyhow::Result<BTreeMap<(String, &'static str), String>> {
+    let object: Value = serde_json::from_str(template.json)?;
+    judge(template, &object, |seen| {
+        let outcome = seen.outcome;
+        let value = |finding: &Finding<'_>| {
+            let value = finding.now.as_ref().or(finding.was.as_ref());
+            let value = value.map_or_else(|| "unset".to_owned(), ToString::to_string);
+            match &finding.note {
+                Some(Note::Mounted(paths)) => format!("{value}, writable {}", paths.join(", ")),
+                _ => value,
+            }
+        };
+        let findings = outcome.findings.iter();
+        findings
+            .map(|finding| {
+                let container = outcome.subject_name(finding.subject).to_owned();
+                ((container, finding.rule.as_str()), value(finding))
+            })
+            .collect()
+    })
+}
+
+/// What is seen of a pod, before and after.
+struct Judged<'j> {
+    outcome: &'j Outcome<'j>,
+    restricted: Vec<String>,
+    risks: Vec<Risk>,
+}
+
+fn judge<T>(
+    template: &Template<'_>,
+    object: &Value,
+    take: impl FnOnce(Judged<'_>) -> T,
+) -> anyhow::Result<T> {
+    let Template { json, policy, date, reserved_volumes, seen } = *template;
+    let pod = Pod::from_json(json.as_bytes()).context("the pod cannot be read")?;
+    let reserved: Vec<&str> = reserved_volumes.iter().map(String::as_str).collect();
+    let context = Context {
+        date,
+        scope: Scope::Create,
+        provenance: false,
+        root: "",
+        reserved_volumes: &reserved,
+    };
+    let outcome = harden(&pod, policy, &context);
+    let before: PodTemplateSpec = serde_json::from_str(json)?;
+    let before = before.spec.ok_or_else(|| anyhow!("the pod has no spec"))?;
+    if !outcome.changes() {
+        let restricted = names(remains::refused(&pod));
+        return Ok(take(Judged { outcome: &outcome, restricted, risks: Vec::new() }));
+    }
+    let mut after = object.clone();
+    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json())?;
+    json_patch::patch(&mut after, &patch)?;
+    let text = after.to_string();
+    let restricted = names(remains::refused(&Pod::from_json(text.as_bytes())?));
+    let after: PodTemplateSpec = serde_json::from_value(after)?;
+    let after = after.spec.unwrap_or_default();
+    let case = Case { before: &before, after: &after, outcome: &outcome, policy, seen };
+    let risks = risk::assess(&case);
+    Ok(take(Judged { outcome: &outcome, restricted, risks }))
+}
+
+fn names(names: Vec<&str>) -> Vec<String> {
+    names.into_iter().map(str::to_owned).collect()
+}
+
+fn voided(outcome: &Outcome<'_>) -> Vec<Voided> {
+    let void = outcome.void.iter();
+    void.map(|void| Voided { key: void.key.to_string(), why: void.why.clone() }).collect()
+}
+
+/// What would change: the containers with the same change together.
+fn changes(outcome: &Outcome<'_>) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    for finding in outcome.findings.iter().filter(|finding| finding.result.changes()) {
+        let json = |value: &Option<_>| value.as_ref().and_then(|v| serde_json::to_value(v).ok());
+        let change = Change {
+            rule: finding.rule.as_str(),
+            result: finding.result.as_str(),
+            containers: vec![outcome.subject_name(finding.subject).to_owned()],
+            was: json(&finding.was),
+            now: json(&finding.now),
+        };
+        let same = |other: &&mut Change| {
+            (other.rule, other.result, &other.was, &other.now)
+                == (change.rule, change.result, &change.was, &change.now)
+        };
+        match changes.iter_mut().find(same) {
+            Some(other) => other.containers.extend(change.containers),
+            None => changes.push(change),
+        }
+    }
+    changes
+}
+
+/// The pod with more annotations.
+fn annotated(object: &Value, annotations: &BTreeMap<String, String>) -> Value {
+    let mut object = object.clone();
+    let Some(map) = object.as_object_mut() else { return object };
+    let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    if metadata.is_null() {
+        *metadata = Value::Object(Map::new());
+    }
+    let Some(metadata) = metadata.as_object_mut() else { return object };
+    let own = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
+    if own.is_null() {
+        *own = Value::Object(Map::new());
+    }
+    if let Some(own) = own.as_object_mut() {
+        for (key, value) in annotations {
+            let value = match (own.get(key), key.ends_with("/writable-paths")) {
+                // What it asks for already it goes on asking for.
+                (Some(Value::String(old)), true) => format!("{old},{value}"),
+                _ => value.clone(),
+            };
+            own.insert(key.clone(), Value::String(value));
+        }
+    }
+    object
+}

@@ -1,0 +1,117 @@
+//! `ironhull preview`: what would become of the workloads of a cluster, before anything
+//! is changed.
+
+mod facts;
+pub mod gather;
+pub mod policies;
+pub mod report;
+pub mod scope;
+mod table;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+
+use super::cluster::{self, Connection};
+use super::{say, today, width};
+use gather::Gather;
+use policies::Policies;
+use report::Preview;
+use scope::{Scope, Wanted};
+
+/// Say what would become of a cluster's workloads
+///
+/// Reads workloads and their pods, and says for each workload what would change, what is
+/// exempt and until when, what Pod Security restricted would still refuse, what is likely
+/// to break and what helps. Nothing is written; the role `view` is enough.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ironhull preview -n shop                       before the namespace opts in
+  ironhull preview -A -o json                    everything, for a program
+  ironhull preview -l team=pay --policy new/     under policies that are not installed yet
+
+Verdicts: starts; breaks: it needs the change or the annotation that is named; unknown:
+nobody knows before it is tried, since it runs a program that ironhull does not know.
+
+Exit status: 0; 1 with --check when anything breaks; 2 for errors.")]
+pub struct Args {
+    #[command(flatten)]
+    wanted: Wanted,
+
+    /// Policies to go by instead of those installed in the cluster
+    #[arg(long, value_name = "FILE|DIR")]
+    policy: Option<PathBuf>,
+
+    /// The date by which exemptions end; today (UTC) without it
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    date: Option<Date>,
+
+    /// The form of the answer
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    output: Format,
+
+    /// Exit with 1 where anything breaks
+    #[arg(long)]
+    check: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// The forms of a preview.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A table for people
+    Table,
+    /// One object, as docs/json.md has it
+    Json,
+    /// The same as YAML
+    Yaml,
+}
+
+/// Runs the command; what it answers goes to `out`, what is wrong to `err`. Returns the
+/// exit code.
+///
+/// # Errors
+/// When the cluster or the policies cannot be read, or nothing can be written.
+pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
+    let Args { wanted, policy, date, output, check, connection } = args;
+    let date = date.unwrap_or_else(today);
+    let given = match policy {
+        Some(path) => match policies::candidate(path, date, err)? {
+            Some(policies) => Some(policies),
+            None => return Ok(say::EXIT_ERROR),
+        },
+        None => None,
+    };
+    let preview = cluster::block_on(look(wanted, connection, given, date, err))?;
+    match output {
+        Format::Table => out.write_all(table::table(&preview, width()).as_bytes())?,
+        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&preview)?)?,
+        Format::Yaml => out.write_all(serde_yaml::to_string(&preview)?.as_bytes())?,
+    }
+    let breaks = preview.namespaces.iter().any(|namespace| namespace.verdicts.breaks > 0);
+    Ok(if *check && breaks { say::EXIT_CHANGES } else { 0 })
+}
+
+async fn look(
+    wanted: &Wanted,
+    connection: &Connection,
+    given: Option<Policies>,
+    date: Date,
+    err: &mut dyn Write,
+) -> anyhow::Result<Preview> {
+    let cluster = connection.connect().await?;
+    let scope = Scope::find(wanted, &cluster).await?;
+    let Policies { set, from } = match given {
+        Some(given) => given,
+        None => policies::installed(&cluster, date, err).await?,
+    };
+    let gather = Gather { reader: &cluster.reader, policies: &set, date };
+    let mut workloads = Vec::new();
+    gather.workloads(&scope, |workload| workloads.push(workload)).await?;
+    let spaces = scope.spaces().map(|space| (space, space.policy(&set).name.clone()));
+    Ok(Preview::new(date.to_string(), from, spaces, workloads))
+}

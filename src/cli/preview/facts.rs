@@ -1,0 +1,139 @@
+//! What the pods that run tell of the workloads they belong to.
+
+use std::collections::{BTreeMap, HashMap};
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+
+use crate::cli::risk::Seen;
+use crate::exemption::HARDENED_ANNOTATION;
+
+/// The pods of one workload.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// How many there are that are not done.
+    pub(super) pods: u32,
+    /// The uids of those that are not hardened; none for a container whose pods differ.
+    uids: BTreeMap<String, Option<i64>>,
+    /// The policies, as `NAME@REVISION`, by which a hardened pod is that runs well.
+    hardened: Vec<String>,
+    /// What a container of a pod that does not start is waiting for, and by which policy
+    /// its pod is hardened, if it is.
+    pub(super) trouble: Option<(String, Option<String>)>,
+    /// A pod that is not hardened: its name, and its containers, by which it is seen
+    /// whether others were added to the template's.
+    pub(super) sample: Option<(String, Vec<String>)>,
+}
+
+/// The facts of workloads by the uids of the objects they are.
+pub(super) type FactsByOwner = HashMap<String, Facts>;
+
+impl Facts {
+    /// Takes what a pod tells.
+    pub(super) fn take(&mut self, pod: &Pod) {
+        let status = pod.status.as_ref();
+        let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
+        if pod.metadata.deletion_timestamp.is_some() {
+            return;
+        }
+        let hardened = hardened_by(pod);
+        if !matches!(phase, "Succeeded" | "Failed") {
+            self.pods += 1;
+        }
+        let statuses = || {
+            let status = status.into_iter();
+            status.flat_map(|status| {
+                let init = status.init_container_statuses.iter().flatten();
+                init.chain(status.container_statuses.iter().flatten())
+            })
+        };
+        if let Some(trouble) = statuses().find_map(trouble) {
+            self.trouble.get_or_insert((trouble, hardened.clone()));
+        }
+        match hardened {
+            Some(policy) => {
+                let ready = phase == "Succeeded"
+                    || phase == "Running" && statuses().all(|status| status.ready || done(status));
+                if ready && !self.hardened.contains(&policy) {
+                    self.hardened.push(policy);
+                }
+            }
+            None => {
+                for status in statuses() {
+                    let linux = status.user.as_ref().and_then(|user| user.linux.as_ref());
+                    let Some(uid) = linux.map(|linux| linux.uid) else { continue };
+                    let known = self.uids.entry(status.name.clone()).or_insert(Some(uid));
+                    if *known != Some(uid) {
+                        *known = None;
+                    }
+                }
+                if self.sample.is_none() {
+                    self.sample =
+                        Some((pod.metadata.name.clone().unwrap_or_default(), containers(pod)));
+                }
+            }
+        }
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        let uids = self.uids.iter();
+        Seen { uids: uids.filter_map(|(name, uid)| Some((name.clone(), (*uid)?))).collect() }
+    }
+
+    /// Whether a pod runs that this policy (`NAME@REVISION`) hardened.
+    pub(super) fn runs_hardened(&self, policy: &str) -> bool {
+        self.hardened.iter().any(|by| by == policy)
+    }
+}
+
+/// The names of a pod's containers.
+fn containers(pod: &Pod) -> Vec<String> {
+    let spec = pod.spec.iter();
+    spec.flat_map(|spec| spec.init_containers.iter().flatten().chain(&spec.containers))
+        .map(|container| container.name.clone())
+        .collect()
+}
+
+/// The policy in the note on a hardened pod.
+fn hardened_by(pod: &Pod) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Note {
+        policy: String,
+    }
+    let note = pod.metadata.annotations.as_ref()?.get(HARDENED_ANNOTATION)?;
+    serde_json::from_str::<Note>(note).ok().map(|note| note.policy)
+}
+
+fn done(status: &ContainerStatus) -> bool {
+    let ended = status.state.as_ref().and_then(|state| state.terminated.as_ref());
+    ended.is_some_and(|ended| ended.exit_code == 0)
+}
+
+/// The reasons for which the kubelet does not, or no longer, start a container.
+const TROUBLES: [&str; 8] = [
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    "ErrImagePull",
+    "ErrImageNeverPull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+];
+
+/// `web: CreateContainerConfigError: container has runAsNonRoot and image will run as root`
+fn trouble(status: &ContainerStatus) -> Option<String> {
+    let waiting = status.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref().filter(|reason| TROUBLES.contains(reason))?;
+    let name = &status.name;
+    let message = waiting.message.as_deref().unwrap_or_default();
+    // A container that crashes is waited with; what it ended with is more to the point.
+    let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+    Some(match (reason, last) {
+        ("CrashLoopBackOff", Some(last)) => {
+            let message = last.message.as_deref().map(|m| format!(": {}", m.trim()));
+            format!("{name}: ended with {}{}", last.exit_code, message.unwrap_or_default())
+        }
+        _ if message.is_empty() => format!("{name}: {reason}"),
+        _ => format!("{name}: {reason}: {}", message.split(" (pod: ").next().unwrap_or(message)),
+    })
+}

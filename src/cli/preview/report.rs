@@ -1,0 +1,221 @@
+//! What a preview says, as data: the document of `-o json` and `-o yaml`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::gather::Workload;
+use super::scope::Space;
+use crate::cli::explain::{Exempt, Voided};
+use crate::cli::outlook::Change;
+use crate::cli::risk::{Cause, Risk, Verdict};
+
+/// A preview. Members may be added; those here keep their names and meanings.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// The date by which exemptions end, in UTC.
+    pub date: String,
+    /// Where the policies come from.
+    pub policies: String,
+    /// The namespaces, by name.
+    pub namespaces: Vec<NamespacePreview>,
+}
+
+/// A namespace.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NamespacePreview {
+    /// Its name.
+    pub name: String,
+    /// What it opted in to: `enforce` or `audit`; null for nothing.
+    pub mode: Option<&'static str>,
+    /// The policy that holds for its pods, or would.
+    pub policy: String,
+    /// The level that Pod Security enforces in it, where a label says one.
+    pub pod_security: Option<String>,
+    /// How many workloads are of which verdict.
+    pub verdicts: Verdicts,
+    /// The workloads, those that break first.
+    pub workloads: Vec<WorkloadPreview>,
+}
+
+/// How many workloads are of which verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Verdicts {
+    /// Nothing speaks against them.
+    pub starts: usize,
+    /// Nobody knows before they are tried.
+    pub unknown: usize,
+    /// They need a change or an exemption.
+    pub breaks: usize,
+}
+
+/// A workload: what a person made, not the pods it has.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadPreview {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What made it (`KIND/NAME`), where something did: what is to last is said there.
+    pub managed_by: Option<String>,
+    /// How many of its pods there are now.
+    pub pods: u32,
+    /// The pod that was looked at in place of a template: because it has containers that
+    /// its template has not, or its kind is not known. Null otherwise.
+    pub pod: Option<String>,
+    /// The policy.
+    pub policy: String,
+    /// How its pods would fare.
+    pub verdict: Verdict,
+    /// Whether a pod runs already that this very policy hardened: then it starts.
+    pub runs_hardened: bool,
+    /// What would change.
+    pub changes: Vec<Change>,
+    /// Why its pods are left alone as a whole: the name of a skip reason, or null.
+    pub left_alone: Option<&'static str>,
+    /// The exemptions in force, and until when.
+    pub exemptions: Vec<Exempt>,
+    /// The annotations that exempt nothing.
+    pub void: Vec<Voided>,
+    /// The fields for which Pod Security *restricted* would still refuse the pod.
+    pub restricted: Vec<String>,
+    /// What may break.
+    pub risks: Vec<RiskPreview>,
+    /// The annotations with which nothing is left that is sure to break, and where they go.
+    pub remedy: RemedyPreview,
+    /// Why nothing can be said of it; null where something can.
+    pub error: Option<String>,
+}
+
+/// Something that may break.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct RiskPreview {
+    /// The container.
+    pub container: String,
+    /// What it is, a word of a closed list.
+    pub cause: Cause,
+    /// Whether it breaks; else it may.
+    pub certain: bool,
+    /// What and why, in words.
+    pub why: String,
+}
+
+/// What helps.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemedyPreview {
+    /// Where the annotations go: a path in the object.
+    pub annotations_at: &'static str,
+    /// The annotations; they were tried on the engine.
+    pub annotations: BTreeMap<String, String>,
+    /// What else helps, in words.
+    pub advice: Vec<String>,
+    /// Why the annotations that would help are void here.
+    pub void: Option<String>,
+}
+
+impl Preview {
+    /// Puts the workloads below their namespaces.
+    pub fn new<'s>(
+        date: String,
+        policies: String,
+        spaces: impl Iterator<Item = (&'s Space, String)>,
+        workloads: Vec<Workload>,
+    ) -> Self {
+        let mut namespaces: BTreeMap<String, NamespacePreview> = spaces
+            .map(|(space, policy)| {
+                let preview = NamespacePreview {
+                    name: space.name.clone(),
+                    mode: space.mode,
+                    policy,
+                    pod_security: space.pod_security.clone(),
+                    verdicts: Verdicts::default(),
+                    workloads: Vec::new(),
+                };
+                (space.name.clone(), preview)
+            })
+            .collect();
+        for workload in workloads {
+            if let Some(namespace) = namespaces.get_mut(&workload.namespace) {
+                let workload = WorkloadPreview::from(workload);
+                match workload.verdict {
+                    Verdict::Starts => namespace.verdicts.starts += 1,
+                    Verdict::Unknown => namespace.verdicts.unknown += 1,
+                    Verdict::Breaks => namespace.verdicts.breaks += 1,
+                }
+                namespace.workloads.push(workload);
+            }
+        }
+        let mut namespaces: Vec<NamespacePreview> = namespaces.into_values().collect();
+        for namespace in &mut namespaces {
+            namespace.workloads.sort_by(|a, b| {
+                let key = |w: &WorkloadPreview| std::cmp::Reverse(w.verdict);
+                key(a).cmp(&key(b)).then_with(|| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)))
+            });
+        }
+        Self { date, policies, namespaces }
+    }
+}
+
+impl From<Workload> for WorkloadPreview {
+    fn from(workload: Workload) -> Self {
+        let Workload {
+            namespace: _,
+            kind,
+            name,
+            managed_by,
+            pods,
+            pod,
+            annotations_at,
+            runs_hardened,
+            policy,
+            outlook,
+        } = workload;
+        let (outlook, error) = match outlook {
+            Ok(outlook) => (Some(outlook), None),
+            Err(error) => (None, Some(error)),
+        };
+        let verdict = outlook.as_ref().map_or(Verdict::Unknown, |outlook| outlook.verdict());
+        let mut preview = Self {
+            kind,
+            name,
+            managed_by,
+            pods,
+            pod,
+            policy,
+            verdict,
+            runs_hardened,
+            changes: Vec::new(),
+            left_alone: None,
+            exemptions: Vec::new(),
+            void: Vec::new(),
+            restricted: Vec::new(),
+            risks: Vec::new(),
+            remedy: RemedyPreview { annotations_at, ..RemedyPreview::default() },
+            error,
+        };
+        if let Some(outlook) = outlook {
+            preview.changes = outlook.changes;
+            preview.left_alone = outlook.left_alone;
+            preview.exemptions = outlook.exemptions;
+            preview.void = outlook.void;
+            preview.restricted = outlook.restricted;
+            preview.risks = outlook.risks.into_iter().map(RiskPreview::from).collect();
+            preview.remedy.annotations = outlook.remedies.annotations;
+            preview.remedy.advice = outlook.remedies.advice;
+            preview.remedy.void = outlook.remedies.unhelped;
+        }
+        preview
+    }
+}
+
+impl From<Risk> for RiskPreview {
+    fn from(risk: Risk) -> Self {
+        let Risk { container, cause, certain, why, remedy: _ } = risk;
+        Self { container, cause, certain, why }
+    }
+}

@@ -1,0 +1,141 @@
+//! Which namespaces are looked at, and what they say of themselves.
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use k8s_openapi::api::core::v1::Namespace;
+
+use crate::cli::cluster::{Cluster, Listed};
+use crate::policy::{Policy, PolicySet};
+
+const NAMESPACES: Listed = Listed { api: "/api/v1", resource: "namespaces" };
+
+/// The label by which a namespace opts in, and its values.
+const OPT_IN: &str = "ironhull.dev/harden";
+/// The label by which a namespace chooses a policy that is marked `byLabel`.
+const BY_LABEL: &str = "ironhull.dev/policy";
+/// Pod Security's label.
+const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
+
+/// Namespaces that can never opt in, whatever their labels.
+const PROTECTED: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
+
+/// Which namespaces, or which cluster's default one.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Wanted {
+    /// A namespace; may be given several times. The context's without any of these three
+    #[arg(short, long = "namespace", value_name = "NS", conflicts_with_all = ["all_namespaces", "selector"])]
+    pub namespaces: Vec<String>,
+
+    /// Every namespace but Kubernetes' own
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+
+    /// The namespaces with these labels, as `kubectl get namespaces -l` takes them
+    #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "all_namespaces")]
+    pub selector: Option<String>,
+}
+
+/// Namespaces.
+pub struct Scope {
+    spaces: BTreeMap<String, Space>,
+    /// Whether one request gets the objects of all of them.
+    all: bool,
+}
+
+/// A namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Space {
+    /// Its name.
+    pub name: String,
+    /// What it opted in to: `enforce`, `audit`, or nothing.
+    pub mode: Option<&'static str>,
+    /// The policy it chooses by label.
+    by_label: Option<String>,
+    /// The level Pod Security enforces there.
+    pub pod_security: Option<String>,
+}
+
+impl Space {
+    fn of(namespace: Namespace) -> Self {
+        let labels = namespace.metadata.labels.unwrap_or_default();
+        Self {
+            name: namespace.metadata.name.unwrap_or_default(),
+            mode: match labels.get(OPT_IN).map(String::as_str) {
+                Some("enforce") => Some("enforce"),
+                Some("audit") => Some("audit"),
+                _ => None,
+            },
+            by_label: labels.get(BY_LABEL).cloned(),
+            pod_security: labels.get(POD_SECURITY).cloned(),
+        }
+    }
+
+    /// The policy that holds, or would hold, for its pods.
+    pub fn policy<'p>(&self, policies: &'p PolicySet) -> &'p Policy {
+        let by_label = self.by_label.as_deref().and_then(|name| policies.by_name(name));
+        by_label
+            .filter(|policy| policy.by_label)
+            .unwrap_or_else(|| policies.for_namespace(&self.name))
+    }
+}
+
+impl Scope {
+    /// Finds the namespaces.
+    ///
+    /// # Errors
+    /// When one of them is not there, or they cannot be read.
+    pub async fn find(wanted: &Wanted, cluster: &Cluster) -> anyhow::Result<Self> {
+        let Wanted { namespaces, all_namespaces, selector } = wanted;
+        let mut spaces = BTreeMap::new();
+        if *all_namespaces || selector.is_some() {
+            let labels = selector.as_deref();
+            let each = cluster.reader.each(NAMESPACES, None, labels, false, |item, _| {
+                let space = Space::of(serde_json::from_str(item.get())?);
+                if !PROTECTED.contains(&space.name.as_str()) {
+                    spaces.insert(space.name.clone(), space);
+                }
+                Ok(())
+            });
+            each.await?;
+            if spaces.is_empty() {
+                match selector {
+                    Some(selector) => bail!("no namespace has the labels `{selector}`"),
+                    None => bail!("there is no namespace but Kubernetes' own"),
+                }
+            }
+            return Ok(Self { spaces, all: *all_namespaces });
+        }
+        let default = [cluster.namespace.clone()];
+        let names = if namespaces.is_empty() { &default[..] } else { namespaces };
+        for name in names {
+            if PROTECTED.contains(&name.as_str()) {
+                bail!("`{name}` can never opt in, whatever its labels");
+            }
+            let Some(namespace) = cluster.reader.object(NAMESPACES, None, name).await? else {
+                bail!("there is no namespace `{name}`; `kubectl get namespaces` lists them");
+            };
+            let space = Space::of(namespace);
+            spaces.insert(space.name.clone(), space);
+        }
+        Ok(Self { spaces, all: false })
+    }
+
+    /// The namespace, where it is in the scope.
+    pub fn space(&self, name: &str) -> Option<&Space> {
+        self.spaces.get(name)
+    }
+
+    /// The namespaces, by name.
+    pub fn spaces(&self) -> impl Iterator<Item = &Space> {
+        self.spaces.values()
+    }
+
+    /// For which namespace to ask for each list: one after the other, or once for all.
+    pub(super) fn requests(&self) -> Vec<Option<&str>> {
+        match self.all {
+            true => vec![None],
+            false => self.spaces.keys().map(|name| Some(name.as_str())).collect(),
+        }
+    }
+}

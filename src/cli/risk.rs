@@ -1,0 +1,167 @@
+//! What is likely to break when a pod is hardened, and what would help.
+//!
+//! The engine decides by the pod and the policy alone. What is here may look further, at
+//! commands and at how the containers run today, because it changes nothing: it tells
+//! people beforehand. Where a container runs what nobody knows, it says so, and does not
+//! guess.
+
+mod container;
+pub mod needs;
+mod reach;
+pub mod remedy;
+pub mod script;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::outcome::{Outcome, Remark};
+use crate::policy::Policy;
+use crate::rules::RuleName;
+
+/// Something that may stop a container from working once it is hardened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Risk {
+    /// The container.
+    pub container: String,
+    /// What it is.
+    pub cause: Cause,
+    /// Whether it will break, as far as anything of this kind is certain; else it may, and
+    /// nothing in the cluster's API says whether.
+    pub certain: bool,
+    /// What and why, for people.
+    pub why: String,
+    /// What helps.
+    pub remedy: Remedy,
+}
+
+/// The closed list of what may stop a hardened container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Cause {
+    /// It asks for root, and the policy does not allow it.
+    AsksForRoot,
+    /// A command of it needs root.
+    NeedsRoot,
+    /// It needs a capability that it loses.
+    NeedsCapability,
+    /// It relies on its image's user, which is root.
+    ImageIsRoot,
+    /// It runs as root today, and nothing is known of its program.
+    RunsAsRoot,
+    /// It runs as another user today, and nothing is known of its program.
+    OtherUser,
+    /// It does not run, so that nobody knows as whom, and nothing is known of its program.
+    UnknownUser,
+    /// It writes where it will not be able to, or nobody knows where it writes.
+    ReadOnly,
+    /// It uses files that belong to another user.
+    NotOwner,
+    /// It binds a port below 1024.
+    LowPort,
+    /// It uses a path of the node.
+    HostPath,
+    /// It executes a mounted file that only root may execute.
+    NotExecutable,
+    /// It reads a mounted file that only root may read.
+    NarrowFile,
+    /// It does not run today either.
+    FailsToday,
+}
+
+/// What helps against a risk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// An exemption from these rules.
+    Exempt(&'static [RuleName]),
+    /// More writable paths.
+    Writable(String),
+    /// A change of the manifest, in words.
+    Manifest(String),
+    /// Nobody knows before it is tried; what to look at, in words.
+    Try(String),
+}
+
+/// How a workload's pods will fare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// Nothing speaks against it.
+    Starts,
+    /// Nobody knows before it is tried.
+    Unknown,
+    /// It needs a change or an exemption.
+    Breaks,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starts => "starts",
+            Self::Unknown => "unknown",
+            Self::Breaks => "breaks",
+        }
+    }
+
+    /// What risks come to.
+    pub fn of(risks: &[Risk]) -> Self {
+        match (risks.iter().any(|risk| risk.certain), risks.is_empty()) {
+            (true, _) => Self::Breaks,
+            (false, false) => Self::Unknown,
+            (false, true) => Self::Starts,
+        }
+    }
+}
+
+/// What is known of a workload's pods as they run today, not hardened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The uid that each container's first process was started with
+    /// (`status.containerStatuses[].user.linux.uid`, KEP-3619); those that differ between
+    /// pods are not here.
+    pub uids: BTreeMap<String, i64>,
+}
+
+/// A pod before and after.
+#[derive(Clone, Copy)]
+pub struct Case<'c> {
+    /// As its author, or the API server, has it.
+    pub before: &'c PodSpec,
+    /// As it would be.
+    pub after: &'c PodSpec,
+    /// What the engine says of it.
+    pub outcome: &'c Outcome<'c>,
+    /// By which policy.
+    pub policy: &'c Policy,
+    /// What is known of how it runs.
+    pub seen: &'c Seen,
+}
+
+/// Everything that may break.
+pub fn assess(case: &Case<'_>) -> Vec<Risk> {
+    let mut risks = Vec::new();
+    if !case.outcome.changes() {
+        return risks;
+    }
+    let before = containers(case.before);
+    for (before, after) in before.zip(containers(case.after)) {
+        container::assess(case, before, after, &mut risks);
+    }
+    risks
+}
+
+/// The init containers and the others.
+fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
+    spec.init_containers.iter().flatten().chain(&spec.containers)
+}
+
+/// The volumes with a script that the container will not be able to execute.
+fn not_executable<'o>(outcome: &'o Outcome<'_>, name: &str) -> impl Iterator<Item = &'o str> {
+    outcome.remarks.iter().filter_map(move |remark| match remark {
+        Remark::NotExecutable { container, volume, .. } if *container == name => Some(*volume),
+        _ => None,
+    })
+}

@@ -1,0 +1,393 @@
+//! What a container's command needs, as far as its words tell.
+//!
+//! The engine never looks at commands; these are hints for people. A program that is not
+//! on the lists here is not recognised, and then nobody knows.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Container;
+
+use super::script::{self, Command, Failure};
+
+/// Something that a command cannot do without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// To be root, and to have this capability.
+    Capability(&'static str),
+    /// Raw sockets, or else a kernel that lets anybody ping.
+    Ping,
+    /// To be root.
+    Root,
+    /// To own what is at this path.
+    Own(Option<String>),
+    /// To write this file.
+    Write(Option<String>),
+    /// To make, or to write into, this directory.
+    Fill(Option<String>),
+    /// To bind this port.
+    Port(i64),
+    /// To read what is at this path.
+    Read(Option<String>),
+}
+
+/// A need, and whose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// What is needed.
+    pub need: Need,
+    /// The command, shortened.
+    pub by: String,
+    /// What comes of it not being there.
+    pub failure: Failure,
+}
+
+/// What a container runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// What its image says.
+    Entrypoint,
+    /// Programs whose needs are known: all of them.
+    Recognised(Vec<Needed>),
+    /// One that is not known, and the needs of those beside it that are.
+    Unrecognised(String, Vec<Needed>),
+}
+
+/// What the container runs.
+pub fn of_container(container: &Container) -> Program {
+    let command = container.command.as_deref().unwrap_or_default();
+    if command.is_empty() {
+        return Program::Entrypoint;
+    }
+    let words = command.iter().chain(container.args.iter().flatten());
+    of_words(words, container)
+}
+
+/// What a command needs that is run in the container, such as a probe's.
+pub fn of_words<'c>(words: impl Iterator<Item = &'c String>, container: &'c Container) -> Program {
+    let variables = container.env.iter().flatten();
+    let variables = variables.filter_map(|e| Some((e.name.as_str(), e.value.as_deref()?)));
+    let mut reader = Reader {
+        variables: variables.collect(),
+        directory: container.working_dir.clone(),
+        needs: Vec::new(),
+        stranger: None,
+    };
+    let words = words.map(|word| Some(word.clone())).collect();
+    reader.command(&Command { words, writes: Vec::new(), failure: Failure::Ends });
+    let Reader { needs, stranger, .. } = reader;
+    match stranger {
+        None => Program::Recognised(needs),
+        Some(stranger) => Program::Unrecognised(stranger, needs),
+    }
+}
+
+/// Programs that need nothing that hardening takes, whatever their arguments.
+const HARMLESS: &str = "sleep tail true false : echo printf cat date env printenv id whoami pause \
+    test [ [[ exit wait trap ls head grep egrep fgrep awk sort uniq wc cut tr seq hostname uname \
+    which command type read export unset shift set local return break continue umask ulimit kill \
+    pgrep ps free df du stat basename dirname readlink realpath sha256sum md5sum base64 nslookup \
+    dig host getent jq yq pwd sync yes expr let mktemp uptime getconf nproc";
+
+/// Programs that read the files they are given.
+const READERS: &str = "tail cat head grep egrep fgrep wc sort sha256sum md5sum base64";
+
+/// Programs that run the one in their arguments.
+const WRAPPERS: &str = "exec nohup time timeout nice ionice env tini dumb-init catatonit stdbuf busybox setsid command";
+
+/// What only root with a capability can do: the program, the capability.
+const PRIVILEGED: &[(&str, &str)] = &[
+    ("chown", "CHOWN"),
+    ("chgrp", "CHOWN"),
+    ("su", "SETUID"),
+    ("sudo", "SETUID"),
+    ("gosu", "SETUID"),
+    ("su-exec", "SETUID"),
+    ("setpriv", "SETUID"),
+    ("runuser", "SETUID"),
+    ("chpst", "SETUID"),
+    ("mount", "SYS_ADMIN"),
+    ("umount", "SYS_ADMIN"),
+    ("losetup", "SYS_ADMIN"),
+    ("swapon", "SYS_ADMIN"),
+    ("swapoff", "SYS_ADMIN"),
+    ("unshare", "SYS_ADMIN"),
+    ("nsenter", "SYS_ADMIN"),
+    ("iptables", "NET_ADMIN"),
+    ("ip6tables", "NET_ADMIN"),
+    ("iptables-restore", "NET_ADMIN"),
+    ("nft", "NET_ADMIN"),
+    ("ipset", "NET_ADMIN"),
+    ("tc", "NET_ADMIN"),
+    ("brctl", "NET_ADMIN"),
+    ("conntrack", "NET_ADMIN"),
+    ("ipvsadm", "NET_ADMIN"),
+    ("modprobe", "SYS_MODULE"),
+    ("insmod", "SYS_MODULE"),
+    ("rmmod", "SYS_MODULE"),
+    ("mknod", "MKNOD"),
+    ("chroot", "SYS_CHROOT"),
+    ("tcpdump", "NET_RAW"),
+    ("arping", "NET_RAW"),
+    ("hwclock", "SYS_TIME"),
+    ("setcap", "SETFCAP"),
+];
+
+/// Programs that change the image's users or packages, or serve many users: root, and
+/// where they write.
+const KEEPERS: &[(&str, Option<&str>)] = &[
+    ("useradd", Some("/etc/passwd")),
+    ("adduser", Some("/etc/passwd")),
+    ("usermod", Some("/etc/passwd")),
+    ("deluser", Some("/etc/passwd")),
+    ("userdel", Some("/etc/passwd")),
+    ("passwd", Some("/etc/passwd")),
+    ("chpasswd", Some("/etc/passwd")),
+    ("groupadd", Some("/etc/group")),
+    ("addgroup", Some("/etc/group")),
+    ("apk", Some("/lib/apk/db")),
+    ("apt", Some("/var/lib/apt")),
+    ("apt-get", Some("/var/lib/apt")),
+    ("dpkg", Some("/var/lib/dpkg")),
+    ("yum", Some("/var/lib/rpm")),
+    ("dnf", Some("/var/lib/rpm")),
+    ("microdnf", Some("/var/lib/rpm")),
+    ("zypper", Some("/var/lib/rpm")),
+    ("rpm", Some("/var/lib/rpm")),
+    ("update-ca-certificates", Some("/etc/ssl/certs")),
+    ("crond", None),
+    ("cron", None),
+    ("sshd", None),
+];
+
+struct Reader<'c> {
+    variables: BTreeMap<&'c str, &'c str>,
+    /// The working directory, where it is known.
+    directory: Option<String>,
+    needs: Vec<Needed>,
+    /// The first program that is not known.
+    stranger: Option<String>,
+}
+
+impl Reader<'_> {
+    fn script(&mut self, text: &str, errexit: bool, failure: Failure) {
+        let variables = self.variables.clone();
+        let script = script::read(text, errexit, &variables);
+        if script.murky {
+            self.stranger.get_or_insert_with(|| "a script too involved to follow".to_owned());
+        }
+        for command in &script.commands {
+            let failure = match failure {
+                Failure::Ends => command.failure,
+                failure => failure,
+            };
+            self.command(&Command { failure, ..command.clone() });
+        }
+    }
+
+    fn command(&mut self, command: &Command) {
+        let shown = shown(&command.words);
+        let mut needs = Vec::new();
+        needs.extend(command.writes.iter().map(|file| Need::Write(self.path(file.as_deref()))));
+        self.program(&command.words, command.failure, &mut needs);
+        let (by, failure) = (shown, command.failure);
+        if failure != Failure::Expected {
+            self.needs.extend(needs.into_iter().map(|need| Needed {
+                need,
+                by: by.clone(),
+                failure,
+            }));
+        }
+    }
+
+    fn program(&mut self, words: &[Option<String>], failure: Failure, needs: &mut Vec<Need>) {
+        let Some((program, arguments)) = words.split_first() else { return };
+        let Some(program) = program.as_deref() else {
+            self.stranger.get_or_insert_with(|| "a program named by a variable".to_owned());
+            return;
+        };
+        let name = program.rsplit('/').next().unwrap_or(program);
+        let known: Vec<&str> = arguments.iter().flatten().map(String::as_str).collect();
+        if matches!(name, "sh" | "bash" | "ash" | "dash" | "zsh") {
+            return self.shell(&known, failure);
+        }
+        if is_in(WRAPPERS, name) {
+            if let Some(from) = inner(name, arguments) {
+                return self.program(arguments.get(from..).unwrap_or_default(), failure, needs);
+            }
+            return;
+        }
+        if let Some(found) = self.needs_of(name, &known, arguments) {
+            needs.extend(found);
+        } else if self.stranger.is_none() {
+            self.stranger = Some(format!("`{program}`"));
+        }
+    }
+
+    fn shell(&mut self, arguments: &[&str], failure: Failure) {
+        let mut errexit = false;
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match argument.strip_prefix(['-', '+']) {
+                Some("o") => errexit |= arguments.next() == Some(&"errexit"),
+                Some(flags) if !flags.starts_with('-') => {
+                    errexit |= flags.contains('e');
+                    if flags.contains('c') {
+                        let text = arguments.next().copied().unwrap_or_default();
+                        return self.script(text, errexit, failure);
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    self.stranger.get_or_insert_with(|| format!("the script `{argument}`"));
+                    return;
+                }
+            }
+        }
+        // A shell alone waits for somebody to type.
+    }
+
+    /// What a program with these arguments needs; none where it is not known.
+    fn needs_of(
+        &mut self,
+        name: &str,
+        known: &[&str],
+        all: &[Option<String>],
+    ) -> Option<Vec<Need>> {
+        let path = |word: Option<&str>| self.path(word);
+        let files = || {
+            let files =
+                all.iter().filter(|word| word.as_deref().is_none_or(|w| !w.starts_with('-')));
+            files.map(|word| path(word.as_deref())).collect::<Vec<_>>()
+        };
+        let each =
+            |files: Vec<Option<String>>, need: fn(_) -> Need| files.into_iter().map(need).collect();
+        let last = || files().pop().into_iter().collect::<Vec<_>>();
+        let after = |flag: &str| {
+            let at = known.iter().position(|word| *word == flag)?;
+            known.get(at + 1).copied()
+        };
+        if let Some((_, capability)) = PRIVILEGED.iter().find(|(known, _)| *known == name) {
+            return Some(vec![Need::Capability(capability)]);
+        }
+        if let Some((_, file)) = KEEPERS.iter().find(|(known, _)| *known == name) {
+            let write = file.map(|file| Need::Fill(Some(file.to_owned())));
+            return Some(std::iter::once(Need::Root).chain(write).collect());
+        }
+        if is_in(READERS, name) {
+            return Some(files().into_iter().map(Need::Read).collect());
+        }
+        if is_in(HARMLESS, name) {
+            return Some(Vec::new());
+        }
+        Some(match name {
+            "cd" => {
+                self.directory = self.path(all.first().and_then(Option::as_deref));
+                Vec::new()
+            }
+            "chmod" => files().into_iter().skip(1).map(Need::Own).collect(),
+            "mkdir" | "rmdir" => each(files(), Need::Fill),
+            "touch" | "rm" | "mkfifo" | "truncate" | "tee" => each(files(), Need::Write),
+            "cp" | "mv" | "install" | "ln" => match after("-t") {
+                Some(directory) => vec![Need::Fill(path(Some(directory)))],
+                None => each(last(), Need::Write),
+            },
+            "sed" if known.iter().any(|word| word.starts_with("-i")) => each(last(), Need::Write),
+            "sed" => Vec::new(),
+            "dd" => {
+                let of = known.iter().find_map(|word| word.strip_prefix("of="));
+                of.map(|file| Need::Write(path(Some(file)))).into_iter().collect()
+            }
+            "tar" | "unzip" => vec![Need::Fill(path(after("-C").or(after("-d")).or(Some("."))))],
+            "wget" => match (after("-O").or(after("-qO")), after("-P")) {
+                (Some("-"), _) => Vec::new(),
+                (Some(file), _) => vec![Need::Write(path(Some(file)))],
+                (None, Some(directory)) => vec![Need::Fill(path(Some(directory)))],
+                _ if known.iter().any(|word| word.starts_with("-qO-") || *word == "--spider") => {
+                    Vec::new()
+                }
+                _ => vec![Need::Fill(path(Some(".")))],
+            },
+            "curl" => match after("-o").or(after("--output")) {
+                Some(file) => vec![Need::Write(path(Some(file)))],
+                None if known.contains(&"-O") => vec![Need::Fill(path(Some(".")))],
+                None => Vec::new(),
+            },
+            "httpd" => vec![Need::Port(port(after("-p")).unwrap_or(80))],
+            "nc" | "ncat" if known.iter().any(|word| word.starts_with("-l")) => {
+                let ports = port(after("-p")).or_else(|| port(known.last().copied()));
+                ports.map(Need::Port).into_iter().collect()
+            }
+            "nc" | "ncat" => Vec::new(),
+            "ip" | "route" | "ifconfig" if changes_network(name, known) => {
+                vec![Need::Capability("NET_ADMIN")]
+            }
+            "ip" | "route" | "ifconfig" => Vec::new(),
+            "sysctl" if known.iter().any(|word| *word == "-w" || word.contains('=')) => {
+                vec![Need::Capability("SYS_ADMIN")]
+            }
+            "sysctl" => Vec::new(),
+            "ping" | "ping6" | "traceroute" => vec![Need::Ping],
+            "renice" => vec![Need::Capability("SYS_NICE")],
+            "pip" | "pip3" | "npm" | "gem" if known.contains(&"install") => {
+                vec![Need::Fill(Some("/usr/lib".to_owned()))]
+            }
+            _ => return None,
+        })
+    }
+
+    /// An absolute path; none where nobody knows.
+    fn path(&self, word: Option<&str>) -> Option<String> {
+        let word = word?;
+        if word.starts_with('/') {
+            return Some(crate::pod::normalise_path(word).into_owned());
+        }
+        let directory = self.directory.as_deref()?;
+        Some(crate::pod::normalise_path(&format!("{directory}/{word}")).into_owned())
+    }
+}
+
+fn is_in(list: &str, word: &str) -> bool {
+    list.split_whitespace().any(|known| known == word)
+}
+
+/// At which argument the program of a wrapper stands.
+fn inner(name: &str, arguments: &[Option<String>]) -> Option<usize> {
+    let mut number = matches!(name, "timeout");
+    let mut value = false;
+    for (index, argument) in arguments.iter().enumerate() {
+        let Some(word) = argument.as_deref() else { return Some(index) };
+        if value {
+            value = false;
+        } else if matches!((name, word), ("nice" | "ionice", "-n") | ("timeout", "-s" | "-k")) {
+            value = true;
+        } else if word.starts_with('-') || (name == "env" && word.contains('=')) {
+        } else if number {
+            number = false;
+        } else {
+            return Some(index);
+        }
+    }
+    None
+}
+
+fn changes_network(name: &str, words: &[&str]) -> bool {
+    match name {
+        "ifconfig" => words.len() > 1,
+        _ => words.iter().any(|word| {
+            matches!(*word, "add" | "del" | "delete" | "set" | "flush" | "replace" | "change")
+        }),
+    }
+}
+
+/// `8080`, `0.0.0.0:8080`, `:8080`
+fn port(word: Option<&str>) -> Option<i64> {
+    word?.rsplit(':').next()?.parse().ok()
+}
+
+/// How much of a command is shown.
+const SHOWN: usize = 48;
+
+fn shown(words: &[Option<String>]) -> String {
+    let words: Vec<&str> = words.iter().map(|word| word.as_deref().unwrap_or("…")).collect();
+    crate::exemption::printable(&words.join(" "), SHOWN).into_owned()
+}

@@ -1,0 +1,133 @@
+//! What a container can write, read and own, once it is hardened.
+
+use k8s_openapi::api::core::v1::{Container, PodSpec, Volume, VolumeMount};
+
+/// Where a path leads.
+pub(super) enum Place<'c> {
+    /// Into the image's file system.
+    Image,
+    /// To something that every container can write.
+    Open,
+    /// Into a mounted volume.
+    Mount(&'c VolumeMount, Option<&'c Volume>),
+}
+
+/// What anybody may write in any container, read-only root file system or not.
+const OPEN: [&str; 7] =
+    ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/shm", "/dev/fd", "/proc/self/fd"];
+
+/// Where the path leads in a container.
+pub(super) fn place<'c>(spec: &'c PodSpec, container: &'c Container, path: &str) -> Place<'c> {
+    let mounts = container.volume_mounts.iter().flatten();
+    let mount = mounts
+        .filter(|mount| within(path, &mount.mount_path))
+        .max_by_key(|mount| mount.mount_path.trim_end_matches('/').len());
+    match mount {
+        Some(mount) => {
+            let mut volumes = spec.volumes.iter().flatten();
+            Place::Mount(mount, volumes.find(|volume| volume.name == mount.name))
+        }
+        None if path == "/dev/termination-log" || OPEN.iter().any(|open| within(path, open)) => {
+            Place::Open
+        }
+        None => Place::Image,
+    }
+}
+
+/// Whether `path` is `directory` or below it.
+pub(super) fn within(path: &str, directory: &str) -> bool {
+    let directory = directory.trim_end_matches('/');
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What can be in a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// Made for the pod, and open to all in it.
+    Scratch,
+    /// Storage that an fsGroup hands over.
+    Storage,
+    /// The node's own files.
+    Host,
+    /// Files from the API, which no container can write.
+    Api,
+    /// Anything else.
+    Other,
+}
+
+pub(super) fn contents(volume: Option<&Volume>) -> Contents {
+    let Some(volume) = volume else { return Contents::Other };
+    if volume.empty_dir.is_some() {
+        Contents::Scratch
+    } else if volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some() {
+        Contents::Storage
+    } else if volume.host_path.is_some() {
+        Contents::Host
+    } else if volume.config_map.is_some()
+        || volume.secret.is_some()
+        || volume.projected.is_some()
+        || volume.downward_api.is_some()
+        || volume.image.is_some()
+    {
+        Contents::Api
+    } else {
+        Contents::Other
+    }
+}
+
+/// Whether a file of the volume can be read by its owner alone, who is root: the mode of
+/// a Secret, ConfigMap, projected or downward API volume.
+pub(super) fn is_narrow(volume: &Volume) -> bool {
+    let narrow = |mode: Option<i32>| mode.is_some_and(|mode| mode & 0o004 == 0);
+    let items = |items: &Option<Vec<k8s_openapi::api::core::v1::KeyToPath>>| {
+        items.iter().flatten().any(|item| narrow(item.mode))
+    };
+    let secret = volume.secret.as_ref();
+    let config_map = volume.config_map.as_ref();
+    let downward = volume.downward_api.as_ref();
+    let projected = volume.projected.as_ref();
+    secret.is_some_and(|secret| narrow(secret.default_mode) || items(&secret.items))
+        || config_map.is_some_and(|map| narrow(map.default_mode) || items(&map.items))
+        || downward.is_some_and(|downward| narrow(downward.default_mode))
+        || projected.is_some_and(|projected| narrow(projected.default_mode))
+}
+
+/// The node's files that programs read without being root.
+const PUBLIC: [&str; 9] = [
+    "/etc/localtime",
+    "/etc/machine-id",
+    "/etc/os-release",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/usr/share",
+    "/lib/modules",
+    "/sys",
+];
+
+/// How a mount of the node's files fares under a user that is not root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Host {
+    /// Anybody may read them.
+    Public,
+    /// A socket, which belongs to root.
+    Socket,
+    /// They can be written.
+    Written,
+    /// They are only read.
+    Read,
+}
+
+pub(super) fn host(mount: &VolumeMount, volume: &Volume) -> Host {
+    let path = volume.host_path.as_ref().map(|host| host.path.as_str()).unwrap_or_default();
+    let kind = volume.host_path.as_ref().and_then(|host| host.type_.as_deref());
+    if kind == Some("Socket") || path.ends_with(".sock") {
+        Host::Socket
+    } else if PUBLIC.iter().any(|public| within(path, public)) {
+        Host::Public
+    } else if mount.read_only == Some(true) {
+        Host::Read
+    } else {
+        Host::Written
+    }
+}

@@ -1,0 +1,150 @@
+//! What to add to a workload so that it starts hardened: annotations that were tried on the
+//! engine, and what only words can say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Remedy, Risk};
+use crate::exemption::{DOMAIN, printable};
+use crate::policy::Policy;
+use crate::rules::{RuleName, RuleSet};
+use jiff::civil::Date;
+
+/// What helps a workload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remedies {
+    /// Annotations of the pod: with them nothing is left that is sure to break.
+    pub annotations: BTreeMap<String, String>,
+    /// What else helps, in words; the first thing to do first.
+    pub advice: Vec<String>,
+    /// Why no annotation helps.
+    pub unhelped: Option<String>,
+}
+
+/// How many days ahead an exemption is dated where the policy wants a date.
+const DAYS: i32 = 90;
+/// How long a reason may be: it stands in warnings.
+const MAX_REASON: usize = 60;
+/// What an exemption helps against is sometimes only seen with it: a directory that is not
+/// read-only any more may still belong to root.
+const ROUNDS: usize = 4;
+
+/// Finds what helps against `risks`, those of a pod. `judge` says what is left of them with
+/// more annotations, and which of these are void and why.
+pub fn find(
+    risks: &[Risk],
+    policy: &Policy,
+    date: Date,
+    judge: impl Fn(&BTreeMap<String, String>) -> (Vec<Risk>, Vec<String>),
+) -> Remedies {
+    let mut wishes = Wishes::default();
+    let mut remedies = Remedies::default();
+    let mut left: Vec<Risk> = risks.to_vec();
+    for _ in 0..ROUNDS {
+        let more = left.iter().filter(|risk| risk.certain).filter(|risk| wishes.take(risk)).count();
+        if more == 0 {
+            break;
+        }
+        let annotations = wishes.annotations(policy, date);
+        let (risks, void) = judge(&annotations);
+        if let Some(void) = void.first() {
+            remedies.unhelped = Some(void.clone());
+            break;
+        }
+        remedies.annotations = annotations;
+        left = risks;
+    }
+    let in_words =
+        left.iter().filter(|risk| matches!(risk.remedy, Remedy::Manifest(_)) || !risk.certain);
+    for risk in in_words {
+        if let Some(advice) = advice(risk)
+            && !remedies.advice.contains(&advice)
+        {
+            remedies.advice.push(advice);
+        }
+    }
+    if remedies.unhelped.is_some() {
+        remedies.annotations.clear();
+    }
+    remedies
+}
+
+/// A remedy in words.
+fn advice(risk: &Risk) -> Option<String> {
+    let text = match &risk.remedy {
+        Remedy::Manifest(text) | Remedy::Try(text) => text.clone(),
+        Remedy::Writable(path) => format!("it may need `{path}` to be writable"),
+        Remedy::Exempt(rules) => {
+            let rules: Vec<&str> = rules.iter().map(|rule| rule.as_str()).collect();
+            format!("it may need an exemption from {}", rules.join(" and "))
+        }
+    };
+    Some(format!("{}: {text}", risk.container))
+}
+
+/// What annotations are to say, by container.
+#[derive(Default)]
+struct Wishes {
+    exempt: BTreeMap<String, (RuleSet, String)>,
+    writable: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Wishes {
+    /// Takes what helps against a risk; false where an annotation says it already, or none
+    /// can.
+    fn take(&mut self, risk: &Risk) -> bool {
+        match &risk.remedy {
+            Remedy::Exempt(rules) => {
+                let entry = self.exempt.entry(risk.container.clone());
+                let (set, _) = entry.or_insert_with(|| (RuleSet::EMPTY, reason(&risk.why)));
+                let mut new = false;
+                for rule in *rules {
+                    new |= !set.contains(*rule);
+                    *set = set.with(*rule);
+                }
+                new
+            }
+            Remedy::Writable(path) => {
+                self.writable.entry(risk.container.clone()).or_default().insert(path.clone())
+            }
+            Remedy::Manifest(_) | Remedy::Try(_) => false,
+        }
+    }
+
+    fn annotations(&self, policy: &Policy, date: Date) -> BTreeMap<String, String> {
+        let mut annotations = BTreeMap::new();
+        let limits = &policy.exemptions;
+        let until = (limits.require_until || limits.max_days.is_some()).then(|| {
+            let days =
+                limits.max_days.map_or(DAYS, |days| i32::try_from(days).unwrap_or(DAYS).min(DAYS));
+            date.saturating_add(jiff::Span::new().days(days))
+        });
+        let until = until.map(|until| format!("until={until} ")).unwrap_or_default();
+        for (container, (rules, why)) in &self.exempt {
+            for rule in rules.iter() {
+                let key = format!("{container}.exempt.{DOMAIN}/{rule}");
+                annotations.insert(key, format!("{until}{why}"));
+            }
+        }
+        for (container, paths) in &self.writable {
+            let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+            annotations.insert(format!("{container}.{DOMAIN}/writable-paths"), paths.join(","));
+        }
+        annotations
+    }
+}
+
+/// The reason in an annotation: what it does, not what would come of it; and no word of it
+/// may be taken for a key.
+fn reason(why: &str) -> String {
+    let what = [", which", ", and would", ", where"].iter().fold(why, |why, cut| {
+        why.split_once(cut).map_or(why, |(what, _)| what)
+    });
+    let what = what.strip_prefix("it ").unwrap_or(what).replace('`', "").replace('=', " ");
+    printable(&what, MAX_REASON).into_owned()
+}
+
+/// The rules that annotations exempt from, for a sentence.
+pub fn rules_of(annotations: &BTreeMap<String, String>) -> Vec<&'static str> {
+    let names = RuleName::ALL.iter().map(|rule| rule.as_str());
+    names.filter(|name| annotations.keys().any(|key| key.ends_with(&format!("/{name}")))).collect()
+}
