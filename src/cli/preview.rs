@@ -15,9 +15,8 @@ use jiff::civil::Date;
 
 use super::cluster::{self, Connection};
 use super::{say, today, width};
-use gather::Gather;
 use policies::Policies;
-use report::Preview;
+use report::{Preview, WorkloadPreview};
 use scope::{Scope, Wanted};
 
 /// Say what would become of a cluster's workloads
@@ -109,9 +108,12 @@ async fn look(
         Some(given) => given,
         None => policies::installed(&cluster, date, err).await?,
     };
-    let gather = Gather { reader: &cluster.reader, policies: &set, date };
     let mut workloads = Vec::new();
-    gather.workloads(&scope, |workload| workloads.push(workload)).await?;
+    let each = gather::workloads(&cluster.reader, &scope, |found| {
+        let policy = found.space.policy(&set);
+        workloads.push((found.space.name.clone(), WorkloadPreview::new(found, policy, date)));
+    });
+    each.await?;
     let spaces = scope.spaces().map(|space| (space, space.policy(&set).name.clone()));
     Ok(Preview::new(date.to_string(), from, spaces, workloads))
 }

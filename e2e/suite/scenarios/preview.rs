@@ -57,12 +57,7 @@ pub fn is_what_happens(world: &'static World) {
 }
 
 /// With the very annotations that preview names, what broke starts.
-fn remedies_help(
-    world: &'static World,
-    space: &Space,
-    workloads: Vec<Workload>,
-    preview: &Value,
-) {
+fn remedies_help(world: &'static World, space: &Space, workloads: Vec<Workload>, preview: &Value) {
     let mut helped: Vec<Workload> = workloads
         .into_iter()
         .filter(|workload| said_of(preview, &workload.name)["verdict"] == "breaks")
@@ -74,7 +69,9 @@ fn remedies_help(
     }
     for workload in &helped {
         let name = &workload.name;
-        world.eventually(&format!("{name} can be made anew"), || space.create(&workload.object).ok());
+        world.eventually(&format!("{name} can be made anew"), || {
+            space.create(&workload.object).ok()
+        });
     }
     let fates = fates(world, space, &helped);
     let fail: Vec<_> = fates.iter().filter(|(_, fate)| fate.is_err()).collect();

@@ -4,21 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
-use crate::cli::risk::Seen;
-use crate::exemption::HARDENED_ANNOTATION;
+use crate::cli::risk::{Cause, Remedy, Risk, Seen};
+use crate::exemption::{HARDENED_ANNOTATION, printable};
 
-/// The pods of one workload.
+/// What the pods of one workload tell.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
+pub struct Facts {
     /// How many there are that are not done.
     pub(super) pods: u32,
     /// The uids of those that are not hardened; none for a container whose pods differ.
     uids: BTreeMap<String, Option<i64>>,
     /// The policies, as `NAME@REVISION`, by which a hardened pod is that runs well.
     hardened: Vec<String>,
-    /// What a container of a pod that does not start is waiting for, and by which policy
-    /// its pod is hardened, if it is.
-    pub(super) trouble: Option<(String, Option<String>)>,
+    /// A container that does not start and what it is waiting for, and by which policy its
+    /// pod is hardened, if it is.
+    trouble: Option<((String, String), Option<String>)>,
     /// A pod that is not hardened: its name, and its containers, by which it is seen
     /// whether others were added to the template's.
     pub(super) sample: Option<(String, Vec<String>)>,
@@ -79,6 +79,24 @@ impl Facts {
         Seen { uids: uids.filter_map(|(name, uid)| Some((name.clone(), (*uid)?))).collect() }
     }
 
+    /// What does not run as it is tells nothing of how it will run; and what does not run
+    /// although this policy (`NAME@REVISION`) hardened it tells all.
+    pub(super) fn risk(&self, policy: &str) -> Option<Risk> {
+        let ((container, what), hardened) = self.trouble.as_ref()?;
+        let certain = hardened.as_deref() == Some(policy);
+        let (why, advice) = match certain {
+            true => (
+                format!("a pod that this policy hardened does not start: {what}"),
+                "`ironhull explain POD` says what the message means",
+            ),
+            false => {
+                (format!("it does not run today either: {what}"), "mend it first; then ask again")
+            }
+        };
+        let (container, cause) = (container.clone(), Cause::FailsToday);
+        Some(Risk { container, cause, certain, why, remedy: Remedy::Try(advice.to_owned()) })
+    }
+
     /// Whether a pod runs that this policy (`NAME@REVISION`) hardened.
     pub(super) fn runs_hardened(&self, policy: &str) -> bool {
         self.hardened.iter().any(|by| by == policy)
@@ -120,20 +138,23 @@ const TROUBLES: [&str; 8] = [
     "InvalidImageName",
 ];
 
-/// `web: CreateContainerConfigError: container has runAsNonRoot and image will run as root`
-fn trouble(status: &ContainerStatus) -> Option<String> {
+/// The container's name, and what keeps it from running.
+fn trouble(status: &ContainerStatus) -> Option<(String, String)> {
     let waiting = status.state.as_ref()?.waiting.as_ref()?;
     let reason = waiting.reason.as_deref().filter(|reason| TROUBLES.contains(reason))?;
-    let name = &status.name;
     let message = waiting.message.as_deref().unwrap_or_default();
     // A container that crashes is waited with; what it ended with is more to the point.
     let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-    Some(match (reason, last) {
+    let what = match (reason, last) {
         ("CrashLoopBackOff", Some(last)) => {
             let message = last.message.as_deref().map(|m| format!(": {}", m.trim()));
-            format!("{name}: ended with {}{}", last.exit_code, message.unwrap_or_default())
+            format!("ended with {}{}", last.exit_code, message.unwrap_or_default())
         }
-        _ if message.is_empty() => format!("{name}: {reason}"),
-        _ => format!("{name}: {reason}: {}", message.split(" (pod: ").next().unwrap_or(message)),
-    })
+        _ if message.is_empty() => reason.to_owned(),
+        _ => format!("{reason}: {}", message.split(" (pod: ").next().unwrap_or(message)),
+    };
+    Some((status.name.clone(), printable(&what, MAX_TROUBLE).into_owned()))
 }
+
+/// How much of a message is shown.
+const MAX_TROUBLE: usize = 160;

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context as _;
-use jiff::civil::Date;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,11 +14,8 @@ use serde_json::value::RawValue;
 use super::facts::{Facts, FactsByOwner};
 use super::scope::{Scope, Space};
 use crate::cli::cluster::{Listed, PAGE, Reader};
-use crate::cli::outlook::{Outlook, Template, outlook};
 use crate::cli::progress::Progress;
-use crate::cli::risk::{Cause, Remedy, Risk};
 use crate::pod::MIRROR_ANNOTATION;
-use crate::policy::{Policy, PolicySet};
 
 const CORE: &str = "/api/v1";
 const APPS: &str = "/apis/apps/v1";
@@ -49,38 +45,26 @@ const KINDS: [(Listed, &str, &str); 7] = [
 const TEMPLATE: &str = "spec.template.metadata.annotations";
 const POD: &str = "metadata.annotations";
 
-/// A workload, and what is to be expected of its pods.
-pub struct Workload {
+/// A workload that was found, for as long as it is looked at.
+pub struct Found<'f> {
     /// Its namespace.
-    pub namespace: String,
+    pub space: &'f Space,
     /// Its kind.
-    pub kind: String,
+    pub kind: &'f str,
     /// Its name.
-    pub name: String,
+    pub name: &'f str,
     /// What made it, `KIND/NAME`, where something did: what is to last has to be said there.
     pub managed_by: Option<String>,
-    /// How many of its pods there are.
-    pub pods: u32,
-    /// The pod that was looked at, where it was not the template.
-    pub pod: Option<String>,
+    /// The pod that `json` is, where it is not a template.
+    pub pod: Option<&'f str>,
     /// Where an annotation of its pods belongs.
     pub annotations_at: &'static str,
-    /// Whether a pod of it runs that this very policy hardened.
-    pub runs_hardened: bool,
-    /// The policy.
-    pub policy: String,
-    /// What is to be expected; or why nothing can be said.
-    pub outlook: Result<Outlook, String>,
-}
-
-/// What is asked, of what.
-pub struct Gather<'g> {
-    /// The cluster.
-    pub reader: &'g Reader,
-    /// The policies.
-    pub policies: &'g PolicySet,
-    /// The date by which exemptions end.
-    pub date: Date,
+    /// Its template, or a pod of it.
+    pub json: &'f str,
+    /// Names of volumes that its pods get besides.
+    pub reserved_volumes: &'f [String],
+    /// What its pods tell.
+    pub facts: &'f Facts,
 }
 
 /// An object with a template, or a pod; of its text only what is needed is decoded.
@@ -161,37 +145,81 @@ type Above = HashMap<String, Owner>;
 
 /// An object that waits for one of its pods to be read, since others have added to these.
 struct Later {
-    workload: Workload,
+    namespace: String,
+    name: String,
+    uid: String,
+    managed_by: Option<String>,
     pod: String,
-    reserved: Vec<String>,
-    owner: String,
+    reserved_volumes: Vec<String>,
 }
 
-impl Gather<'_> {
-    /// Gives `take` every workload in the scope.
-    ///
-    /// # Errors
-    /// When something cannot be read from the cluster.
-    pub async fn workloads(
-        &self,
-        scope: &Scope,
-        mut take: impl FnMut(Workload),
-    ) -> anyhow::Result<()> {
-        for namespace in scope.requests() {
-            self.of(scope, namespace, &mut take).await?;
+/// A workload of a kind that only its operator knows: one of its pods is all there is to
+/// see.
+struct Stray {
+    owner: Owner,
+    namespace: String,
+    pod: String,
+    json: String,
+}
+
+/// Gives `take` every workload in the scope.
+///
+/// # Errors
+/// When something cannot be read from the cluster.
+pub async fn workloads(
+    reader: &Reader,
+    scope: &Scope,
+    mut take: impl FnMut(&Found<'_>),
+) -> anyhow::Result<()> {
+    for namespace in scope.requests() {
+        let mut gather = Gather { reader, scope, namespace, take: &mut take };
+        gather.run().await?;
+    }
+    Ok(())
+}
+
+struct Gather<'g, T> {
+    reader: &'g Reader,
+    scope: &'g Scope,
+    /// The one namespace of each request; none for all at once.
+    namespace: Option<&'g str>,
+    take: &'g mut T,
+}
+
+impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
+    async fn run(&mut self) -> anyhow::Result<()> {
+        let above = self.above().await?;
+        let mut facts = FactsByOwner::new();
+        let strays = self.pods(&above, &mut facts).await?;
+        for kind in KINDS {
+            let later = self.templates(kind, &facts).await?;
+            for other in later {
+                self.with_pod(kind, other, &facts).await?;
+            }
+        }
+        let none = Facts::default();
+        for (uid, Stray { owner, namespace, pod, json }) in strays {
+            let Some(space) = self.scope.space(&namespace) else { continue };
+            (self.take)(&Found {
+                space,
+                kind: &owner.kind,
+                name: &owner.name,
+                managed_by: None,
+                pod: Some(&pod),
+                annotations_at: POD,
+                json: &json,
+                reserved_volumes: &[],
+                facts: facts.get(&uid).unwrap_or(&none),
+            });
         }
         Ok(())
     }
 
-    async fn of(
-        &self,
-        scope: &Scope,
-        namespace: Option<&str>,
-        take: &mut impl FnMut(Workload),
-    ) -> anyhow::Result<()> {
+    /// The controllers between pods and what people made.
+    async fn above(&self) -> anyhow::Result<Above> {
         let mut above = Above::new();
         for kind in [REPLICA_SETS, JOBS] {
-            let each = self.reader.each(kind, namespace, None, true, |item, _| {
+            let each = self.reader.each(kind, self.namespace, None, true, |item, _| {
                 let object: Object<'_> = serde_json::from_str(item.get())?;
                 if let Some(owner) = object.metadata.controller() {
                     above.insert(object.metadata.uid.clone(), owner.clone());
@@ -200,55 +228,26 @@ impl Gather<'_> {
             });
             each.await?;
         }
-        let mut facts = FactsByOwner::new();
-        let mut strays = Strays::default();
-        self.pods(scope, namespace, &above, &mut facts, &mut strays, take).await?;
-        for (kind, name, at) in KINDS {
-            let mut later = Vec::new();
-            let mut progress = Progress::new(kind.resource, None);
-            let each = self.reader.each(kind, namespace, None, false, |item, _| {
-                progress.advance(1);
-                let object: Object<'_> = serde_json::from_str(item.get())?;
-                let Some(space) = scope.space(&object.metadata.namespace) else { return Ok(()) };
-                match self.template(space, &object, name, at, &facts) {
-                    Some(Judged::Now(workload)) => take(*workload),
-                    Some(Judged::Later(other)) => later.push(*other),
-                    None => {}
-                }
-                strays.known(&object.metadata.uid);
-                Ok(())
-            });
-            each.await?;
-            drop(progress);
-            for other in later {
-                take(self.with_pod(scope, other, &facts).await?);
-            }
-        }
-        strays.take(take);
-        Ok(())
+        Ok(above)
     }
 
+    /// Looks at the pods: those by themselves are workloads, the others tell of theirs.
     async fn pods(
-        &self,
-        scope: &Scope,
-        namespace: Option<&str>,
+        &mut self,
         above: &Above,
         facts: &mut FactsByOwner,
-        strays: &mut Strays,
-        take: &mut impl FnMut(Workload),
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<BTreeMap<String, Stray>> {
+        let (scope, take) = (self.scope, &mut *self.take);
+        let mut strays = BTreeMap::new();
         let mut progress: Option<Progress> = None;
-        let each = self.reader.each(PODS, namespace, None, false, |item, remaining| {
-            progress
-                .get_or_insert_with(|| {
-                    Progress::new("pods", remaining.map(|more| more + u64::from(PAGE)))
-                })
-                .advance(1);
+        let each = self.reader.each(PODS, self.namespace, None, false, |item, remaining| {
+            let total = || remaining.map(|remaining| remaining + u64::from(PAGE));
+            progress.get_or_insert_with(|| Progress::new("pods", total())).advance(1);
             let object: Object<'_> = serde_json::from_str(item.get())?;
             let Some(space) = scope.space(&object.metadata.namespace) else { return Ok(()) };
             let pod: Pod = serde_json::from_str(item.get()).context("a pod cannot be read")?;
-            let mirror = pod.metadata.annotations.as_ref();
-            if mirror.is_some_and(|annotations| annotations.contains_key(MIRROR_ANNOTATION)) {
+            let annotations = pod.metadata.annotations.as_ref();
+            if annotations.is_some_and(|annotations| annotations.contains_key(MIRROR_ANNOTATION)) {
                 return Ok(());
             }
             let Some(owner) = object.metadata.controller() else {
@@ -256,173 +255,131 @@ impl Gather<'_> {
                 if !matches!(phase, Some("Succeeded" | "Failed")) {
                     let mut own = Facts::default();
                     own.take(&pod);
-                    take(self.pod(space, &object.metadata, item.get(), None, &own));
+                    take(&Found {
+                        space,
+                        kind: "Pod",
+                        name: &object.metadata.name,
+                        managed_by: None,
+                        pod: None,
+                        annotations_at: POD,
+                        json: item.get(),
+                        reserved_volumes: &[],
+                        facts: &own,
+                    });
                 }
                 return Ok(());
             };
             let root = above.get(&owner.uid).unwrap_or(owner);
-            let own = facts.entry(root.uid.clone()).or_default();
-            own.take(&pod);
+            facts.entry(root.uid.clone()).or_default().take(&pod);
             let known = KINDS.iter().any(|(_, kind, _)| *kind == root.kind);
-            if !known && !strays.has(&root.uid) {
-                // Of a kind that only its operator knows: its pods are all there is to see.
-                strays.add(root, self.pod(space, &object.metadata, item.get(), Some(root), own));
+            if !known && !strays.contains_key(&root.uid) {
+                let stray = Stray {
+                    owner: root.clone(),
+                    namespace: space.name.clone(),
+                    pod: object.metadata.name.clone(),
+                    json: item.get().to_owned(),
+                };
+                strays.insert(root.uid.clone(), stray);
             }
             Ok(())
         });
-        each.await
+        each.await?;
+        Ok(strays)
     }
 
-    /// A workload by its template.
-    fn template(
-        &self,
-        space: &Space,
-        object: &Object<'_>,
-        kind: &str,
-        at: &'static str,
+    /// Looks at the objects of a kind; those are returned that wait for a pod.
+    async fn templates(
+        &mut self,
+        (kind, name, annotations_at): (Listed, &str, &'static str),
         facts: &FactsByOwner,
-    ) -> Option<Judged> {
-        let controller = object.metadata.controller();
+    ) -> anyhow::Result<Vec<Later>> {
+        let (scope, take) = (self.scope, &mut *self.take);
+        let none = Facts::default();
+        let mut later = Vec::new();
+        let mut progress = Progress::new(kind.resource, None);
+        let each = self.reader.each(kind, self.namespace, None, false, |item, _| {
+            progress.advance(1);
+            let object: Object<'_> = serde_json::from_str(item.get())?;
+            let Object { metadata, spec, .. } = &object;
+            let Some(space) = scope.space(&metadata.namespace) else { return Ok(()) };
+            let Some(template) = object.template(name) else { return Ok(()) };
+            let claims = spec.volume_claim_templates.iter().flatten();
+            let reserved: Vec<String> = claims.map(|claim| claim.metadata.name.clone()).collect();
+            let facts = facts.get(&metadata.uid).unwrap_or(&none);
+            let by = metadata.controller().map(|owner| format!("{}/{}", owner.kind, owner.name));
+            match &facts.sample {
+                Some((pod, names)) if added(template, names) => later.push(Later {
+                    namespace: space.name.clone(),
+                    name: metadata.name.clone(),
+                    uid: metadata.uid.clone(),
+                    managed_by: by,
+                    pod: pod.clone(),
+                    reserved_volumes: reserved,
+                }),
+                _ => take(&Found {
+                    space,
+                    kind: name,
+                    name: &metadata.name,
+                    managed_by: by,
+                    pod: None,
+                    annotations_at,
+                    json: template,
+                    reserved_volumes: &reserved,
+                    facts,
+                }),
+            }
+            Ok(())
+        });
+        each.await?;
+        Ok(later)
+    }
+
+    /// Looks at a workload whose pods get containers that its template does not have.
+    async fn with_pod(
+        &mut self,
+        (_, kind, annotations_at): (Listed, &str, &'static str),
+        later: Later,
+        facts: &FactsByOwner,
+    ) -> anyhow::Result<()> {
+        let Later { namespace, name, uid, managed_by, pod, reserved_volumes } = later;
+        let none = Facts::default();
+        let json = self.reader.get(PODS, Some(&namespace), &pod).await?;
+        // One that went away meanwhile belonged to a workload that is changing anyway.
+        let (Some(space), Some(json)) = (self.scope.space(&namespace), json) else { return Ok(()) };
+        (self.take)(&Found {
+            space,
+            kind,
+            name: &name,
+            managed_by,
+            pod: Some(&pod),
+            annotations_at,
+            json: &json,
+            reserved_volumes: &reserved_volumes,
+            facts: facts.get(&uid).unwrap_or(&none),
+        });
+        Ok(())
+    }
+}
+
+impl Object<'_> {
+    /// The template its pods are made from; none where that is seen elsewhere, or nothing is
+    /// made of it any more.
+    fn template(&self, kind: &str) -> Option<&str> {
         // What a Deployment, a CronJob or an operator's object made is seen there.
-        if controller.is_some() && matches!(kind, "ReplicaSet" | "Job") {
+        if self.metadata.controller().is_some() && matches!(kind, "ReplicaSet" | "Job") {
             return None;
         }
-        let finished = object.status.conditions.iter().flatten().any(|condition| {
+        let finished = self.status.conditions.iter().flatten().any(|condition| {
             matches!(&*condition.r#type, "Complete" | "Failed") && condition.status == "True"
         });
         if kind == "Job" && finished {
             return None;
         }
-        let template = match &object.spec.job_template {
-            Some(job) => job.spec.template.get(),
-            None => object.spec.template?.get(),
-        };
-        let claims = object.spec.volume_claim_templates.iter().flatten();
-        let reserved: Vec<String> = claims.map(|claim| claim.metadata.name.clone()).collect();
-        let none = Facts::default();
-        let own = facts.get(&object.metadata.uid).unwrap_or(&none);
-        let policy = space.policy(self.policies);
-        let workload = Workload {
-            namespace: object.metadata.namespace.clone(),
-            kind: kind.to_owned(),
-            name: object.metadata.name.clone(),
-            managed_by: controller.map(|owner| format!("{}/{}", owner.kind, owner.name)),
-            pods: own.pods,
-            pod: None,
-            annotations_at: at,
-            runs_hardened: false,
-            policy: policy.name.clone(),
-            outlook: Err(String::new()),
-        };
-        if let Some(pod) = own.sample.as_ref().filter(|(_, names)| added(template, names)) {
-            let owner = object.metadata.uid.clone();
-            let later = Later { workload, pod: pod.0.clone(), reserved, owner };
-            return Some(Judged::Later(Box::new(later)));
+        match &self.spec.job_template {
+            Some(job) => Some(job.spec.template.get()),
+            None => self.spec.template.map(RawValue::get),
         }
-        let workload = self.judged(workload, policy, template, &reserved, own);
-        Some(Judged::Now(Box::new(workload)))
     }
-
-    /// A workload whose pods get containers that its template does not have.
-    async fn with_pod(
-        &self,
-        scope: &Scope,
-        later: Later,
-        facts: &FactsByOwner,
-    ) -> anyhow::Result<Workload> {
-        let Later { workload, pod, reserved, owner } = later;
-        let none = Facts::default();
-        let own = facts.get(&owner).unwrap_or(&none);
-        let text = self.reader.get(PODS, Some(&workload.namespace), &pod).await?;
-        let Some(space) = scope.space(&workload.namespace) else { return Ok(workload) };
-        let policy = space.policy(self.policies);
-        let Some(text) = text else {
-            let outlook = Err(format!("its pod {pod} went away while it was looked at"));
-            return Ok(Workload { outlook, ..workload });
-        };
-        let workload = Workload { pod: Some(pod), ..workload };
-        Ok(self.judged(workload, policy, &text, &reserved, own))
-    }
-
-    /// A pod by itself, or one of a kind of workload that is not known.
-    fn pod(
-        &self,
-        space: &Space,
-        metadata: &Metadata,
-        json: &str,
-        owner: Option<&Owner>,
-        facts: &Facts,
-    ) -> Workload {
-        let policy = space.policy(self.policies);
-        let workload = Workload {
-            namespace: metadata.namespace.clone(),
-            kind: owner.map_or("Pod", |owner| &owner.kind).to_owned(),
-            name: owner.map_or(&metadata.name, |owner| &owner.name).clone(),
-            managed_by: None,
-            pods: facts.pods,
-            pod: owner.map(|_| metadata.name.clone()),
-            annotations_at: POD,
-            runs_hardened: false,
-            policy: policy.name.clone(),
-            outlook: Err(String::new()),
-        };
-        self.judged(workload, policy, json, &[], facts)
-    }
-
-    fn judged(
-        &self,
-        workload: Workload,
-        policy: &Policy,
-        json: &str,
-        reserved_volumes: &[String],
-        facts: &Facts,
-    ) -> Workload {
-        let seen = facts.seen();
-        let template = Template { json, policy, date: self.date, reserved_volumes, seen: &seen };
-        let by = format!("{}@{}", policy.name, policy.revision);
-        let runs_hardened = facts.runs_hardened(&by);
-        let outlook = outlook(&template).map(|mut outlook| {
-            if runs_hardened {
-                outlook.risks.clear();
-                outlook.remedies = Default::default();
-            } else {
-                outlook.risks.extend(of_today(&outlook, facts, &by));
-            }
-            outlook
-        });
-        let outlook = outlook.map_err(|error| format!("{error:#}"));
-        Workload { runs_hardened, outlook, ..workload }
-    }
-}
-
-enum Judged {
-    Now(Box<Workload>),
-    Later(Box<Later>),
-}
-
-/// What does not run as it is tells nothing of how it will run.
-fn of_today(outlook: &Outlook, facts: &Facts, policy: &str) -> Option<Risk> {
-    let (trouble, hardened) = facts.trouble.as_ref()?;
-    if outlook.changes.is_empty() {
-        return None;
-    }
-    let certain = hardened.as_deref() == Some(policy);
-    let container = trouble.split(": ").next().unwrap_or_default().to_owned();
-    let what = trouble.split_once(": ").map_or("", |(_, what)| what);
-    let (why, remedy) = match certain {
-        true => (
-            format!("a pod that this policy hardened does not start: {what}"),
-            "`ironhull explain POD` says what the message means",
-        ),
-        false => (format!("it does not run today either: {what}"), "mend it first; then ask again"),
-    };
-    Some(Risk {
-        container,
-        cause: Cause::FailsToday,
-        certain,
-        why,
-        remedy: Remedy::Try(remedy.to_owned()),
-    })
 }
 
 /// Whether there are containers in a pod that its template does not name.
@@ -446,29 +403,4 @@ fn added(template: &str, names: &[String]) -> bool {
     let own = || spec.init_containers.iter().flatten().chain(&spec.containers);
     // A pod of an older template has other containers, and not these besides.
     own().all(|own| names.contains(&own.name)) && names.len() > own().count()
-}
-
-/// Workloads of kinds that are not known, by the pods that are there.
-#[derive(Default)]
-struct Strays {
-    found: BTreeMap<String, Workload>,
-}
-
-impl Strays {
-    fn has(&self, uid: &str) -> bool {
-        self.found.contains_key(uid)
-    }
-
-    fn add(&mut self, owner: &Owner, workload: Workload) {
-        self.found.insert(owner.uid.clone(), workload);
-    }
-
-    /// The object is of a kind that is known after all.
-    fn known(&mut self, uid: &str) {
-        self.found.remove(uid);
-    }
-
-    fn take(self, take: &mut impl FnMut(Workload)) {
-        self.found.into_values().for_each(take);
-    }
 }

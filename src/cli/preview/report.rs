@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::gather::Workload;
+use super::gather::Found;
 use super::scope::Space;
 use crate::cli::explain::{Exempt, Voided};
-use crate::cli::outlook::Change;
+use crate::cli::outlook::{Change, Outlook, Template, outlook};
+use crate::cli::risk::remedy::Remedies;
 use crate::cli::risk::{Cause, Risk, Verdict};
+use crate::policy::Policy;
 
 /// A preview. Members may be added; those here keep their names and meanings.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -124,7 +127,7 @@ impl Preview {
         date: String,
         policies: String,
         spaces: impl Iterator<Item = (&'s Space, String)>,
-        workloads: Vec<Workload>,
+        workloads: Vec<(String, WorkloadPreview)>,
     ) -> Self {
         let mut namespaces: BTreeMap<String, NamespacePreview> = spaces
             .map(|(space, policy)| {
@@ -139,9 +142,8 @@ impl Preview {
                 (space.name.clone(), preview)
             })
             .collect();
-        for workload in workloads {
-            if let Some(namespace) = namespaces.get_mut(&workload.namespace) {
-                let workload = WorkloadPreview::from(workload);
+        for (namespace, workload) in workloads {
+            if let Some(namespace) = namespaces.get_mut(&namespace) {
                 match workload.verdict {
                     Verdict::Starts => namespace.verdicts.starts += 1,
                     Verdict::Unknown => namespace.verdicts.unknown += 1,
@@ -161,33 +163,19 @@ impl Preview {
     }
 }
 
-impl From<Workload> for WorkloadPreview {
-    fn from(workload: Workload) -> Self {
-        let Workload {
-            namespace: _,
-            kind,
-            name,
-            managed_by,
-            pods,
-            pod,
-            annotations_at,
-            runs_hardened,
-            policy,
-            outlook,
-        } = workload;
-        let (outlook, error) = match outlook {
-            Ok(outlook) => (Some(outlook), None),
-            Err(error) => (None, Some(error)),
-        };
-        let verdict = outlook.as_ref().map_or(Verdict::Unknown, |outlook| outlook.verdict());
+impl WorkloadPreview {
+    /// What is to be said of a workload under a policy.
+    pub fn new(found: &Found<'_>, policy: &Policy, date: Date) -> Self {
+        let by = format!("{}@{}", policy.name, policy.revision);
+        let runs_hardened = found.facts.runs_hardened(&by);
         let mut preview = Self {
-            kind,
-            name,
-            managed_by,
-            pods,
-            pod,
-            policy,
-            verdict,
+            kind: found.kind.to_owned(),
+            name: found.name.to_owned(),
+            managed_by: found.managed_by.clone(),
+            pods: found.facts.pods,
+            pod: found.pod.map(str::to_owned),
+            policy: policy.name.clone(),
+            verdict: Verdict::Unknown,
             runs_hardened,
             changes: Vec::new(),
             left_alone: None,
@@ -195,21 +183,45 @@ impl From<Workload> for WorkloadPreview {
             void: Vec::new(),
             restricted: Vec::new(),
             risks: Vec::new(),
-            remedy: RemedyPreview { annotations_at, ..RemedyPreview::default() },
-            error,
+            remedy: RemedyPreview {
+                annotations_at: found.annotations_at,
+                ..RemedyPreview::default()
+            },
+            error: None,
         };
-        if let Some(outlook) = outlook {
-            preview.changes = outlook.changes;
-            preview.left_alone = outlook.left_alone;
-            preview.exemptions = outlook.exemptions;
-            preview.void = outlook.void;
-            preview.restricted = outlook.restricted;
-            preview.risks = outlook.risks.into_iter().map(RiskPreview::from).collect();
-            preview.remedy.annotations = outlook.remedies.annotations;
-            preview.remedy.advice = outlook.remedies.advice;
-            preview.remedy.void = outlook.remedies.unhelped;
+        match found.outlook(policy, date) {
+            Ok(mut outlook) => {
+                if runs_hardened {
+                    outlook.risks.clear();
+                    outlook.remedies = Remedies::default();
+                } else if !outlook.changes.is_empty() {
+                    outlook.risks.extend(found.facts.risk(&by));
+                }
+                preview.verdict = outlook.verdict();
+                preview.changes = outlook.changes;
+                preview.left_alone = outlook.left_alone;
+                preview.exemptions = outlook.exemptions;
+                preview.void = outlook.void;
+                preview.restricted = outlook.restricted;
+                preview.risks = outlook.risks.into_iter().map(RiskPreview::from).collect();
+                preview.remedy.annotations = outlook.remedies.annotations;
+                preview.remedy.advice = outlook.remedies.advice;
+                preview.remedy.void = outlook.remedies.unhelped;
+            }
+            Err(error) => preview.error = Some(format!("{error:#}")),
         }
         preview
+    }
+}
+
+impl Found<'_> {
+    /// What is to be expected of it under a policy.
+    ///
+    /// # Errors
+    /// When it is none that Kubernetes could have stored.
+    pub fn outlook(&self, policy: &Policy, date: Date) -> anyhow::Result<Outlook> {
+        let (json, reserved_volumes) = (self.json, self.reserved_volumes);
+        outlook(&Template { json, policy, date, reserved_volumes, seen: &self.facts.seen() })
     }
 }
 

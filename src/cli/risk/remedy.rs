@@ -136,9 +136,9 @@ impl Wishes {
 /// The reason in an annotation: what it does, not what would come of it; and no word of it
 /// may be taken for a key.
 fn reason(why: &str) -> String {
-    let what = [", which", ", and would", ", where"].iter().fold(why, |why, cut| {
-        why.split_once(cut).map_or(why, |(what, _)| what)
-    });
+    let what = [", which", ", and would", ", where"]
+        .iter()
+        .fold(why, |why, cut| why.split_once(cut).map_or(why, |(what, _)| what));
     let what = what.strip_prefix("it ").unwrap_or(what).replace('`', "").replace('=', " ");
     printable(&what, MAX_REASON).into_owned()
 }
