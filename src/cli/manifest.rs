@@ -312,7 +312,9 @@ fn hint(line: &str, message: &str) -> Option<String> {
     }
     let uneven = ["expected key", "expected '-' indicator", "mapping values are not allowed"];
     if uneven.iter().any(|words| message.contains(words)) {
-        return Some("is this line, and the one before, indented as far as it should be?".to_owned());
+        return Some(
+            "is this line, and the one before, indented as far as it should be?".to_owned(),
+        );
     }
     None
 }

@@ -15,6 +15,7 @@ mod completion;
 mod help;
 mod json;
 mod man;
+mod messages;
 mod plugin;
 mod status;
 
