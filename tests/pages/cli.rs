@@ -15,7 +15,7 @@ man` has it as manual pages.
 
 - What a command answers goes to standard output; warnings and errors go to standard error. Where a command exits with
   2, a program can rely on it that standard output holds no half of an answer: it is empty, but for `policy check`,
-  whose answer the errors are.
+  whose answer the errors are, and `serve`, whose log goes there.
 - `-o json` and what else is for programs is described in [json.md](json.md).
 - Exit statuses are stable: scripts may rely on them.
 
