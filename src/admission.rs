@@ -164,7 +164,7 @@ pub fn review(
     let (policy, missing) = choose(policies, endpoint, &request.namespace);
     let context = Context { date, scope, provenance: true, root: "", reserved_volumes: &[] };
     let outcome = harden(&pod, policy, &context);
-    Ok(answer(facts, endpoint.mode, policy, &outcome, missing))
+    Ok(answer(facts, endpoint.mode, policy, &outcome, not_loaded(missing, policy)))
 }
 
 /// The policy for a review, and the name that its path asked for in vain. A policy that is
@@ -183,21 +183,28 @@ fn choose<'s, 'e>(
     }
 }
 
+/// The warning that the policy which the path names is missing, if it is.
+fn not_loaded(missing: Option<&str>, policy: &Policy) -> Vec<String> {
+    let warning = |name| {
+        let name = crate::exemption::printable(name, 63);
+        let warning = format!("ironhull: policy {name} is not loaded; {} is applied", policy.name);
+        crate::exemption::printable(&warning, MAX_WARNING).into_owned()
+    };
+    missing.map(warning).into_iter().collect()
+}
+
+/// `first` are the warnings that come before those of the outcome.
 fn answer(
     mut facts: Facts,
     mode: Mode,
     policy: &Policy,
     outcome: &Outcome<'_>,
-    missing: Option<&str>,
+    first: Vec<String>,
 ) -> Answer {
     let dry = mode != Mode::Enforce;
     // Advice is about what a person should act on; only an audit lists what would be set.
-    let mut warnings = outcome.warnings(mode == Mode::Audit);
-    if let Some(name) = missing {
-        let name = crate::exemption::printable(name, 63);
-        let warning = format!("ironhull: policy {name} is not loaded; {} is applied", policy.name);
-        warnings.insert(0, crate::exemption::printable(&warning, MAX_WARNING).into_owned());
-    }
+    let mut warnings = first;
+    warnings.append(&mut outcome.warnings(mode == Mode::Audit));
     facts.count(policy, outcome);
     facts.warnings = warnings.len();
     facts.verdict = match (outcome.changes(), dry) {

@@ -1,11 +1,14 @@
 //! The command line.
 
 pub mod cluster;
+pub mod completions;
 pub mod demo;
 pub mod diagnostics;
 pub mod explain;
 pub mod harden;
+pub mod help;
 pub mod input;
+pub mod man;
 pub mod manifest;
 pub mod outlook;
 pub mod pass;
@@ -16,39 +19,60 @@ pub mod progress;
 pub mod risk;
 pub mod rules;
 pub mod say;
+pub mod schemas;
 pub mod serve;
 pub mod table;
 
 use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, Parser, Subcommand};
 
-/// Hardens Kubernetes pods without breaking the application.
+/// Hardens Kubernetes pods without breaking the application
 #[derive(Debug, Parser)]
 #[command(name = "ironhull", version)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    /// Colours: on terminals, always, or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    color: ColorChoice,
 }
 
+// In the order of the help: what people begin with comes first. What is said of each stands
+// at its arguments.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the webhook at work: no cluster, no files.
-    Demo,
-    /// Say what would be changed in manifests, and why.
     Explain(explain::Args),
-    /// Harden manifests, as the webhook would.
     Harden(harden::Args),
-    /// Check and compare policies, print their schema, show a namespace's.
+    Preview(preview::Args),
+    Rules(rules::Args),
     #[command(subcommand)]
     Policy(policy::Command),
-    /// Say what would become of a cluster's workloads.
-    Preview(preview::Args),
-    /// List the rules, or explain one.
-    Rules(rules::Args),
-    /// Run the admission webhook.
     Serve(Box<serve::Args>),
+    /// Show the webhook at work: no cluster, no files
+    Demo,
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Cli {
+    /// When to colour.
+    pub fn colour(&self) -> anstream::ColorChoice {
+        match self.color {
+            ColorChoice::Auto => anstream::ColorChoice::Auto,
+            ColorChoice::Always => anstream::ColorChoice::Always,
+            ColorChoice::Never => anstream::ColorChoice::Never,
+        }
+    }
 }
 
 /// Runs the command: what it answers goes to `out`, what is wrong to `err`.
@@ -64,6 +88,8 @@ pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result
         Command::Preview(args) => preview::run(&args, out, err).map(ExitCode::from),
         Command::Rules(args) => rules::run(&args, out).map(ExitCode::from),
         Command::Serve(args) => serve::run(*args),
+        Command::Completions(args) => completions::run(&args, out).map(ExitCode::from),
+        Command::Man(args) => man::run(&args, out).map(ExitCode::from),
     }
 }
 

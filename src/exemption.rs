@@ -110,6 +110,18 @@ impl InForce<'_> {
     }
 }
 
+/// Whether an annotation of this key means something to ironhull on a pod, and so nothing
+/// anywhere else.
+pub fn is_for_pods(key: &str) -> bool {
+    let Some((place, name)) =
+        key.split_once('/').and_then(|(prefix, name)| Some((prefix.strip_suffix(DOMAIN)?, name)))
+    else {
+        return false;
+    };
+    let writable = name == WRITABLE_PATHS && (place.is_empty() || place.ends_with('.'));
+    writable || place == "exempt." || place.ends_with(".exempt.")
+}
+
 /// Sorts out what the pod's annotations declare and what the policy grants.
 ///
 /// `images` are the normalised images of the containers `looked`, in their order.
@@ -198,7 +210,11 @@ impl<'p> Sorter<'p, '_> {
         if name == WRITABLE_PATHS {
             self.writable_paths(key, &place, value);
         } else {
-            let why = format!("`{}` is not an annotation of ironhull's", printable(name, 63));
+            let name = printable(name, 63);
+            let why = match name == "all" || name.parse::<RuleName>().is_ok() {
+                true => format!("`exempt.` is missing before `{DOMAIN}/`"),
+                false => format!("`{name}` is not an annotation of ironhull's"),
+            };
             self.result.void.push(Void { key: Cow::Borrowed(key), why });
         }
     }

@@ -1,21 +1,41 @@
 //! `ironhull`: arguments, writers, exit code.
 
-use std::io;
+use std::env;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser;
-use ironhull::cli::{self, Cli};
+use clap::FromArgMatches as _;
+use ironhull::cli::{self, Cli, completions, help};
 use ironhull::serve::tls;
 
 fn main() -> ExitCode {
     tls::install_provider();
+    let program = help::Program::of(env::args_os().next().as_deref());
+    if program == help::Program::Completer {
+        let words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+        let answer = completions::for_kubectl(&words.collect::<Vec<_>>());
+        return done(io::stdout().write_all(answer.as_bytes()).map_err(Into::into));
+    }
+    let (arguments, detail) = help::asked(env::args_os());
+    let matches = help::parser(program, detail).get_matches_from(arguments);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    // Before the streams are made, which ask for it once.
+    cli.colour().write_global();
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
-    cli::run(Cli::parse(), &mut out, &mut err).unwrap_or_else(|error| {
-        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
-            // Whoever reads the output has seen enough.
-            Some(io::ErrorKind::BrokenPipe) => return ExitCode::SUCCESS,
-            _ => anstream::eprintln!("error: {error:#}"),
-        }
-        ExitCode::from(2)
-    })
+    match cli::run(cli, &mut out, &mut err) {
+        Ok(code) => code,
+        Err(error) => done(Err(error)),
+    }
+}
+
+fn done(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let of_json = error.downcast_ref::<serde_json::Error>();
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    match kind.or_else(|| of_json?.io_error_kind()) {
+        // Whoever reads the output has seen enough.
+        Some(io::ErrorKind::BrokenPipe) => return ExitCode::SUCCESS,
+        _ => anstream::eprintln!("error: {error:#}"),
+    }
+    ExitCode::from(cli::say::EXIT_ERROR)
 }

@@ -21,7 +21,7 @@ use ironhull::policy::{Policy, PolicySet, Source};
 use ironhull::rules::{RuleName, RuleScope};
 
 use pages::fences::fences;
-use pages::{commands, current, current_between, path, picture, reference};
+use pages::{cli, commands, current, current_between, json, path, picture, reference};
 
 /// The first sentence under "What it does".
 fn summary(rule: RuleName) -> String {
@@ -119,6 +119,24 @@ fn the_readmes_figures_are_current() {
 fn the_tables_of_flags_and_metrics_are_current() {
     current_between("docs/webhook.md", "flags", &reference::flags());
     current_between("docs/webhook.md", "metrics", &reference::metrics());
+}
+
+#[test]
+fn the_page_of_commands_is_current() {
+    current("docs/cli.md", &cli::page());
+}
+
+#[test]
+fn the_page_of_outputs_and_their_schemas_are_current() {
+    current("docs/json.md", &json::page());
+    let mut kept: Vec<_> = std::fs::read_dir(path("docs/schemas"))
+        .map(|files| files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect())
+        .unwrap_or_default();
+    for (file, schema) in json::files() {
+        current(&format!("docs/schemas/{file}"), &schema);
+        kept.retain(|name| *name != file);
+    }
+    assert!(kept.is_empty(), "no command writes these any more: {kept:?}");
 }
 
 #[test]

@@ -197,7 +197,7 @@ fn every_message_reads_well() {
             wrong.push(format!("{}:\n{text}", case.display()));
         }
     }
-    assert!(cases.len() >= 51, "cases are missing");
+    assert!(cases.len() >= 57, "cases are missing");
     assert!(wrong.is_empty(), "UPDATE_EXPECT=1 rewrites these:\n{}", wrong.join("\n"));
 }
 

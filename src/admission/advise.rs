@@ -3,10 +3,14 @@
 
 use jiff::civil::Date;
 
+use super::read::WorkloadMetadata;
 use super::{
-    Answer, Endpoint, Facts, Mode, NotAReview, answer, answer_unreadable, choose, ignored, read,
+    Answer, Endpoint, Facts, Mode, NotAReview, answer, answer_unreadable, choose, ignored,
+    not_loaded, read,
 };
+use crate::exemption::{is_for_pods, printable};
 use crate::harden::{Context, Scope, harden};
+use crate::pod::Pod;
 use crate::policy::PolicySet;
 
 pub(super) fn review(
@@ -41,5 +45,27 @@ pub(super) fn review(
         reserved_volumes: &reserved,
     };
     let outcome = harden(&template, policy, &context);
-    Ok(answer(facts, Mode::Advise, policy, &outcome, missing))
+    let mut first = not_loaded(missing, policy);
+    first.extend(misplaced(&workload.metadata, &template));
+    Ok(answer(facts, Mode::Advise, policy, &outcome, first))
 }
+
+/// The warning about annotations that the workload has and its pods do not get, if there are
+/// any: only those of the template reach them.
+fn misplaced(metadata: &WorkloadMetadata<'_>, template: &Pod<'_>) -> Option<String> {
+    let of_template = &template.metadata.annotations;
+    let mut misplaced = metadata
+        .annotations
+        .iter()
+        .map(|(key, _)| key)
+        .filter(|key| is_for_pods(key) && of_template.get(key).is_none());
+    let first = printable(misplaced.next()?, LONGEST_KEY);
+    let others = match misplaced.count() {
+        0 => String::new(),
+        others => format!(" (and {others} more)"),
+    };
+    Some(format!("ironhull: {first}{others} is void here: it belongs on the pod template"))
+}
+
+/// Of an annotation's key, so that its warning keeps within 120 characters.
+const LONGEST_KEY: usize = 55;

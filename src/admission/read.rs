@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::NotAReview;
-use crate::pod::{Pod, Text, view};
+use crate::pod::{Pod, StringMap, Text, view};
 
 view! {
     /// What a review asks, without its objects.
@@ -118,6 +118,7 @@ view! {
         owner_references: Vec<OwnerReference> = "ownerReferences",
         name: Text<'a> = "name",
         generate_name: Text<'a> = "generateName",
+        annotations: StringMap<'a> = "annotations",
     }
 }
 

@@ -34,21 +34,23 @@ pub struct Args {
 enum Format {
     /// A table for people
     Table,
-    /// A list of objects, one for each workload
+    /// A list of objects, one for each workload: docs/json.md has their members
     Json,
 }
 
-/// What is said of one workload: an element of the list that `-o json` writes. Members
-/// may be added; those here keep their names and meanings.
-#[derive(Clone, Debug, Serialize)]
+/// What is said of one workload.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Explained {
+pub(super) struct Explained {
     /// The file, or `stdin`.
     file: String,
     /// Which of the file's documents, from 1.
     document: Option<usize>,
+    /// The workload's kind.
     kind: String,
+    /// Its namespace: its own, else that of `-n`.
     namespace: String,
+    /// Its name; with a trailing `*` where it has only a `generateName`, or empty.
     name: String,
     /// The policy's name.
     policy: String,
@@ -56,7 +58,9 @@ struct Explained {
     changes: bool,
     /// Why the pod is left alone as a whole: the name of a skip reason, or null.
     left_alone: Option<&'static str>,
+    /// What each rule concluded, container by container.
     findings: Vec<Row>,
+    /// The exemptions in force.
     exemptions: Vec<Exempt>,
     /// Annotations that exempt nothing.
     void: Vec<Voided>,
@@ -65,9 +69,11 @@ struct Explained {
 }
 
 /// One rule about one container, or about the pod.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Finding")]
 struct Row {
+    /// The rule's name.
     rule: &'static str,
     /// The container's name; null for the pod level by itself.
     container: Option<String>,
@@ -89,16 +95,17 @@ struct Row {
 
 /// An exemption in force.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Exemption")]
 pub struct Exempt {
     /// The container's name; null for the whole pod.
     pub container: Option<String>,
     /// The rules it is exempt from.
     pub rules: Vec<&'static str>,
-    /// The last day on which it holds.
+    /// The last day on which it holds (YYYY-MM-DD), or null.
     pub until: Option<String>,
-    /// The ticket in it.
+    /// The ticket it names, or null.
     pub ticket: Option<String>,
-    /// The reason in it.
+    /// The reason it gives; may be empty.
     pub reason: String,
     /// `annotation` or `policy`.
     pub by: &'static str,
@@ -109,10 +116,11 @@ pub struct Exempt {
 
 /// An annotation that exempts nothing.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Void")]
 pub struct Voided {
     /// The annotation's key.
     pub key: String,
-    /// Why it is void.
+    /// Why it exempts nothing.
     pub why: String,
 }
 

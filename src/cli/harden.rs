@@ -1,7 +1,7 @@
 //! `ironhull harden`: manifests in, hardened manifests out.
 
 mod diff;
-mod output;
+pub(super) mod output;
 
 use std::io::{self, Write};
 
@@ -12,13 +12,12 @@ use super::manifest::{Document, Edited, ManifestError, Source};
 use super::pass::{self, Judged, Pass};
 use super::say;
 
-/// Harden manifests
+/// Harden manifests, as the webhook would
 ///
 /// The same engine as in the cluster, on files. Documents that need no hardening, and
 /// documents of other kinds, come out as they went in; in the others only what changes
 /// changes. Nothing is written where anything could not be read.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Exit status: 0; 1 with --check when anything would change; 2 for errors.")]
 pub struct Args {
     #[command(flatten)]
     input: Input,
@@ -40,7 +39,7 @@ enum Format {
     Yaml,
     /// One object, or a List of them
     Json,
-    /// A line for each changed document: {"file","document","kind","namespace","name","patch"}
+    /// A line for each changed document, for programs: docs/json.md has its members
     Patch,
     /// A unified diff
     Diff,

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write};
 use std::path::{Path, PathBuf};
 
+use clap::ValueHint;
 use jiff::civil::Date;
 
 use super::manifest::{ManifestError, Source};
@@ -16,19 +17,19 @@ use crate::policy::{Diagnostic, PolicySet};
 pub struct Input {
     /// A file of manifests, a directory (*.yaml, *.yml and *.json in it, and below), or
     /// - for standard input; may be given several times
-    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-")]
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
 
     /// The policies to go by; without it, the built-in `restricted` for every namespace
-    #[arg(long, value_name = "FILE|DIR")]
+    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub policy: Option<PathBuf>,
 
     /// The namespace of documents that name none
-    #[arg(short, long, value_name = "NS", default_value = "default")]
+    #[arg(short, long, value_name = "NS", default_value = "default", value_hint = ValueHint::Other)]
     pub namespace: String,
 
     /// The date by which exemptions end; today (UTC) without it
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     pub date: Option<Date>,
 }
 

@@ -11,8 +11,10 @@ mod ambiguity;
 mod decode;
 mod edit;
 mod emit;
+mod fields;
 mod kinds;
 mod resolve;
+mod slips;
 mod split;
 mod tree;
 
@@ -49,7 +51,8 @@ pub struct Document {
     pub value: Value,
     /// What of it can be hardened.
     pub contents: Contents,
-    /// What the author should know: duplicate keys, text that Kubernetes never reads.
+    /// What the author should know: duplicate keys, text that Kubernetes never reads, fields
+    /// and annotations that mean nothing where they stand.
     pub remarks: Vec<Remark>,
     /// How it is written.
     pub syntax: Syntax,
@@ -177,10 +180,13 @@ impl Source {
                 Ok(reading) => {
                     let empty = reading.value.is_null();
                     number += usize::from(!empty);
+                    let contents = kinds::contents(&reading.value);
+                    let mut remarks = reading.remarks(&text, part.range.start);
+                    remarks.extend(slip_remarks(&reading.value, &contents, &text, &part.range));
                     documents.push(Document {
                         number: (!empty).then_some(number),
-                        contents: kinds::contents(&reading.value),
-                        remarks: reading.remarks(&text, part.range.start),
+                        contents,
+                        remarks,
                         value: reading.value,
                         syntax: part.syntax,
                         range: part.range,
@@ -251,6 +257,27 @@ impl Reading {
     }
 }
 
+/// What is written where Kubernetes does not look for it, each at its place.
+fn slip_remarks(
+    value: &Value,
+    contents: &Contents,
+    text: &str,
+    range: &Range<usize>,
+) -> Vec<Remark> {
+    let slips = slips::find(value, contents);
+    if slips.is_empty() {
+        return Vec::new();
+    }
+    let tree = Tree::parse(text.get(range.clone()).unwrap_or_default()).ok();
+    let remark = |slip: slips::Slip| {
+        let offset = tree.as_ref().map(|tree| tree.offset_of(&slip.pointer)).unwrap_or_default();
+        Remark { at: position(text, range.start + offset), message: slip.message }
+    };
+    let mut remarks: Vec<Remark> = slips.into_iter().map(remark).collect();
+    remarks.sort_by_key(|remark| remark.at);
+    remarks
+}
+
 /// The value of a document's text, by the same rules as [`Source::read`].
 fn value_of(text: &str, syntax: Syntax) -> Option<Value> {
     match syntax {
@@ -282,6 +309,12 @@ fn hint(line: &str, message: &str) -> Option<String> {
     let tab = line.get(..indentation).is_some_and(|blank| blank.contains('\t'));
     if tab || message.contains("a tab") {
         return Some("YAML is indented with spaces, never with tabs".to_owned());
+    }
+    let uneven = ["expected key", "expected '-' indicator", "mapping values are not allowed"];
+    if uneven.iter().any(|words| message.contains(words)) {
+        return Some(
+            "is this line, and the one before, indented as far as it should be?".to_owned(),
+        );
     }
     None
 }

@@ -4,15 +4,18 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use clap::ValueHint;
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{diagnostics, policy_files};
 use crate::policy::names::is_label;
 use crate::policy::set::Choice;
 use crate::policy::{Diagnostic, Place, PolicySet, Severity, Source, effective, manifest, parse};
 
-/// What can be asked about policies.
+/// Check policies, print their schema, show a namespace's
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Check policy files: every error and warning, with its place
@@ -28,13 +31,13 @@ pub enum Command {
 pub struct CheckArgs {
     /// Policy files, or directories of them, all taken together as the server takes a
     /// directory (what is compiled in by default)
-    #[arg(env = "IRONHULL_POLICY")]
+    #[arg(env = "IRONHULL_POLICY", hide_env_values = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
-    /// The day to judge last days by (YYYY-MM-DD, UTC; today by default)
-    #[arg(long)]
+    /// The date to judge last days by; today (UTC) without it
+    #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
-    /// How to answer
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    /// The form of the answer
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     output: Format,
 }
 
@@ -42,18 +45,31 @@ pub struct CheckArgs {
 #[derive(Debug, clap::Args)]
 pub struct ShowArgs {
     /// The namespace's name
+    #[arg(value_hint = ValueHint::Other)]
     namespace: String,
     /// A policy file, or a directory of them (the compiled-in policy by default)
-    #[arg(long, env = "IRONHULL_POLICY")]
+    #[arg(long, env = "IRONHULL_POLICY", hide_env_values = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     policy: Option<PathBuf>,
+    /// The form of the answer
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ShowFormat::Yaml)]
+    output: ShowFormat,
+}
+
+/// How `show` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ShowFormat {
+    /// The policy as a file, with comments that say why it is this one
+    Yaml,
+    /// For programs: docs/json.md has its members
+    Json,
 }
 
 /// How `check` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// For people
     Text,
-    /// For programs.
+    /// For programs: docs/json.md has its members
     Json,
 }
 
@@ -118,47 +134,69 @@ fn summary(set: Option<&PolicySet>, found: &[Diagnostic], files: usize) -> Strin
     }
 }
 
-#[derive(Serialize)]
-struct Report<'r> {
+/// What there is to say of policy files.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'r> {
+    /// The policies; empty where there is an error.
     policies: Vec<Listed<'r>>,
+    /// Every error and warning.
     diagnostics: Vec<Said<'r>>,
 }
 
-#[derive(Serialize)]
+/// A policy.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Policy")]
 struct Listed<'r> {
+    /// Its name.
     name: &'r str,
+    /// A hash of what it does, not of how it is written.
     revision: &'r str,
+    /// The namespaces it claims: names and patterns.
     namespaces: Vec<String>,
+    /// Whether a namespace may choose it by the label `ironhull.dev/policy`.
     by_label: bool,
 }
 
-#[derive(Serialize)]
+/// An error or a warning.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Diagnostic")]
 struct Said<'r> {
+    /// `error` or `warning`.
     severity: &'static str,
     #[serde(flatten)]
     place: At<'r>,
+    /// What is wrong.
     message: &'r str,
+    /// What may help; left out where there is no hint.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'r str>,
+    /// Another place that it has to do with; left out where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     related: Option<Related<'r>>,
 }
 
-#[derive(Serialize)]
+/// Another place that an error or a warning has to do with.
+#[derive(Serialize, JsonSchema)]
 struct Related<'r> {
     #[serde(flatten)]
     place: At<'r>,
+    /// What is there.
     message: &'r str,
 }
 
-/// Lines and columns count from 1, bytes from 0.
-#[derive(Serialize)]
+/// A place in a file.
+#[derive(Serialize, JsonSchema)]
 struct At<'r> {
+    /// The file.
     file: &'r str,
+    /// The line, from 1.
     line: usize,
+    /// The column in characters, from 1.
     column: usize,
+    /// The first byte, from 0.
     start: usize,
+    /// The byte after the last, from 0.
     end: usize,
 }
 
@@ -197,7 +235,7 @@ fn report(
 }
 
 fn show(args: &ShowArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
-    let ShowArgs { namespace, policy } = args;
+    let ShowArgs { namespace, policy, output } = args;
     if !is_label(namespace) {
         bail!("`{namespace}` cannot be the name of a namespace");
     }
@@ -212,6 +250,11 @@ fn show(args: &ShowArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Re
             return Ok(2);
         }
     };
+    if *output == ShowFormat::Json {
+        serde_json::to_writer_pretty(&mut *out, &Shown::of(namespace, &set))?;
+        writeln!(out)?;
+        return Ok(0);
+    }
     for line in reasons(namespace, &set) {
         writeln!(out, "# {line}")?;
     }
@@ -246,4 +289,53 @@ fn reasons(namespace: &str, set: &PolicySet) -> Vec<String> {
         lines.push(format!("the {count} known images come after the entries of `images`"));
     }
     lines
+}
+
+/// The policy that a namespace gets.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown<'s> {
+    /// The namespace that was asked about.
+    namespace: &'s str,
+    /// The policy's name.
+    policy: &'s str,
+    /// A hash of what it does, not of how it is written.
+    revision: &'s str,
+    /// The pattern by which it claims the namespace; null where no policy does, and the
+    /// compiled-in one holds.
+    chosen_by: Option<String>,
+    /// Where that pattern stands: file, line and column with colons between, or null.
+    chosen_at: Option<String>,
+    /// The other policies that the label `ironhull.dev/policy` could choose.
+    by_label: Vec<&'s str>,
+    /// How many known images come after the entries of `images`.
+    known_images: usize,
+    /// All that the policy comes to, as a policy file says it: `ironhull policy schema` has
+    /// its members.
+    #[schemars(with = "serde_json::Map<String, Value>")]
+    document: Value,
+}
+
+impl<'s> Shown<'s> {
+    fn of(namespace: &'s str, set: &'s PolicySet) -> Self {
+        let Choice { policy, pattern } = set.choose(namespace);
+        let at = pattern.and_then(|pattern| {
+            let index = policy.namespaces.iter().position(|other| other == pattern)?;
+            policy.origin.namespaces.get(index)
+        });
+        let others = set.policies().iter().filter(|other| other.by_label);
+        Self {
+            namespace,
+            policy: &policy.name,
+            revision: &policy.revision,
+            chosen_by: pattern.map(ToString::to_string),
+            chosen_at: at.map(ToString::to_string),
+            by_label: others
+                .map(|other| other.name.as_str())
+                .filter(|name| *name != policy.name)
+                .collect(),
+            known_images: policy.images.known().map_or(0, |known| known.entries().len()),
+            document: serde_json::to_value(effective::document(policy)).unwrap_or_default(),
+        }
+    }
 }

@@ -3,27 +3,92 @@
 use std::io::Write;
 
 use anyhow::bail;
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::policy::Policy;
 use crate::policy::diagnostic::nearest;
 use crate::rules::{RuleName, RuleScope};
 
-/// The arguments of `ironhull rules`.
+/// List the rules, or explain one
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The rule to explain; without it, every rule is listed
+    #[arg(value_parser = RuleParser, hide_possible_values = true)]
     rule: Option<String>,
+    /// The form of the answer
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    output: Format,
 }
 
-/// Lists the rules, or prints one's page.
+/// How `rules` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs: docs/json.md has its members
+    Json,
+}
+
+/// Any text; it tells shells the rules' names, and leaves it to [`run`] to refuse others.
+#[derive(Clone, Debug)]
+struct RuleParser;
+
+impl TypedValueParser for RuleParser {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue>>> {
+        Some(Box::new(RuleName::ALL.iter().map(|rule| PossibleValue::new(rule.as_str()))))
+    }
+}
+
+/// A rule.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Listed {
+    /// Its name.
+    rule: &'static str,
+    /// What it acts on: `container` or `pod`.
+    scope: &'static str,
+    /// Its action in the compiled-in policy: `off`, `warn`, `fill` or `enforce`.
+    restricted: &'static str,
+    /// What it does, in a sentence.
+    summary: String,
+    /// All about it, as Markdown: what `ironhull rules RULE` prints.
+    page: String,
+}
+
+/// Lists the rules, or prints one's page. Returns the exit code.
 ///
 /// # Errors
 /// When there is no such rule, or `out` cannot be written.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let Some(name) = &args.rule else {
-        list(out)?;
-        return Ok(0);
-    };
+    let Args { rule, output } = args;
+    let one = rule.as_deref().map(named).transpose()?;
+    match (output, one) {
+        (Format::Json, one) => {
+            let rules = RuleName::ALL.iter().filter(|rule| one.is_none_or(|one| one == **rule));
+            let rules: Vec<_> = rules.map(|rule| listed(*rule)).collect();
+            serde_json::to_writer_pretty(&mut *out, &rules)?;
+            writeln!(out)?;
+        }
+        (Format::Text, Some(rule)) => writeln!(out, "{}", rule.doc().trim_end())?,
+        (Format::Text, None) => list(out)?,
+    }
+    Ok(0)
+}
+
+fn named(name: &str) -> anyhow::Result<RuleName> {
     let Ok(rule) = name.parse::<RuleName>() else {
         let names: Vec<_> = RuleName::ALL.iter().map(|rule| rule.as_str()).collect();
         match nearest(name, &names) {
@@ -31,19 +96,27 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
             None => bail!("unknown rule `{name}`; `ironhull rules` lists them"),
         }
     };
-    writeln!(out, "{}", rule.doc().trim_end())?;
-    Ok(0)
+    Ok(rule)
+}
+
+fn listed(rule: RuleName) -> Listed {
+    Listed {
+        rule: rule.as_str(),
+        scope: match rule.scope() {
+            RuleScope::Container => "container",
+            RuleScope::Pod => "pod",
+        },
+        restricted: Policy::restricted().rules.action(rule).as_str(),
+        summary: summary(rule),
+        page: rule.doc(),
+    }
 }
 
 fn list(out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "{:<26}{:<11}{:<12}WHAT IT DOES", "RULE", "SCOPE", "RESTRICTED")?;
     for rule in RuleName::ALL {
-        let scope = match rule.scope() {
-            RuleScope::Container => "container",
-            RuleScope::Pod => "pod",
-        };
-        let action = Policy::restricted().rules.action(*rule);
-        writeln!(out, "{:<26}{scope:<11}{:<12}{}", rule.as_str(), action.as_str(), summary(*rule))?;
+        let Listed { rule, scope, restricted, summary, .. } = listed(*rule);
+        writeln!(out, "{rule:<26}{scope:<11}{restricted:<12}{summary}")?;
     }
     Ok(())
 }

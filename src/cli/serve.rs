@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueHint;
 use jiff::SignedDuration;
 use tracing::info;
 use tracing::level_filters::LevelFilter;
@@ -20,67 +21,107 @@ use crate::serve::store::PolicyFiles;
 use crate::serve::telemetry::{self, LogFormat};
 use crate::serve::{self, Certificate, Config, Policies, defaults};
 
-/// The arguments of `ironhull serve`. Each can be given by its environment variable too.
+/// Run the admission webhook
+///
+/// Each option has an environment variable too: that of --tls-cert is IRONHULL_TLS_CERT.
+/// Certificates and policies are read again when they change.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Where the webhook listens (HTTPS)
-    #[arg(long, env = "IRONHULL_LISTEN", default_value = "0.0.0.0:8443")]
+    #[arg(
+        long,
+        env = "IRONHULL_LISTEN",
+        value_name = "ADDRESS",
+        help_heading = "Listening",
+        default_value = "0.0.0.0:8443"
+    )]
     listen: SocketAddr,
     /// Where /healthz, /readyz and /metrics listen (HTTP)
-    #[arg(long, env = "IRONHULL_OPS_LISTEN", default_value = "0.0.0.0:8081")]
+    #[arg(
+        long,
+        env = "IRONHULL_OPS_LISTEN",
+        value_name = "ADDRESS",
+        help_heading = "Listening",
+        default_value = "0.0.0.0:8081"
+    )]
     ops_listen: SocketAddr,
     /// PEM file of the serving certificate, leaf first; read again when it changes
-    #[arg(long, env = "IRONHULL_TLS_CERT", required_unless_present = "self_managed_certs")]
+    #[arg(long, env = "IRONHULL_TLS_CERT", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates", required_unless_present = "self_managed_certs")]
     tls_cert: Option<PathBuf>,
     /// PEM file of its private key
-    #[arg(long, env = "IRONHULL_TLS_KEY", required_unless_present = "self_managed_certs")]
+    #[arg(long, env = "IRONHULL_TLS_KEY", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates", required_unless_present = "self_managed_certs")]
     tls_key: Option<PathBuf>,
     #[command(flatten)]
     managed: managed::Args,
     /// A policy file, or a directory of them; read again when it changes (the compiled-in policy by default)
-    #[arg(long, env = "IRONHULL_POLICY", visible_alias = "policy-dir")]
+    #[arg(
+        long,
+        env = "IRONHULL_POLICY",
+        value_name = "FILE|DIR",
+        help_heading = "Policies",
+        visible_alias = "policy-dir"
+    )]
     policy: Option<PathBuf>,
     /// How often certificate and policies are read again
-    #[arg(long, env = "IRONHULL_POLL_INTERVAL", value_parser = duration, default_value = "5s")]
+    #[arg(long, env = "IRONHULL_POLL_INTERVAL", value_name = "DURATION", help_heading = "Policies", hide_short_help = true, value_parser = duration, default_value = "5s")]
     poll_interval: Duration,
     /// Threads that answer requests (one a CPU by default, at most 4)
-    #[arg(long, env = "IRONHULL_WORKERS")]
+    #[arg(
+        long,
+        env = "IRONHULL_WORKERS",
+        value_name = "NUMBER",
+        help_heading = "Limits",
+        hide_short_help = true
+    )]
     workers: Option<usize>,
     /// Connections served at once; those beyond are answered 503
-    #[arg(long, env = "IRONHULL_MAX_CONNECTIONS", default_value_t = defaults::MAX_CONNECTIONS)]
+    #[arg(long, env = "IRONHULL_MAX_CONNECTIONS", value_name = "NUMBER", help_heading = "Limits", hide_short_help = true, default_value_t = defaults::MAX_CONNECTIONS)]
     max_connections: usize,
     /// The largest body of a request
-    #[arg(long, env = "IRONHULL_MAX_BODY", value_parser = bytes, default_value = "7Mi")]
+    #[arg(long, env = "IRONHULL_MAX_BODY", value_name = "SIZE", help_heading = "Limits", hide_short_help = true, value_parser = bytes, default_value = "7Mi")]
     max_body: usize,
     /// All bodies in memory at once; a request beyond is answered 503
-    #[arg(long, env = "IRONHULL_MAX_BODY_TOTAL", value_parser = bytes, default_value = "16Mi")]
+    #[arg(long, env = "IRONHULL_MAX_BODY_TOTAL", value_name = "SIZE", help_heading = "Limits", hide_short_help = true, value_parser = bytes, default_value = "16Mi")]
     max_body_total: usize,
     /// How long a TLS handshake may take
-    #[arg(long, env = "IRONHULL_HANDSHAKE_TIMEOUT", value_parser = duration, default_value = "5s")]
+    #[arg(long, env = "IRONHULL_HANDSHAKE_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "5s")]
     handshake_timeout: Duration,
     /// How long the head of a request may take
-    #[arg(long, env = "IRONHULL_HEAD_TIMEOUT", value_parser = duration, default_value = "5s")]
+    #[arg(long, env = "IRONHULL_HEAD_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "5s")]
     head_timeout: Duration,
     /// How long the body of a request may take
-    #[arg(long, env = "IRONHULL_BODY_TIMEOUT", value_parser = duration, default_value = "10s")]
+    #[arg(long, env = "IRONHULL_BODY_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "10s")]
     body_timeout: Duration,
     /// How long a connection may be idle; the API server closes its own after 90 s
-    #[arg(long, env = "IRONHULL_KEEP_ALIVE", value_parser = duration, default_value = "120s")]
+    #[arg(long, env = "IRONHULL_KEEP_ALIVE", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "120s")]
     keep_alive: Duration,
     /// How long a client may take to read its answer
-    #[arg(long, env = "IRONHULL_WRITE_TIMEOUT", value_parser = duration, default_value = "10s")]
+    #[arg(long, env = "IRONHULL_WRITE_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "10s")]
     write_timeout: Duration,
     /// How long to go on serving, not ready, after being told to stop
-    #[arg(long, env = "IRONHULL_SHUTDOWN_DELAY", value_parser = duration, default_value = "5s")]
+    #[arg(long, env = "IRONHULL_SHUTDOWN_DELAY", value_name = "DURATION", help_heading = "Shutdown", hide_short_help = true, value_parser = duration, default_value = "5s")]
     shutdown_delay: Duration,
     /// How long requests in flight may take after that
-    #[arg(long, env = "IRONHULL_SHUTDOWN_TIMEOUT", value_parser = duration, default_value = "20s")]
+    #[arg(long, env = "IRONHULL_SHUTDOWN_TIMEOUT", value_name = "DURATION", help_heading = "Shutdown", hide_short_help = true, value_parser = duration, default_value = "20s")]
     shutdown_timeout: Duration,
-    /// How log lines look
-    #[arg(long, env = "IRONHULL_LOG_FORMAT", value_enum, default_value = "json")]
+    /// How lines look
+    #[arg(
+        long,
+        env = "IRONHULL_LOG_FORMAT",
+        value_name = "FORMAT",
+        help_heading = "Logs",
+        value_enum,
+        default_value = "json"
+    )]
     log_format: LogFormat,
     /// The least important lines to log: error, warn, info, debug or trace
-    #[arg(long, env = "IRONHULL_LOG_LEVEL", default_value = "info")]
+    #[arg(
+        long,
+        env = "IRONHULL_LOG_LEVEL",
+        value_name = "LEVEL",
+        help_heading = "Logs",
+        default_value = "info"
+    )]
     log_level: LevelFilter,
 }
 

@@ -105,6 +105,11 @@ impl Decoder {
         let error = self.error(span, format!("unknown {noun} {}", quoted(word)));
         match nearest(word, words) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
+            // What a field takes, and not a rule.
+            None if noun == "action" && word == "true" => error.hint(format!(
+                "`enforce` is the action that always sets it; one of {}",
+                listed(words.iter().copied())
+            )),
             None => error.hint(format!("one of {}", listed(words.iter().copied()))),
         };
     }

@@ -327,13 +327,18 @@ impl<'s> Builder<'s, '_> {
         let rest = self.text.get(span.start..).unwrap_or_default();
         span.end += rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
         let found = self.decoder.error(span, format!("not valid YAML: {}", error.info()));
-        if matches!(
-            error.kind(),
+        match error.kind() {
             ErrorKind::TabInBlockIndentation
-                | ErrorKind::TabInIndentation
-                | ErrorKind::TabNotAllowed
-        ) {
-            found.hint("indent with spaces");
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabNotAllowed => {
+                found.hint("indent with spaces");
+            }
+            ErrorKind::ExpectedBlockMappingKey
+            | ErrorKind::ExpectedBlockSequenceEntry
+            | ErrorKind::MappingValueNotAllowed => {
+                found.hint("is this line, and the one before, indented as far as it should be?");
+            }
+            _ => {}
         }
     }
 

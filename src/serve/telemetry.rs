@@ -18,9 +18,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object a line
     Json,
-    /// For people.
+    /// For people
     Text,
 }
 

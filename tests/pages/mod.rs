@@ -2,13 +2,17 @@
 //!
 //! | file | what it has |
 //! |---|---|
+//! | `cli` | `docs/cli.md` |
 //! | `commands` | fenced commands are run, and their output compared |
 //! | `fences` | the fenced blocks of the pages |
+//! | `json` | `docs/json.md` and `docs/schemas/` |
 //! | `picture` | `docs/before-after.svg` |
 //! | `reference` | tables of flags and metrics |
 
+pub mod cli;
 pub mod commands;
 pub mod fences;
+pub mod json;
 pub mod picture;
 pub mod reference;
 
@@ -22,6 +26,7 @@ pub fn path(name: &str) -> PathBuf {
 /// Compares a file with what it should be, or writes it.
 pub fn current(name: &str, expected: &str) {
     if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
         std::fs::write(path(name), expected).unwrap();
     }
     let present = std::fs::read_to_string(path(name)).unwrap_or_default();

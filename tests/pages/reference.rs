@@ -18,6 +18,10 @@ pub fn flags() -> String {
     let mut table = String::from("| flag | variable | default | |\n|---|---|---|---|\n");
     for argument in serve.get_arguments() {
         let Some(long) = argument.get_long().filter(|long| *long != "help") else { continue };
+        // Every command has --color.
+        if argument.is_global_set() {
+            continue;
+        }
         let env = argument.get_env().map(|env| format!("`{}`", env.to_str().unwrap()));
         let default = argument.get_default_values().first();
         let default = default.map(|value| format!("`{}`", value.to_str().unwrap()));

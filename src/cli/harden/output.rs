@@ -1,5 +1,7 @@
 //! The forms in which `harden` writes its result.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Change, Hardened};
@@ -76,19 +78,37 @@ fn open_lists(value: &Value, objects: &mut Vec<Value>) {
     }
 }
 
+/// A changed document.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::cli) struct Patched<'p> {
+    /// The file, or `stdin`.
+    file: &'p str,
+    /// Which of the file's documents, from 1.
+    document: Option<usize>,
+    /// The document's kind.
+    kind: Option<&'p Value>,
+    /// The workload's namespace; empty for a list of workloads of several.
+    namespace: &'p str,
+    /// Its name; empty for a list.
+    name: &'p str,
+    /// A JSON Patch (RFC 6902) of the document, of `add` and `replace`.
+    patch: &'p [Value],
+}
+
 /// One line for each changed document.
 pub(super) fn patches(hardened: &[Hardened]) -> String {
     let mut text = String::new();
     for_each_change(hardened, |one, document, change| {
-        let line = json!({
-            "file": one.source.name,
-            "document": document.number,
-            "kind": document.value.get("kind"),
-            "namespace": change.namespace,
-            "name": change.name,
-            "patch": change.patch,
-        });
-        text.push_str(&line.to_string());
+        let line = Patched {
+            file: &one.source.name,
+            document: document.number,
+            kind: document.value.get("kind"),
+            namespace: &change.namespace,
+            name: &change.name,
+            patch: &change.patch,
+        };
+        // Strings and JSON values always have a JSON form.
+        text.push_str(&serde_json::to_string(&line).unwrap_or_default());
         text.push('\n');
     });
     text

@@ -75,8 +75,7 @@ impl<'t> Decoder<'t> {
         self.count(id)?;
         self.depth += 1;
         let value = match &self.tree.node(id).kind {
-            Kind::Scalar { .. } => self.scalar(id).and_then(|scalar| {
-                let text = format!("{scalar:?}");
+            Kind::Scalar { text, .. } => self.scalar(id).and_then(|scalar| {
                 scalar
                     .into_json()
                     .ok_or_else(|| self.error(id, format!("`{text}` is not a number in JSON")))

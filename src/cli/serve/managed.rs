@@ -36,13 +36,13 @@ pub(super) struct Args {
     )]
     webhook_configuration: Vec<String>,
     /// How long a serving certificate lives
-    #[arg(long, env = "IRONHULL_CERTIFICATE_LIFETIME", value_parser = lifetime, default_value = "90d")]
+    #[arg(long, env = "IRONHULL_CERTIFICATE_LIFETIME", value_name = "DURATION", hide_short_help = true, value_parser = lifetime, default_value = "90d")]
     certificate_lifetime: SignedDuration,
     /// How long the authority that signs it lives
-    #[arg(long, env = "IRONHULL_CA_LIFETIME", value_parser = lifetime, default_value = "365d")]
+    #[arg(long, env = "IRONHULL_CA_LIFETIME", value_name = "DURATION", hide_short_help = true, value_parser = lifetime, default_value = "365d")]
     ca_lifetime: SignedDuration,
     /// How long before its end each is replaced
-    #[arg(long, env = "IRONHULL_ROTATE_BEFORE", value_parser = lifetime, default_value = "30d")]
+    #[arg(long, env = "IRONHULL_ROTATE_BEFORE", value_name = "DURATION", hide_short_help = true, value_parser = lifetime, default_value = "30d")]
     rotate_before: SignedDuration,
 }
 

@@ -1,0 +1,364 @@
+//! What the help of each command says besides its options: examples and exit statuses.
+//!
+//! Kept as data, since three things are made of it: `--help`, the manual pages and
+//! `docs/cli.md`. A command without a line in [`EXTRAS`] fails a test.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::{Arg, ArgAction, CommandFactory as _};
+
+use super::Cli;
+use super::say::{EXIT_CHANGES, EXIT_ERROR};
+
+/// By which name the program was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// Its own.
+    Ironhull,
+    /// `kubectl-ironhull`: as a plugin, by kubectl.
+    Plugin,
+    /// `kubectl_complete-ironhull`: by kubectl, to complete what is typed for the plugin.
+    Completer,
+}
+
+impl Program {
+    /// What the first argument of the process says.
+    pub fn of(path: Option<&OsStr>) -> Self {
+        match path.and_then(|path| Path::new(path).file_stem()).and_then(OsStr::to_str) {
+            Some("kubectl-ironhull") => Self::Plugin,
+            Some("kubectl_complete-ironhull") => Self::Completer,
+            _ => Self::Ironhull,
+        }
+    }
+
+    /// What people type to call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ironhull => "ironhull",
+            Self::Plugin | Self::Completer => "kubectl ironhull",
+        }
+    }
+}
+
+/// The help of one command, besides its options.
+#[derive(Debug)]
+pub struct Extra {
+    /// The words that call it, after the program's name; empty for the program itself.
+    pub command: &'static str,
+    /// Commands to copy, each with what it is for.
+    pub examples: &'static [(&'static str, &'static str)],
+    /// Every exit status and what it means.
+    pub statuses: &'static [(u8, &'static str)],
+}
+
+/// 0 where a command does what was asked, whatever came out.
+const DONE: (u8, &str) = (0, "done");
+/// 2 for whatever keeps a command from it; clap's own code for wrong usage is the same.
+const FAILED: (u8, &str) = (EXIT_ERROR, "wrong usage, or something cannot be read or written");
+const BAD_INPUT: (u8, &str) =
+    (EXIT_ERROR, "wrong usage, or a manifest or a policy that cannot be read");
+
+/// One for each command, in the order of the help.
+pub const EXTRAS: &[Extra] = &[
+    Extra {
+        command: "",
+        examples: &[
+            ("ironhull explain -f app.yaml", "what would change, and why"),
+            ("ironhull harden -f app.yaml -o diff", "the changes as a diff"),
+            ("ironhull harden -f manifests/ --check", "for a pipeline"),
+            ("ironhull policy check policies/", "every error, with its place"),
+            ("ironhull demo", "the webhook at work, without a cluster"),
+        ],
+        statuses: &[
+            DONE,
+            (EXIT_CHANGES, "`harden --check` would change something"),
+            (EXIT_ERROR, "wrong usage, or input that cannot be read"),
+        ],
+    },
+    Extra {
+        command: "explain",
+        examples: &[
+            ("ironhull explain -f app.yaml", "a table for each workload"),
+            ("ironhull explain -f manifests/ -o json", "the same for a program"),
+            ("helm template web ./chart | ironhull explain -f -", "a chart"),
+        ],
+        statuses: &[DONE, BAD_INPUT],
+    },
+    Extra {
+        command: "harden",
+        examples: &[
+            ("ironhull harden -f app.yaml > hardened.yaml", "comments stay"),
+            ("ironhull harden -f manifests/ -o diff", "for `git apply`"),
+            ("ironhull harden -f manifests/ --check", "for a pipeline"),
+            ("helm template web ./chart | ironhull harden | kubectl apply -f -", ""),
+        ],
+        statuses: &[DONE, (EXIT_CHANGES, "with --check: something would change"), BAD_INPUT],
+    },
+    Extra {
+        command: "rules",
+        examples: &[
+            ("ironhull rules", "a line for each rule"),
+            ("ironhull rules capabilities", "all about one"),
+        ],
+        statuses: &[DONE, (EXIT_ERROR, "wrong usage, or no such rule")],
+    },
+    Extra {
+        command: "policy",
+        examples: &[
+            ("ironhull policy check policies/", "every error, with its place"),
+            ("ironhull policy show shop --policy policies/", "what `shop` gets"),
+            ("ironhull policy schema > policy.json", "for an editor"),
+        ],
+        statuses: &[DONE, (EXIT_ERROR, "wrong usage, or policies with errors")],
+    },
+    Extra {
+        command: "policy check",
+        examples: &[
+            ("ironhull policy check policies/", "one directory"),
+            ("ironhull policy check policies/ -o json", "for a program"),
+            ("ironhull policy check policies/ --date 2027-06-30", "as of then"),
+        ],
+        statuses: &[
+            (0, "no errors; there may be warnings"),
+            (EXIT_ERROR, "wrong usage, or policies with errors"),
+        ],
+    },
+    Extra {
+        command: "policy schema",
+        examples: &[("ironhull policy schema > policy.json", "for an editor")],
+        statuses: &[DONE, FAILED],
+    },
+    Extra {
+        command: "policy show",
+        examples: &[
+            ("ironhull policy show shop", "by the compiled-in policy"),
+            ("ironhull policy show shop --policy policies/", "by your own"),
+        ],
+        statuses: &[DONE, (EXIT_ERROR, "wrong usage, or policies with errors")],
+    },
+    Extra {
+        command: "serve",
+        examples: &[
+            ("ironhull serve --tls-cert tls.crt --tls-key tls.key", ""),
+            ("ironhull serve --tls-cert tls.crt --tls-key tls.key --policy policies/", ""),
+        ],
+        statuses: &[
+            (0, "told to stop, and every request was answered"),
+            (EXIT_ERROR, "wrong usage, or it cannot start, or was stopped at once"),
+        ],
+    },
+    Extra {
+        command: "demo",
+        examples: &[("ironhull demo", "five workloads, before and after")],
+        statuses: &[DONE, (EXIT_ERROR, "wrong usage, or no port could be opened")],
+    },
+    Extra {
+        command: "completions",
+        examples: &[
+            ("source <(ironhull completions bash)", "in ~/.bashrc"),
+            ("ironhull completions zsh > \"${fpath[1]}/_ironhull\"", ""),
+            ("ironhull completions fish > ~/.config/fish/completions/ironhull.fish", ""),
+            ("eval (ironhull completions elvish | slurp)", "in rc.elv"),
+            ("ironhull completions powershell | Out-String | iex", "in $PROFILE"),
+        ],
+        statuses: &[DONE, FAILED],
+    },
+    Extra {
+        command: "man",
+        examples: &[
+            ("ironhull man --out ~/.local/share/man/man1", "then `man ironhull`"),
+            ("ironhull man policy check | man -l -", "one page, now"),
+        ],
+        statuses: &[DONE, FAILED],
+    },
+];
+
+/// What every command asks the environment for: when to colour.
+pub const ENVIRONMENT: &[(&str, &str)] = &[
+    ("NO_COLOR", "where it is set to anything, nothing is coloured"),
+    ("CLICOLOR_FORCE", "where it is set to anything, what goes to no terminal is coloured too"),
+    ("CLICOLOR", "where it is 0, nothing is coloured"),
+];
+
+/// The extra of the command that these words call.
+pub fn extra(words: &str) -> Option<&'static Extra> {
+    EXTRAS.iter().find(|extra| extra.command == words)
+}
+
+/// The command line as it is defined, of the program of that name.
+pub fn command(program: Program) -> clap::Command {
+    Cli::command().bin_name(program.name()).disable_help_subcommand(true)
+}
+
+/// How much help says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// `-h`: what is asked for most.
+    Brief,
+    /// `--help`: everything.
+    Full,
+}
+
+/// The command line with its help: in clap's dense layout whichever way it is asked for, so
+/// that it fits a screen.
+pub fn parser(program: Program, detail: Detail) -> clap::Command {
+    let say = match detail {
+        Detail::Brief => "Print help (more with --help)",
+        Detail::Full => "Print help (less with -h)",
+    };
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help(say);
+    let command = command(program)
+        .disable_help_flag(true)
+        .arg(help.global(true))
+        // The description says how variables are called: one at every option is half a page.
+        .mut_subcommand("serve", |serve| serve.mut_args(|arg| arg.hide_env(true)));
+    match detail {
+        Detail::Brief => command,
+        Detail::Full => dress(command, "", program),
+    }
+}
+
+/// What the process was asked, and how much help to give if that is asked. `help COMMAND` is
+/// taken for `COMMAND --help`.
+pub fn asked(arguments: impl Iterator<Item = OsString>) -> (Vec<OsString>, Detail) {
+    let mut arguments: Vec<OsString> = arguments.collect();
+    if arguments.get(1).is_some_and(|word| word == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+    let options = arguments.iter().take_while(|word| *word != "--");
+    let brief = options.filter(|word| *word == "-h").count() > 0;
+    (arguments, if brief { Detail::Brief } else { Detail::Full })
+}
+
+/// Before the usage, what else the command's description says.
+const TEMPLATE: &str = "{about-with-newline}
+{before-help}{usage-heading} {usage}
+
+{all-args}{after-help}";
+
+fn dress(command: clap::Command, words: &str, program: Program) -> clap::Command {
+    let whole = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+    let more = whole.split_once("\n\n").map(|(_, more)| more.to_owned()).unwrap_or_default();
+    let mut command = command.help_template(TEMPLATE).mut_args(|arg| arg.hide_short_help(false));
+    if !more.is_empty() {
+        command = command.before_help(more);
+    }
+    if let Some(extra) = extra(words) {
+        command = command.after_help(extra.text(program));
+    }
+    command.mut_subcommands(|below| {
+        let words = format!("{words} {}", below.get_name());
+        dress(below, words.trim_start(), program)
+    })
+}
+
+/// Up to here a command and what it is for stand on one line: of a terminal's 80 columns.
+const WIDEST: usize = 80;
+
+impl Extra {
+    /// The end of the command's help.
+    pub fn text(&self, program: Program) -> String {
+        let mut text = String::from("Examples:\n");
+        let examples: Vec<_> =
+            self.examples.iter().map(|(line, what)| (called(line, program), *what)).collect();
+        let column = examples
+            .iter()
+            .filter(|(_, what)| !what.is_empty())
+            .map(|(line, _)| line.len())
+            .max()
+            .unwrap_or_default();
+        for (line, what) in &examples {
+            let one = format!("  {line:column$}  {what}");
+            let _infallible = match one.trim_end() {
+                one if what.is_empty() || one.chars().count() <= WIDEST => writeln!(text, "{one}"),
+                _ => writeln!(text, "  # {what}\n  {line}"),
+            };
+        }
+        text.push_str("\nExit status:\n");
+        for (status, meaning) in self.statuses {
+            let _infallible = writeln!(text, "  {status}  {meaning}");
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+}
+
+/// An example as it is typed where the program has another name.
+pub fn called(line: &str, program: Program) -> String {
+    line.replace("ironhull ", &format!("{} ", program.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::string_slice, reason = "a test that fails says where")]
+
+    use super::*;
+
+    #[test]
+    fn the_name_decides() {
+        for (path, program) in [
+            ("/usr/bin/ironhull", Program::Ironhull),
+            ("/usr/local/bin/kubectl-ironhull", Program::Plugin),
+            ("kubectl-ironhull.exe", Program::Plugin),
+            ("bin/kubectl_complete-ironhull", Program::Completer),
+            ("anything", Program::Ironhull),
+        ] {
+            assert_eq!(Program::of(Some(OsStr::new(path))), program, "{path}");
+        }
+        assert_eq!(Program::of(None), Program::Ironhull);
+    }
+
+    fn words(command: &clap::Command, before: &str, found: &mut Vec<String>) {
+        found.push(before.to_owned());
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            words(below, format!("{before} {}", below.get_name()).trim_start(), found);
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_extra() {
+        let mut commands = Vec::new();
+        words(&command(Program::Ironhull), "", &mut commands);
+        let extras: Vec<_> = EXTRAS.iter().map(|extra| extra.command.to_owned()).collect();
+        commands.sort();
+        let mut sorted = extras.clone();
+        sorted.sort();
+        assert_eq!(commands, sorted);
+    }
+
+    /// Examples are what people copy: each of them is a command line that is understood.
+    #[test]
+    fn examples_are_understood() {
+        for (line, _) in EXTRAS.iter().flat_map(|extra| extra.examples) {
+            let ours = &line[line.find("ironhull ").unwrap()..];
+            let ours = ours.split(['|', '>', ')']).next().unwrap().split_whitespace();
+            let parsed = parser(Program::Ironhull, Detail::Full).try_get_matches_from(ours);
+            assert!(parsed.is_ok(), "{line}: {:?}", parsed.err().map(|error| error.to_string()));
+        }
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        parser(Program::Plugin, Detail::Brief).debug_assert();
+        parser(Program::Ironhull, Detail::Full).debug_assert();
+    }
+
+    #[test]
+    fn help_is_an_option_after_all() {
+        let asked = |line: &str| {
+            let (words, detail) = asked(line.split(' ').map(OsString::from));
+            (words.join(OsStr::new(" ")).into_string().unwrap(), detail)
+        };
+        for (line, words, detail) in [
+            ("ironhull help", "ironhull --help", Detail::Full),
+            ("ironhull help policy check", "ironhull policy check --help", Detail::Full),
+            ("ironhull rules -h", "ironhull rules -h", Detail::Brief),
+            ("ironhull rules -- -h", "ironhull rules -- -h", Detail::Full),
+        ] {
+            assert_eq!(asked(line), (words.to_owned(), detail));
+        }
+    }
+}

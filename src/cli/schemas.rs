@@ -1,0 +1,56 @@
+//! What programs may read of the commands, and its JSON Schemas. `docs/json.md` and
+//! `docs/schemas/` are made from this list, and real outputs are checked against it.
+
+use schemars::{Schema, schema_for};
+
+use super::{explain, harden, policy, rules};
+
+/// An output for programs.
+#[derive(Debug)]
+pub struct Output {
+    /// Its schema's file in `docs/schemas/`, without `.json`.
+    pub name: &'static str,
+    /// The command that writes it.
+    pub command: &'static str,
+    /// What it is as a whole.
+    pub is: &'static str,
+    /// Its schema: of a whole output, or where there is one on each line, of a line.
+    pub schema: Schema,
+}
+
+/// Every output, in the order of the commands' help.
+pub fn schemas() -> Vec<Output> {
+    let output = |name, command, is, schema| Output { name, command, is, schema };
+    vec![
+        output(
+            "explain",
+            "ironhull explain -o json",
+            "A list, with an object for each workload.",
+            schema_for!(Vec<explain::Explained>),
+        ),
+        output(
+            "harden-patch",
+            "ironhull harden -o patch",
+            "An object on each line, one for each document that changes.",
+            schema_for!(harden::output::Patched<'_>),
+        ),
+        output(
+            "rules",
+            "ironhull rules -o json",
+            "A list, with an object for each rule; with one object where a rule is named.",
+            schema_for!(Vec<rules::Listed>),
+        ),
+        output(
+            "policy-check",
+            "ironhull policy check -o json",
+            "One object.",
+            schema_for!(policy::Report<'_>),
+        ),
+        output(
+            "policy-show",
+            "ironhull policy show NAMESPACE -o json",
+            "One object.",
+            schema_for!(policy::Shown<'_>),
+        ),
+    ]
+}

@@ -1,0 +1,124 @@
+//! What the commands write for programs is what its schema says, and not a member more.
+
+use ironhull::cli::schemas::schemas;
+use serde_json::Value;
+
+use super::{answer, run};
+
+/// Command lines by the name of the schema of what they write.
+const CASES: &[(&str, &str)] = &[
+    ("explain", "explain -o json -f docs/examples/auditor.yaml"),
+    ("explain", "explain -o json -f tests/manifests/explain/in.yaml --date 2026-07-01"),
+    ("explain", "explain -o json -f tests/manifests/kinds/in.yaml"),
+    ("explain", "explain -o json -f tests/manifests/explain-nothing/in.yaml"),
+    ("harden-patch", "harden -o patch -f tests/manifests/kinds/in.yaml"),
+    ("harden-patch", "harden -o patch -f tests/manifests/list/in.yaml"),
+    ("rules", "rules -o json"),
+    ("rules", "rules capabilities -o json"),
+    ("policy-check", "policy check -o json policies"),
+    ("policy-check", "policy check -o json tests/policy-errors/uid"),
+    ("policy-check", "policy check -o json tests/policy-errors/conflict-name"),
+    ("policy-check", "policy check -o json tests/policy-errors/warning-never-reached"),
+    ("policy-show", "policy show shop -o json"),
+    ("policy-show", "policy show shop -o json --policy policies"),
+];
+
+#[test]
+fn outputs_are_as_described() {
+    for output in schemas() {
+        let schema = output.schema.to_value();
+        let mut cases = 0;
+        for (_, line) in CASES.iter().filter(|(name, _)| *name == output.name) {
+            for value in values(line) {
+                cases += 1;
+                let wrong = check(&schema, &schema, &value, "");
+                assert!(wrong.is_empty(), "ironhull {line}\n{}", wrong.join("\n"));
+            }
+        }
+        assert!(cases > 0, "no case for {}", output.name);
+    }
+}
+
+fn values(line: &str) -> Vec<Value> {
+    let text = String::from_utf8(run(line).stdout).unwrap();
+    serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect()
+}
+
+#[test]
+fn nothing_for_people_gets_among_it() {
+    for (_, line) in CASES.iter().filter(|(name, _)| *name == "rules") {
+        assert!(serde_json::from_str::<Value>(&answer(line)).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn a_member_that_is_not_described_is_found() {
+    let schema = serde_json::json!({
+        "type": "object", "required": ["a"],
+        "properties": {"a": {"type": ["string", "null"]}, "b": {"anyOf": [{"$ref": "#/$defs/B"}]}},
+        "$defs": {"B": {"type": "array", "items": {"type": "integer"}}},
+    });
+    for (value, wrong) in [
+        (serde_json::json!({"a": null, "b": [1]}), 0),
+        (serde_json::json!({"a": "", "c": 1}), 1),
+        (serde_json::json!({"b": []}), 1),
+        (serde_json::json!({"a": 1, "b": ["x"]}), 2),
+    ] {
+        assert_eq!(check(&schema, &schema, &value, "").len(), wrong, "{value}");
+    }
+}
+
+/// What of a value is not as its schema says. Knows what schemars writes for our types; a
+/// member that the schema does not name is wrong here.
+fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    let Some(map) = schema.as_object() else { return Vec::new() };
+    if let Some(reference) = map.get("$ref").and_then(Value::as_str) {
+        let definition = root.pointer(reference.trim_start_matches('#')).unwrap();
+        return check(root, definition, value, at);
+    }
+    if let Some(Value::Array(choices)) = map.get("anyOf") {
+        let all: Vec<_> = choices.iter().map(|choice| check(root, choice, value, at)).collect();
+        return all.into_iter().min_by_key(Vec::len).unwrap();
+    }
+    let mut wrong = Vec::new();
+    let kinds = match map.get("type") {
+        Some(Value::String(kind)) => vec![kind.as_str()],
+        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    if !kinds.is_empty() && !kinds.iter().any(|kind| is(kind, value)) {
+        wrong.push(format!("{at}: {value} is no {}", kinds.join(" or ")));
+    }
+    if let (Some(items), Value::Array(values)) = (map.get("items"), value) {
+        for (index, item) in values.iter().enumerate() {
+            wrong.extend(check(root, items, item, &format!("{at}/{index}")));
+        }
+    }
+    if let (Some(Value::Object(known)), Value::Object(members)) = (map.get("properties"), value) {
+        for (name, member) in members {
+            match known.get(name) {
+                Some(schema) => wrong.extend(check(root, schema, member, &format!("{at}/{name}"))),
+                None => wrong.push(format!("{at}/{name} is not described")),
+            }
+        }
+        for name in map.get("required").and_then(Value::as_array).into_iter().flatten() {
+            if !members.contains_key(name.as_str().unwrap()) {
+                wrong.push(format!("{at}/{name} is missing"));
+            }
+        }
+    }
+    wrong
+}
+
+fn is(kind: &str, value: &Value) -> bool {
+    match kind {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("{other} is no type"),
+    }
+}

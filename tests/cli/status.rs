@@ -1,0 +1,73 @@
+//! Exit statuses: a test for each line of each command's help.
+
+use ironhull::cli::help::EXTRAS;
+
+use super::run;
+
+/// For each command and status, a command line that ends so.
+const CASES: &[(&str, i32, &str)] = &[
+    ("", 0, "--version"),
+    ("", 1, "harden --check -f docs/examples/auditor.yaml"),
+    ("", 2, "--no-such-option"),
+    ("explain", 0, "explain -f docs/examples/auditor.yaml"),
+    ("explain", 2, "explain -f tests/manifests/error-yaml/in.yaml"),
+    ("harden", 0, "harden --check -f tests/manifests/check-clean/in.yaml"),
+    ("harden", 1, "harden --check -f docs/examples/auditor.yaml"),
+    ("harden", 2, "harden -f no/such/file.yaml"),
+    ("rules", 0, "rules"),
+    ("rules", 2, "rules capability"),
+    ("policy", 0, "policy check"),
+    ("policy", 2, "policy"),
+    ("policy check", 0, "policy check tests/policy-errors/warning-no-tag"),
+    ("policy check", 2, "policy check tests/policy-errors/uid"),
+    ("policy schema", 0, "policy schema"),
+    ("policy schema", 2, "policy schema too many words"),
+    ("policy show", 0, "policy show shop"),
+    ("policy show", 2, "policy show shop --policy tests/policy-errors/uid"),
+    // 0 is what tests/server sees after SIGTERM.
+    ("serve", 2, "serve --tls-cert no/such.crt --tls-key no/such.key"),
+    ("demo", 0, "demo"),
+    ("demo", 2, "demo now"),
+    ("completions", 0, "completions bash"),
+    ("completions", 2, "completions tcsh"),
+    ("man", 0, "man policy check"),
+    ("man", 2, "man women"),
+];
+
+#[test]
+fn every_status_is_what_the_help_says() {
+    for (_, status, line) in CASES {
+        let output = run(line);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(*status), "ironhull {line}\n{stderr}");
+        // The errors are the answer of the one, and what the other writes is its log.
+        let writes = line.starts_with("policy check") || line.starts_with("serve");
+        if *status == 2 && !writes {
+            assert!(output.stdout.is_empty(), "{line}: half an answer");
+            assert!(!stderr.is_empty(), "{line}: a silent error");
+        }
+    }
+}
+
+#[test]
+fn every_status_in_the_help_has_a_case() {
+    for extra in EXTRAS {
+        for (status, meaning) in extra.statuses {
+            let case = (extra.command, i32::from(*status));
+            let tested = CASES.iter().any(|(command, status, _)| (*command, *status) == case);
+            assert!(tested || case == ("serve", 0), "{case:?}: {meaning}");
+        }
+    }
+}
+
+/// Whoever reads the output has seen enough: no error, whatever is written.
+#[test]
+fn a_closed_pipe_is_no_error() {
+    for line in ["rules -o json", "policy schema", "rules", "completions bash", "man"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = super::ironhull(line).stdout(writer).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{line}");
+    }
+}
