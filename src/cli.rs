@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod advice;
 pub mod cluster;
 pub mod completions;
 pub mod demo;

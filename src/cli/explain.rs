@@ -1,32 +1,45 @@
-//! `ironhull explain`: what the engine concludes about manifests, and why.
+//! `ironhull explain`: what the engine concludes about manifests, and why; and what there
+//! is to say of a pod of a cluster.
 
+pub mod live;
 mod table;
 
 use std::io::Write;
 
+use clap::ValueHint;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::cluster::{self, Connection};
 use super::input::Input;
 use super::manifest::{Document, ManifestError, Source};
 use super::pass::{self, Judged, Pass};
+use super::preview::policies;
 use super::say;
 use crate::exemption::{By, Exemption};
 use crate::outcome::{Finding, Level, Outcome, RuleResult, Subject};
 use crate::rules::RuleName;
 
-/// Say what would be changed in manifests, and why
+/// Say what is changed and why, in manifests or in a pod
 ///
-/// A row for every rule and container: what was there before, what comes after, and why.
-/// Nothing is written.
+/// Of manifests: a row for every rule and container, what was there before, what comes
+/// after, and why. Of a POD of a cluster: which rules ironhull set, which its author, which
+/// are missing and why; and if it does not run, what the messages mean. Nothing is written.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
+    /// A pod of a cluster; without it, manifests (-f)
+    #[arg(value_name = "POD", conflicts_with = "files", value_hint = ValueHint::Other)]
+    pod: Option<String>,
+
     #[command(flatten)]
     input: Input,
 
     /// The form of the answer
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     output: Format,
+
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// The forms of an explanation.
@@ -130,7 +143,10 @@ pub struct Voided {
 /// # Errors
 /// When nothing can be written.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
-    let Args { input, output } = args;
+    let Args { pod, input, output, connection: _ } = args;
+    if let Some(pod) = pod {
+        return live_pod(pod, args, out, err);
+    }
     let explained = match explain_all(input, err)? {
         Ok(explained) => explained,
         Err(errors) => return Ok(say::errors(err, &errors)?),
@@ -147,6 +163,31 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     Ok(0)
 }
 
+fn live_pod(
+    pod: &str,
+    args: &Args,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let Args { pod: _, input, output, connection } = args;
+    let date = input.date();
+    let policies = match &input.policy {
+        Some(path) => match policies::candidate(path, date, err)? {
+            Some(policies) => Some(policies),
+            None => return Ok(say::EXIT_ERROR),
+        },
+        None => None,
+    };
+    let namespace = input.namespace.as_ref();
+    let asked = live::Asked { pod, namespace, connection, policies, date };
+    let explained = cluster::block_on(live::explain(asked, err))?;
+    match output {
+        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,
+        Format::Table => out.write_all(live::table(&explained, super::width()).as_bytes())?,
+    }
+    Ok(0)
+}
+
 fn explain_all(
     input: &Input,
     err: &mut dyn Write,
@@ -156,7 +197,7 @@ fn explain_all(
         Ok(sources) => sources,
         Err(errors) => return Ok(Err(errors)),
     };
-    let pass = Pass { policies: &policies, namespace: &input.namespace, date: input.date() };
+    let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
     let mut explained = Vec::new();
     let mut errors = Vec::new();
     for source in &sources {
@@ -187,13 +228,15 @@ fn explain(source: &Source, document: &Document, judged: &Judged<'_>) -> Explain
         left_alone: outcome.left_alone.map(|skip| skip.as_str()),
         findings: findings.into_iter().map(|finding| row(outcome, finding)).collect(),
         exemptions: outcome.exemptions.iter().map(|exempt| exemption(outcome, exempt)).collect(),
-        void: outcome
-            .void
-            .iter()
-            .map(|void| Voided { key: void.key.to_string(), why: void.why.clone() })
-            .collect(),
+        void: voided(outcome),
         remarks: outcome.remarks.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// The annotations that exempt nothing.
+pub(super) fn voided(outcome: &Outcome<'_>) -> Vec<Voided> {
+    let void = outcome.void.iter();
+    void.map(|void| Voided { key: void.key.to_string(), why: void.why.clone() }).collect()
 }
 
 fn row(outcome: &Outcome<'_>, finding: &Finding<'_>) -> Row {

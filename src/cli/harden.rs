@@ -99,7 +99,7 @@ fn harden_all(
         Ok(sources) => sources,
         Err(errors) => return Ok(Err(errors)),
     };
-    let pass = Pass { policies: &policies, namespace: &input.namespace, date: input.date() };
+    let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
     let mut hardened = Vec::with_capacity(sources.len());
     let mut errors = Vec::new();
     for source in sources {

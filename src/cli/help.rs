@@ -68,12 +68,13 @@ pub const EXTRAS: &[Extra] = &[
             ("ironhull explain -f app.yaml", "what would change, and why"),
             ("ironhull harden -f app.yaml -o diff", "the changes as a diff"),
             ("ironhull harden -f manifests/ --check", "for a pipeline"),
+            ("ironhull preview -n shop", "what would become of a namespace"),
             ("ironhull policy check policies/", "every error, with its place"),
             ("ironhull demo", "the webhook at work, without a cluster"),
         ],
         statuses: &[
             DONE,
-            (EXIT_CHANGES, "`harden --check` would change something"),
+            (EXIT_CHANGES, "with --check: something would change, break or differ"),
             (EXIT_ERROR, "wrong usage, or input that cannot be read"),
         ],
     },
@@ -81,10 +82,14 @@ pub const EXTRAS: &[Extra] = &[
         command: "explain",
         examples: &[
             ("ironhull explain -f app.yaml", "a table for each workload"),
+            ("ironhull explain web-7d4b9-x2x1p -n shop", "a pod of a cluster"),
             ("ironhull explain -f manifests/ -o json", "the same for a program"),
             ("helm template web ./chart | ironhull explain -f -", "a chart"),
         ],
-        statuses: &[DONE, BAD_INPUT],
+        statuses: &[
+            DONE,
+            (EXIT_ERROR, "wrong usage, or a manifest, policy or pod that cannot be read"),
+        ],
     },
     Extra {
         command: "harden",
@@ -95,6 +100,19 @@ pub const EXTRAS: &[Extra] = &[
             ("helm template web ./chart | ironhull harden | kubectl apply -f -", ""),
         ],
         statuses: &[DONE, (EXIT_CHANGES, "with --check: something would change"), BAD_INPUT],
+    },
+    Extra {
+        command: "preview",
+        examples: &[
+            ("ironhull preview -n shop", "before it opts in"),
+            ("ironhull preview -A -o json", "everything, for a program"),
+            ("ironhull preview -l team=pay --policy new/", "by policies not installed yet"),
+        ],
+        statuses: &[
+            DONE,
+            (EXIT_CHANGES, "with --check: something would break"),
+            (EXIT_ERROR, "wrong usage, or a cluster or a policy that cannot be read"),
+        ],
     },
     Extra {
         command: "rules",
@@ -123,6 +141,18 @@ pub const EXTRAS: &[Extra] = &[
         statuses: &[
             (0, "no errors; there may be warnings"),
             (EXIT_ERROR, "wrong usage, or policies with errors"),
+        ],
+    },
+    Extra {
+        command: "policy diff",
+        examples: &[
+            ("ironhull policy diff old/ new/ -f manifests/", "over manifests"),
+            ("ironhull policy diff old/ new/ -A --check", "over a cluster"),
+        ],
+        statuses: &[
+            DONE,
+            (EXIT_CHANGES, "with --check: something differs"),
+            (EXIT_ERROR, "wrong usage, or something that cannot be read"),
         ],
     },
     Extra {

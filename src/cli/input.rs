@@ -24,9 +24,9 @@ pub struct Input {
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub policy: Option<PathBuf>,
 
-    /// The namespace of documents that name none
-    #[arg(short, long, value_name = "NS", default_value = "default", value_hint = ValueHint::Other)]
-    pub namespace: String,
+    /// The namespace of documents that name none, `default` without it; or of a POD
+    #[arg(short, long, value_name = "NS", value_hint = ValueHint::Other)]
+    pub namespace: Option<String>,
 
     /// The date by which exemptions end; today (UTC) without it
     #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
@@ -37,6 +37,16 @@ pub struct Input {
 const STDIN: &str = "stdin";
 
 impl Input {
+    /// These files, by no policy of their own.
+    pub fn of(files: Vec<PathBuf>, namespace: Option<&String>, date: Option<Date>) -> Self {
+        Self { files, policy: None, namespace: namespace.cloned(), date }
+    }
+
+    /// The namespace of documents that name none.
+    pub fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or("default")
+    }
+
     /// The date to go by.
     pub fn date(&self) -> Date {
         self.date.unwrap_or_else(super::today)

@@ -90,7 +90,7 @@ pub fn outlook(template: &Template<'_>) -> anyhow::Result<Outlook> {
             .iter()
             .map(|e| explain::exemption(seen.outcome, e))
             .collect(),
-        void: voided(seen.outcome),
+        void: explain::voided(seen.outcome),
         restricted: seen.restricted,
         risks: seen.risks,
         remedies: Remedies::default(),
@@ -184,11 +184,6 @@ fn judge<T>(
 
 fn names(names: Vec<&str>) -> Vec<String> {
     names.into_iter().map(str::to_owned).collect()
-}
-
-fn voided(outcome: &Outcome<'_>) -> Vec<Voided> {
-    let void = outcome.void.iter();
-    void.map(|void| Voided { key: void.key.to_string(), why: void.why.clone() }).collect()
 }
 
 /// What would change: the containers with the same change together.

@@ -1,4 +1,6 @@
-//! `ironhull policy`: check policies, print their schema, show a namespace's.
+//! `ironhull policy`: check and compare policies, print their schema, show a namespace's.
+
+pub mod diff;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,11 +17,14 @@ use crate::policy::names::is_label;
 use crate::policy::set::Choice;
 use crate::policy::{Diagnostic, Place, PolicySet, Severity, Source, effective, manifest, parse};
 
-/// Check policies, print their schema, show a namespace's
+/// Check and compare policies, print their schema, show a namespace's
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Check policy files: every error and warning, with its place
     Check(CheckArgs),
+    // What is said of it stands at its arguments.
+    #[expect(missing_docs, reason = "it would hide the long text")]
+    Diff(Box<diff::Args>),
     /// Print the JSON Schema of a policy file
     Schema,
     /// Show which policy a namespace gets, why, and all it comes to
@@ -81,6 +86,7 @@ pub enum Format {
 pub fn run(command: &Command, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     match command {
         Command::Check(args) => check(args, out, err),
+        Command::Diff(args) => diff::run(args, out, err),
         Command::Schema => {
             serde_json::to_writer_pretty(&mut *out, &manifest::schema())?;
             writeln!(out)?;

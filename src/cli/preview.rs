@@ -24,17 +24,11 @@ use scope::{Scope, Wanted};
 /// Reads workloads and their pods, and says for each workload what would change, what is
 /// exempt and until when, what Pod Security restricted would still refuse, what is likely
 /// to break and what helps. Nothing is written; the role `view` is enough.
+///
+/// The verdicts are `starts`; `breaks`: it needs the change or the annotation that is
+/// named; and `unknown`: it runs a program that ironhull does not know, and has to be
+/// tried.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  ironhull preview -n shop                       before the namespace opts in
-  ironhull preview -A -o json                    everything, for a program
-  ironhull preview -l team=pay --policy new/     under policies that are not installed yet
-
-Verdicts: starts; breaks: it needs the change or the annotation that is named; unknown:
-nobody knows before it is tried, since it runs a program that ironhull does not know.
-
-Exit status: 0; 1 with --check when anything breaks; 2 for errors.")]
 pub struct Args {
     #[command(flatten)]
     wanted: Wanted,
@@ -64,7 +58,7 @@ pub struct Args {
 enum Format {
     /// A table for people
     Table,
-    /// One object, as docs/json.md has it
+    /// For programs: docs/json.md has its members
     Json,
     /// The same as YAML
     Yaml,

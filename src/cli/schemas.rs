@@ -3,6 +3,7 @@
 
 use schemars::{Schema, schema_for};
 
+use super::preview::report::Preview;
 use super::{explain, harden, policy, rules};
 
 /// An output for programs.
@@ -29,11 +30,18 @@ pub fn schemas() -> Vec<Output> {
             schema_for!(Vec<explain::Explained>),
         ),
         output(
+            "explain-pod",
+            "ironhull explain POD -o json",
+            "One object.",
+            schema_for!(explain::live::ExplainedPod),
+        ),
+        output(
             "harden-patch",
             "ironhull harden -o patch",
             "An object on each line, one for each document that changes.",
             schema_for!(harden::output::Patched<'_>),
         ),
+        output("preview", "ironhull preview -o json", "One object.", schema_for!(Preview)),
         output(
             "rules",
             "ironhull rules -o json",
@@ -45,6 +53,12 @@ pub fn schemas() -> Vec<Output> {
             "ironhull policy check -o json",
             "One object.",
             schema_for!(policy::Report<'_>),
+        ),
+        output(
+            "policy-diff",
+            "ironhull policy diff OLD NEW -o json",
+            "One object.",
+            schema_for!(policy::diff::Differences),
         ),
         output(
             "policy-show",

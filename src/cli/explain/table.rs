@@ -82,7 +82,7 @@ fn cells(row: &Row, first: bool) -> [Cell; 5] {
     ]
 }
 
-fn value(value: &Value) -> String {
+pub(super) fn value(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => {
@@ -96,11 +96,12 @@ fn value(value: &Value) -> String {
     text.chars().take(WIDEST_VALUE - 1).chain(['…']).collect()
 }
 
-fn style(result: &str) -> Style {
+pub(super) fn style(result: &str) -> Style {
     let colour = match result {
         "set" => AnsiColor::Green,
         "replaced" => AnsiColor::Yellow,
-        "kept" => AnsiColor::Red,
+        "ironhull" => AnsiColor::Green,
+        "kept" | "missing" => AnsiColor::Red,
         "exempt" => AnsiColor::Magenta,
         "skipped" => AnsiColor::Cyan,
         _ => return DIM,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
+use crate::cli::advice::{Advice, advice};
 use crate::cli::risk::{Cause, Remedy, Risk, Seen};
 use crate::exemption::{HARDENED_ANNOTATION, printable};
 
@@ -74,7 +75,8 @@ impl Facts {
         }
     }
 
-    pub(super) fn seen(&self) -> Seen {
+    /// What is known of how they run.
+    pub fn seen(&self) -> Seen {
         let uids = self.uids.iter();
         Seen { uids: uids.filter_map(|(name, uid)| Some((name.clone(), (*uid)?))).collect() }
     }
@@ -84,17 +86,21 @@ impl Facts {
     pub(super) fn risk(&self, policy: &str) -> Option<Risk> {
         let ((container, what), hardened) = self.trouble.as_ref()?;
         let certain = hardened.as_deref() == Some(policy);
-        let (why, advice) = match certain {
-            true => (
-                format!("a pod that this policy hardened does not start: {what}"),
-                "`ironhull explain POD` says what the message means",
-            ),
-            false => {
-                (format!("it does not run today either: {what}"), "mend it first; then ask again")
+        let (why, remedy) = match (certain, advice(what)) {
+            (true, Some(Advice { remedy, .. })) => {
+                (format!("a pod that this policy hardened does not start: {what}"), remedy)
             }
+            (true, None) => (
+                format!("a pod that this policy hardened does not start: {what}"),
+                "`ironhull explain POD` says what the message means".to_owned(),
+            ),
+            (false, _) => (
+                format!("it does not run today either: {what}"),
+                "mend it first; then ask again".to_owned(),
+            ),
         };
         let (container, cause) = (container.clone(), Cause::FailsToday);
-        Some(Risk { container, cause, certain, why, remedy: Remedy::Try(advice.to_owned()) })
+        Some(Risk { container, cause, certain, why, remedy: Remedy::Try(remedy) })
     }
 
     /// Whether a pod runs that this policy (`NAME@REVISION`) hardened.

@@ -194,8 +194,9 @@ impl WorkloadPreview {
                 if runs_hardened {
                     outlook.risks.clear();
                     outlook.remedies = Remedies::default();
-                } else if !outlook.changes.is_empty() {
-                    outlook.risks.extend(found.facts.risk(&by));
+                } else if let Some(risk) = found.facts.risk(&by) {
+                    outlook.remedies.advice.push(risk.advice());
+                    outlook.risks.push(risk);
                 }
                 preview.verdict = outlook.verdict();
                 preview.changes = outlook.changes;

@@ -56,9 +56,8 @@ pub fn find(
     let in_words =
         left.iter().filter(|risk| matches!(risk.remedy, Remedy::Manifest(_)) || !risk.certain);
     for risk in in_words {
-        if let Some(advice) = advice(risk)
-            && !remedies.advice.contains(&advice)
-        {
+        let advice = risk.advice();
+        if !remedies.advice.contains(&advice) {
             remedies.advice.push(advice);
         }
     }
@@ -68,17 +67,19 @@ pub fn find(
     remedies
 }
 
-/// A remedy in words.
-fn advice(risk: &Risk) -> Option<String> {
-    let text = match &risk.remedy {
-        Remedy::Manifest(text) | Remedy::Try(text) => text.clone(),
-        Remedy::Writable(path) => format!("it may need `{path}` to be writable"),
-        Remedy::Exempt(rules) => {
-            let rules: Vec<&str> = rules.iter().map(|rule| rule.as_str()).collect();
-            format!("it may need an exemption from {}", rules.join(" and "))
-        }
-    };
-    Some(format!("{}: {text}", risk.container))
+impl Risk {
+    /// What helps, in words.
+    pub fn advice(&self) -> String {
+        let text = match &self.remedy {
+            Remedy::Manifest(text) | Remedy::Try(text) => text.clone(),
+            Remedy::Writable(path) => format!("it may need `{path}` to be writable"),
+            Remedy::Exempt(rules) => {
+                let rules: Vec<&str> = rules.iter().map(|rule| rule.as_str()).collect();
+                format!("it may need an exemption from {}", rules.join(" and "))
+            }
+        };
+        format!("{}: {text}", self.container)
+    }
 }
 
 /// What annotations are to say, by container.

@@ -1,0 +1,174 @@
+//! Why a pod does not run: what the kubelet says of its containers, what events say, and
+//! the lines of a log that are known.
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::advice::{Advice, advice, path_in};
+use crate::cli::cluster::Reader;
+use crate::cli::preview::scope::Space;
+use crate::cli::table::{BOLD, DIM};
+use crate::exemption::{DOMAIN, printable};
+use crate::policy::WritablePath;
+
+/// A message that a pod does not run for, and what it means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Trouble {
+    /// The container; null where it is about the whole pod.
+    pub container: Option<String>,
+    /// Who says it: `kubelet`, `event` or `log`.
+    pub source: &'static str,
+    /// The message.
+    pub message: String,
+    /// Why it is said; null where hardening is not known to cause it.
+    pub cause: Option<&'static str>,
+    /// What to do; null as well.
+    pub remedy: Option<String>,
+    /// The section of docs/troubleshooting.md that has more; null as well.
+    pub section: Option<&'static str>,
+}
+
+/// How much of a message is kept.
+const MAX_MESSAGE: usize = 400;
+/// How many of a log's last lines are read: what a program dies of, it says at the end.
+const LINES: usize = 50;
+
+/// Everything that keeps the pod from running.
+pub(super) async fn of(reader: &Reader, space: &Space, name: &str, pod: &Pod) -> Vec<Trouble> {
+    let mut troubles = Vec::new();
+    let status = pod.status.as_ref();
+    for condition in status.iter().flat_map(|status| status.conditions.iter().flatten()) {
+        if condition.type_ == "PodScheduled" && condition.status == "False" {
+            let message = condition.message.as_deref().unwrap_or_default();
+            troubles.push(Trouble::new(None, "kubelet", message));
+        }
+    }
+    if let Some(message) = status.and_then(|status| status.message.as_deref()) {
+        troubles.push(Trouble::new(None, "kubelet", message));
+    }
+    let init = status.iter().flat_map(|status| status.init_container_statuses.iter().flatten());
+    let app = status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    for status in init.chain(app) {
+        of_container(reader, space, name, status, &mut troubles).await;
+    }
+    // Events say again what the kubelet's status says; they are for what it does not.
+    if troubles.is_empty() && status.and_then(|s| s.phase.as_deref()) == Some("Pending") {
+        troubles.extend(events(reader, space, pod).await);
+    }
+    troubles
+}
+
+async fn of_container(
+    reader: &Reader,
+    space: &Space,
+    pod: &str,
+    status: &ContainerStatus,
+    troubles: &mut Vec<Trouble>,
+) {
+    let container = Some(status.name.as_str());
+    let state = status.state.as_ref();
+    let waiting = state.and_then(|state| state.waiting.as_ref());
+    let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
+    let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
+    let ended = |state: &k8s_openapi::api::core::v1::ContainerState| {
+        state.terminated.clone().filter(|ended| ended.exit_code != 0)
+    };
+    let last = state.and_then(ended).or_else(|| status.last_state.as_ref().and_then(ended));
+    let starting = matches!(reason, "" | "ContainerCreating" | "PodInitializing");
+    if !starting && reason != "CrashLoopBackOff" {
+        let message = if message.is_empty() { reason } else { message };
+        troubles.push(Trouble::new(container, "kubelet", message));
+        return;
+    }
+    // What it ended with is more to the point than that it is waited with.
+    let Some(ended) = last.filter(|_| !status.ready) else { return };
+    let said = ended.message.as_deref().map(str::trim).filter(|message| !message.is_empty());
+    let code = ended.exit_code;
+    let known = said.filter(|message| advice(message).is_some());
+    let line = match known {
+        Some(_) => None,
+        None => line_of_log(reader, space, pod, &status.name).await,
+    };
+    troubles.push(match (line, said) {
+        (Some(line), _) => Trouble::new(container, "log", &line),
+        (None, Some(message)) => Trouble::new(container, "kubelet", message),
+        (None, None) => {
+            let message = format!("ended with {code}; its log has no line that is known here");
+            Trouble::new(container, "kubelet", &message)
+        }
+    });
+}
+
+/// The last line of the container's log that is known.
+async fn line_of_log(reader: &Reader, space: &Space, pod: &str, container: &str) -> Option<String> {
+    let path = format!("/api/v1/namespaces/{}/pods/{pod}/log", space.name);
+    for previous in [true, false] {
+        let query = format!("{path}?container={container}&tailLines={LINES}&previous={previous}");
+        let Some(log) = reader.text_of(&query).await else { continue };
+        if let Some(line) = log.lines().rev().find(|line| advice(line).is_some()) {
+            return Some(line.trim().to_owned());
+        }
+    }
+    None
+}
+
+/// The last warning about the pod.
+async fn events(reader: &Reader, space: &Space, pod: &Pod) -> Option<Trouble> {
+    #[derive(Deserialize)]
+    struct Events {
+        items: Vec<Event>,
+    }
+    let uid = pod.metadata.uid.as_deref()?;
+    let path = format!(
+        "/api/v1/namespaces/{}/events?fieldSelector=involvedObject.uid%3D{uid}&limit=100",
+        space.name
+    );
+    let events: Events = serde_json::from_str(&reader.text_of(&path).await?).ok()?;
+    let warnings = events.items.iter().filter(|event| event.type_.as_deref() == Some("Warning"));
+    let last = warnings.max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0))?;
+    Some(Trouble::new(None, "event", last.message.as_deref()?))
+}
+
+impl Trouble {
+    fn new(container: Option<&str>, source: &'static str, message: &str) -> Self {
+        // The kubelet names the pod at the end, which is known here.
+        let message = message.split(" (pod: ").next().unwrap_or(message);
+        let message = printable(message.trim(), MAX_MESSAGE).into_owned();
+        let found = advice(&message);
+        let remedy = found.as_ref().map(|advice| remedy(advice, container, &message));
+        Self {
+            container: container.map(str::to_owned),
+            source,
+            cause: found.as_ref().map(|advice| advice.cause),
+            remedy,
+            section: found.as_ref().map(|advice| advice.section),
+            message,
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let Self { container, source, message, cause, remedy, section } = self;
+        let of = container.as_deref().map(|name| format!("{name}, ")).unwrap_or_default();
+        let mut text = format!("\n  {BOLD}{of}{source}:{BOLD:#} {message}\n");
+        if let (Some(cause), Some(remedy), Some(section)) = (cause, remedy, section) {
+            text.push_str(&format!("    why:  {cause}\n    do:   {remedy}\n"));
+            text.push_str(&format!("    {DIM}more: docs/troubleshooting.md#{section}{DIM:#}\n"));
+        }
+        text
+    }
+}
+
+/// What to do, with the very annotation where the message names the directory.
+fn remedy(advice: &Advice, container: Option<&str>, message: &str) -> String {
+    let directory = || {
+        let (directory, _) = path_in(message)?.rsplit_once('/')?;
+        WritablePath::asked_for(directory).is_ok().then_some(directory)
+    };
+    match (advice.section, container.zip(directory())) {
+        ("read-only-file-system", Some((container, directory))) => {
+            format!("annotate the pod: `{container}.{DOMAIN}/writable-paths: \"{directory}\"`")
+        }
+        _ => advice.remedy.clone(),
+    }
+}

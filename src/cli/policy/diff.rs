@@ -1,0 +1,339 @@
+//! `ironhull policy diff`: what another policy, or another list of known images, would do
+//! to workloads.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::ValueHint;
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::cli::cluster::{self, Connection};
+use crate::cli::input::Input;
+use crate::cli::outlook::{Template, effective, outlook};
+use crate::cli::preview::gather;
+use crate::cli::preview::policies;
+use crate::cli::preview::scope::{Scope, Wanted};
+use crate::cli::risk::{Seen, Verdict};
+use crate::cli::table::{BOLD, Cell, DIM, Table};
+use crate::cli::{pass, say, today, width};
+use crate::policy::{Policy, PolicySet};
+
+/// Show what other policies would do to workloads
+///
+/// Judges every workload by the OLD policies and by the NEW ones, and says where they come
+/// to something else. The workloads are those of manifests (-f) or of a cluster (-n, -A or
+/// -l), which is read and never written.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The policies as they are: a file, or a directory as the server takes it
+    #[arg(value_name = "OLD", value_hint = ValueHint::AnyPath)]
+    old: PathBuf,
+    /// The policies as they would be
+    #[arg(value_name = "NEW", value_hint = ValueHint::AnyPath)]
+    new: PathBuf,
+
+    /// Manifests: a file, a directory, or - for standard input; may be given several times.
+    /// -n is then the namespace of documents that name none
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", value_hint = ValueHint::AnyPath)]
+    files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    wanted: Wanted,
+
+    /// The date by which exemptions end; today (UTC) without it
+    #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    date: Option<Date>,
+
+    /// The form of the answer
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    output: Format,
+
+    /// Exit with 1 where anything differs
+    #[arg(long)]
+    check: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// The forms of a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A table for people
+    Table,
+    /// For programs: docs/json.md has its members
+    Json,
+}
+
+/// What differs. Members may be added; those here keep their names and meanings.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Differences {
+    /// How many workloads were judged.
+    pub judged: usize,
+    /// Those to which the new policies do something else.
+    pub workloads: Vec<Differing>,
+    /// Those of which nothing can be said, and why.
+    pub errors: Vec<String>,
+}
+
+/// A workload to which the new policies do something else.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Differing {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The file it is in; null for one of a cluster.
+    pub file: Option<String>,
+    /// The names of the policies.
+    pub policy: Change<String>,
+    /// How its pods would fare.
+    pub verdict: Change<Verdict>,
+    /// What each rule comes to, where that differs.
+    pub rules: Vec<RuleChange>,
+    /// The fields for which Pod Security *restricted* would still refuse it.
+    pub restricted: Change<Vec<String>>,
+}
+
+/// One thing before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Change<T> {
+    /// Under the old policies.
+    pub old: T,
+    /// Under the new ones.
+    pub new: T,
+}
+
+/// A rule that comes to something else in a container.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct RuleChange {
+    /// The container, or `pod` for the pod level by itself.
+    pub container: String,
+    /// The rule.
+    pub rule: &'static str,
+    /// The effective value under the old policies, in words; null where the rule is off.
+    pub old: Option<String>,
+    /// The same under the new ones.
+    pub new: Option<String>,
+}
+
+/// Runs the command; what it answers goes to `out`, what is wrong to `err`. Returns the
+/// exit code.
+///
+/// # Errors
+/// When something cannot be read, or nothing can be written.
+pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
+    let Args { old, new, files, wanted, date, output, check, connection } = args;
+    let date = date.unwrap_or_else(today);
+    let mut read = |path: &Path| policies::candidate(path, date, err);
+    let (Some(old), Some(new)) = (read(old)?, read(new)?) else { return Ok(say::EXIT_ERROR) };
+    let mut judge = Judge { old: &old.set, new: &new.set, date, found: Differences::default() };
+    let of_cluster =
+        wanted.all_namespaces || wanted.selector.is_some() || !wanted.namespaces.is_empty();
+    if !files.is_empty() {
+        if wanted.all_namespaces || wanted.selector.is_some() {
+            bail!("`-f` is about manifests, `-A` and `-l` about a cluster: one of the two");
+        }
+        if !judge.manifests(files, wanted, err)? {
+            return Ok(say::EXIT_ERROR);
+        }
+    } else if of_cluster {
+        cluster::block_on(judge.cluster(wanted, connection))?;
+    } else {
+        bail!("over which workloads? name manifests with -f, or namespaces with -n, -A or -l");
+    }
+    let found = judge.found;
+    match output {
+        Format::Table => out.write_all(table(&found).as_bytes())?,
+        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?,
+    }
+    Ok(match (found.errors.is_empty(), *check && !found.workloads.is_empty()) {
+        (false, _) => say::EXIT_ERROR,
+        (true, true) => say::EXIT_CHANGES,
+        (true, false) => 0,
+    })
+}
+
+struct Judge<'j> {
+    old: &'j PolicySet,
+    new: &'j PolicySet,
+    date: Date,
+    found: Differences,
+}
+
+/// A workload to judge.
+struct Subject<'s> {
+    namespace: &'s str,
+    kind: &'s str,
+    name: &'s str,
+    file: Option<&'s str>,
+    json: &'s str,
+    reserved_volumes: &'s [String],
+    seen: &'s Seen,
+}
+
+impl Judge<'_> {
+    /// False where the manifests cannot be read, which was said.
+    fn manifests(
+        &mut self,
+        files: &[PathBuf],
+        wanted: &Wanted,
+        err: &mut dyn Write,
+    ) -> anyhow::Result<bool> {
+        let input = Input::of(files.to_vec(), wanted.namespaces.first(), Some(self.date));
+        let sources = match input.read(err)? {
+            Ok(sources) => sources,
+            Err(errors) => {
+                say::errors(err, &errors)?;
+                return Ok(false);
+            }
+        };
+        for source in &sources {
+            for document in &source.documents {
+                pass::say_remarks(err, source, document)?;
+                for workload in &document.contents.workloads {
+                    let Some(pod) = document.value.pointer(&workload.pod) else { continue };
+                    let namespace = workload.namespace.as_deref().unwrap_or(input.namespace());
+                    let (old, new) =
+                        (self.old.for_namespace(namespace), self.new.for_namespace(namespace));
+                    let subject = Subject {
+                        namespace,
+                        kind: &workload.kind,
+                        name: &workload.name,
+                        file: Some(&source.name),
+                        json: &pod.to_string(),
+                        reserved_volumes: &workload.reserved_volumes,
+                        seen: &Seen::default(),
+                    };
+                    self.judge(&subject, old, new);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    async fn cluster(&mut self, wanted: &Wanted, connection: &Connection) -> anyhow::Result<()> {
+        let cluster = connection.connect().await?;
+        let scope = Scope::find(wanted, &cluster).await?;
+        let each = gather::workloads(&cluster.reader, &scope, |found| {
+            let (old, new) = (found.space.policy(self.old), found.space.policy(self.new));
+            let subject = Subject {
+                namespace: &found.space.name,
+                kind: found.kind,
+                name: found.name,
+                file: None,
+                json: found.json,
+                reserved_volumes: found.reserved_volumes,
+                seen: &found.facts.seen(),
+            };
+            self.judge(&subject, old, new);
+        });
+        each.await
+    }
+
+    fn judge(&mut self, subject: &Subject<'_>, old: &Policy, new: &Policy) {
+        self.found.judged += 1;
+        // Policies that do the same have the same revision.
+        if old.revision == new.revision && old.name == new.name {
+            return;
+        }
+        match self.differing(subject, old, new) {
+            Ok(found) => self.found.workloads.extend(found),
+            Err(error) => {
+                let Subject { namespace, kind, name, .. } = subject;
+                self.found.errors.push(format!("{namespace}, {kind}/{name}: {error:#}"));
+            }
+        }
+    }
+
+    fn differing(
+        &self,
+        subject: &Subject<'_>,
+        old: &Policy,
+        new: &Policy,
+    ) -> anyhow::Result<Option<Differing>> {
+        let Subject { namespace, kind, name, file, json, reserved_volumes, seen } = *subject;
+        let date = self.date;
+        let template = |policy| Template { json, policy, date, reserved_volumes, seen };
+        let (before, after) = (effective(&template(old))?, effective(&template(new))?);
+        let rules = rule_changes(&before, &after);
+        let (before, after) = (outlook(&template(old))?, outlook(&template(new))?);
+        let verdict = Change { old: before.verdict(), new: after.verdict() };
+        let restricted = Change { old: before.restricted, new: after.restricted };
+        let same =
+            rules.is_empty() && verdict.old == verdict.new && restricted.old == restricted.new;
+        Ok((!same).then(|| Differing {
+            namespace: namespace.to_owned(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            file: file.map(str::to_owned),
+            policy: Change { old: old.name.clone(), new: new.name.clone() },
+            verdict,
+            rules,
+            restricted,
+        }))
+    }
+}
+
+type Effective = BTreeMap<(String, &'static str), String>;
+
+fn rule_changes(old: &Effective, new: &Effective) -> Vec<RuleChange> {
+    let mut keys: Vec<_> = old.keys().chain(new.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    keys.into_iter()
+        .filter(|key| old.get(key) != new.get(key))
+        .map(|key| RuleChange {
+            container: key.0.clone(),
+            rule: key.1,
+            old: old.get(key).cloned(),
+            new: new.get(key).cloned(),
+        })
+        .collect()
+}
+
+fn table(found: &Differences) -> String {
+    let mut table = Table::new(["WORKLOAD", "CONTAINER", "RULE"], "OLD → NEW");
+    for one in &found.workloads {
+        let mut title = format!("{}/{}/{}", one.namespace, one.kind, one.name);
+        let mut row = |container: &str, rule: &str, change: String| {
+            let title = Cell::new(std::mem::take(&mut title), BOLD);
+            table.row([title, Cell::plain(container), Cell::plain(rule)], change);
+        };
+        if one.policy.old != one.policy.new {
+            row("", "policy", format!("{} → {}", one.policy.old, one.policy.new));
+        }
+        let off = || "off".to_owned();
+        for change in &one.rules {
+            let (old, new) = (change.old.clone(), change.new.clone());
+            let change_text = format!("{} → {}", old.unwrap_or_else(off), new.unwrap_or_else(off));
+            row(&change.container, change.rule, change_text);
+        }
+        let Change { old, new } = one.verdict;
+        if old != new {
+            row("", "verdict", format!("{} → {}", old.as_str(), new.as_str()));
+        }
+        if one.restricted.old != one.restricted.new {
+            let list = |fields: &[String]| match fields {
+                [] => "passes".to_owned(),
+                fields => format!("refused for {}", fields.join(", ")),
+            };
+            let (old, new) = (list(&one.restricted.old), list(&one.restricted.new));
+            row("", "restricted", format!("{old} → {new}"));
+        }
+    }
+    let mut text = table.render(width());
+    for error in &found.errors {
+        text.push_str(&format!("  {error}\n"));
+    }
+    let (some, all) = (found.workloads.len(), found.judged);
+    let differ = if some == 1 { "differs" } else { "differ" };
+    text.push_str(&format!("{DIM}{some} of {all} workloads {differ}{DIM:#}\n"));
+    text
+}
