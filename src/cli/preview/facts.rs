@@ -37,9 +37,8 @@ impl Facts {
             return;
         }
         let hardened = hardened_by(pod);
-        if !matches!(phase, "Succeeded" | "Failed") {
-            self.pods += 1;
-        }
+        let over = matches!(phase, "Succeeded" | "Failed");
+        self.pods += u32::from(!over);
         let statuses = || {
             let status = status.into_iter();
             status.flat_map(|status| {
@@ -47,7 +46,8 @@ impl Facts {
                 init.chain(status.container_statuses.iter().flatten())
             })
         };
-        if let Some(trouble) = statuses().find_map(trouble) {
+        // What a Job once failed of is over.
+        if let Some(trouble) = statuses().find_map(trouble).filter(|_| !over) {
             self.trouble.get_or_insert((trouble, hardened.clone()));
         }
         match hardened {
@@ -146,16 +146,20 @@ const TROUBLES: [&str; 8] = [
 
 /// The container's name, and what keeps it from running.
 fn trouble(status: &ContainerStatus) -> Option<(String, String)> {
-    let waiting = status.state.as_ref()?.waiting.as_ref()?;
-    let reason = waiting.reason.as_deref().filter(|reason| TROUBLES.contains(reason))?;
-    let message = waiting.message.as_deref().unwrap_or_default();
-    // A container that crashes is waited with; what it ended with is more to the point.
+    let state = status.state.as_ref()?;
+    let waiting = state.waiting.as_ref();
+    let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
+    let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
     let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-    let what = match (reason, last) {
-        ("CrashLoopBackOff", Some(last)) => {
-            let message = last.message.as_deref().map(|m| format!(": {}", m.trim()));
-            format!("ended with {}{}", last.exit_code, message.unwrap_or_default())
+    // A container that crashes is waited with, or is about to run again; what it ended with
+    // is more to the point.
+    let ended = state.terminated.as_ref().or(last).filter(|ended| ended.exit_code != 0);
+    let what = match ended {
+        Some(ended) if !status.ready => {
+            let message = ended.message.as_deref().map(|m| format!(": {}", m.trim()));
+            format!("ended with {}{}", ended.exit_code, message.unwrap_or_default())
         }
+        _ if !TROUBLES.contains(&reason) => return None,
         _ if message.is_empty() => reason.to_owned(),
         _ => format!("{reason}: {}", message.split(" (pod: ").next().unwrap_or(message)),
     };
