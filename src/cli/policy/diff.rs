@@ -1,7 +1,7 @@
 //! `ironhull policy diff`: what another policy, or another list of known images, would do
 //! to workloads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,7 @@ use crate::cli::preview::scope::{Scope, Wanted};
 use crate::cli::risk::{Seen, Verdict};
 use crate::cli::table::{BOLD, Cell, DIM, Table};
 use crate::cli::{pass, say, today, width};
+use crate::policy::diagnostic::listed;
 use crate::policy::{Policy, PolicySet};
 
 /// Show what other policies would do to workloads
@@ -133,7 +134,13 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     let date = date.unwrap_or_else(today);
     let mut read = |path: &Path| policies::candidate(path, date, err);
     let (Some(old), Some(new)) = (read(old)?, read(new)?) else { return Ok(say::EXIT_ERROR) };
-    let mut judge = Judge { old: &old.set, new: &new.set, date, found: Differences::default() };
+    let mut judge = Judge {
+        old: &old.set,
+        new: &new.set,
+        date,
+        found: Differences::default(),
+        unclaimed: BTreeMap::new(),
+    };
     let of_cluster =
         wanted.all_namespaces || wanted.selector.is_some() || !wanted.namespaces.is_empty();
     if !files.is_empty() {
@@ -148,7 +155,12 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     } else {
         bail!("over which workloads? name manifests with -f, or namespaces with -n, -A or -l");
     }
-    let found = judge.found;
+    let Judge { found, unclaimed, .. } = judge;
+    for (side, names) in &unclaimed {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let names = listed(names);
+        say::note(err, format!("{side} has no policy for {names}: the built-in one is gone by"))?;
+    }
     match output {
         Format::Table => out.write_all(table(&found).as_bytes())?,
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?,
@@ -165,6 +177,8 @@ struct Judge<'j> {
     new: &'j PolicySet,
     date: Date,
     found: Differences,
+    /// The namespaces that no policy of OLD, or of NEW, is for.
+    unclaimed: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
 /// A workload to judge.
@@ -239,6 +253,12 @@ impl Judge<'_> {
 
     fn judge(&mut self, subject: &Subject<'_>, old: &Policy, new: &Policy) {
         self.found.judged += 1;
+        for (side, set, policy) in [("OLD", self.old, old), ("NEW", self.new, new)] {
+            let claimed = set.choose(subject.namespace).pattern.is_some();
+            if !claimed && policy.name == set.fallback().name {
+                self.unclaimed.entry(side).or_default().insert(subject.namespace.to_owned());
+            }
+        }
         // Policies that do the same have the same revision.
         if old.revision == new.revision && old.name == new.name {
             return;
