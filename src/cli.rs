@@ -9,6 +9,7 @@ pub mod manifest;
 pub mod pass;
 pub mod policy;
 pub mod policy_files;
+pub mod progress;
 pub mod rules;
 pub mod say;
 pub mod serve;
