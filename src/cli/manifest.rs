@@ -18,6 +18,7 @@ mod tree;
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -31,6 +32,8 @@ use tree::Tree;
 pub struct Source {
     /// Its name, as errors and outputs show it.
     pub name: String,
+    /// Where it was read from. None for standard input, and for what was never a file.
+    pub path: Option<PathBuf>,
     /// Its text.
     pub text: String,
     /// Its documents, in order; their ranges cover the text without gaps.
@@ -193,7 +196,7 @@ impl Source {
             }
         }
         if errors.is_empty() {
-            Ok(Self { name: name.to_owned(), documents, text })
+            Ok(Self { name: name.to_owned(), path: None, documents, text })
         } else {
             Err(errors)
         }
@@ -202,6 +205,25 @@ impl Source {
     /// The text of one of its documents.
     pub fn text_of(&self, document: &Document) -> &str {
         self.text.get(document.range.clone()).unwrap_or_default()
+    }
+
+    /// Line and column, from 1, of what each JSON Pointer names in a document, or of the
+    /// innermost thing around it that is there.
+    pub fn positions<'p>(
+        &self,
+        document: &Document,
+        pointers: impl Iterator<Item = &'p str>,
+    ) -> Vec<(usize, usize)> {
+        let text = self.text_of(document);
+        let (first, indent) = position(&self.text, document.range.start);
+        let tree = Tree::parse(text).ok();
+        let at = |pointer| {
+            let offset = tree.as_ref().map(|tree| tree.offset_of(pointer)).unwrap_or_default();
+            let (line, column) = position(text, offset);
+            // One object after another may stand on one line.
+            (first + line - 1, if line == 1 { indent + column - 1 } else { column })
+        };
+        pointers.map(at).collect()
     }
 }
 
