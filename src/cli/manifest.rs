@@ -244,6 +244,10 @@ impl Reading {
             return Err((message.to_owned(), offset));
         }
         let tree = Tree::parse(text).map_err(|error| (error.message, error.offset))?;
+        if let Some(offset) = ambiguity::new_escape(&tree, text) {
+            let message = "Kubernetes does not know the escape `\\/`; write `/`";
+            return Err((message.to_owned(), offset));
+        }
         let (value, duplicates) =
             decode::decode(&tree).map_err(|error| (error.message, error.offset))?;
         Ok(Self { value, duplicates, unread: tree.unread })

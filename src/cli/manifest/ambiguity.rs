@@ -35,6 +35,23 @@ pub(super) fn find(tree: &Tree, text: &str) -> Option<SyntaxError> {
     })
 }
 
+/// Where a double-quoted text has an escape that YAML 1.2 took over from JSON, and that
+/// Kubernetes refuses: `\/`.
+pub(super) fn new_escape(tree: &Tree, text: &str) -> Option<usize> {
+    tree.nodes.iter().find_map(|node| {
+        if !matches!(node.kind, Kind::Scalar { style: ScalarStyle::DoubleQuoted, .. }) {
+            return None;
+        }
+        let mut escaped = false;
+        let written = text.get(node.range.clone())?;
+        written.char_indices().find_map(|(at, c)| {
+            let found = escaped && c == '/';
+            escaped = !escaped && c == '\\';
+            found.then(|| node.range.start + at - 1)
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -51,6 +68,19 @@ mod tests {
             ["{a: b}", "{\"a\":b}", "{a: , b: c}", "[a?]", "{a: !b c}", "a: &b-c d", "a: ?b"]
         {
             Tree::parse(text).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_escaped_slash_is_found() {
+        for (text, at) in [
+            (r#"a: "b\\/c""#, None),
+            (r#"a: "b\/c""#, Some(5)),
+            (r#"[a, "b\\\/c"]"#, Some(8)),
+            (r"a: 'b\/c'", None),
+            (r"a: b\/c", None),
+        ] {
+            assert_eq!(new_escape(&Tree::parse(text).unwrap(), text), at, "{text}");
         }
     }
 }
