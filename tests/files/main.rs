@@ -12,6 +12,10 @@
     reason = "a test stops at the first surprise, and its modules are nobody else's"
 )]
 
+#[path = "../support/judge.rs"]
+#[allow(dead_code, reason = "other tests judge pods, these ones readings")]
+mod judge;
+
 mod diff;
 mod render;
 mod sarif;
