@@ -17,7 +17,8 @@ use engine::{AtErrors, Hardening};
 ///
 /// The same engine as in the cluster, on files. Documents that need no hardening, and
 /// documents of other kinds, come out as they went in; in the others only what changes
-/// changes. Nothing is written where anything could not be read.
+/// changes. Nothing is written where anything could not be read, but for SARIF, which says
+/// so, and with --keep-going.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Exit status: 0; 1 with --check when anything would change; 2 for errors.",

@@ -14,6 +14,7 @@ mod emit;
 mod kinds;
 mod resolve;
 mod split;
+mod tabs;
 mod tree;
 
 use std::fmt;
@@ -247,6 +248,9 @@ impl Reading {
         if let Some(offset) = ambiguity::new_escape(&tree, text) {
             let message = "Kubernetes does not know the escape `\\/`; write `/`";
             return Err((message.to_owned(), offset));
+        }
+        if let Some(offset) = tabs::find(&tree, text) {
+            return Err(("Kubernetes refuses a tab here".to_owned(), offset));
         }
         let (value, duplicates) =
             decode::decode(&tree).map_err(|error| (error.message, error.offset))?;
