@@ -79,7 +79,7 @@ pub fn mutated(random: &mut Random, seeds: &[String]) -> String {
         text = step(random, text, seeds);
         // What is longer takes its time and shows nothing more.
         if text.len() > 8_000 {
-            let at = random.place(&text[..4_000.min(text.len() - 4)].to_owned());
+            let at = (0..=4_000).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
             text.truncate(at);
         }
     }

@@ -44,7 +44,8 @@ fn after_indicator(tree: &Tree, text: &str) -> Option<usize> {
 fn beginning_a_line(tree: &Tree, text: &str) -> Option<usize> {
     let end = tree.unread.unwrap_or(text.len());
     let mut start = 0;
-    for line in text.get(..end)?.split_inclusive('\n') {
+    // To YAML a carriage return alone ends a line too.
+    for line in text.get(..end)?.split_inclusive(['\n', '\r']) {
         let blank = line.len() - line.trim_start_matches([' ', '\t']).len();
         let tab = line.get(..blank).and_then(|blank| blank.find('\t'));
         if let Some(column) = tab
@@ -132,6 +133,7 @@ mod tests {
             "? \tx\n: y\n",
             "a: 1\n\t",
             "a:\n  \t",
+            "a: x\r\t\nb: 1\n",
         ] {
             let tree = Tree::parse(text).unwrap();
             assert_eq!(find(&tree, text), text.find('\t'), "{text:?}");
