@@ -71,10 +71,12 @@ impl Checker {
             whole.push_str(&after.text);
             values.push(after.value);
         }
-        let again = Source::read("a.yaml", whole.clone())
-            .map_err(|errors| format!("the whole does not read back: {}\n{whole}", errors[0]))?;
+        // What `harden` refuses: a first document that becomes JSON parts the rest otherwise.
+        let Ok(again) = Source::read("a.yaml", whole.clone()) else {
+            return Ok(Verdict::Refused);
+        };
         if !again.documents.iter().map(|document| &document.value).eq(&values) {
-            return Err(format!("the whole means something else: \n{whole}"));
+            return Ok(Verdict::Refused);
         }
         for document in &again.documents {
             if self.patch(&again, document) != Ok(Vec::new()) {

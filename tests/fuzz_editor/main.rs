@@ -157,5 +157,7 @@ fn texts_that_nobody_wrote() {
     );
     let changed = counts.get(&Verdict::Changed).copied().unwrap_or_default();
     assert!(changed * 10 > executions, "most texts never reach the editor: {counts:?}");
+    let refused = counts.get(&Verdict::Refused).copied().unwrap_or_default();
+    assert!(refused * 100 < executions, "too many are refused: {counts:?}");
     assert!(findings.is_empty(), "FUZZ_SEED={seed}: {findings:#?}");
 }

@@ -65,7 +65,13 @@ pub(super) fn harden_all(
     for source in sources {
         let mut said = Vec::new();
         match harden(&pass, &source, &mut said)? {
-            Ok(changes) => hardened.push(Hardened { source, changes }),
+            Ok(changes) => {
+                let one = Hardened { source, changes };
+                match one.reads_back() {
+                    true => hardened.push(one),
+                    false => errors.push(ManifestError::about(&one.source.name, UNWRITABLE)),
+                }
+            }
             Err(wrong) => errors.extend(wrong),
         }
         if !said.is_empty() {
@@ -76,6 +82,10 @@ pub(super) fn harden_all(
     }
     Ok(Some(Hardening { hardened, errors }))
 }
+
+/// What is said of a source whose documents, each good by itself, would not be the same
+/// documents together: a first one that becomes JSON changes how kubectl parts the rest.
+const UNWRITABLE: &str = "the hardened file cannot be written in a way that reads back";
 
 /// How the documents of a source change, or everything that is wrong with it.
 fn harden(
@@ -192,6 +202,16 @@ impl Hardened {
                 None => &document.value,
             }
         })
+    }
+
+    /// Whether the new text, read as any manifest, has exactly the documents that it should.
+    fn reads_back(&self) -> bool {
+        if self.changes.is_empty() {
+            return true;
+        }
+        let Ok(again) = Source::read(&self.source.name, self.new_text()) else { return false };
+        again.documents.len() == self.source.documents.len()
+            && again.documents.iter().map(|document| &document.value).eq(self.values())
     }
 
     /// How many operations change it.

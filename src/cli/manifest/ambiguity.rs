@@ -74,6 +74,26 @@ pub(super) fn new_escape(tree: &Tree, text: &str) -> Option<usize> {
     })
 }
 
+/// Where a byte-order mark stands before everything else and not at the very beginning: to
+/// Kubernetes it is then a part of the first word.
+pub(super) fn late_mark(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix(BOM).unwrap_or(text);
+    let mut start = text.len() - rest.len();
+    for line in rest.split_inclusive(['\n', '\r']) {
+        let said = line.trim_start_matches([' ', '\t', '\n', '\r']);
+        if said.starts_with(BOM) {
+            return Some(start + line.len() - said.len());
+        }
+        if !said.is_empty() && !said.starts_with('#') && !line.starts_with("---") {
+            return None;
+        }
+        start += line.len();
+    }
+    None
+}
+
+const BOM: char = '\u{feff}';
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -102,6 +122,19 @@ mod tests {
             "a: ?b",
         ] {
             Tree::parse(text).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_late_byte_order_mark_is_found() {
+        for (text, at) in [
+            ("\u{feff}a: 1\n", None),
+            ("a: 1\n\u{feff}b: 2\n", None),
+            ("\n\u{feff}a: 1\n", Some(1)),
+            ("\u{feff}\u{feff}a: 1\n", Some(3)),
+            ("---\n# c\n \u{feff}a: 1\n", Some(9)),
+        ] {
+            assert_eq!(late_mark(text), at, "{text:?}");
         }
     }
 

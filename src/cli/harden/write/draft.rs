@@ -23,20 +23,15 @@ impl Draft {
     /// permissions.
     ///
     /// # Errors
-    /// When the text does not read back, the file has changed since it was read or may not
-    /// be written, or its directory cannot be written to.
+    /// When the file has changed since it was read or may not be written, or its directory
+    /// cannot be written to.
     pub(super) fn of(one: &Hardened) -> Result<Self, ManifestError> {
-        let text = one.new_text();
-        if !reads_back(one, &text) {
-            let message = "the hardened file cannot be written in a way that reads back";
-            return Err(ManifestError::about(&one.source.name, message));
-        }
         let target = target(&one.source)?;
         let about = |error| ManifestError::about(&one.source.name, error);
         let old = fs::metadata(&target).map_err(about)?;
         refuse(&one.source, &old)?;
         unchanged(&one.source, &target)?;
-        Self::write(&target, &text, &old).map_err(|error| {
+        Self::write(&target, &one.new_text(), &old).map_err(|error| {
             let directory = target.parent().unwrap_or(&target).display();
             about(io::Error::new(error.kind(), format!("cannot write in `{directory}`: {error}")))
         })
@@ -84,13 +79,6 @@ impl Drop for Draft {
             let _ = fs::remove_file(path);
         }
     }
-}
-
-/// Whether the text, read as any manifest, has exactly the documents that it should.
-fn reads_back(one: &Hardened, text: &str) -> bool {
-    let Ok(again) = Source::read(&one.source.name, text.to_owned()) else { return false };
-    again.documents.len() == one.source.documents.len()
-        && again.documents.iter().map(|document| &document.value).eq(one.values())
 }
 
 /// The file itself: a link to it stays a link.
