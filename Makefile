@@ -5,6 +5,8 @@ GO ?= go
 JUDGE := target/judge
 HELM_VERSION := v4.3.0
 HELM := target/tools/helm
+KUSTOMIZE_VERSION := v5.8.1
+KUSTOMIZE := target/tools/kustomize
 
 .PHONY: help
 help: ## this list
@@ -16,7 +18,7 @@ demo: ## ironhull at its main job, with no cluster at all
 	@$(CARGO) run --quiet --locked -- demo
 
 .PHONY: test
-test: judge-if-go helm-if-go ## every test that needs no cluster
+test: judge-if-go tools-if-go ## every test that needs no cluster
 	$(CARGO) test --locked --all-targets
 	$(CARGO) test --locked --doc
 	$(CARGO) check --locked --lib --no-default-features
@@ -37,7 +39,7 @@ fmt: ## formats the code
 	rustfmt --edition 2024 $(RULES)
 
 .PHONY: docs
-docs: helm-if-go ## regenerates what is generated: docs/, policies/schema.json, deploy/install.yaml, expected outputs
+docs: tools-if-go ## regenerates what is generated: docs/, policies/schema.json, deploy/install.yaml, expected outputs
 	UPDATE_EXPECT=1 $(CARGO) test --locked --all-targets
 
 # A static binary, for an image with nothing else in it. With --target, the flags are for the binary
@@ -108,10 +110,22 @@ judge-if-go:
 $(HELM):
 	GOBIN=$(CURDIR)/target/tools $(GO) install helm.sh/helm/v4/cmd/helm@$(HELM_VERSION)
 
-.PHONY: helm-if-go
-helm-if-go:
-	@if command -v $(GO) >/dev/null; then $(MAKE) --no-print-directory $(HELM); \
-	else echo "NOT RUN: the chart's tests need helm, which is built with Go" >&2; fi
+$(KUSTOMIZE):
+	GOBIN=$(CURDIR)/target/tools $(GO) install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+
+.PHONY: tools
+tools: $(HELM) $(KUSTOMIZE) ## helm and kustomize, which tests put ironhull behind (needs Go)
+
+.PHONY: tools-if-go
+tools-if-go:
+	@if command -v $(GO) >/dev/null; then $(MAKE) --no-print-directory tools; \
+	else echo "NOT RUN: the tests with helm and kustomize need Go, which builds them" >&2; fi
+
+# Longer than among the other tests, and from another seed each time (FUZZ_SEED names one).
+FUZZ_SECONDS ?= 600
+.PHONY: fuzz-editor
+fuzz-editor: judge-if-go ## the YAML editor on texts that nobody wrote, for FUZZ_SECONDS (600)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) nice $(CARGO) test --locked --test fuzz_editor -- --nocapture
 
 # One set of values a way to have certificates, and one that sets nearly everything.
 CHART_VALUES := $(wildcard tests/chart/values/*.yaml)

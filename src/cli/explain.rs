@@ -213,7 +213,7 @@ fn explain_all(
 }
 
 fn explain(source: &Source, document: &Document, judged: &Judged<'_>) -> Explained {
-    let Judged { workload, namespace, policy, outcome } = *judged;
+    let Judged { workload, namespace, policy, outcome, .. } = *judged;
     let mut findings: Vec<&Finding<'_>> = outcome.findings.iter().collect();
     // The rules keep their order within a container.
     findings.sort_by_key(|finding| finding.subject);

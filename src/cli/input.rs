@@ -1,6 +1,7 @@
 //! What `-f` names: files, directories, standard input.
 
-use std::collections::HashSet;
+mod walk;
+
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -9,14 +10,17 @@ use clap::ValueHint;
 use jiff::civil::Date;
 
 use super::manifest::{ManifestError, Source};
+use super::progress::Progress;
 use super::{diagnostics, policy_files, say};
 use crate::policy::{Diagnostic, PolicySet};
+use walk::Found;
 
 /// What `harden` and `explain` work on, and by which policy.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Input {
-    /// A file of manifests, a directory (*.yaml, *.yml and *.json in it, and below), or
-    /// - for standard input; may be given several times
+    /// A file of manifests, a directory (*.yaml, *.yml and *.json in it, and below, but
+    /// not the templates of Helm charts), or - for standard input; may be given several
+    /// times
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
 
@@ -34,7 +38,7 @@ pub struct Input {
 }
 
 /// The name under which standard input appears.
-const STDIN: &str = "stdin";
+pub const STDIN: &str = "stdin";
 
 impl Input {
     /// These files, by no policy of their own.
@@ -81,12 +85,21 @@ impl Input {
     /// # Errors
     /// When `err` cannot be written to.
     pub fn read(&self, err: &mut dyn Write) -> io::Result<Result<Vec<Source>, Vec<ManifestError>>> {
+        let Read { sources, errors } = self.read_what_can_be(err)?;
+        Ok(if errors.is_empty() { Ok(sources) } else { Err(errors) })
+    }
+
+    /// Reads everything that was named, in order: what could be read, and what not.
+    ///
+    /// # Errors
+    /// When `err` cannot be written to.
+    pub fn read_what_can_be(&self, err: &mut dyn Write) -> io::Result<Read> {
         let mut reader = Reader::default();
         if self.files.is_empty() {
             if io::stdin().is_terminal() {
-                let mut error = ManifestError::about("stdin", "there is nothing to read");
+                let mut error = ManifestError::about(STDIN, "there is nothing to read");
                 error.hint = Some("name files or directories with -f, or - to type here".into());
-                return Ok(Err(vec![error]));
+                return Ok(Read { sources: Vec::new(), errors: vec![error] });
             }
             reader.stdin();
         }
@@ -99,9 +112,24 @@ impl Input {
                 reader.file(path);
             }
         }
-        reader.notes.iter().try_for_each(|note| say::note(err, note))?;
-        Ok(if reader.errors.is_empty() { Ok(reader.sources) } else { Err(reader.errors) })
+        let Reader { sources, errors, notes } = reader;
+        notes.iter().try_for_each(|note| say::note(err, note))?;
+        Ok(Read { sources, errors })
     }
+
+    /// Whether standard input is among what is read.
+    pub fn reads_stdin(&self) -> bool {
+        self.files.is_empty() || self.files.iter().any(|path| path.as_os_str() == "-")
+    }
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Read {
+    /// What could be read.
+    pub sources: Vec<Source>,
+    /// Why the rest could not.
+    pub errors: Vec<ManifestError>,
 }
 
 #[derive(Default)]
@@ -115,7 +143,7 @@ impl Reader {
     fn stdin(&mut self) {
         let mut bytes = Vec::new();
         match io::stdin().lock().read_to_end(&mut bytes) {
-            Ok(_) => self.text(STDIN, bytes),
+            Ok(_) => self.text(STDIN, None, bytes),
             Err(error) => self.errors.push(ManifestError::about(STDIN, error)),
         }
     }
@@ -123,15 +151,17 @@ impl Reader {
     fn file(&mut self, path: &Path) {
         let name = path.display().to_string();
         match fs::read(path) {
-            Ok(bytes) => self.text(&name, bytes),
+            Ok(bytes) => self.text(&name, Some(path), bytes),
             Err(error) => self.errors.push(ManifestError::about(&name, error)),
         }
     }
 
-    fn text(&mut self, name: &str, bytes: Vec<u8>) {
+    fn text(&mut self, name: &str, path: Option<&Path>, bytes: Vec<u8>) {
         match String::from_utf8(bytes) {
             Ok(text) => match Source::read(name, text) {
-                Ok(source) => self.sources.push(source),
+                Ok(source) => {
+                    self.sources.push(Source { path: path.map(Path::to_owned), ..source });
+                }
                 Err(errors) => self.errors.extend(errors),
             },
             Err(error) => {
@@ -143,66 +173,21 @@ impl Reader {
     }
 
     fn directory(&mut self, root: &Path) {
-        let real = match root.canonicalize() {
-            Ok(real) => real,
+        let Found { files, notes } = match walk::walk(root) {
+            Ok(found) => found,
             Err(error) => {
                 return self.errors.push(ManifestError::about(&root.display().to_string(), error));
             }
         };
-        let mut walk =
-            Walk { root: real, seen: HashSet::new(), files: Vec::new(), notes: Vec::new() };
-        if let Err(error) = walk.enter(root) {
-            self.errors.push(ManifestError::about(&root.display().to_string(), error));
-        }
-        let before = self.sources.len() + self.errors.len();
-        for file in std::mem::take(&mut walk.files) {
-            self.file(&file);
-        }
-        self.notes.extend(walk.notes);
-        if self.sources.len() + self.errors.len() == before {
+        if files.is_empty() && notes.is_empty() {
             self.notes.push(format!("{}: no .yaml, .yml or .json file here", root.display()));
         }
-    }
-}
-
-/// A walk through a directory.
-struct Walk {
-    /// The directory itself, without links.
-    root: PathBuf,
-    /// What was visited, without links: a link back up ends here.
-    seen: HashSet<PathBuf>,
-    files: Vec<PathBuf>,
-    notes: Vec<String>,
-}
-
-impl Walk {
-    fn enter(&mut self, directory: &Path) -> io::Result<()> {
-        if !self.seen.insert(directory.canonicalize()?) {
-            return Ok(());
+        self.notes.extend(notes);
+        let total = u64::try_from(files.len()).ok();
+        let mut progress = Progress::new("reading manifests", total);
+        for file in files {
+            self.file(&file);
+            progress.advance(1);
         }
-        let mut entries = fs::read_dir(directory)?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<io::Result<Vec<_>>>()?;
-        entries.sort();
-        for path in entries {
-            // .git and the like, and the hidden generations of a mounted ConfigMap.
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
-                continue;
-            }
-            if path.is_symlink() && !path.canonicalize().is_ok_and(|to| to.starts_with(&self.root))
-            {
-                self.notes.push(format!("{}: left out, a link to outside", path.display()));
-            } else if path.is_dir() {
-                self.enter(&path)?;
-            } else if is_manifest(&path) && self.seen.insert(path.canonicalize()?) {
-                self.files.push(path);
-            }
-        }
-        Ok(())
     }
-}
-
-fn is_manifest(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    matches!(&*extension, "yaml" | "yml" | "json")
 }

@@ -16,10 +16,12 @@ mod kinds;
 mod resolve;
 mod slips;
 mod split;
+mod tabs;
 mod tree;
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -33,6 +35,8 @@ use tree::Tree;
 pub struct Source {
     /// Its name, as errors and outputs show it.
     pub name: String,
+    /// Where it was read from. None for standard input, and for what was never a file.
+    pub path: Option<PathBuf>,
     /// Its text.
     pub text: String,
     /// Its documents, in order; their ranges cover the text without gaps.
@@ -199,7 +203,7 @@ impl Source {
             }
         }
         if errors.is_empty() {
-            Ok(Self { name: name.to_owned(), documents, text })
+            Ok(Self { name: name.to_owned(), path: None, documents, text })
         } else {
             Err(errors)
         }
@@ -208,6 +212,25 @@ impl Source {
     /// The text of one of its documents.
     pub fn text_of(&self, document: &Document) -> &str {
         self.text.get(document.range.clone()).unwrap_or_default()
+    }
+
+    /// Line and column, from 1, of what each JSON Pointer names in a document, or of the
+    /// innermost thing around it that is there.
+    pub fn positions<'p>(
+        &self,
+        document: &Document,
+        pointers: impl Iterator<Item = &'p str>,
+    ) -> Vec<(usize, usize)> {
+        let text = self.text_of(document);
+        let (first, indent) = position(&self.text, document.range.start);
+        let tree = Tree::parse(text).ok();
+        let at = |pointer| {
+            let offset = tree.as_ref().map(|tree| tree.offset_of(pointer)).unwrap_or_default();
+            let (line, column) = position(text, offset);
+            // One object after another may stand on one line.
+            (first + line - 1, if line == 1 { indent + column - 1 } else { column })
+        };
+        pointers.map(at).collect()
     }
 }
 
@@ -227,7 +250,18 @@ impl Reading {
                            double quotes";
             return Err((message.to_owned(), offset));
         }
+        if let Some(offset) = ambiguity::late_mark(text) {
+            let message = "a byte-order mark belongs to the beginning of a file alone";
+            return Err((message.to_owned(), offset));
+        }
         let tree = Tree::parse(text).map_err(|error| (error.message, error.offset))?;
+        if let Some(offset) = ambiguity::new_escape(&tree, text) {
+            let message = "Kubernetes does not know the escape `\\/`; write `/`";
+            return Err((message.to_owned(), offset));
+        }
+        if let Some(offset) = tabs::find(&tree, text) {
+            return Err(("Kubernetes refuses a tab here".to_owned(), offset));
+        }
         let (value, duplicates) =
             decode::decode(&tree).map_err(|error| (error.message, error.offset))?;
         Ok(Self { value, duplicates, unread: tree.unread })

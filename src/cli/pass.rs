@@ -28,6 +28,8 @@ pub struct Pass<'r> {
 pub struct Judged<'j> {
     /// The object.
     pub workload: &'j Workload,
+    /// Its pod, or its template.
+    pub pod: &'j Value,
     /// Its namespace.
     pub namespace: &'j str,
     /// The namespace's policy.
@@ -48,10 +50,10 @@ impl Pass<'_> {
         mut take: impl FnMut(&Judged<'_>),
     ) -> Result<(), Box<ManifestError>> {
         for workload in &document.contents.workloads {
-            let pod = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
-            let json = pod.to_string();
+            let value = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
+            let json = value.to_string();
             let pod = Pod::from_json(json.as_bytes())
-                .map_err(|error| Box::new(unreadable(source, document, workload, pod, &error)))?;
+                .map_err(|error| Box::new(unreadable(source, document, workload, value, &error)))?;
             let namespace = workload.namespace.as_deref().unwrap_or(self.namespace);
             let policy = self.policies.for_namespace(namespace);
             let reserved: Vec<&str> =
@@ -64,7 +66,7 @@ impl Pass<'_> {
                 reserved_volumes: &reserved,
             };
             let outcome = harden(&pod, policy, &context);
-            take(&Judged { workload, namespace, policy, outcome: &outcome });
+            take(&Judged { workload, pod: value, namespace, policy, outcome: &outcome });
         }
         Ok(())
     }

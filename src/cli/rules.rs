@@ -122,7 +122,7 @@ fn list(out: &mut dyn Write) -> std::io::Result<()> {
 }
 
 /// The first sentence of what the rule's page says it does.
-fn summary(rule: RuleName) -> String {
+pub(super) fn summary(rule: RuleName) -> String {
     let doc = rule.doc();
     let (_, what) = doc.split_once("## What it does").unwrap_or_default();
     let paragraph: Vec<_> =

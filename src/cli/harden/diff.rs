@@ -1,22 +1,29 @@
 //! A unified diff, as `patch -p1` and `git apply` take it.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use clap::builder::styling::{AnsiColor, Style};
 use similar::TextDiff;
 
-use super::{Hardened, output};
+use super::engine::Hardened;
+use super::output::relative;
 
 /// The diff of every source that changes.
 pub(super) fn diff(hardened: &[Hardened]) -> String {
     let mut text = String::new();
     for one in hardened.iter().filter(|one| !one.changes.is_empty()) {
-        let new = output::new_text(one);
-        let name = relative(&one.source.name);
-        let (old_name, new_name) = (header("a", &name), header("b", &name));
+        let new = one.new_text();
+        // An absolute path, below the sides' names: for `patch -p1` in the root directory.
+        let name = relative(&one.source.name).display().to_string();
+        let name = name.trim_start_matches('/');
+        let (old_name, new_name) = (header("a", name), header("b", name));
+        // Those who apply it know no line ends but these; `from_lines` knows more.
+        let old_lines: Vec<&str> = one.source.text.split_inclusive('\n').collect();
+        let new_lines: Vec<&str> = new.split_inclusive('\n').collect();
         text.push_str(
-            &TextDiff::from_lines(&one.source.text, &new)
+            &TextDiff::configure()
+                .newline_terminated(true)
+                .diff_slices(&old_lines, &new_lines)
                 .unified_diff()
                 .header(&old_name, &new_name)
                 .missing_newline_hint(true)
@@ -41,20 +48,6 @@ pub(super) fn write(text: &str, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "{style}{line}{style:#}")?;
     }
     Ok(())
-}
-
-/// The name as it is seen from the current directory, without `./`.
-fn relative(name: &str) -> String {
-    let path = Path::new(name);
-    let here = std::env::current_dir().ok();
-    let path = here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
-    let clean: std::path::PathBuf = path
-        .components()
-        .filter(|part| {
-            matches!(part, std::path::Component::Normal(_) | std::path::Component::ParentDir)
-        })
-        .collect();
-    clean.display().to_string()
 }
 
 /// One file name of the header, by git's conventions: quoted where it holds control

@@ -1,10 +1,12 @@
 //! The forms in which `harden` writes its result.
 
+use std::path::{Component, Path, PathBuf};
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Change, Hardened};
+use super::engine::{Change, Hardened};
 use crate::cli::manifest::Document;
 use crate::cli::pass;
 
@@ -12,7 +14,7 @@ use crate::cli::pass;
 pub(super) fn yaml(hardened: &[Hardened]) -> String {
     let mut text = String::new();
     for one in hardened {
-        let new = new_text(one);
+        let new = one.new_text();
         if !text.is_empty() {
             if !text.ends_with('\n') {
                 text.push('\n');
@@ -33,32 +35,11 @@ pub(super) fn yaml(hardened: &[Hardened]) -> String {
 /// The byte-order mark. It has its place at the beginning of a stream alone.
 const BOM: char = '\u{feff}';
 
-/// The text of a source with its changed documents.
-pub(super) fn new_text(hardened: &Hardened) -> String {
-    let Hardened { source, changes } = hardened;
-    let mut changes = changes.iter().peekable();
-    let mut text = String::with_capacity(source.text.len() + 512 * changes.len());
-    for (index, document) in source.documents.iter().enumerate() {
-        match changes.next_if(|change| change.document == index) {
-            Some(change) => text.push_str(&change.edited.text),
-            None => text.push_str(source.text_of(document)),
-        }
-    }
-    text
-}
-
 /// As kubectl prints objects: one by itself, several as a List, lists opened.
 pub(super) fn json(hardened: &[Hardened]) -> String {
     let mut objects = Vec::new();
-    for Hardened { source, changes } in hardened {
-        let mut changes = changes.iter().peekable();
-        for (index, document) in source.documents.iter().enumerate() {
-            let value = match changes.next_if(|change| change.document == index) {
-                Some(change) => &change.edited.value,
-                None => &document.value,
-            };
-            open_lists(value, &mut objects);
-        }
+    for value in hardened.iter().flat_map(Hardened::values) {
+        open_lists(value, &mut objects);
     }
     let value = match <[Value; 1]>::try_from(objects) {
         Ok([object]) => object,
@@ -118,14 +99,27 @@ pub(super) fn patches(hardened: &[Hardened]) -> String {
 pub(super) fn list(hardened: &[Hardened]) -> String {
     let mut text = String::new();
     for_each_change(hardened, |one, document, change| {
-        let operations = change.patch.len();
-        let changes = if operations == 1 { "change" } else { "changes" };
+        let changes = changes(change.patch.len());
         let workload =
             document.contents.workloads.first().filter(|workload| workload.at.is_empty());
         let place = pass::place(&one.source, document, workload);
-        text.push_str(&format!("{place}: {operations} {changes}\n"));
+        text.push_str(&format!("{place}: {changes}\n"));
     });
     text
+}
+
+/// `1 change`, `2 changes`
+pub(super) fn changes(operations: usize) -> String {
+    if operations == 1 { "1 change".to_owned() } else { format!("{operations} changes") }
+}
+
+/// The name of a file as it is seen from the current directory, without `./`.
+pub(super) fn relative(name: &str) -> PathBuf {
+    let path = Path::new(name);
+    let here = std::env::current_dir().ok();
+    let path = here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
+    let clean = path.components().filter(|part| *part != Component::CurDir);
+    clean.collect()
 }
 
 fn for_each_change(hardened: &[Hardened], mut each: impl FnMut(&Hardened, &Document, &Change)) {

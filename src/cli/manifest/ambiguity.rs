@@ -5,7 +5,7 @@
 
 use granit_parser::ScalarStyle;
 
-use super::tree::{Kind, NodeId, SyntaxError, Tree};
+use super::tree::{Kind, Node, NodeId, SyntaxError, Tree};
 
 /// What YAML 1.1 and 1.2 both read in a flow collection, and read differently.
 pub(super) fn find(tree: &Tree, text: &str) -> Option<SyntaxError> {
@@ -13,6 +13,9 @@ pub(super) fn find(tree: &Tree, text: &str) -> Option<SyntaxError> {
     let check = |id: NodeId, is_key: bool| {
         let node = tree.node(id);
         let after = text.get(node.range.end..)?;
+        if is_key && !on_one_line(text, node) {
+            return error("a key and its `:` must stand on one line", node.range.start);
+        }
         let Kind::Scalar { text, style: ScalarStyle::Plain } = &node.kind else { return None };
         let bare = after.trim_start().strip_prefix(':').unwrap_or_default();
         if is_key && bare.starts_with([',', '[', ']', '{', '}']) {
@@ -35,6 +38,62 @@ pub(super) fn find(tree: &Tree, text: &str) -> Option<SyntaxError> {
     })
 }
 
+/// Whether a key in a flow collection stands on one line, with the colon after it if there
+/// is one. A key behind a `?` need not.
+fn on_one_line(text: &str, key: &Node) -> bool {
+    let start = key.properties.unwrap_or(key.range.start).min(key.range.start);
+    let explicit = text.get(..start).is_some_and(|before| before.trim_end().ends_with('?'));
+    let mut colon = key.range.end;
+    while let Some(rest) = text.get(colon..) {
+        colon += rest.len() - rest.trim_start().len();
+        match text.get(colon..) {
+            Some(rest) if rest.starts_with('#') => {
+                colon += rest.find('\n').unwrap_or(rest.len());
+            }
+            Some(rest) if rest.starts_with(':') => break,
+            _ => return true,
+        }
+    }
+    explicit || text.get(start..colon).is_none_or(|text| !text.contains(['\n', '\r']))
+}
+
+/// Where a double-quoted text has an escape that YAML 1.2 took over from JSON, and that
+/// Kubernetes refuses: `\/`.
+pub(super) fn new_escape(tree: &Tree, text: &str) -> Option<usize> {
+    tree.nodes.iter().find_map(|node| {
+        if !matches!(node.kind, Kind::Scalar { style: ScalarStyle::DoubleQuoted, .. }) {
+            return None;
+        }
+        let mut escaped = false;
+        let written = text.get(node.range.clone())?;
+        written.char_indices().find_map(|(at, c)| {
+            let found = escaped && c == '/';
+            escaped = !escaped && c == '\\';
+            found.then(|| node.range.start + at - 1)
+        })
+    })
+}
+
+/// Where a byte-order mark stands before everything else and not at the very beginning: to
+/// Kubernetes it is then a part of the first word.
+pub(super) fn late_mark(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix(BOM).unwrap_or(text);
+    let mut start = text.len() - rest.len();
+    for line in rest.split_inclusive(['\n', '\r']) {
+        let said = line.trim_start_matches([' ', '\t', '\n', '\r']);
+        if said.starts_with(BOM) {
+            return Some(start + line.len() - said.len());
+        }
+        if !said.is_empty() && !said.starts_with('#') && !line.starts_with("---") {
+            return None;
+        }
+        start += line.len();
+    }
+    None
+}
+
+const BOM: char = '\u{feff}';
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -44,13 +103,51 @@ mod tests {
     #[test]
     fn what_reads_in_two_ways_is_refused() {
         for text in ["{a:}", "{a :}", "{a:[b]}", "{a: {b:,}}", "[?a]", "{a: !b, c: d}", "a: &b.c d"]
+            .into_iter()
+            .chain(["{a\n: b}", "{\"a\n\": b}", "{a # c\n : b}", "{x: {.\n: }}"])
         {
             assert!(Tree::parse(text).is_err(), "{text}");
         }
-        for text in
-            ["{a: b}", "{\"a\":b}", "{a: , b: c}", "[a?]", "{a: !b c}", "a: &b-c d", "a: ?b"]
-        {
+        for text in [
+            "{a: b}",
+            "{\"a\":b}",
+            "{a\n, b: c}",
+            "{? a\n: b}",
+            "{a : b}",
+            "{a:\n b}",
+            "{a: , b: c}",
+            "[a?]",
+            "{a: !b c}",
+            "a: &b-c d",
+            "a: ?b",
+        ] {
             Tree::parse(text).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_late_byte_order_mark_is_found() {
+        for (text, at) in [
+            ("\u{feff}a: 1\n", None),
+            ("a: 1\n\u{feff}b: 2\n", None),
+            ("\n\u{feff}a: 1\n", Some(1)),
+            ("\u{feff}\u{feff}a: 1\n", Some(3)),
+            ("---\n# c\n \u{feff}a: 1\n", Some(9)),
+        ] {
+            assert_eq!(late_mark(text), at, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_slash_is_found() {
+        for (text, at) in [
+            (r#"a: "b\\/c""#, None),
+            (r#"a: "b\/c""#, Some(5)),
+            (r#"[a, "b\\\/c"]"#, Some(8)),
+            (r"a: 'b\/c'", None),
+            (r"a: b\/c", None),
+        ] {
+            assert_eq!(new_escape(&Tree::parse(text).unwrap(), text), at, "{text}");
         }
     }
 }

@@ -14,6 +14,7 @@ mod sketch;
 
 use std::ops::Range;
 
+use granit_parser::{Event, Parser, options};
 use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 use serde_json::Value;
 
@@ -86,8 +87,18 @@ impl Draft {
         value_of(&self.text, self.syntax).as_ref() == Some(value)
     }
 
-    /// The text with the splices, if it then means `value`.
+    /// The text with the splices, if it then means `value` and has every comment that it
+    /// had.
     fn spliced(&self, splices: Vec<Splice>, value: &Value) -> Option<Self> {
+        // Only where text goes can a comment go.
+        let removed = |splice: &Splice| self.text.get(splice.at.clone());
+        let risky = splices.iter().filter_map(removed).any(|removed| removed.contains('#'));
+        let draft = self.written_anew(splices, value)?;
+        (!risky || comments(&self.text) == comments(&draft.text)).then_some(draft)
+    }
+
+    /// The text with the splices, if it then means `value`.
+    fn written_anew(&self, splices: Vec<Splice>, value: &Value) -> Option<Self> {
         let text = splice(&self.text, splices)?;
         let draft = Self { text, syntax: self.syntax };
         draft.means(value).then_some(draft)
@@ -139,7 +150,7 @@ impl Draft {
             place = parent;
             let next = Tree::parse(&self.text).ok().and_then(|tree| {
                 let sketch = Sketch::new(&self.text, &tree, self.syntax)?;
-                self.spliced(sketch.rewrite(place, value.pointer(place)?)?, value)
+                self.written_anew(sketch.rewrite(place, value.pointer(place)?)?, value)
             });
             if let Some(next) = next {
                 note(rewritten, place);
@@ -156,6 +167,20 @@ impl Draft {
         };
         Self { text, syntax: self.syntax }
     }
+}
+
+/// The comments of a text, in no order.
+fn comments(text: &str) -> Vec<String> {
+    let options = options! { max_buffered_comment_events: usize::MAX };
+    let events = Parser::new_from_str_with_options(text, options).map_while(Result::ok);
+    let mut comments: Vec<String> = events
+        .filter_map(|(event, _)| match event {
+            Event::Comment(comment, _) => Some(comment.trim_end().to_owned()),
+            _ => None,
+        })
+        .collect();
+    comments.sort_unstable();
+    comments
 }
 
 fn note(rewritten: &mut Vec<String>, place: &str) {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::emit::{self, Quotes};
 use super::super::tree::{Kind, NodeId};
 use super::Splice;
-use super::sketch::{Sketch, Slot};
+use super::sketch::{Sketch, Slot, is_short};
 
 impl Sketch<'_> {
     /// A new member after the last one of a flow mapping.
@@ -149,6 +149,23 @@ impl Sketch<'_> {
             _ => node.range.end,
         };
         Some(vec![Splice::replace(at..at, format!(" {text}"))])
+    }
+
+    /// What comes into an empty flow collection that holds a comment: before that.
+    pub(super) fn fill(&self, id: NodeId, value: &Value) -> Option<Vec<Splice>> {
+        let node = self.tree.node(id);
+        let alike = match &node.kind {
+            Kind::Mapping { flow: true, entries } => entries.is_empty() && value.is_object(),
+            Kind::Sequence { flow: true, items } => items.is_empty() && value.is_array(),
+            _ => false,
+        };
+        if !alike || is_short(value) || !self.text.get(node.range.clone())?.contains('#') {
+            return None;
+        }
+        let written = emit::flow(value, self.quotes);
+        let inner = written.get(1..written.len().checked_sub(1)?)?;
+        let start = node.range.start + 1;
+        Some(vec![Splice::replace(start..start, inner.to_owned())])
     }
 
     fn is_quoted(&self, id: NodeId) -> bool {

@@ -146,6 +146,9 @@ impl<'t> Sketch<'t> {
         if let Some(splices) = self.list_members(slot, id, value) {
             return Some(splices);
         }
+        if let Some(splices) = self.fill(id, value) {
+            return Some(splices);
+        }
         if in_flow || is_short(value) || is_filled_flow(node) {
             return self.replace_inline(slot, id, value);
         }

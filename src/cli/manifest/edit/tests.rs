@@ -56,6 +56,8 @@ fn what_is_empty_is_filled_where_it_stands() {
         ("{a: , z: 1}\n", "{a: {b: 1} , z: 1}\n"),
         ("{a: {}, z: 1}\n", "{a: {b: 1}, z: 1}\n"),
         ("{\"a\":null}", "{\"a\":{\"b\":1}}"),
+        ("a: { # none\n}\nz: 1\n", "a: {b: 1 # none\n}\nz: 1\n"),
+        ("{a: { # none\n  }, z: 1}\n", "{a: {b: 1 # none\n  }, z: 1}\n"),
     ] {
         assert_eq!(add(text, "/a", json!({"b": 1})), expected, "{text:?}");
     }

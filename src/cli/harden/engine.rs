@@ -1,0 +1,221 @@
+//! Every source through the engine: how its documents change.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use super::sarif::{self, Found};
+use crate::cli::input::{Input, Read};
+use crate::cli::manifest::{Document, Edited, ManifestError, Source};
+use crate::cli::pass::{self, Judged, Pass};
+use crate::cli::progress::Progress;
+use crate::cli::say;
+
+/// A source after the engine has seen all of it.
+pub(super) struct Hardened {
+    pub(super) source: Source,
+    /// For each document that changes, in order: its index, and how.
+    pub(super) changes: Vec<Change>,
+}
+
+/// A document that changes.
+pub(super) struct Change {
+    pub(super) document: usize,
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) patch: Vec<Value>,
+    pub(super) edited: Edited,
+    pub(super) found: Vec<Found>,
+}
+
+/// What came of everything that was named.
+pub(super) struct Hardening {
+    /// The sources with which nothing is wrong.
+    pub(super) hardened: Vec<Hardened>,
+    /// What is wrong with the others.
+    pub(super) errors: Vec<ManifestError>,
+}
+
+/// What happens when something could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtErrors {
+    /// Nothing is hardened: only the errors are wanted then.
+    Stop,
+    /// The rest is hardened.
+    GoOn,
+}
+
+/// Hardens what the input names. None where the policies are wrong, which is said then.
+///
+/// # Errors
+/// When `err` cannot be written to, or a policy file cannot be read.
+pub(super) fn harden_all(
+    input: &Input,
+    at_errors: AtErrors,
+    err: &mut dyn Write,
+) -> anyhow::Result<Option<Hardening>> {
+    let Some(policies) = input.policies(err)? else { return Ok(None) };
+    let Read { sources, mut errors } = input.read_what_can_be(err)?;
+    let mut hardened = Vec::with_capacity(sources.len());
+    if at_errors == AtErrors::Stop && !errors.is_empty() {
+        return Ok(Some(Hardening { hardened, errors }));
+    }
+    let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
+    let mut progress = Progress::new("hardening", u64::try_from(sources.len()).ok());
+    for source in sources {
+        let mut said = Vec::new();
+        match harden(&pass, &source, &mut said)? {
+            Ok(changes) => {
+                let one = Hardened { source, changes };
+                match one.reads_back() {
+                    true => hardened.push(one),
+                    false => errors.push(ManifestError::about(&one.source.name, UNWRITABLE)),
+                }
+            }
+            Err(wrong) => errors.extend(wrong),
+        }
+        if !said.is_empty() {
+            progress.clear();
+            err.write_all(&said)?;
+        }
+        progress.advance(1);
+    }
+    Ok(Some(Hardening { hardened, errors }))
+}
+
+/// What is said of a source whose documents, each good by itself, would not be the same
+/// documents together: a first one that becomes JSON changes how kubectl parts the rest.
+const UNWRITABLE: &str = "the hardened file cannot be written in a way that reads back";
+
+/// How the documents of a source change, or everything that is wrong with it.
+fn harden(
+    pass: &Pass<'_>,
+    source: &Source,
+    err: &mut dyn Write,
+) -> io::Result<Result<Vec<Change>, Vec<ManifestError>>> {
+    let mut changes = Vec::new();
+    let mut errors = Vec::new();
+    for (index, document) in source.documents.iter().enumerate() {
+        pass::say_remarks(err, source, document)?;
+        match harden_document(pass, source, document, index) {
+            Ok((change, warnings)) => {
+                warnings.iter().try_for_each(|warning| say::warning(err, warning))?;
+                if let Some(change) = &change {
+                    say_rewritten(err, source, document, change)?;
+                }
+                changes.extend(change);
+            }
+            Err(error) => errors.push(*error),
+        }
+    }
+    Ok(if errors.is_empty() { Ok(changes) } else { Err(errors) })
+}
+
+/// How the document changes, if it does, and the engine's warnings about it.
+fn harden_document(
+    pass: &Pass<'_>,
+    source: &Source,
+    document: &Document,
+    index: usize,
+) -> Result<(Option<Change>, Vec<String>), Box<ManifestError>> {
+    let mut patch: Vec<Value> = Vec::new();
+    let mut namespaces: Vec<String> = Vec::new();
+    let mut warnings = Vec::new();
+    let mut found = Vec::new();
+    pass.judge(source, document, |judged| {
+        warnings.extend(say_warnings(source, document, judged));
+        if judged.outcome.changes() {
+            // The engine writes its patch itself: an array of operations.
+            let operations = serde_json::from_str(judged.outcome.patch.as_json());
+            patch.extend::<Vec<Value>>(operations.unwrap_or_default());
+        }
+        found.extend(sarif::found(judged));
+        namespaces.push(judged.namespace.to_owned());
+    })?;
+    if patch.is_empty() {
+        return Ok((None, warnings));
+    }
+    let edited = source
+        .apply(document, &patch)
+        .map_err(|message| Box::new(ManifestError::of(source, document, "", message)))?;
+    namespaces.dedup();
+    let single = namespaces.len() == 1;
+    let namespace = namespaces.into_iter().next().filter(|_| single).unwrap_or_default();
+    let name = match document.contents.workloads.as_slice() {
+        [workload] if workload.at.is_empty() => workload.name.clone(),
+        _ => String::new(),
+    };
+    Ok((Some(Change { document: index, namespace, name, patch, edited, found }), warnings))
+}
+
+fn say_warnings(source: &Source, document: &Document, judged: &Judged<'_>) -> Vec<String> {
+    let place = pass::place(source, document, Some(judged.workload));
+    let warnings = judged.outcome.warnings(false).into_iter();
+    warnings
+        .map(|warning| {
+            // Who speaks is clear here.
+            let warning = warning.strip_prefix("ironhull: ").unwrap_or(&warning);
+            format!("{place}: {warning}")
+        })
+        .collect()
+}
+
+fn say_rewritten(
+    err: &mut dyn Write,
+    source: &Source,
+    document: &Document,
+    change: &Change,
+) -> io::Result<()> {
+    let places: Vec<String> =
+        change.edited.rewritten.iter().map(|place| format!("`{place}`")).collect();
+    if places.is_empty() {
+        return Ok(());
+    }
+    let place = pass::place(source, document, None);
+    let places = places.join(", ");
+    say::note(
+        err,
+        format!("{place}: written anew, for an anchor or an unusual layout there: {places}"),
+    )
+}
+
+impl Hardened {
+    /// The text of the source with its changed documents.
+    pub(super) fn new_text(&self) -> String {
+        let mut changes = self.changes.iter().peekable();
+        let mut text = String::with_capacity(self.source.text.len() + 512 * self.changes.len());
+        for (index, document) in self.source.documents.iter().enumerate() {
+            match changes.next_if(|change| change.document == index) {
+                Some(change) => text.push_str(&change.edited.text),
+                None => text.push_str(self.source.text_of(document)),
+            }
+        }
+        text
+    }
+
+    /// What Kubernetes is to make of each document of [`Hardened::new_text`].
+    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
+        let mut changes = self.changes.iter().peekable();
+        self.source.documents.iter().enumerate().map(move |(index, document)| {
+            match changes.next_if(|change| change.document == index) {
+                Some(change) => &change.edited.value,
+                None => &document.value,
+            }
+        })
+    }
+
+    /// Whether the new text, read as any manifest, has exactly the documents that it should.
+    fn reads_back(&self) -> bool {
+        if self.changes.is_empty() {
+            return true;
+        }
+        let Ok(again) = Source::read(&self.source.name, self.new_text()) else { return false };
+        again.documents.len() == self.source.documents.len()
+            && again.documents.iter().map(|document| &document.value).eq(self.values())
+    }
+
+    /// How many operations change it.
+    pub(super) fn operations(&self) -> usize {
+        self.changes.iter().map(|change| change.patch.len()).sum()
+    }
+}

@@ -1,0 +1,249 @@
+//! SARIF 2.1.0, the form in which code scanning takes what an analysis found.
+//!
+//! The parts that are required, and those that GitHub reads:
+//! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>,
+//! <https://docs.github.com/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::{Component, Path};
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::engine::{Change, Hardened};
+use super::output::relative;
+use crate::cli::manifest::{Document, ManifestError};
+use crate::cli::pass::{Judged, title};
+use crate::cli::rules::summary;
+use crate::outcome::{Finding, Level, Outcome, Subject};
+use crate::pod::ContainerKind;
+use crate::policy::Policy;
+use crate::rules::{Action, RuleName};
+
+/// A field that would change.
+pub(super) struct Found {
+    rule: RuleName,
+    level: &'static str,
+    message: String,
+    /// Where in the document the field stands, or would.
+    pointer: String,
+    /// What stays the same when lines move: rule, kind, namespace, name and container.
+    identity: String,
+}
+
+/// The directory that file names are relative to; the reader knows where it has it.
+const ROOT: &str = "%SRCROOT%";
+/// What the rules are for. SARIF wants an address for each; their own pages are in the log.
+const HELP: &str = "https://kubernetes.io/docs/concepts/security/pod-security-standards/";
+
+/// What the engine found in a workload that it would change.
+pub(super) fn found(judged: &Judged<'_>) -> Vec<Found> {
+    let changes = judged.outcome.findings.iter().filter(|finding| finding.result.changes());
+    changes.map(|finding| found_one(judged, finding)).collect()
+}
+
+fn found_one(judged: &Judged<'_>, finding: &Finding<'_>) -> Found {
+    let Judged { workload, pod, namespace, policy, outcome } = *judged;
+    let rule = finding.rule;
+    let container = match finding.subject {
+        Subject::Pod => String::new(),
+        Subject::Container(_) => outcome.subject_name(finding.subject).to_owned(),
+    };
+    let was = finding.was.as_ref().map_or("unset".to_owned(), ToString::to_string);
+    let mut message = title(workload);
+    if !container.is_empty() {
+        let _ = write!(message, ", container {container}");
+    }
+    let _ = write!(message, ": {rule} is {was}");
+    match (&finding.now, finding.level) {
+        (Some(now), Some(Level::Pod)) if !container.is_empty() => {
+            let _ = write!(message, "; hardened, it is {now}, set on the pod");
+        }
+        (Some(now), _) => {
+            let _ = write!(message, "; hardened, it is {now}");
+        }
+        (None, _) => {}
+    }
+    let why = outcome.why(finding);
+    if !why.is_empty() {
+        let _ = write!(message, " ({why})");
+    }
+    let field = match rule {
+        RuleName::UnprivilegedPorts => "sysctls",
+        other => other.as_str(),
+    };
+    let place = container_at(pod, outcome, finding.subject);
+    Found {
+        rule,
+        level: level(policy.rules.action(rule)),
+        message,
+        pointer: format!("{}/spec{place}/securityContext/{field}", workload.pod),
+        identity: [rule.as_str(), &workload.kind, namespace, &workload.name, &container].join("\n"),
+    }
+}
+
+/// What the policy wants enforced is a warning.
+fn level(action: Action) -> &'static str {
+    if action == Action::Enforce { "warning" } else { "note" }
+}
+
+/// Where in the pod's spec a container stands; empty for the pod level, and for a container
+/// that is not where it should be.
+fn container_at(pod: &Value, outcome: &Outcome<'_>, subject: Subject) -> String {
+    let Subject::Container(subject) = subject else { return String::new() };
+    let Some(looked) = outcome.containers.get(subject) else { return String::new() };
+    let list = list_of(looked.kind);
+    let before = outcome.containers.iter().take(subject);
+    let index = before.filter(|other| list_of(other.kind) == list).count();
+    let place = format!("/{list}/{index}");
+    let name = pod.pointer(&format!("/spec{place}/name")).and_then(Value::as_str);
+    if name.unwrap_or_default() == looked.name { place } else { String::new() }
+}
+
+fn list_of(kind: ContainerKind) -> &'static str {
+    match kind {
+        ContainerKind::Init | ContainerKind::Sidecar => "initContainers",
+        ContainerKind::App => "containers",
+        ContainerKind::Ephemeral => "ephemeralContainers",
+    }
+}
+
+/// The log: one run, with a result for each field that would change, and a notification
+/// for each thing that could not be read.
+pub(super) fn log(hardened: &[Hardened], errors: &[ManifestError]) -> String {
+    let mut results = Vec::new();
+    let mut seen = HashMap::new();
+    for one in hardened {
+        for change in &one.changes {
+            if let Some(document) = one.source.documents.get(change.document) {
+                results_of(one, document, change, &mut seen, &mut results);
+            }
+        }
+    }
+    let notifications: Vec<Value> = errors.iter().map(notification).collect();
+    let log = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "ironhull",
+                "version": env!("CARGO_PKG_VERSION"),
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": RuleName::ALL.iter().map(|rule| descriptor(*rule)).collect::<Vec<_>>(),
+            }},
+            "columnKind": "unicodeCodePoints",
+            "originalUriBaseIds": {
+                ROOT: {"description": {"text": "The directory in which ironhull was started."}},
+            },
+            "invocations": [{
+                "executionSuccessful": errors.is_empty(),
+                "toolExecutionNotifications": notifications,
+            }],
+            "results": results,
+        }],
+    });
+    format!("{log:#}\n")
+}
+
+fn descriptor(rule: RuleName) -> Value {
+    let summary = format!("{}.", summary(rule));
+    let page = rule.doc();
+    let (what, why) = (section(&page, "What it does"), section(&page, "Why"));
+    json!({
+        "id": rule.as_str(),
+        "shortDescription": {"text": summary.replace('`', "")},
+        "fullDescription": {"text": what.replace('`', "")},
+        "help": {"text": format!("{what}\n\n{why}"), "markdown": page.trim_end()},
+        "helpUri": HELP,
+        "defaultConfiguration": {"level": level(Policy::restricted().rules.action(rule))},
+        "properties": {"tags": ["security", "kubernetes"]},
+    })
+}
+
+/// A section of a rule's page, each paragraph and each item on one line.
+fn section(page: &str, heading: &str) -> String {
+    let (_, rest) = page.split_once(&format!("## {heading}\n")).unwrap_or_default();
+    let text = rest.split("\n## ").next().unwrap_or_default();
+    let mut section = String::new();
+    for line in text.trim().lines() {
+        let begins = line.is_empty() || line.starts_with("- ") || section.ends_with('\n');
+        if !section.is_empty() {
+            section.push(if begins { '\n' } else { ' ' });
+        }
+        section.push_str(line.trim_start());
+    }
+    section
+}
+
+fn results_of(
+    one: &Hardened,
+    document: &Document,
+    change: &Change,
+    seen: &mut HashMap<String, usize>,
+    results: &mut Vec<Value>,
+) {
+    let pointers = change.found.iter().map(|found| found.pointer.as_str());
+    let places = one.source.positions(document, pointers);
+    for (found, (line, column)) in change.found.iter().zip(places) {
+        // Two objects may have one name, in two files or in one.
+        let times = seen.entry(found.identity.clone()).or_default();
+        *times += 1;
+        let digest = Sha256::digest(&found.identity);
+        let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = format!("{digest}:{times}");
+        results.push(json!({
+            "ruleId": found.rule.as_str(),
+            "ruleIndex": RuleName::ALL.iter().position(|rule| *rule == found.rule),
+            "level": found.level,
+            "message": {"text": found.message},
+            "locations": [location(&one.source.name, Some((line, column)))],
+            // The first is for everybody, the second the only one that GitHub reads.
+            "partialFingerprints": {
+                "ironhull/v1": fingerprint,
+                "primaryLocationLineHash": fingerprint,
+            },
+        }));
+    }
+}
+
+fn notification(error: &ManifestError) -> Value {
+    let mut message = error.message.clone();
+    if let Some(hint) = &error.hint {
+        message = format!("{message}; {hint}");
+    }
+    json!({
+        "level": "error",
+        "message": {"text": message},
+        "locations": [location(&error.file, error.at)],
+    })
+}
+
+fn location(file: &str, at: Option<(usize, usize)>) -> Value {
+    let path = relative(file);
+    let inside = !path.is_absolute() && !path.components().any(|part| part == Component::ParentDir);
+    let artifact = if inside {
+        json!({"uri": uri(&path), "uriBaseId": ROOT})
+    } else {
+        let whole = std::path::absolute(&path).unwrap_or(path);
+        json!({"uri": format!("file://{}", uri(&whole))})
+    };
+    let mut location = json!({"artifactLocation": artifact});
+    if let (Some((line, column)), Some(object)) = (at, location.as_object_mut()) {
+        object.insert("region".to_owned(), json!({"startLine": line, "startColumn": column}));
+    }
+    json!({"physicalLocation": location})
+}
+
+/// A path with what has a meaning in addresses escaped (RFC 3986: `pchar` and `/`).
+fn uri(path: &Path) -> String {
+    let mut uri = String::new();
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=@".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri
+}

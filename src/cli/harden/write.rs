@@ -1,0 +1,123 @@
+//! `harden --write`: the files in place.
+//!
+//! First the new text of every file is read again, and written beside the old one under
+//! another name; only when all that has worked do the new ones take the old ones' places,
+//! each in one step. So nothing is half done: what goes wrong goes wrong before.
+
+mod draft;
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::engine::{self, AtErrors, Hardened, Hardening};
+use super::interrupt::Interrupt;
+use super::output::changes;
+use crate::cli::input::{Input, STDIN};
+use crate::cli::manifest::ManifestError;
+use crate::cli::progress::Progress;
+use crate::cli::say;
+use draft::Draft;
+
+/// Rewrites the files; which, goes to `out`. Returns the exit code.
+///
+/// # Errors
+/// When it cannot be said what happened.
+pub(super) fn run(
+    input: &Input,
+    keep_going: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    if input.reads_stdin() {
+        let mut error = ManifestError::about(STDIN, "is no file that could be rewritten");
+        error.hint = Some("name files or directories with -f, or leave out --write".to_owned());
+        return Ok(say::errors(err, &[error])?);
+    }
+    let Some(hardening) = engine::harden_all(input, AtErrors::GoOn, err)? else {
+        return Ok(say::EXIT_ERROR);
+    };
+    let Hardening { hardened, mut errors } = hardening;
+    let interrupt = Interrupt::listen()?;
+    let mut ready = Vec::new();
+    if errors.is_empty() || keep_going {
+        let (drafts, wrong) = drafts(&hardened, keep_going, &interrupt);
+        ready = drafts;
+        errors.extend(wrong);
+    }
+    if interrupt.came() {
+        drop(ready);
+        anyhow::bail!("interrupted; nothing was written");
+    }
+    if !errors.is_empty() && !keep_going {
+        drop(ready);
+        say::errors(err, &errors)?;
+        say::note(err, "nothing was written; --keep-going writes every file that can be")?;
+        return Ok(say::EXIT_ERROR);
+    }
+    let written = replace(ready, &mut errors, out)?;
+    let refused: HashSet<&str> = errors.iter().map(|error| error.file.as_str()).collect();
+    let unchanged = hardened.iter().filter(|one| one.changes.is_empty()).count();
+    summary(out, written, unchanged, refused.len())?;
+    if errors.is_empty() { Ok(0) } else { Ok(say::errors(err, &errors)?) }
+}
+
+/// The new files, beside the old ones, and what is wrong with the rest. Ends at the first
+/// error unless it is to keep going.
+fn drafts<'h>(
+    hardened: &'h [Hardened],
+    keep_going: bool,
+    interrupt: &Interrupt,
+) -> (Vec<(&'h Hardened, Draft)>, Vec<ManifestError>) {
+    let changed: Vec<_> = hardened.iter().filter(|one| !one.changes.is_empty()).collect();
+    let mut progress = Progress::new("writing", u64::try_from(changed.len()).ok());
+    let mut targets: HashSet<PathBuf> = HashSet::new();
+    let (mut drafts, mut errors) = (Vec::new(), Vec::new());
+    for one in changed {
+        if interrupt.came() || (!errors.is_empty() && !keep_going) {
+            break;
+        }
+        progress.advance(1);
+        match Draft::of(one) {
+            // A file that was named twice, or by two links, is written once.
+            Ok(draft) if !targets.insert(draft.target().to_owned()) => drop(draft),
+            Ok(draft) => drafts.push((one, draft)),
+            Err(error) => errors.push(error),
+        }
+    }
+    (drafts, errors)
+}
+
+/// Puts the drafts where the old files are, and says so. Returns how many there were.
+fn replace(
+    drafts: Vec<(&Hardened, Draft)>,
+    errors: &mut Vec<ManifestError>,
+    out: &mut dyn Write,
+) -> io::Result<usize> {
+    let mut written = 0;
+    for (one, draft) in drafts {
+        match draft.replace(one) {
+            Ok(()) => {
+                written += 1;
+                writeln!(out, "wrote {}: {}", one.source.name, changes(one.operations()))?;
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    Ok(written)
+}
+
+fn summary(
+    out: &mut dyn Write,
+    written: usize,
+    unchanged: usize,
+    refused: usize,
+) -> io::Result<()> {
+    let files = if written == 1 { "file" } else { "files" };
+    write!(out, "{written} {files} written, {unchanged} unchanged")?;
+    match refused {
+        0 => writeln!(out)?,
+        refused => writeln!(out, ", {refused} refused")?,
+    }
+    out.flush()
+}

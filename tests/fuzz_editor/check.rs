@@ -1,0 +1,201 @@
+//! What must hold of every text.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use granit_parser::{Event, Parser, options};
+use ironhull::cli::manifest::{Document, Source, Syntax};
+use ironhull::cli::pass::Pass;
+use ironhull::policy::PolicySet;
+use jiff::civil::date;
+use serde_json::{Value, json};
+
+/// How far a text came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It is no manifest.
+    Unreadable,
+    /// A field has a wrong type.
+    WrongType,
+    /// Nothing is to be hardened.
+    Nothing,
+    /// It cannot be written in a way that reads back, and is not.
+    Refused,
+    /// It was hardened, and all is well.
+    Changed,
+    /// The same, with something written anew.
+    Rewritten,
+}
+
+pub struct Checker {
+    policies: PolicySet,
+    kubernetes: Option<Kubernetes>,
+}
+
+impl Checker {
+    pub fn new(judge: Option<PathBuf>) -> Self {
+        let policies = PolicySet::load(&[], None).unwrap().0;
+        Self { policies, kubernetes: judge.map(Kubernetes::start) }
+    }
+
+    /// How far the text comes, or what is wrong: a kind, a colon, and more.
+    pub fn check(&mut self, text: &str) -> Result<Verdict, String> {
+        let Ok(source) = Source::read("a.yaml", text.to_owned()) else {
+            return Ok(Verdict::Unreadable);
+        };
+        let pieces: String = source.documents.iter().map(|d| source.text_of(d)).collect();
+        if pieces != text {
+            return Err("documents do not make up the text:".to_owned());
+        }
+        let mut verdict = Verdict::Nothing;
+        let mut whole = String::new();
+        let mut values = Vec::new();
+        for document in &source.documents {
+            let before = source.text_of(document);
+            let Ok(patch) = self.patch(&source, document) else { return Ok(Verdict::WrongType) };
+            if patch.is_empty() {
+                whole.push_str(before);
+                values.push(document.value.clone());
+                continue;
+            }
+            let Ok(after) = source.apply(document, &patch) else { return Ok(Verdict::Refused) };
+            self.readings(document, before, &patch, &after.text, &after.value)?;
+            if after.rewritten.is_empty() {
+                verdict = verdict.max(Verdict::Changed);
+                lost(before, &after.text)?;
+            } else {
+                verdict = Verdict::Rewritten;
+            }
+            whole.push_str(&after.text);
+            values.push(after.value);
+        }
+        // What `harden` refuses: a first document that becomes JSON parts the rest otherwise.
+        let Ok(again) = Source::read("a.yaml", whole.clone()) else {
+            return Ok(Verdict::Refused);
+        };
+        if !again.documents.iter().map(|document| &document.value).eq(&values) {
+            return Ok(Verdict::Refused);
+        }
+        for document in &again.documents {
+            if self.patch(&again, document) != Ok(Vec::new()) {
+                return Err(format!("hardened again, it changes again: \n{whole}"));
+            }
+        }
+        if verdict == Verdict::Nothing && whole != text {
+            return Err("nothing to harden, and other bytes:".to_owned());
+        }
+        Ok(verdict)
+    }
+
+    fn patch(&self, source: &Source, document: &Document) -> Result<Vec<Value>, String> {
+        let pass = Pass { policies: &self.policies, namespace: "default", date: date(2026, 1, 1) };
+        let mut patch: Vec<Value> = Vec::new();
+        pass.judge(source, document, |judged| {
+            let operations = judged.outcome.patch.as_json();
+            patch.extend(serde_json::from_str::<Vec<Value>>(operations).unwrap());
+        })
+        .map(|()| patch)
+        .map_err(|error| error.to_string())
+    }
+
+    /// Kubernetes' own reading of the text before, patched, is its reading of that after.
+    fn readings(
+        &mut self,
+        document: &Document,
+        before: &str,
+        patch: &[Value],
+        after: &str,
+        value: &Value,
+    ) -> Result<(), String> {
+        let operations: json_patch::Patch = serde_json::from_value(json!(patch)).unwrap();
+        let mut expected = document.value.clone();
+        json_patch::patch(&mut expected, &operations).map_err(|e| format!("no patch: {e}"))?;
+        if &expected != value {
+            return Err(format!("another value than the patch makes: {value}"));
+        }
+        let Some(kubernetes) = &mut self.kubernetes else { return Ok(()) };
+        // How kubectl parts JSON objects is not the judge's to say.
+        if document.syntax == Syntax::Json {
+            return Ok(());
+        }
+        let theirs = kubernetes.reads(before);
+        if theirs.as_ref() != Ok(&document.value) {
+            return Err(format!("Kubernetes reads it otherwise: {theirs:?}"));
+        }
+        let theirs = kubernetes.reads(after);
+        if theirs.as_ref() != Ok(value) {
+            return Err(format!("Kubernetes reads the result otherwise: {theirs:?}\n{after}"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a comment is gone.
+fn lost(before: &str, after: &str) -> Result<(), String> {
+    let (before, now) = (comments(before), comments(after));
+    if before == now {
+        return Ok(());
+    }
+    Err(format!("comments are others: {before:?} {now:?}\n{after}"))
+}
+
+/// The comments of a text, each as often as it occurs; of the first document, as far as
+/// Kubernetes reads.
+fn comments(text: &str) -> BTreeMap<String, usize> {
+    let mut comments = BTreeMap::new();
+    let options = options! { max_buffered_comment_events: usize::MAX };
+    for event in Parser::new_from_str_with_options(text, options) {
+        match event {
+            Ok((Event::Comment(comment, _), _)) => {
+                *comments.entry(comment.trim_end().to_owned()).or_default() += 1;
+            }
+            Ok((Event::DocumentEnd, _)) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    comments
+}
+
+/// Kubernetes' own reader, a line in and a line out.
+struct Kubernetes {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Kubernetes {
+    fn start(judge: PathBuf) -> Self {
+        let mut child = Command::new(judge)
+            .arg("docs")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the judge starts");
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self { child, stdin, stdout }
+    }
+
+    fn reads(&mut self, text: &str) -> Result<Value, String> {
+        // kubectl ends every line of what it hands to the reader.
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        let line = json!({"id": "x", "yaml": format!("{text}{end}")});
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+        let mut answer = String::new();
+        self.stdout.read_line(&mut answer).unwrap();
+        let mut answer: Value = serde_json::from_str(&answer).unwrap();
+        match answer.get_mut("json") {
+            Some(json) => Ok(json.take()),
+            None => Err(answer["error"].to_string()),
+        }
+    }
+}
+
+impl Drop for Kubernetes {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ = self.child.wait();
+    }
+}
