@@ -95,8 +95,10 @@ pub const EXTRAS: &[Extra] = &[
         command: "harden",
         examples: &[
             ("ironhull harden -f app.yaml > hardened.yaml", "comments stay"),
+            ("ironhull harden -f manifests/ --write", "in place"),
             ("ironhull harden -f manifests/ -o diff", "for `git apply`"),
             ("ironhull harden -f manifests/ --check", "for a pipeline"),
+            ("ironhull harden -f manifests/ -o sarif", "for code scanning"),
             ("helm template web ./chart | ironhull harden | kubectl apply -f -", ""),
         ],
         statuses: &[DONE, (EXIT_CHANGES, "with --check: something would change"), BAD_INPUT],

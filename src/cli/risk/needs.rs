@@ -96,8 +96,6 @@ const WRAPPERS: &str = "exec nohup time timeout nice ionice env tini dumb-init c
 
 /// What only root with a capability can do: the program, the capability.
 const PRIVILEGED: &[(&str, &str)] = &[
-    ("chown", "CHOWN"),
-    ("chgrp", "CHOWN"),
     ("su", "SETUID"),
     ("sudo", "SETUID"),
     ("gosu", "SETUID"),
@@ -284,7 +282,14 @@ impl Reader<'_> {
                 self.directory = self.path(all.first().and_then(Option::as_deref));
                 Vec::new()
             }
-            "chmod" => files().into_iter().skip(1).map(Need::Own).collect(),
+            // An owner and a mode are written too: not on what is read-only.
+            "chown" | "chgrp" => std::iter::once(Need::Capability("CHOWN"))
+                .chain(files().into_iter().skip(1).map(Need::Fill))
+                .collect(),
+            "chmod" => {
+                let files = files().into_iter().skip(1);
+                files.flat_map(|file| [Need::Own(file.clone()), Need::Fill(file)]).collect()
+            }
             "mkdir" | "rmdir" => each(files(), Need::Fill),
             "touch" | "rm" | "mkfifo" | "truncate" | "tee" => each(files(), Need::Write),
             "cp" | "mv" | "install" | "ln" => match after("-t") {
