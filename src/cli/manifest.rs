@@ -254,6 +254,9 @@ impl Reading {
             let message = "a byte-order mark belongs to the beginning of a file alone";
             return Err((message.to_owned(), offset));
         }
+        if let Some(offset) = ambiguity::early_end(text) {
+            return Err(("a document ends here that has not begun".to_owned(), offset));
+        }
         let tree = Tree::parse(text).map_err(|error| (error.message, error.offset))?;
         if let Some(offset) = ambiguity::new_escape(&tree, text) {
             let message = "Kubernetes does not know the escape `\\/`; write `/`";

@@ -92,6 +92,24 @@ pub(super) fn late_mark(text: &str) -> Option<usize> {
     None
 }
 
+/// Where a document's end, `...`, stands before anything has begun one.
+pub(super) fn early_end(text: &str) -> Option<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let said = line.trim_start_matches(BOM).trim();
+        if said.split([' ', '\t']).next() == Some("...")
+            && line.trim_start_matches(BOM).starts_with('.')
+        {
+            return Some(start);
+        }
+        if !said.is_empty() && !said.starts_with('#') {
+            return None;
+        }
+        start += line.len();
+    }
+    None
+}
+
 const BOM: char = '\u{feff}';
 
 #[cfg(test)]
@@ -135,6 +153,19 @@ mod tests {
             ("---\n# c\n \u{feff}a: 1\n", Some(9)),
         ] {
             assert_eq!(late_mark(text), at, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_before_a_beginning_is_found() {
+        for (text, at) in [
+            ("...\nkind: Pod\n", Some(0)),
+            ("# c\n\n... # d\na: 1\n", Some(5)),
+            ("---\n...\n", None),
+            ("a: 1\n...\n...\n", None),
+            ("...a: 1\n", None),
+        ] {
+            assert_eq!(early_end(text), at, "{text:?}");
         }
     }
 
