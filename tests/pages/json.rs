@@ -60,7 +60,19 @@ fn definition<'s>(schema: &'s Value, reference: &str) -> &'s Value {
     schema.pointer(reference.trim_start_matches('#')).unwrap()
 }
 
+/// The words of a closed list, each with what it means.
+fn words(page: &mut String, choices: &[Value]) {
+    page.push_str("\n| word | |\n|---|---|\n");
+    for choice in choices {
+        let word = choice["const"].as_str().unwrap();
+        let _ = writeln!(page, "| `{word}` | {} |", described(choice));
+    }
+}
+
 fn table(page: &mut String, object: &Value) {
+    if let Some(choices) = object["oneOf"].as_array() {
+        return words(page, choices);
+    }
     page.push_str("\n| member | type | |\n|---|---|---|\n");
     let members = object["properties"].as_object().unwrap();
     let required: Vec<&str> =

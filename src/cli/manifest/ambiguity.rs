@@ -21,8 +21,10 @@ pub(super) fn find(tree: &Tree, text: &str) -> Option<SyntaxError> {
         if is_key && bare.starts_with([',', '[', ']', '{', '}']) {
             return error("there must be a space after this `:`", node.range.end);
         }
-        if text.starts_with('?') {
-            return error("what begins with `?` must be quoted here", node.range.start);
+        if text.starts_with(['?', ':']) {
+            let what = if text.starts_with('?') { "`?`" } else { "`:`" };
+            let message = format!("what begins with {what} must be quoted here");
+            return error(&message, node.range.start);
         }
         if !node.tag.is_empty() && node.range.is_empty() {
             return error("a tag must be followed by a value here", node.range.start);
@@ -120,9 +122,19 @@ mod tests {
 
     #[test]
     fn what_reads_in_two_ways_is_refused() {
-        for text in ["{a:}", "{a :}", "{a:[b]}", "{a: {b:,}}", "[?a]", "{a: !b, c: d}", "a: &b.c d"]
-            .into_iter()
-            .chain(["{a\n: b}", "{\"a\n\": b}", "{a # c\n : b}", "{x: {.\n: }}"])
+        for text in [
+            "{a:}",
+            "{a :}",
+            "{a:[b]}",
+            "{a: {b:,}}",
+            "[?a]",
+            "{:?}",
+            "[:a]",
+            "{a: !b, c: d}",
+            "a: &b.c d",
+        ]
+        .into_iter()
+        .chain(["{a\n: b}", "{\"a\n\": b}", "{a # c\n : b}", "{x: {.\n: }}"])
         {
             assert!(Tree::parse(text).is_err(), "{text}");
         }
