@@ -28,7 +28,7 @@ pub struct Input {
     #[arg(short, long, value_name = "NS", value_hint = ValueHint::Other)]
     pub namespace: Option<String>,
 
-    /// The date by which exemptions end; today (UTC) without it
+    /// The date by which exemptions end; else today (UTC)
     #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     pub date: Option<Date>,
 }

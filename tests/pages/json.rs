@@ -41,7 +41,10 @@ pub fn page() -> String {
                 continue;
             }
             let _ = write!(page, "\n**{name}**: {}\n", described(one));
-            table(&mut page, one);
+            match one["oneOf"].as_array() {
+                Some(words) => words_of(&mut page, words),
+                None => table(&mut page, one),
+            }
         }
     }
     page
@@ -58,6 +61,14 @@ pub fn files() -> Vec<(String, String)> {
 
 fn definition<'s>(schema: &'s Value, reference: &str) -> &'s Value {
     schema.pointer(reference.trim_start_matches('#')).unwrap()
+}
+
+/// A closed list of words.
+fn words_of(page: &mut String, words: &[Value]) {
+    page.push_str("\n| word | |\n|---|---|\n");
+    for word in words {
+        let _ = writeln!(page, "| `{}` | {} |", word["const"].as_str().unwrap(), described(word));
+    }
 }
 
 fn table(page: &mut String, object: &Value) {
