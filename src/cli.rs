@@ -36,7 +36,7 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Colours: on terminals, always, or never
+    /// Colours: auto, always or never
     #[arg(
         long,
         global = true,

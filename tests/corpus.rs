@@ -178,6 +178,48 @@ fn what_passes_baseline_comes_out_passing_restricted() {
     assert_eq!(kept, text, "docs/real-workloads.md is not current: run with UPDATE_EXPECT=1");
 }
 
+/// Our own reading of *restricted*, by which commands say what is left, is Kubernetes'.
+#[test]
+fn what_is_refused_is_what_pod_security_refuses() {
+    let (Some(directory), Some(binary)) = (support::directory(), judge::binary()) else { return };
+    let (shipped, _) = shipped(&directory);
+    let mut pods: Vec<(&str, Value)> = Vec::new();
+    for one in &shipped {
+        pods.push((&one.id, one.pod.clone()));
+        if let Ok((after, ())) = hardened(one, &one.pod, Policy::restricted(), |_| ()) {
+            pods.push((&one.id, after));
+        }
+    }
+    let asked: Vec<Value> = pods.iter().map(|(_, pod)| stored(pod)).collect();
+    let mut wrong = Vec::new();
+    for ((id, pod), judgement) in pods.iter().zip(judge::judge(&binary, &asked)) {
+        let text = pod.to_string();
+        let (Ok(view), None) = (Pod::from_json(text.as_bytes()), &judgement.error) else {
+            continue;
+        };
+        let ours = ironhull::remains::refused(&view);
+        if ours.is_empty() != judgement.restricted.allowed {
+            wrong.push(format!(
+                "{id}: we say {ours:?}, Kubernetes {:?}",
+                judgement.restricted.reasons
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), pods.len(), wrong.join("\n"));
+}
+
+/// The pod as the API server keeps it: a volume without a source is an emptyDir by then.
+fn stored(pod: &Value) -> Value {
+    let mut pod = pod.clone();
+    for volume in pod["spec"]["volumes"].as_array_mut().into_iter().flatten() {
+        if volume.as_object().unwrap().iter().all(|(key, source)| key == "name" || source.is_null())
+        {
+            volume["emptyDir"] = serde_json::json!({});
+        }
+    }
+    pod
+}
+
 /// The numbers of `docs/real-workloads.md`.
 #[derive(Default)]
 struct Table {

@@ -12,6 +12,9 @@
 )]
 #![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
 
+#[path = "support/api_server.rs"]
+#[allow(dead_code, reason = "other tests have it fail")]
+mod api_server;
 mod pages;
 
 use std::fmt::Write;

@@ -4,7 +4,7 @@ mod pages;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
@@ -14,13 +14,12 @@ pub use pages::{Listed, PAGE, Reader};
 
 /// Which cluster.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Cluster")]
 pub struct Connection {
-    /// The kubeconfig; else $KUBECONFIG, ~/.kube/config, or the cluster around the pod
+    /// The kubeconfig; else $KUBECONFIG, ~/.kube/config
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub kubeconfig: Option<PathBuf>,
 
-    /// The context in it; the current one without this
+    /// The context in it; else the current one
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
 }
@@ -40,16 +39,19 @@ impl Connection {
     /// When there is no usable kubeconfig, or no such context.
     pub async fn connect(&self) -> anyhow::Result<Cluster> {
         let Self { kubeconfig, context } = self;
-        let config = match (kubeconfig, context) {
-            (None, None) => Config::infer().await.context(
-                "no cluster is known; name a kubeconfig with --kubeconfig or in KUBECONFIG",
-            )?,
+        let mut config = match (kubeconfig, context) {
+            (None, None) => Config::infer().await.map_err(|error| {
+                anyhow!(
+                    "no cluster is known: {}; name a kubeconfig with --kubeconfig or in KUBECONFIG",
+                    of_kubeconfig(&error),
+                )
+            })?,
             _ => {
                 let file = match kubeconfig {
-                    Some(path) => Kubeconfig::read_from(path)
-                        .with_context(|| format!("cannot read `{}`", path.display()))?,
-                    None => Kubeconfig::read().context("cannot read the kubeconfig")?,
+                    Some(path) => Kubeconfig::read_from(path),
+                    None => Kubeconfig::read(),
                 };
+                let file = file.map_err(|error| anyhow!(said(&error)))?;
                 check_context(&file, context.as_deref())?;
                 let options =
                     KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
@@ -59,10 +61,26 @@ impl Connection {
             }
         };
         let namespace = config.default_namespace.clone();
-        let server = config.cluster_url.to_string();
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        // The reader tries again by itself; both together would be many minutes.
+        config.default_retry = false;
         let client = Client::try_from(config).context("cannot set up the client")?;
         Ok(Cluster { reader: Reader::new(client, server), namespace })
     }
+}
+
+/// What was looked for last: the kubeconfig, since few people are inside a cluster.
+fn of_kubeconfig(error: &kube::config::InferConfigError) -> String {
+    std::error::Error::source(error).map(said).unwrap_or_default()
+}
+
+/// An error of the kubeconfig: those of the library contain their causes, and quote twice.
+fn said(error: &dyn std::error::Error) -> String {
+    error
+        .to_string()
+        .replace("'\"", "`")
+        .replace("\"'", "`")
+        .replace("failed to read", "cannot read")
 }
 
 /// Says which contexts there are where the one that is wanted is not among them.

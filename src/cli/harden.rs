@@ -15,34 +15,28 @@ use engine::{AtErrors, Hardening};
 
 /// Harden manifests, as the webhook would
 ///
-/// The same engine as in the cluster, on files. Documents that need no hardening, and
-/// documents of other kinds, come out as they went in; in the others only what changes
-/// changes. Nothing is written where anything could not be read, but for SARIF, which says
-/// so, and with --keep-going.
+/// Only what changes changes. Where anything cannot be read, nothing is written, but with
+/// --keep-going or as SARIF.
 #[derive(Clone, Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").args(["output", "check"]).multiple(true))]
 pub struct Args {
     #[command(flatten)]
     input: Input,
 
-    /// What to write: the manifests as they were written, hardened; the hardened objects
-    /// as JSON; a JSON Patch a line; a diff for `patch -p1` and `git apply`; SARIF for
-    /// code scanning
+    /// The form of the answer; `yaml` without it: the manifests, hardened
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Format>,
 
-    /// Change nothing, exit with 1 if anything would change; without -o, list what
+    /// Exit with 1 if anything would change; without -o, list what
     #[arg(long)]
     check: bool,
 
-    /// Rewrite the files in place, and list which. Each is replaced whole, and keeps its
-    /// owner and permissions; what needs nothing is not touched. If anything is wrong with
-    /// any file, none is written
+    /// Rewrite the files in place: all that need it, or none if anything is wrong
     #[arg(long, conflicts_with = "what")]
     write: bool,
 
-    /// With --write: rewrite every file that can be, report the others, exit with 2
-    #[arg(long, requires = "write")]
+    /// With --write: rewrite what can be, report the rest, exit with 2
+    #[arg(long, requires = "write", hide_short_help = true)]
     keep_going: bool,
 }
 

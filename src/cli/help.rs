@@ -98,7 +98,6 @@ pub const EXTRAS: &[Extra] = &[
             ("ironhull harden -f manifests/ --write", "in place"),
             ("ironhull harden -f manifests/ -o diff", "for `git apply`"),
             ("ironhull harden -f manifests/ --check", "for a pipeline"),
-            ("ironhull harden -f manifests/ -o sarif", "for code scanning"),
             ("helm template web ./chart | ironhull harden | kubectl apply -f -", ""),
         ],
         statuses: &[DONE, (EXIT_CHANGES, "with --check: something would change"), BAD_INPUT],

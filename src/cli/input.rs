@@ -18,9 +18,8 @@ use walk::Found;
 /// What `harden` and `explain` work on, and by which policy.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Input {
-    /// A file of manifests, a directory (*.yaml, *.yml and *.json in it, and below, but
-    /// not the templates of Helm charts), or - for standard input; may be given several
-    /// times
+    /// A file, a directory (Helm charts' templates are left out), or - for standard input;
+    /// may be given several times
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
 
@@ -32,7 +31,7 @@ pub struct Input {
     #[arg(short, long, value_name = "NS", value_hint = ValueHint::Other)]
     pub namespace: Option<String>,
 
-    /// The date by which exemptions end; today (UTC) without it
+    /// The date by which exemptions end; else today (UTC)
     #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     pub date: Option<Date>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
 use jiff::civil::Date;
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::PodSpec;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -108,34 +108,48 @@ pub fn outlook(template: &Template<'_>) -> anyhow::Result<Outlook> {
             });
             left.unwrap_or_default()
         });
+        for (key, value) in &mut outlook.remedies.annotations {
+            *value = beside(&object, key, value);
+        }
     }
     Ok(outlook)
 }
 
-/// What each rule comes to in each container: the effective value, and beside it the
-/// writable paths.
+/// What a rule comes to in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// The effective value, and beside it the writable paths, in words.
+    pub value: String,
+    /// Whether anything is changed; else it is as if the rule were off.
+    pub changes: bool,
+}
+
+/// What each rule comes to in each container, by the container's and the rule's name.
 ///
 /// # Errors
 /// As [`outlook`].
 pub fn effective(
     template: &Template<'_>,
-) -> anyhow::Result<BTreeMap<(String, &'static str), String>> {
+) -> anyhow::Result<BTreeMap<(String, &'static str), Effect>> {
     let object: Value = serde_json::from_str(template.json)?;
     judge(template, &object, |seen| {
         let outcome = seen.outcome;
-        let value = |finding: &Finding<'_>| {
+        let effect = |finding: &Finding<'_>| {
             let value = finding.now.as_ref().or(finding.was.as_ref());
             let value = value.map_or_else(|| "unset".to_owned(), ToString::to_string);
             match &finding.note {
-                Some(Note::Mounted(paths)) => format!("{value}, writable {}", paths.join(", ")),
-                _ => value,
+                Some(Note::Mounted(paths)) => Effect {
+                    value: format!("{value}, writable {}", paths.join(", ")),
+                    changes: true,
+                },
+                _ => Effect { value, changes: finding.result.changes() },
             }
         };
         let findings = outcome.findings.iter();
         findings
             .map(|finding| {
                 let container = outcome.subject_name(finding.subject).to_owned();
-                ((container, finding.rule.as_str()), value(finding))
+                ((container, finding.rule.as_str()), effect(finding))
             })
             .collect()
     })
@@ -164,8 +178,7 @@ fn judge<T>(
         reserved_volumes: &reserved,
     };
     let outcome = harden(&pod, policy, &context);
-    let before: PodTemplateSpec = serde_json::from_str(json)?;
-    let before = before.spec.ok_or_else(|| anyhow!("the pod has no spec"))?;
+    let before = spec(object)?;
     if !outcome.changes() {
         let restricted = names(remains::refused(&pod));
         return Ok(take(Judged { outcome: &outcome, restricted, risks: Vec::new() }));
@@ -175,11 +188,31 @@ fn judge<T>(
     json_patch::patch(&mut after, &patch)?;
     let text = after.to_string();
     let restricted = names(remains::refused(&Pod::from_json(text.as_bytes())?));
-    let after: PodTemplateSpec = serde_json::from_value(after)?;
-    let after = after.spec.unwrap_or_default();
+    let after = spec(&after)?;
     let case = Case { before: &before, after: &after, outcome: &outcome, policy, seen };
     let risks = risk::assess(&case);
     Ok(take(Judged { outcome: &outcome, restricted, risks }))
+}
+
+/// The pod's spec. What is null is not there, to Kubernetes.
+fn spec(object: &Value) -> anyhow::Result<PodSpec> {
+    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    if spec.is_null() {
+        return Err(anyhow!("the pod has no spec"));
+    }
+    drop_nulls(&mut spec);
+    serde_json::from_value(spec).context("the pod cannot be read")
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
 fn names(names: Vec<&str>) -> Vec<String> {
@@ -212,6 +245,8 @@ fn changes(outcome: &Outcome<'_>) -> Vec<Change> {
 
 /// The pod with more annotations.
 fn annotated(object: &Value, annotations: &BTreeMap<String, String>) -> Value {
+    let values: Vec<(String, String)> =
+        annotations.iter().map(|(key, value)| (key.clone(), beside(object, key, value))).collect();
     let mut object = object.clone();
     let Some(map) = object.as_object_mut() else { return object };
     let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
@@ -224,14 +259,21 @@ fn annotated(object: &Value, annotations: &BTreeMap<String, String>) -> Value {
         *own = Value::Object(Map::new());
     }
     if let Some(own) = own.as_object_mut() {
-        for (key, value) in annotations {
-            let value = match (own.get(key), key.ends_with("/writable-paths")) {
-                // What it asks for already it goes on asking for.
-                (Some(Value::String(old)), true) => format!("{old},{value}"),
-                _ => value.clone(),
-            };
-            own.insert(key.clone(), Value::String(value));
+        for (key, value) in values {
+            own.insert(key, Value::String(value));
         }
     }
     object
+}
+
+/// What an annotation is to say in this pod: the directories that are asked for already go
+/// on being asked for.
+fn beside(object: &Value, key: &str, value: &str) -> String {
+    let annotations = object.get("metadata").and_then(|metadata| metadata.get("annotations"));
+    match annotations.and_then(|own| own.get(key)).and_then(Value::as_str) {
+        Some(old) if key.ends_with("/writable-paths") && !old.trim().is_empty() => {
+            format!("{old},{value}")
+        }
+        _ => value.to_owned(),
+    }
 }

@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE|DIR")]
     policy: Option<PathBuf>,
 
-    /// The date by which exemptions end; today (UTC) without it
+    /// The date by which exemptions end; else today (UTC)
     #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<Date>,
 

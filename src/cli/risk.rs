@@ -53,7 +53,7 @@ pub enum Cause {
     RunsAsRoot,
     /// It runs as another user today, and nothing is known of its program.
     OtherUser,
-    /// It does not run, so that nobody knows as whom, and nothing is known of its program.
+    /// Nobody knows as whom it runs, and nothing is known of its program.
     UnknownUser,
     /// It writes where it will not be able to, or nobody knows where it writes.
     ReadOnly,
@@ -69,6 +69,29 @@ pub enum Cause {
     NarrowFile,
     /// It does not run today either.
     FailsToday,
+    /// Pod Security refuses it in its namespace.
+    Refused,
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::AsksForRoot,
+        Self::NeedsRoot,
+        Self::NeedsCapability,
+        Self::ImageIsRoot,
+        Self::RunsAsRoot,
+        Self::OtherUser,
+        Self::UnknownUser,
+        Self::ReadOnly,
+        Self::NotOwner,
+        Self::LowPort,
+        Self::HostPath,
+        Self::NotExecutable,
+        Self::NarrowFile,
+        Self::FailsToday,
+        Self::Refused,
+    ];
 }
 
 /// What helps against a risk.
@@ -123,6 +146,19 @@ pub struct Seen {
     /// (`status.containerStatuses[].user.linux.uid`, KEP-3619); those that differ between
     /// pods are not here.
     pub uids: BTreeMap<String, i64>,
+    /// Why there is no uid of a container that runs.
+    pub unseen: BTreeMap<String, Unseen>,
+}
+
+/// Why it is not known as whom a container runs, although it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// Its pods differ.
+    Differs,
+    /// The kubelet does not say.
+    Hidden,
+    /// Its pods are hardened already.
+    Hardened,
 }
 
 /// A pod before and after.

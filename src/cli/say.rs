@@ -23,6 +23,14 @@ pub fn warning(err: &mut dyn Write, message: impl Display) -> io::Result<()> {
     line(err, "warning", AnsiColor::Yellow, message)
 }
 
+/// What keeps the command from its work, on one line.
+///
+/// # Errors
+/// When `err` cannot be written to.
+pub fn error(err: &mut dyn Write, message: impl Display) -> io::Result<()> {
+    line(err, "error", AnsiColor::Red, message)
+}
+
 /// Something good to know, on one line.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! Tables for people: columns as wide as they need to be, and a last one for sentences.
 
+use std::borrow::Cow;
+
 use clap::builder::styling::Style;
 
 /// What stands between two columns.
@@ -22,12 +24,23 @@ pub struct Cell {
 impl Cell {
     /// A text in a style.
     pub fn new(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style }
+        Self { text: clean(&text.into()).into_owned(), style }
     }
 
     /// A text as it is.
     pub fn plain(text: impl Into<String>) -> Self {
         Self::new(text, Style::new())
+    }
+}
+
+/// A text that may come from anybody, for a terminal: without what moves the cursor, colours
+/// or turns the direction of what follows.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let bad = |c: char| c.is_control() || turns(c);
+    match text.contains(bad) {
+        true => Cow::Owned(text.replace(bad, " ")),
+        false => Cow::Borrowed(text),
     }
 }
 
@@ -47,7 +60,7 @@ impl<const N: usize> Table<N> {
 
     /// Adds a row; a cell without text is blank.
     pub fn row(&mut self, cells: [Cell; N], last: impl Into<String>) {
-        self.rows.push((cells, last.into()));
+        self.rows.push((cells, clean(&last.into()).into_owned()));
     }
 
     /// The text for a terminal of `width` columns, or for a pipe.
@@ -164,6 +177,14 @@ mod tests {
         let row = format!("{}\n", START.trim_end());
         assert_eq!(print("", Some(60)), row);
         assert_eq!(print("a reason", Some(60)), format!("{row}      a reason\n"));
+    }
+
+    #[test]
+    fn nothing_in_a_cell_speaks_to_the_terminal() {
+        assert_eq!(
+            print("a\u{1b}[31mb\u{202e}c\u{9b}d\ne", None),
+            format!("{START}a [31mb c d e\n")
+        );
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! What the commands write for programs is what its schema says, and not a member more.
 
+use std::path::Path;
+
 use ironhull::cli::schemas::schemas;
 use serde_json::Value;
 
+use super::live::{Case, cases};
 use super::{answer, run};
 
 /// Command lines by the name of the schema of what they write.
@@ -25,9 +28,15 @@ const CASES: &[(&str, &str)] = &[
 
 #[test]
 fn outputs_are_as_described() {
+    let live: Vec<_> = cases().iter().flat_map(|directory| with_cluster(directory)).collect();
     for output in schemas() {
         let schema = output.schema.to_value();
         let mut cases = 0;
+        for (_, line, value) in live.iter().filter(|(name, ..)| *name == output.name) {
+            cases += 1;
+            let wrong = check(&schema, &schema, value, "");
+            assert!(wrong.is_empty(), "{line}\n{}", wrong.join("\n"));
+        }
         for (_, line) in CASES.iter().filter(|(name, _)| *name == output.name) {
             for value in values(line) {
                 cases += 1;
@@ -37,6 +46,23 @@ fn outputs_are_as_described() {
         }
         assert!(cases > 0, "no case for {}", output.name);
     }
+}
+
+/// What a case of tests/live writes for programs, with the name of its schema.
+fn with_cluster(directory: &Path) -> Option<(&'static str, String, Value)> {
+    let case = Case::read(directory).unwrap();
+    let name = match case.arguments[0].as_str() {
+        _ if case.exit == 2 => return None,
+        "preview" => "preview",
+        "explain" => "explain-pod",
+        _ => "policy-diff",
+    };
+    let said = case.arguments.iter().any(|word| word == "-o");
+    let output = case.run(if said { &[] } else { &["-o", "json"] });
+    let line = format!("{}: ironhull {}", directory.display(), case.arguments.join(" "));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{line}: {error}"));
+    Some((name, line, value))
 }
 
 fn values(line: &str) -> Vec<Value> {
@@ -81,6 +107,11 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
         return all.into_iter().min_by_key(Vec::len).unwrap();
     }
     let mut wrong = Vec::new();
+    if let Some(Value::Array(words)) = map.get("oneOf")
+        && words.iter().all(|word| word["const"] != *value)
+    {
+        wrong.push(format!("{at}: {value} is no word of the list"));
+    }
     let kinds = match map.get("type") {
         Some(Value::String(kind)) => vec![kind.as_str()],
         Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),

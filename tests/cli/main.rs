@@ -10,10 +10,14 @@
 )]
 #![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
 
+#[path = "../support/api_server.rs"]
+mod api_server;
 mod colour;
 mod completion;
 mod help;
 mod json;
+#[path = "../support/live.rs"]
+mod live;
 mod man;
 mod messages;
 mod plugin;

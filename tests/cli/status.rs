@@ -2,6 +2,7 @@
 
 use ironhull::cli::help::EXTRAS;
 
+use super::live::{Case, cases};
 use super::run;
 
 /// For each command and status, a command line that ends so.
@@ -14,12 +15,25 @@ const CASES: &[(&str, i32, &str)] = &[
     ("harden", 0, "harden --check -f tests/manifests/check-clean/in.yaml"),
     ("harden", 1, "harden --check -f docs/examples/auditor.yaml"),
     ("harden", 2, "harden -f no/such/file.yaml"),
+    // What has to do with a cluster goes on in tests/live.
+    ("preview", 2, "preview --kubeconfig no/such/file"),
     ("rules", 0, "rules"),
     ("rules", 2, "rules capability"),
     ("policy", 0, "policy check"),
     ("policy", 2, "policy"),
     ("policy check", 0, "policy check tests/policy-errors/warning-no-tag"),
     ("policy check", 2, "policy check tests/policy-errors/uid"),
+    (
+        "policy diff",
+        0,
+        "policy diff policies/restricted.yaml policies/fill-only.yaml -f docs/examples/auditor.yaml",
+    ),
+    (
+        "policy diff",
+        1,
+        "policy diff tests/live/diff-check/old.yaml tests/live/diff-check/new.yaml --check -f tests/live/diff-check/manifests.yaml",
+    ),
+    ("policy diff", 2, "policy diff policies no/such/directory -f docs/examples/auditor.yaml"),
     ("policy schema", 0, "policy schema"),
     ("policy schema", 2, "policy schema too many words"),
     ("policy show", 0, "policy show shop"),
@@ -51,10 +65,14 @@ fn every_status_is_what_the_help_says() {
 
 #[test]
 fn every_status_in_the_help_has_a_case() {
+    let live: Vec<Case> = cases().iter().map(|case| Case::read(case).unwrap()).collect();
+    let live: Vec<(&str, i32)> =
+        live.iter().map(|case| (case.arguments[0].as_str(), case.exit)).collect();
     for extra in EXTRAS {
         for (status, meaning) in extra.statuses {
             let case = (extra.command, i32::from(*status));
-            let tested = CASES.iter().any(|(command, status, _)| (*command, *status) == case);
+            let tested = CASES.iter().any(|(command, status, _)| (*command, *status) == case)
+                || live.contains(&case);
             assert!(tested || case == ("serve", 0), "{case:?}: {meaning}");
         }
     }

@@ -36,6 +36,9 @@ pub fn run(directory: &Path, judge: &Judge) -> Result<(), String> {
         return Err("hardening the same pod again gave something else".to_owned());
     }
     let result = applied(&pod, &first.patch, &settings.root)?;
+    for pod in [&pod, &result] {
+        restricted_as_judged(pod, judge)?;
+    }
     let second = Hardened::of(&result, policy, &settings)?;
     if second.patch != "[]" {
         return Err(format!("hardening the hardened pod gave a patch: {}", second.patch));
@@ -62,6 +65,23 @@ pub fn run(directory: &Path, judge: &Judge) -> Result<(), String> {
             ("expected.outcome.yaml", said(&(verdict + &first.outcome))),
         ],
     )
+}
+
+/// What `remains` says of a pod at *restricted* is what Kubernetes says of it.
+fn restricted_as_judged(pod: &Value, judge: &Judge) -> Result<(), String> {
+    let Some(judgement) = judge.ask(pod).filter(|judgement| judgement.error.is_none()) else {
+        return Ok(());
+    };
+    let text = pod.to_string();
+    let view = Pod::from_json(text.as_bytes()).map_err(|error| error.to_string())?;
+    let ours = ironhull::remains::refused(&view);
+    match ours.is_empty() == judgement.restricted.allowed {
+        true => Ok(()),
+        false => Err(format!(
+            "at restricted we refuse for {ours:?}, and Kubernetes for {:?}:\n{pod}",
+            judgement.restricted.reasons
+        )),
+    }
 }
 
 /// What came out.

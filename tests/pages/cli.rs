@@ -22,8 +22,8 @@ man` has it as manual pages.
 | status | when |
 |---|---|
 | 0 | the command did what was asked. Warnings do not change it, and nor does what came out |
-| 1 | `harden --check` found something that would change |
-| 2 | wrong usage; a file that cannot be read; a manifest or a policy with errors; an output that cannot be written |
+| 1 | with `--check`: `harden` found something that would change, `preview` something that would break, `policy diff` something that differs |
+| 2 | wrong usage; a file or a cluster that cannot be read; a manifest or a policy with errors; an output that cannot be written |
 
 A reader that has seen enough, as in `ironhull explain -f app.yaml | head`, is no error.
 

@@ -6,18 +6,54 @@
 //! - `sh`: lines that begin with `ironhull` are run, and must succeed.
 //!
 //! `ironhull serve` is started with a certificate made for it and stopped once it listens.
+//! The cluster of the others is a small API server with the objects of [`CLUSTER`]; `POD`
+//! and `NAMESPACE` are names there.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ironhull::serve::certs::self_signed;
 
+use serde_json::{Value, json};
+
 use super::fences::{Fence, fences};
 use super::{binary, path};
+use crate::api_server::{ApiServer, Settings};
+
+/// What the pages' cluster has.
+const CLUSTER: &str = r#"[
+    {"kind": "Namespace", "metadata": {"name": "shop", "labels": {"team": "payments"}}},
+    {"kind": "Namespace", "metadata": {"name": "payments"}},
+    {"kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+     "spec": {"containers": [{"name": "web", "image": "busybox", "command": ["sleep", "1"]}]},
+     "status": {"phase": "Running"}}
+]"#;
+
+/// Starts the pages' cluster; where its kubeconfig is.
+fn cluster() -> (ApiServer, tempfile::TempDir) {
+    let objects: Vec<Value> = serde_json::from_str(CLUSTER).unwrap();
+    let server = ApiServer::start(objects, Settings::default());
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "docs",
+        "clusters": [{"name": "docs", "cluster": {"server": format!("http://{}", server.address)}}],
+        "contexts": [{"name": "docs", "context": {"cluster": "docs", "user": "docs", "namespace": "shop"}}],
+        "users": [{"name": "docs", "user": {}}],
+    });
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("kubeconfig"), config.to_string()).unwrap();
+    (server, home)
+}
 
 /// Runs every command; what is wrong with any of them.
 pub fn run_all() -> Vec<String> {
+    let (_server, home) = cluster();
+    let kubeconfig = home.path().join("kubeconfig");
+    let run = |place: &str, command: &str, expected: Option<&[&str]>| {
+        let command = command.replace(" POD", " web").replace(" NAMESPACE", " shop");
+        run(place, &command, expected, &kubeconfig)
+    };
     let mut wrong = Vec::new();
     let mut count = 0;
     for fence in fences("console") {
@@ -49,7 +85,12 @@ fn sessions(fence: &Fence) -> Vec<(&str, Vec<&str>)> {
     sessions
 }
 
-fn run(place: &str, command: &str, expected: Option<&[&str]>) -> Result<(), String> {
+fn run(
+    place: &str,
+    command: &str,
+    expected: Option<&[&str]>,
+    kubeconfig: &Path,
+) -> Result<(), String> {
     let (line, status) = match command.split_once("# exits with ") {
         Some((line, status)) => (line.trim_end(), status.trim().parse().unwrap()),
         None => (command, 0),
@@ -57,7 +98,8 @@ fn run(place: &str, command: &str, expected: Option<&[&str]>) -> Result<(), Stri
     if line.starts_with("ironhull serve ") && expected.is_none() {
         return serve(line).map_err(|error| format!("{place}: `{line}`: {error}"));
     }
-    let output = shell(line).current_dir(path("")).output().unwrap();
+    let mut shell = shell(line);
+    let output = shell.current_dir(path("")).env("KUBECONFIG", kubeconfig).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     if output.status.code() != Some(status) {
         return Err(format!("{place}: `{line}`: {}\n{printed}", output.status));

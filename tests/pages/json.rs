@@ -41,7 +41,10 @@ pub fn page() -> String {
                 continue;
             }
             let _ = write!(page, "\n**{name}**: {}\n", described(one));
-            table(&mut page, one);
+            match one["oneOf"].as_array() {
+                Some(words) => words_of(&mut page, words),
+                None => table(&mut page, one),
+            }
         }
     }
     page
@@ -60,18 +63,17 @@ fn definition<'s>(schema: &'s Value, reference: &str) -> &'s Value {
     schema.pointer(reference.trim_start_matches('#')).unwrap()
 }
 
-/// The words of a closed list, each with what it means.
-fn words(page: &mut String, choices: &[Value]) {
+/// A closed list of words.
+fn words_of(page: &mut String, words: &[Value]) {
     page.push_str("\n| word | |\n|---|---|\n");
-    for choice in choices {
-        let word = choice["const"].as_str().unwrap();
-        let _ = writeln!(page, "| `{word}` | {} |", described(choice));
+    for word in words {
+        let _ = writeln!(page, "| `{}` | {} |", word["const"].as_str().unwrap(), described(word));
     }
 }
 
 fn table(page: &mut String, object: &Value) {
     if let Some(choices) = object["oneOf"].as_array() {
-        return words(page, choices);
+        return words_of(page, choices);
     }
     page.push_str("\n| member | type | |\n|---|---|---|\n");
     let members = object["properties"].as_object().unwrap();

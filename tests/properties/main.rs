@@ -7,6 +7,7 @@
 //! | `facts` | what a pod says, read without the engine |
 //! | `changes` | where a pod may change, and what may not |
 //! | `validity` | what the API server refuses |
+//! | `outlooks` | what commands say beforehand |
 //! | `reviews` | bytes: reviews, annotations, policy files |
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +21,7 @@ mod changes;
 mod choices;
 mod exemptions;
 mod facts;
+mod outlooks;
 mod pods;
 mod policies;
 mod reviews;

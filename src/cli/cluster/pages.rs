@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::serve::managed::cluster::causes;
+use crate::exemption::printable;
 
 /// How many objects a page has. kubectl asks for as many; 500 pods are a few megabytes.
 pub const PAGE: u32 = 500;
@@ -128,6 +128,10 @@ impl Reader {
         namespace: Option<&str>,
         name: &str,
     ) -> anyhow::Result<Option<String>> {
+        // Nothing is called so; and it would be another path.
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')) {
+            return Ok(None);
+        }
         let request = HttpRequest::get(format!("{}/{name}", kind.path(namespace)));
         match self.text(&request.body(Vec::new())?).await {
             Ok(text) => Ok(Some(text)),
@@ -180,30 +184,43 @@ impl Reader {
         error: &kube::Error,
     ) -> anyhow::Error {
         let resource = kind.resource;
+        let one = resource.trim_end_matches('s');
         let what = match (name, namespace) {
-            (Some(name), _) => format!("{resource} `{name}`"),
+            (Some(name), _) => format!("{one} `{name}`"),
             (None, Some(namespace)) => format!("{resource} in namespace `{namespace}`"),
             (None, None) => format!("{resource} in all namespaces"),
         };
-        match error {
-            kube::Error::Api(status) if status.code == 401 => anyhow!(
-                "{} does not know you: {}; is the token or certificate in the kubeconfig still valid?",
-                self.server,
-                status.message,
+        let server = &self.server;
+        let kube::Error::Api(status) = error else {
+            return anyhow!("cannot reach {server}: {}", root_cause(error));
+        };
+        let message = printable(&status.message, MAX_MESSAGE);
+        match status.code {
+            401 => anyhow!(
+                "{server} does not know you: {message}; is the token or certificate in the kubeconfig still valid?",
             ),
-            kube::Error::Api(status) if status.code == 403 => anyhow!(
-                "not allowed to {verb} {what}: {}; the cluster role `view` is enough, bound {}",
-                status.message,
-                match namespace {
-                    Some(_) => "in the namespace",
-                    None =>
-                        "by a ClusterRoleBinding; name namespaces with -n where it is bound in these alone",
-                },
+            // A namespace is read with rights in it.
+            403 if namespace.is_some() || name.is_some() => anyhow!(
+                "not allowed to {verb} {what}: {message}; the cluster role `view`, bound in the namespace, is enough",
             ),
-            kube::Error::Api(status) => anyhow!("cannot {verb} {what}: {}", status.message),
-            error => anyhow!("cannot reach {}: {}", self.server, causes(error)),
+            403 => anyhow!(
+                "not allowed to {verb} {what}: {message}; the cluster role `view`, bound by a ClusterRoleBinding, is enough; where it is bound in single namespaces, name these with -n",
+            ),
+            _ => anyhow!("cannot {verb} {what}: {message}"),
         }
     }
+}
+
+/// How much of a message of the API server is shown.
+const MAX_MESSAGE: usize = 400;
+
+/// What is at the bottom of an error: what stands above only says who passed it on.
+fn root_cause(error: &kube::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    printable(&cause.to_string(), MAX_MESSAGE).into_owned()
 }
 
 /// Whether it may be otherwise in a moment.

@@ -18,7 +18,7 @@ use crate::cli::cluster::{Cluster, Connection};
 use crate::cli::preview::gather::PODS;
 use crate::cli::preview::policies::{self, Policies};
 use crate::cli::preview::scope::{Scope, Space, Wanted};
-use crate::cli::table::{BOLD, Cell, DIM, Table};
+use crate::cli::table::{BOLD, Cell, DIM, Table, clean};
 use crate::exemption::HARDENED_ANNOTATION;
 use crate::harden::{Context, Scope as Of, harden};
 use crate::outcome::{Outcome, Subject};
@@ -249,10 +249,13 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
     let mode = one.mode.unwrap_or("not opted in");
     let mut text = format!(
         "{BOLD}Pod/{}{BOLD:#}  namespace {} ({mode}), policy {}, {}\n",
-        one.name, one.namespace, one.policy, one.phase
+        clean(&one.name),
+        clean(&one.namespace),
+        one.policy,
+        clean(&one.phase)
     );
     text.push_str(&match &one.hardened_by {
-        Some(policy) => format!("  hardened by {policy}\n"),
+        Some(policy) => format!("  hardened by {}\n", clean(policy)),
         None => "  ironhull has not changed it\n".to_owned(),
     });
     let mut table = Table::new(["CONTAINER", "KIND", "RULE", "BY", "VALUE"], "WHY");
@@ -278,15 +281,20 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
                 Cell::new(rule.by, super::table::style(rule.by)),
                 Cell::plain(value),
             ],
-            rule.why.as_str(),
+            if rule.by == "missing" { "" } else { rule.why.as_str() },
         );
     }
     text.push_str(&table.render(width));
+    // The same for all of them.
+    if let Some(rule) = one.rules.iter().find(|rule| rule.by == "missing") {
+        text.push_str(&format!("  missing: {}\n", rule.why));
+    }
     for exemption in &one.exemptions {
-        text.push_str(&format!("  {}\n", exemption.text));
+        text.push_str(&format!("  {}\n", clean(&exemption.text)));
     }
     for void in &one.void {
-        text.push_str(&format!("  annotation {} is void: {}\n", void.key, void.why));
+        let said = format!("annotation {} is void: {}", void.key, void.why);
+        text.push_str(&format!("  {}\n", clean(&said)));
     }
     for trouble in &one.troubles {
         text.push_str(&trouble.text());

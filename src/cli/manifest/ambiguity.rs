@@ -21,10 +21,12 @@ pub(super) fn find(tree: &Tree, text: &str) -> Option<SyntaxError> {
         if is_key && bare.starts_with([',', '[', ']', '{', '}']) {
             return error("there must be a space after this `:`", node.range.end);
         }
-        if text.starts_with(['?', ':']) {
-            let what = if text.starts_with('?') { "`?`" } else { "`:`" };
-            let message = format!("what begins with {what} must be quoted here");
-            return error(&message, node.range.start);
+        // To YAML 1.1 a `?` ends a word here, wherever it stands.
+        if text.contains('?') {
+            return error("what has a `?` in it must be quoted here", node.range.start);
+        }
+        if text.starts_with(':') {
+            return error("what begins with `:` must be quoted here", node.range.start);
         }
         if !node.tag.is_empty() && node.range.is_empty() {
             return error("a tag must be followed by a value here", node.range.start);
@@ -146,7 +148,6 @@ mod tests {
             "{a : b}",
             "{a:\n b}",
             "{a: , b: c}",
-            "[a?]",
             "{a: !b c}",
             "a: &b-c d",
             "a: ?b",

@@ -13,12 +13,12 @@ use serde::Serialize;
 
 use crate::cli::cluster::{self, Connection};
 use crate::cli::input::Input;
-use crate::cli::outlook::{Template, effective, outlook};
+use crate::cli::outlook::{Effect, Template, effective, outlook};
 use crate::cli::preview::gather;
 use crate::cli::preview::policies;
 use crate::cli::preview::scope::{Scope, Wanted};
 use crate::cli::risk::{Seen, Verdict};
-use crate::cli::table::{BOLD, Cell, DIM, Table};
+use crate::cli::table::{BOLD, Cell, DIM, Table, clean};
 use crate::cli::{pass, say, today, width};
 use crate::policy::diagnostic::listed;
 use crate::policy::{Policy, PolicySet};
@@ -45,7 +45,7 @@ pub struct Args {
     #[command(flatten)]
     wanted: Wanted,
 
-    /// The date by which exemptions end; today (UTC) without it
+    /// The date by which exemptions end; else today (UTC)
     #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
 
@@ -77,8 +77,6 @@ pub struct Differences {
     pub judged: usize,
     /// Those to which the new policies do something else.
     pub workloads: Vec<Differing>,
-    /// Those of which nothing can be said, and why.
-    pub errors: Vec<String>,
 }
 
 /// A workload to which the new policies do something else.
@@ -134,13 +132,9 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     let date = date.unwrap_or_else(today);
     let mut read = |path: &Path| policies::candidate(path, date, err);
     let (Some(old), Some(new)) = (read(old)?, read(new)?) else { return Ok(say::EXIT_ERROR) };
-    let mut judge = Judge {
-        old: &old.set,
-        new: &new.set,
-        date,
-        found: Differences::default(),
-        unclaimed: BTreeMap::new(),
-    };
+    let (old, new) = (&old.set, &new.set);
+    let found = Differences::default();
+    let mut judge = Judge { old, new, date, found, errors: Vec::new(), unclaimed: BTreeMap::new() };
     let of_cluster =
         wanted.all_namespaces || wanted.selector.is_some() || !wanted.namespaces.is_empty();
     if !files.is_empty() {
@@ -155,7 +149,13 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     } else {
         bail!("over which workloads? name manifests with -f, or namespaces with -n, -A or -l");
     }
-    let Judge { found, unclaimed, .. } = judge;
+    let Judge { found, errors, unclaimed, .. } = judge;
+    if !errors.is_empty() {
+        for error in &errors {
+            say::error(err, clean(error))?;
+        }
+        return Ok(say::EXIT_ERROR);
+    }
     for (side, names) in &unclaimed {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let names = listed(names);
@@ -165,11 +165,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         Format::Table => out.write_all(table(&found).as_bytes())?,
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?,
     }
-    Ok(match (found.errors.is_empty(), *check && !found.workloads.is_empty()) {
-        (false, _) => say::EXIT_ERROR,
-        (true, true) => say::EXIT_CHANGES,
-        (true, false) => 0,
-    })
+    Ok(if *check && !found.workloads.is_empty() { say::EXIT_CHANGES } else { 0 })
 }
 
 struct Judge<'j> {
@@ -179,6 +175,8 @@ struct Judge<'j> {
     found: Differences,
     /// The namespaces that no policy of OLD, or of NEW, is for.
     unclaimed: BTreeMap<&'static str, BTreeSet<String>>,
+    /// The workloads of which nothing can be said, and why.
+    errors: Vec<String>,
 }
 
 /// A workload to judge.
@@ -267,7 +265,7 @@ impl Judge<'_> {
             Ok(found) => self.found.workloads.extend(found),
             Err(error) => {
                 let Subject { namespace, kind, name, .. } = subject;
-                self.found.errors.push(format!("{namespace}, {kind}/{name}: {error:#}"));
+                self.errors.push(format!("{namespace}, {kind}/{name}: {error:#}"));
             }
         }
     }
@@ -301,19 +299,24 @@ impl Judge<'_> {
     }
 }
 
-type Effective = BTreeMap<(String, &'static str), String>;
+type Effective = BTreeMap<(String, &'static str), Effect>;
 
 fn rule_changes(old: &Effective, new: &Effective) -> Vec<RuleChange> {
     let mut keys: Vec<_> = old.keys().chain(new.keys()).collect();
     keys.sort();
     keys.dedup();
+    let value = |effect: Option<&Effect>| effect.map(|effect| effect.value.clone());
     keys.into_iter()
-        .filter(|key| old.get(key) != new.get(key))
+        .filter(|key| match (old.get(key), new.get(key)) {
+            (Some(old), Some(new)) => old.value != new.value,
+            // Off, or not applied since something else is there already.
+            (old, new) => old.or(new).is_some_and(|effect| effect.changes),
+        })
         .map(|key| RuleChange {
             container: key.0.clone(),
             rule: key.1,
-            old: old.get(key).cloned(),
-            new: new.get(key).cloned(),
+            old: value(old.get(key)),
+            new: value(new.get(key)),
         })
         .collect()
 }
@@ -349,11 +352,14 @@ fn table(found: &Differences) -> String {
         }
     }
     let mut text = table.render(width());
-    for error in &found.errors {
-        text.push_str(&format!("  {error}\n"));
-    }
-    let (some, all) = (found.workloads.len(), found.judged);
-    let differ = if some == 1 { "differs" } else { "differ" };
-    text.push_str(&format!("{DIM}{some} of {all} workloads {differ}{DIM:#}\n"));
+    let said = match (found.workloads.len(), found.judged) {
+        (_, 0) => "no workload".to_owned(),
+        (0, 1) => "the one workload does not differ".to_owned(),
+        (1, 1) => "the one workload differs".to_owned(),
+        (0, all) => format!("none of {all} workloads differs"),
+        (1, all) => format!("1 of {all} workloads differs"),
+        (some, all) => format!("{some} of {all} workloads differ"),
+    };
+    text.push_str(&format!("{DIM}{said}{DIM:#}\n"));
     text
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
 use crate::cli::advice::{Advice, advice};
-use crate::cli::risk::{Cause, Remedy, Risk, Seen};
+use crate::cli::risk::{Cause, Remedy, Risk, Seen, Unseen};
 use crate::exemption::{HARDENED_ANNOTATION, printable};
 
 /// What the pods of one workload tell.
@@ -13,8 +13,8 @@ use crate::exemption::{HARDENED_ANNOTATION, printable};
 pub struct Facts {
     /// How many there are that are not done.
     pub(super) pods: u32,
-    /// The uids of those that are not hardened; none for a container whose pods differ.
-    uids: BTreeMap<String, Option<i64>>,
+    /// As whom the containers run that are not hardened, or why that is not known.
+    users: BTreeMap<String, Result<i64, Unseen>>,
     /// The policies, as `NAME@REVISION`, by which a hardened pod is that runs well.
     hardened: Vec<String>,
     /// A container that does not start and what it is waiting for, and by which policy its
@@ -57,14 +57,17 @@ impl Facts {
                 if ready && !self.hardened.contains(&policy) {
                     self.hardened.push(policy);
                 }
+                for status in statuses().filter(|status| runs(status)) {
+                    self.runs(&status.name, Unseen::Hardened);
+                }
             }
             None => {
                 for status in statuses() {
                     let linux = status.user.as_ref().and_then(|user| user.linux.as_ref());
-                    let Some(uid) = linux.map(|linux| linux.uid) else { continue };
-                    let known = self.uids.entry(status.name.clone()).or_insert(Some(uid));
-                    if *known != Some(uid) {
-                        *known = None;
+                    match linux.map(|linux| linux.uid) {
+                        Some(uid) => self.ran_as(&status.name, uid),
+                        None if runs(status) => self.runs(&status.name, Unseen::Hidden),
+                        None => {}
                     }
                 }
                 if self.sample.is_none() {
@@ -75,10 +78,31 @@ impl Facts {
         }
     }
 
+    /// A container was seen as this user.
+    fn ran_as(&mut self, container: &str, uid: i64) {
+        let known = self.users.entry(container.to_owned()).or_insert(Ok(uid));
+        match known {
+            Ok(other) if *other != uid => *known = Err(Unseen::Differs),
+            Ok(_) | Err(Unseen::Differs) => {}
+            Err(_) => *known = Ok(uid),
+        }
+    }
+
+    /// A container runs, and is not seen.
+    fn runs(&mut self, container: &str, unseen: Unseen) {
+        self.users.entry(container.to_owned()).or_insert(Err(unseen));
+    }
+
     /// What is known of how they run.
     pub fn seen(&self) -> Seen {
-        let uids = self.uids.iter();
-        Seen { uids: uids.filter_map(|(name, uid)| Some((name.clone(), (*uid)?))).collect() }
+        let mut seen = Seen::default();
+        for (name, user) in &self.users {
+            match user {
+                Ok(uid) => drop(seen.uids.insert(name.clone(), *uid)),
+                Err(unseen) => drop(seen.unseen.insert(name.clone(), *unseen)),
+            }
+        }
+        seen
     }
 
     /// What does not run as it is tells nothing of how it will run; and what does not run
@@ -125,6 +149,10 @@ fn hardened_by(pod: &Pod) -> Option<String> {
     }
     let note = pod.metadata.annotations.as_ref()?.get(HARDENED_ANNOTATION)?;
     serde_json::from_str::<Note>(note).ok().map(|note| note.policy)
+}
+
+fn runs(status: &ContainerStatus) -> bool {
+    status.state.as_ref().is_some_and(|state| state.running.is_some())
 }
 
 fn done(status: &ContainerStatus) -> bool {

@@ -220,7 +220,7 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
         let mut above = Above::new();
         for kind in [REPLICA_SETS, JOBS] {
             let each = self.reader.each(kind, self.namespace, None, true, |item, _| {
-                let object: Object<'_> = serde_json::from_str(item.get())?;
+                let object = object(kind, item)?;
                 if let Some(owner) = object.metadata.controller() {
                     above.insert(object.metadata.uid.clone(), owner.clone());
                 }
@@ -243,7 +243,7 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
         let each = self.reader.each(PODS, self.namespace, None, false, |item, remaining| {
             let total = || remaining.map(|remaining| remaining + u64::from(PAGE));
             progress.get_or_insert_with(|| Progress::new("pods", total())).advance(1);
-            let object: Object<'_> = serde_json::from_str(item.get())?;
+            let object = object(PODS, item)?;
             let Some(space) = scope.space(&object.metadata.namespace) else { return Ok(()) };
             let pod: Pod = serde_json::from_str(item.get()).context("a pod cannot be read")?;
             let annotations = pod.metadata.annotations.as_ref();
@@ -299,7 +299,7 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
         let mut progress = Progress::new(kind.resource, None);
         let each = self.reader.each(kind, self.namespace, None, false, |item, _| {
             progress.advance(1);
-            let object: Object<'_> = serde_json::from_str(item.get())?;
+            let object = object(kind, item)?;
             let Object { metadata, spec, .. } = &object;
             let Some(space) = scope.space(&metadata.namespace) else { return Ok(()) };
             let Some(template) = object.template(name) else { return Ok(()) };
@@ -380,6 +380,11 @@ impl Object<'_> {
             None => self.spec.template.map(RawValue::get),
         }
     }
+}
+
+fn object(kind: Listed, item: &RawValue) -> anyhow::Result<Object<'_>> {
+    serde_json::from_str(item.get())
+        .with_context(|| format!("one of the {} cannot be read", kind.resource))
 }
 
 /// Whether there are containers in a pod that its template does not name.

@@ -75,7 +75,7 @@ pub async fn installed(
     if asked.is_err() {
         say::note(
             err,
-            "the installed policies cannot be read with these rights; the built-in one is gone by",
+            "the installed policies cannot be read with these rights; this goes by the built-in one",
         )?;
     }
     let from: Vec<&str> = found.keys().map(String::as_str).collect();

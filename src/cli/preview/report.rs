@@ -11,7 +11,7 @@ use super::scope::Space;
 use crate::cli::explain::{Exempt, Voided};
 use crate::cli::outlook::{Change, Outlook, Template, outlook};
 use crate::cli::risk::remedy::Remedies;
-use crate::cli::risk::{Cause, Risk, Verdict};
+use crate::cli::risk::{Cause, Remedy, Risk, Verdict};
 use crate::policy::Policy;
 
 /// A preview. Members may be added; those here keep their names and meanings.
@@ -195,6 +195,16 @@ impl WorkloadPreview {
                     outlook.risks.clear();
                     outlook.remedies = Remedies::default();
                 } else if let Some(risk) = found.facts.risk(&by) {
+                    // Whatever else is feared of the container has happened, or comes after.
+                    let feared = |other: &Risk| other.certain || other.container != risk.container;
+                    for other in outlook.risks.iter().filter(|other| !feared(other)) {
+                        outlook.remedies.advice.retain(|advice| *advice != other.advice());
+                    }
+                    outlook.risks.retain(feared);
+                    outlook.remedies.advice.insert(0, risk.advice());
+                    outlook.risks.insert(0, risk);
+                }
+                if let Some(risk) = refused(found.space, &outlook) {
                     outlook.remedies.advice.push(risk.advice());
                     outlook.risks.push(risk);
                 }
@@ -213,6 +223,25 @@ impl WorkloadPreview {
         }
         preview
     }
+}
+
+/// What Pod Security keeps from its namespace, hardened or not.
+fn refused(space: &Space, outlook: &Outlook) -> Option<Risk> {
+    if space.pod_security.as_deref() != Some("restricted") || outlook.restricted.is_empty() {
+        return None;
+    }
+    let fields = outlook.restricted.join(", ");
+    let change = match outlook.exemptions.is_empty() {
+        true => "change these fields",
+        false => "change these fields, or take the exemption out that keeps them",
+    };
+    Some(Risk {
+        container: "pod".to_owned(),
+        cause: Cause::Refused,
+        certain: true,
+        why: format!("Pod Security enforces restricted here and refuses it: {fields}"),
+        remedy: Remedy::Manifest(format!("{change}; or move it to a namespace at another level")),
+    })
 }
 
 impl Found<'_> {

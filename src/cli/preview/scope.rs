@@ -23,7 +23,7 @@ const PROTECTED: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
 /// Which namespaces, or which cluster's default one.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Wanted {
-    /// A namespace; may be given several times. The context's without any of these three
+    /// A namespace, or several; else the context's
     #[arg(short, long = "namespace", value_name = "NS", conflicts_with_all = ["all_namespaces", "selector"])]
     pub namespaces: Vec<String>,
 
@@ -31,7 +31,7 @@ pub struct Wanted {
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
 
-    /// The namespaces with these labels, as `kubectl get namespaces -l` takes them
+    /// Namespaces with these labels, as in kubectl
     #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "all_namespaces")]
     pub selector: Option<String>,
 }

@@ -3,8 +3,8 @@
 use clap::builder::styling::{AnsiColor, Style};
 
 use super::report::{NamespacePreview, Preview, Verdicts, WorkloadPreview};
-use crate::cli::risk::Verdict;
-use crate::cli::table::{BOLD, Cell, DIM, Table};
+use crate::cli::risk::{Cause, Verdict};
+use crate::cli::table::{BOLD, Cell, DIM, Table, clean};
 
 /// The text for a terminal of so many columns, or for a pipe.
 pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
@@ -27,7 +27,7 @@ pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
         text.push_str(&format!(
             "\n{BOLD}{} namespaces{BOLD:#}: {}\n",
             preview.namespaces.len(),
-            sentence(&all)
+            sentence(&all, "can opt in today")
         ));
     }
     text
@@ -36,7 +36,7 @@ pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
 fn head(text: &mut String, namespace: &NamespacePreview) {
     let mode = namespace.mode.unwrap_or("not opted in");
     let security = match &namespace.pod_security {
-        Some(level) => format!(", Pod Security enforces {level}"),
+        Some(level) => format!(", Pod Security enforces {}", clean(level)),
         None => String::new(),
     };
     text.push_str(&format!(
@@ -56,7 +56,11 @@ fn rows(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
                 Cell::plain(workload.pods.to_string()),
                 Cell::new(word, style),
                 Cell::plain(changes(workload)),
-                Cell::plain(if workload.restricted.is_empty() { "passes" } else { "refused" }),
+                Cell::plain(match (&workload.error, workload.restricted.is_empty()) {
+                    (Some(_), _) => "?",
+                    (None, true) => "passes",
+                    (None, false) => "refused",
+                }),
             ],
             notes.next().unwrap_or_default(),
         );
@@ -72,6 +76,7 @@ fn changes(workload: &WorkloadPreview) -> String {
     let mut rules: Vec<&str> = workload.changes.iter().map(|change| change.rule).collect();
     rules.dedup();
     match (workload.left_alone, rules.len()) {
+        _ if workload.error.is_some() => "?".to_owned(),
         (Some(reason), _) => reason.to_owned(),
         (None, 0) => "nothing".to_owned(),
         (None, 1) => "1 rule".to_owned(),
@@ -87,7 +92,8 @@ fn notes(workload: &WorkloadPreview) -> Vec<String> {
         notes.push("runs hardened already".to_owned());
     }
     notes.extend(workload.risks.iter().map(|risk| format!("{}: {}", risk.container, risk.why)));
-    if !workload.restricted.is_empty() {
+    let said = workload.risks.iter().any(|risk| risk.cause == Cause::Refused);
+    if !workload.restricted.is_empty() && !said {
         notes.push(format!("restricted refuses: {}", workload.restricted.join(", ")));
     }
     notes.extend(workload.exemptions.iter().map(|exempt| exempt.text.clone()));
@@ -107,7 +113,8 @@ fn style(verdict: Verdict) -> Style {
 /// The verdict on the namespace, and what it takes.
 fn foot(text: &mut String, namespace: &NamespacePreview) {
     let NamespacePreview { name, verdicts, workloads, mode, .. } = namespace;
-    text.push_str(&format!("{BOLD}{name}{BOLD:#}: {}\n", sentence(verdicts)));
+    let start = if *mode == Some("enforce") { "starts hardened" } else { "can opt in today" };
+    text.push_str(&format!("{BOLD}{name}{BOLD:#}: {}\n", sentence(verdicts, start)));
     for workload in workloads.iter().filter(|workload| workload.verdict != Verdict::Starts) {
         remedy(text, workload);
     }
@@ -116,10 +123,10 @@ fn foot(text: &mut String, namespace: &NamespacePreview) {
         rules.iter().any(|rule| NEED_BASELINE.contains(rule))
     });
     if baseline && namespace.pod_security.as_deref() == Some("restricted") {
-        text.push_str(&format!(
+        text.push_str(
             "  with these exemptions the namespace needs `pod-security.kubernetes.io/enforce: \
-             baseline`: Pod Security cannot exempt one pod\n"
-        ));
+             baseline`: Pod Security cannot exempt one pod\n",
+        );
     }
     if verdicts.breaks + verdicts.unknown == 0 && *mode != Some("enforce") && !workloads.is_empty()
     {
@@ -139,42 +146,55 @@ fn remedy(text: &mut String, workload: &WorkloadPreview) {
     if remedy.annotations.is_empty() && remedy.advice.is_empty() && remedy.void.is_none() {
         return;
     }
-    text.push_str(&format!("  {BOLD}{}/{}{BOLD:#}", workload.kind, workload.name));
+    let title = format!("{}/{}", workload.kind, workload.name);
+    text.push_str(&format!("  {BOLD}{}{BOLD:#}", clean(&title)));
     if let Some(by) = &workload.managed_by {
-        text.push_str(&format!(" (made by {by}: say it there)"));
+        text.push_str(&format!(" (made by {}: say it there)", clean(by)));
     }
     text.push('\n');
     if let Some(void) = &remedy.void {
         text.push_str(&format!(
-            "    the policy {} does not let it be exempt: {void}\n",
-            workload.policy
+            "    no annotation helps under the policy {}: {}\n",
+            workload.policy,
+            clean(void)
         ));
     }
     if !remedy.annotations.is_empty() {
         text.push_str(&format!("    {}:\n", remedy.annotations_at));
         for (key, value) in &remedy.annotations {
-            text.push_str(&format!("      {key}: \"{value}\"\n"));
+            text.push_str(&format!("      {}: {}\n", clean(key), quoted(value)));
         }
     }
     for advice in &remedy.advice {
-        text.push_str(&format!("    {advice}\n"));
+        text.push_str(&format!("    {}\n", clean(advice)));
     }
 }
 
-/// `42 of 45 workloads can opt in today; 2 need a change or an exemption; 1 has to be tried`
-fn sentence(verdicts: &Verdicts) -> String {
+/// A value as YAML and JSON have it.
+fn quoted(value: &str) -> String {
+    serde_json::Value::from(value).to_string()
+}
+
+/// `42 of 45 workloads can opt in today; 2 need a change or an exemption; 1 has to be tried`.
+/// `start` is what becomes of one that starts.
+fn sentence(verdicts: &Verdicts, start: &str) -> String {
     let Verdicts { starts, unknown, breaks } = *verdicts;
+    match (starts + unknown + breaks, starts, unknown) {
+        (0, ..) => return "no workload".to_owned(),
+        (1, 1, _) => return format!("the one workload {start}"),
+        (1, 0, 1) => return "the one workload has to be tried".to_owned(),
+        (1, ..) => return "the one workload needs a change or an exemption".to_owned(),
+        _ => {}
+    }
     let total = starts + unknown + breaks;
-    let workloads = if total == 1 { "workload" } else { "workloads" };
-    let mut parts = match (total, starts) {
-        (0, _) => return "no workload".to_owned(),
-        (_, 0) => vec![format!("none of {total} {workloads} can be sure to start")],
-        _ if starts == total => vec![format!("{total} of {total} {workloads} can opt in today")],
-        _ => vec![format!("{starts} of {total} {workloads} can opt in today")],
-    };
-    let needs = |count: usize| if count == 1 { "needs" } else { "need" };
+    let start = if starts == 1 { start } else { &start.replace("starts", "start") };
+    let mut parts = vec![match starts {
+        0 => format!("none of {total} workloads is sure to start"),
+        _ => format!("{starts} of {total} workloads {start}"),
+    }];
     if breaks > 0 {
-        parts.push(format!("{breaks} {} a change or an exemption", needs(breaks)));
+        let needs = if breaks == 1 { "needs" } else { "need" };
+        parts.push(format!("{breaks} {needs} a change or an exemption"));
     }
     if unknown > 0 {
         let have = if unknown == 1 { "has" } else { "have" };

@@ -5,7 +5,8 @@ use k8s_openapi::api::core::v1::{Container, SecurityContext, Volume, VolumeMount
 use super::needs::{self, Need, Needed, Program};
 use super::reach::{self, Contents, Host, Place};
 use super::script::Failure;
-use super::{Case, Cause, Remedy, Risk};
+use super::{Case, Cause, Remedy, Risk, Unseen};
+use crate::exemption::printable;
 use crate::outcome::{Note, RuleResult};
 use crate::rules::RuleName;
 
@@ -31,6 +32,10 @@ const DEFAULT_CAPABILITIES: [&str; 14] = [
 const ROOT: &[RuleName] = &[RuleName::RunAsNonRoot];
 const ROOT_WITH_CAPABILITIES: &[RuleName] = &[RuleName::RunAsNonRoot, RuleName::Capabilities];
 const WRITABLE_ROOT: &[RuleName] = &[RuleName::ReadOnlyRootFilesystem];
+
+/// How long a sentence about a risk may be: it has commands, paths and images in it, which
+/// may be of any length.
+const MAX_WHY: usize = 240;
 
 /// Ports below this one are the kernel's to give.
 const FIRST_UNPRIVILEGED: i64 = 1024;
@@ -118,7 +123,8 @@ impl<'c> View<'c> {
     }
 
     fn risk(&self, cause: Cause, certain: bool, why: impl Into<String>, remedy: Remedy) -> Risk {
-        Risk { container: self.before.name.clone(), cause, certain, why: why.into(), remedy }
+        let why = printable(&why.into(), MAX_WHY).into_owned();
+        Risk { container: self.before.name.clone(), cause, certain, why, remedy }
     }
 
     /// Whether it will be another user than it is; also where nobody knows who it is.
@@ -184,12 +190,7 @@ impl<'c> View<'c> {
                 if !self.has_before(capability) || self.has_after(capability) {
                     return None;
                 }
-                let kept = self.case.policy.rules.capabilities.root_keeps.iter();
-                let kept = kept.map(|kept| kept.as_str()).any(|kept| kept == *capability);
-                let (cause, rules) = match kept {
-                    true => (Cause::NeedsRoot, ROOT),
-                    false => (Cause::NeedsCapability, ROOT_WITH_CAPABILITIES),
-                };
+                let (cause, rules) = self.root_with(capability);
                 let why = format!("`{by}` needs root with {capability}{goes_on}");
                 Some(self.risk(cause, ends, why, Remedy::Exempt(rules)))
             }
@@ -212,6 +213,17 @@ impl<'c> View<'c> {
         }
     }
 
+    /// What it is to need root with a capability, and which exemption gives it: an exempt
+    /// root has what the policy leaves to it, and no more; nor that where its author drops
+    /// ALL, which is seen once it stays root and lacks it all the same.
+    fn root_with(&self, capability: &str) -> (Cause, &'static [RuleName]) {
+        let mut kept = self.case.policy.rules.capabilities.root_keeps.iter();
+        match self.loses_root() && kept.any(|kept| kept.as_str() == capability) {
+            true => (Cause::NeedsRoot, ROOT),
+            false => (Cause::NeedsCapability, ROOT_WITH_CAPABILITIES),
+        }
+    }
+
     fn own(&self, path: Option<&str>, by: &str, ends: bool) -> Option<Risk> {
         if !self.has_before("FOWNER") || self.has_after("FOWNER") {
             return None;
@@ -224,7 +236,8 @@ impl<'c> View<'c> {
             return None;
         }
         let why = format!("`{by}` changes `{path}`, which belongs to root");
-        Some(self.risk(Cause::NeedsRoot, ends, why, Remedy::Exempt(ROOT)))
+        let (cause, rules) = self.root_with("FOWNER");
+        Some(self.risk(cause, ends, why, Remedy::Exempt(rules)))
     }
 
     fn write(&self, path: Option<&str>, fill: bool, by: &str, ends: bool) -> Option<Risk> {
@@ -423,7 +436,10 @@ impl<'c> View<'c> {
     fn unknown(&self, program: &Program) -> Option<Risk> {
         let what = match program {
             Program::Unrecognised(word, _) => word.clone(),
-            _ => format!("the image `{}`", self.before.image.as_deref().unwrap_or_default()),
+            _ => match self.before.image.as_deref() {
+                Some(image) => format!("the image `{image}`"),
+                None => "its image".to_owned(),
+            },
         };
         let entry = "give its image an entry in the policy's `images`";
         if self.new_user() {
@@ -443,9 +459,7 @@ impl<'c> View<'c> {
                 ),
                 None => (
                     Cause::UnknownUser,
-                    format!(
-                        "would run as uid {after}; it does not run now, and {what} is not known"
-                    ),
+                    format!("would run as uid {after}; {}, and {what} is not known", self.unseen()),
                     Remedy::Try(format!("try it, then {entry}")),
                 ),
             };
@@ -458,6 +472,16 @@ impl<'c> View<'c> {
             );
             self.risk(Cause::ReadOnly, false, why, remedy)
         })
+    }
+
+    /// Why nobody knows as whom it runs.
+    fn unseen(&self) -> &'static str {
+        match self.case.seen.unseen.get(&self.before.name) {
+            None => "it does not run now",
+            Some(Unseen::Differs) => "its pods run as different users",
+            Some(Unseen::Hidden) => "the kubelet does not say as whom it runs now",
+            Some(Unseen::Hardened) => "its pods are hardened already",
+        }
     }
 
     /// Whether its author says that it is root, in its manifest.

@@ -131,7 +131,7 @@ const PRIVILEGED: &[(&str, &str)] = &[
 ];
 
 /// Programs that change the image's users or packages, or serve many users: root, and
-/// where they write.
+/// where they write. Packages go all over the image, for which /usr stands.
 const KEEPERS: &[(&str, Option<&str>)] = &[
     ("useradd", Some("/etc/passwd")),
     ("adduser", Some("/etc/passwd")),
@@ -142,15 +142,15 @@ const KEEPERS: &[(&str, Option<&str>)] = &[
     ("chpasswd", Some("/etc/passwd")),
     ("groupadd", Some("/etc/group")),
     ("addgroup", Some("/etc/group")),
-    ("apk", Some("/lib/apk/db")),
-    ("apt", Some("/var/lib/apt")),
-    ("apt-get", Some("/var/lib/apt")),
-    ("dpkg", Some("/var/lib/dpkg")),
-    ("yum", Some("/var/lib/rpm")),
-    ("dnf", Some("/var/lib/rpm")),
-    ("microdnf", Some("/var/lib/rpm")),
-    ("zypper", Some("/var/lib/rpm")),
-    ("rpm", Some("/var/lib/rpm")),
+    ("apk", Some("/usr")),
+    ("apt", Some("/usr")),
+    ("apt-get", Some("/usr")),
+    ("dpkg", Some("/usr")),
+    ("yum", Some("/usr")),
+    ("dnf", Some("/usr")),
+    ("microdnf", Some("/usr")),
+    ("zypper", Some("/usr")),
+    ("rpm", Some("/usr")),
     ("update-ca-certificates", Some("/etc/ssl/certs")),
     ("crond", None),
     ("cron", None),
@@ -334,7 +334,7 @@ impl Reader<'_> {
             "ping" | "ping6" | "traceroute" => vec![Need::Ping],
             "renice" => vec![Need::Capability("SYS_NICE")],
             "pip" | "pip3" | "npm" | "gem" if known.contains(&"install") => {
-                vec![Need::Fill(Some("/usr/lib".to_owned()))]
+                vec![Need::Fill(Some("/usr".to_owned()))]
             }
             _ => return None,
         })

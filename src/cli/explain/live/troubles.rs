@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::advice::{Advice, advice, path_in};
 use crate::cli::cluster::Reader;
 use crate::cli::preview::scope::Space;
-use crate::cli::table::{BOLD, DIM};
+use crate::cli::table::{BOLD, DIM, clean};
 use crate::exemption::{DOMAIN, printable};
 use crate::policy::WritablePath;
 
@@ -149,8 +149,8 @@ impl Trouble {
 
     pub(super) fn text(&self) -> String {
         let Self { container, source, message, cause, remedy, section } = self;
-        let of = container.as_deref().map(|name| format!("{name}, ")).unwrap_or_default();
-        let mut text = format!("\n  {BOLD}{of}{source}:{BOLD:#} {message}\n");
+        let of = container.as_deref().map(|name| format!("{}, ", clean(name))).unwrap_or_default();
+        let mut text = format!("\n  {BOLD}{of}{source}:{BOLD:#} {}\n", clean(message));
         if let (Some(cause), Some(remedy), Some(section)) = (cause, remedy, section) {
             text.push_str(&format!("    why:  {cause}\n    do:   {remedy}\n"));
             text.push_str(&format!("    {DIM}more: docs/troubleshooting.md#{section}{DIM:#}\n"));

@@ -1,0 +1,84 @@
+//! `ironhull preview`, `explain POD` and `policy diff` with a cluster: each folder of
+//! tests/live is a command, what an API server has, and exactly what is printed.
+//! tests/live/README.md says what is in a folder. `UPDATE_EXPECT=1` rewrites what is
+//! expected.
+#![cfg(feature = "server")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that fails says where"
+)]
+#![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
+
+#[path = "support/api_server.rs"]
+mod api_server;
+#[path = "support/live.rs"]
+mod live;
+
+use std::fs;
+use std::path::Path;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use live::Case;
+
+/// What may be in a folder.
+const FILES: [&str; 9] = [
+    "cmd",
+    "cluster.yaml",
+    "server.yaml",
+    "policy.yaml",
+    "new.yaml",
+    "old.yaml",
+    "manifests.yaml",
+    "expected.stdout",
+    "expected.stderr",
+];
+
+fn main() {
+    let trials = live::cases().into_iter().map(|case| {
+        let name = case.file_name().unwrap().to_string_lossy().into_owned();
+        Trial::test(name, move || run(&case))
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
+}
+
+fn run(directory: &Path) -> Result<(), Failed> {
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        if FILES.iter().all(|file| name != *file) {
+            return Err(format!("{} is one file too many", name.display()).into());
+        }
+    }
+    let case = Case::read(directory)?;
+    let output = case.run(&[]);
+    compare(&directory.join("expected.stdout"), &output.stdout)?;
+    compare(&directory.join("expected.stderr"), &output.stderr)?;
+    if output.status.code() != Some(case.exit) {
+        return Err(format!("{}, and not {}", output.status, case.exit).into());
+    }
+    Ok(())
+}
+
+/// Compares what was printed with a file, byte for byte; where nothing is printed, there is
+/// none.
+fn compare(path: &Path, printed: &[u8]) -> Result<(), Failed> {
+    let expected = fs::read(path).unwrap_or_default();
+    if expected == printed && path.exists() != printed.is_empty() {
+        return Ok(());
+    }
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        if printed.is_empty() {
+            fs::remove_file(path)?;
+        } else {
+            fs::write(path, printed)?;
+        }
+        return Ok(());
+    }
+    let (expected, printed) =
+        (String::from_utf8_lossy(&expected), String::from_utf8_lossy(printed));
+    let diff = similar::TextDiff::from_lines(&*expected, &*printed);
+    Err(format!("{}\n{}", path.display(), diff.unified_diff().header("expected", "printed")).into())
+}
