@@ -229,7 +229,8 @@ fn is_plain(text: &str) -> bool {
         Some(c) => c.is_alphanumeric() || matches!(c, '/' | '_' | '.' | '+' | '$' | '(' | '^'),
         None => false,
     };
-    let bare = |c: char| !matches!(c, ',' | '[' | ']' | '{' | '}' | '"' | '\'') && is_printable(c);
+    let bare =
+        |c: char| !matches!(c, ',' | '[' | ']' | '{' | '}' | '?' | '"' | '\'') && is_printable(c);
     first_is_safe
         && text.chars().all(bare)
         && !text.ends_with([' ', ':'])
