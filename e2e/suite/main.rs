@@ -22,6 +22,8 @@
 mod manifests;
 mod pods;
 mod scenarios;
+#[path = "../../tests/support/schema.rs"]
+mod schema;
 mod world;
 
 use std::process::ExitCode;

@@ -21,6 +21,8 @@ mod live;
 mod man;
 mod messages;
 mod plugin;
+#[path = "../support/schema.rs"]
+mod schema;
 mod status;
 
 use std::process::{Command, Output, Stdio};

@@ -10,6 +10,7 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::pods::BUSYBOX;
+use crate::schema::check;
 use crate::world::{Space, World, project, resource, say};
 
 /// How long a workload may take to become ready.
@@ -41,6 +42,10 @@ pub fn is_what_happens(world: &'static World) {
     assert!(fail.len() == 1 && fail[0].0 == &"nowhere", "before: {fail:#?}");
     let (table, preview) = preview(&space);
     say(format!("\n{table}"));
+    let text = std::fs::read_to_string(project("docs/schemas/preview.json")).unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let wrong = check(&schema, &schema, &preview, "");
+    assert_eq!(wrong, [""; 0], "not as docs/schemas/preview.json says");
 
     opt_in(world, &space);
     again(world, &space, &workloads);
