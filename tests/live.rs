@@ -15,12 +15,15 @@
 
 #[path = "support/api_server.rs"]
 mod api_server;
+#[path = "support/expected.rs"]
+mod expected;
 #[path = "support/live.rs"]
 mod live;
 
 use std::fs;
 use std::path::Path;
 
+use expected::compare;
 use libtest_mimic::{Arguments, Failed, Trial};
 use live::Case;
 
@@ -60,25 +63,4 @@ fn run(directory: &Path) -> Result<(), Failed> {
         return Err(format!("{}, and not {}", output.status, case.exit).into());
     }
     Ok(())
-}
-
-/// Compares what was printed with a file, byte for byte; where nothing is printed, there is
-/// none.
-fn compare(path: &Path, printed: &[u8]) -> Result<(), Failed> {
-    let expected = fs::read(path).unwrap_or_default();
-    if expected == printed && path.exists() != printed.is_empty() {
-        return Ok(());
-    }
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        if printed.is_empty() {
-            fs::remove_file(path)?;
-        } else {
-            fs::write(path, printed)?;
-        }
-        return Ok(());
-    }
-    let (expected, printed) =
-        (String::from_utf8_lossy(&expected), String::from_utf8_lossy(printed));
-    let diff = similar::TextDiff::from_lines(&*expected, &*printed);
-    Err(format!("{}\n{}", path.display(), diff.unified_diff().header("expected", "printed")).into())
 }

@@ -13,6 +13,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+#[path = "support/expected.rs"]
+#[allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
+mod expected;
+
+use expected::compare;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tempfile::TempDir;
 
@@ -114,24 +119,4 @@ fn compare_files(case: &Path, after: &Path) -> Result<(), Failed> {
         }
     }
     Ok(())
-}
-
-/// Compares what was printed with a file, byte for byte.
-fn compare(path: &Path, printed: &[u8]) -> Result<(), Failed> {
-    let expected = fs::read(path).unwrap_or_default();
-    if expected == printed {
-        return Ok(());
-    }
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        if printed.is_empty() {
-            fs::remove_file(path)?;
-        } else {
-            fs::write(path, printed)?;
-        }
-        return Ok(());
-    }
-    let (expected, printed) =
-        (String::from_utf8_lossy(&expected), String::from_utf8_lossy(printed));
-    let diff = similar::TextDiff::from_lines(&*expected, &*printed);
-    Err(format!("{}\n{}", path.display(), diff.unified_diff().header("expected", "printed")).into())
 }
