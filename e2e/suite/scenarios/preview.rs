@@ -13,8 +13,9 @@ use crate::pods::BUSYBOX;
 use crate::schema::check;
 use crate::world::{Space, World, project, resource, say};
 
-/// How long a workload may take to become ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a workload may take to become ready, beside other scenarios: none is waited for
+/// so long that does not start, since each says so.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// How long one that is ready must stay so to be called running.
 const STEADY: Duration = Duration::from_secs(8);
 
