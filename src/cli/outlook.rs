@@ -201,7 +201,9 @@ fn spec(object: &Value) -> anyhow::Result<PodSpec> {
         return Err(anyhow!("the pod has no spec"));
     }
     drop_nulls(&mut spec);
-    serde_json::from_value(spec).context("the pod cannot be read")
+    // By its text, as pods of the cluster are read: for another reader the compiler would
+    // write all of Kubernetes' types a second time, a twentieth of the program.
+    serde_json::from_str(&spec.to_string()).context("the pod cannot be read")
 }
 
 fn drop_nulls(value: &mut Value) {
