@@ -15,6 +15,8 @@
 #[path = "../support/judge.rs"]
 #[allow(dead_code, reason = "other tests judge pods, these ones readings")]
 mod judge;
+#[path = "../support/reader.rs"]
+mod reader;
 
 mod diff;
 mod render;

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::reader::Kubernetes;
 use crate::{judge, lay, printed, root, stderr, stdout};
 
 /// A tool that the Makefile builds. None (and a loud note) where it is not there; in CI
@@ -38,25 +39,11 @@ fn piped(arguments: &[&str], input: &str) -> String {
 
 /// What Kubernetes reads in a stream of documents, in order.
 fn objects(judge: &Path, text: &str) -> Vec<Value> {
-    let mut child = Command::new(judge)
-        .arg("docs")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    for part in format!("\n{text}").split("\n---") {
-        writeln!(stdin, "{}", json!({"id": "x", "yaml": format!("{part}\n")})).unwrap();
-    }
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    let answers = stdout(&output);
-    let answers = answers.lines().map(|line| {
-        let answer: Value = serde_json::from_str(line).unwrap();
-        // Of a kind that it does not know it says so, and reads it all the same.
-        answer.get("json").unwrap_or_else(|| panic!("{answer}")).clone()
-    });
-    answers.filter(|object| !object.is_null()).collect()
+    let mut kubernetes = Kubernetes::start(judge);
+    let text = format!("\n{text}");
+    let parts = text.split("\n---");
+    let objects = parts.map(|part| kubernetes.reads(&format!("{part}\n")).unwrap());
+    objects.filter(|object| !object.is_null()).collect()
 }
 
 /// The rendering's objects with the engine's patches.

@@ -1,9 +1,7 @@
 //! What must hold of every text.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use granit_parser::{Event, Parser, options};
 use ironhull::cli::manifest::{Document, Source, Syntax};
@@ -11,6 +9,8 @@ use ironhull::cli::pass::Pass;
 use ironhull::policy::PolicySet;
 use jiff::civil::date;
 use serde_json::{Value, json};
+
+use crate::reader::Kubernetes;
 
 /// How far a text came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ pub struct Checker {
 impl Checker {
     pub fn new(judge: Option<PathBuf>) -> Self {
         let policies = PolicySet::load(&[], None).unwrap().0;
-        Self { policies, kubernetes: judge.map(Kubernetes::start) }
+        Self { policies, kubernetes: judge.as_deref().map(Kubernetes::start) }
     }
 
     /// How far the text comes, or what is wrong: a kind, a colon, and more.
@@ -156,46 +156,4 @@ fn comments(text: &str) -> BTreeMap<String, usize> {
         }
     }
     comments
-}
-
-/// Kubernetes' own reader, a line in and a line out.
-struct Kubernetes {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
-}
-
-impl Kubernetes {
-    fn start(judge: PathBuf) -> Self {
-        let mut child = Command::new(judge)
-            .arg("docs")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the judge starts");
-        let stdin = child.stdin.take();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        Self { child, stdin, stdout }
-    }
-
-    fn reads(&mut self, text: &str) -> Result<Value, String> {
-        // kubectl ends every line of what it hands to the reader.
-        let end = if text.ends_with('\n') { "" } else { "\n" };
-        let line = json!({"id": "x", "yaml": format!("{text}{end}")});
-        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
-        let mut answer = String::new();
-        self.stdout.read_line(&mut answer).unwrap();
-        let mut answer: Value = serde_json::from_str(&answer).unwrap();
-        match answer.get_mut("json") {
-            Some(json) => Ok(json.take()),
-            None => Err(answer["error"].to_string()),
-        }
-    }
-}
-
-impl Drop for Kubernetes {
-    fn drop(&mut self) {
-        drop(self.stdin.take());
-        let _ = self.child.wait();
-    }
 }

@@ -25,6 +25,8 @@ mod random;
 #[path = "../support/judge.rs"]
 #[allow(dead_code, reason = "other tests judge pods, this one readings")]
 mod judge;
+#[path = "../support/reader.rs"]
+mod reader;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -8,24 +8,32 @@
     clippy::indexing_slicing,
     reason = "a test that fails says where"
 )]
+#![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
 
-#[path = "support/judge.rs"]
-#[allow(dead_code, unreachable_pub, reason = "other tests judge pods, this one readings")]
+mod fields;
+mod lines;
+mod patch;
+
+#[path = "../support/judge.rs"]
+#[allow(dead_code, reason = "other tests judge pods, this one readings")]
 mod judge;
-#[path = "support/corpus.rs"]
+#[path = "../support/reader.rs"]
+mod reader;
+#[path = "../support/corpus.rs"]
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use granit_parser::{Event, Parser, options};
-use ironhull::cli::manifest::{Document, Source, Workload};
+use ironhull::cli::manifest::{Document, Source};
 use ironhull::cli::pass::Pass;
 use ironhull::policy::PolicySet;
 use jiff::civil::date;
-use serde_json::{Value, json};
+use patch::patch;
+use reader::Kubernetes;
+use serde_json::Value;
 
 /// The manifests' files, in order; none, and loudly so, where the variable is not set.
 fn corpus() -> Vec<PathBuf> {
@@ -54,140 +62,10 @@ fn comments(text: &str) -> BTreeMap<String, usize> {
     comments
 }
 
-/// A patch of every shape the engine writes, for one workload.
-fn patch(document: &Document, workload: &Workload) -> Vec<Value> {
-    let mut patch = Vec::new();
-    let pod = document.value.pointer(&workload.pod).unwrap();
-    let root = &workload.pod;
-    members(
-        &mut patch,
-        pod.pointer("/spec/securityContext"),
-        &format!("{root}/spec/securityContext"),
-        &[
-            ("runAsNonRoot", json!(true)),
-            ("runAsUser", json!(1000)),
-            ("seccompProfile", json!({"type": "RuntimeDefault"})),
-        ],
-    );
-    for list in ["initContainers", "containers"] {
-        let containers = pod.pointer(&format!("/spec/{list}")).and_then(Value::as_array);
-        for (index, container) in containers.into_iter().flatten().enumerate() {
-            let path = format!("{root}/spec/{list}/{index}");
-            let context = container.get("securityContext");
-            members(
-                &mut patch,
-                context,
-                &format!("{path}/securityContext"),
-                &[("allowPrivilegeEscalation", json!(false)), ("runAsUser", json!(2000))],
-            );
-            let drop = container.pointer("/securityContext/capabilities/drop");
-            if context.and_then(Value::as_object).is_some_and(|context| !context.is_empty()) {
-                let capabilities = format!("{path}/securityContext/capabilities");
-                match drop.and_then(Value::as_array) {
-                    Some(drop) if !drop.is_empty() => {
-                        patch.push(json!({"op": "add", "path": format!("{capabilities}/drop/-"), "value": "ALL"}));
-                    }
-                    _ => members(
-                        &mut patch,
-                        container.pointer("/securityContext/capabilities"),
-                        &capabilities,
-                        &[("drop", json!(["ALL"]))],
-                    ),
-                }
-                if let Some(Value::Array(add)) =
-                    container.pointer("/securityContext/capabilities/add")
-                {
-                    let kept: Vec<_> = add.iter().skip(1).collect();
-                    patch.push(json!({"op": "replace", "path": format!("{capabilities}/add"), "value": kept}));
-                }
-            }
-            append(
-                &mut patch,
-                container.get("volumeMounts"),
-                &format!("{path}/volumeMounts"),
-                &[json!({"name": "ironhull-tmp", "mountPath": "/tmp"})],
-            );
-        }
-    }
-    append(
-        &mut patch,
-        pod.pointer("/spec/volumes"),
-        &format!("{root}/spec/volumes"),
-        &[
-            json!({"name": "ironhull-tmp", "emptyDir": {}}),
-            json!({"name": "ironhull-b", "emptyDir": {"medium": "Memory"}}),
-        ],
-    );
-    match pod.get("metadata").and_then(Value::as_object) {
-        Some(metadata) if !metadata.is_empty() => members(
-            &mut patch,
-            metadata.get("annotations"),
-            &format!("{root}/metadata/annotations"),
-            &[("example.com/volumes", json!("a,b"))],
-        ),
-        _ => patch.push(json!({"op": "add", "path": format!("{root}/metadata"), "value": {"annotations": {"example.com/volumes": "a,b"}}})),
-    }
-    patch
-}
-
-fn members(patch: &mut Vec<Value>, object: Option<&Value>, path: &str, new: &[(&str, Value)]) {
-    match object {
-        Some(Value::Object(object)) if !object.is_empty() => {
-            for (key, value) in new {
-                let op = if object.contains_key(*key) { "replace" } else { "add" };
-                let key = key.replace('/', "~1");
-                patch.push(json!({"op": op, "path": format!("{path}/{key}"), "value": value}));
-            }
-        }
-        _ => {
-            let value: serde_json::Map<String, Value> =
-                new.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-            patch.push(json!({"op": "add", "path": path, "value": value}));
-        }
-    }
-}
-
-fn append(patch: &mut Vec<Value>, list: Option<&Value>, path: &str, new: &[Value]) {
-    match list {
-        Some(Value::Array(list)) if !list.is_empty() => {
-            for value in new {
-                patch.push(json!({"op": "add", "path": format!("{path}/-"), "value": value}));
-            }
-        }
-        _ => patch.push(json!({"op": "add", "path": path, "value": new})),
-    }
-}
-
-/// Asks Kubernetes' own reader what it makes of texts: the JSON, or the error.
+/// What Kubernetes' own reader makes of texts: the JSON, or the error.
 fn kubernetes_reads(judge: &Path, texts: &[String]) -> Vec<Result<Value, String>> {
-    let mut child = Command::new(judge)
-        .arg("docs")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the judge starts");
-    let mut stdin = child.stdin.take().unwrap();
-    let lines: Vec<String> =
-        texts.iter().map(|text| json!({"id": "x", "yaml": text}).to_string()).collect();
-    let writer = std::thread::spawn(move || {
-        for line in lines {
-            writeln!(stdin, "{line}").unwrap();
-        }
-    });
-    let answers: Vec<_> = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map(|line| {
-            let mut answer: Value = serde_json::from_str(&line.unwrap()).unwrap();
-            match answer.get_mut("json") {
-                Some(json) => Ok(json.take()),
-                None => Err(answer["error"].to_string()),
-            }
-        })
-        .collect();
-    writer.join().unwrap();
-    assert!(child.wait().unwrap().success());
-    assert_eq!(answers.len(), texts.len());
-    answers
+    let mut kubernetes = Kubernetes::start(judge);
+    texts.iter().map(|text| kubernetes.reads(text)).collect()
 }
 
 #[test]
@@ -198,12 +76,7 @@ fn every_document_reads_as_kubernetes_reads_it() {
     for path in files {
         let source = read(&path);
         for document in &source.documents {
-            // kubectl ends every line of what it hands to the reader.
-            let mut text = source.text_of(document).to_owned();
-            if !text.ends_with('\n') {
-                text.push('\n');
-            }
-            texts.push(text);
+            texts.push(source.text_of(document).to_owned());
             ours.push((
                 format!("{} {:?}", path.display(), document.number),
                 document.value.clone(),
@@ -449,235 +322,4 @@ fn misread(
         }
     }
     wrong
-}
-
-/// Which lines may go and come.
-mod lines {
-    /// The keys of which a line may be replaced, because their value is.
-    const REPLACED: &[&str] = &[
-        "runAsUser",
-        "runAsGroup",
-        "runAsNonRoot",
-        "allowPrivilegeEscalation",
-        "readOnlyRootFilesystem",
-        "type",
-    ];
-    /// The keys whose value may be empty, and then has something.
-    const FILLED: &[&str] = &[
-        "securityContext",
-        "capabilities",
-        "drop",
-        "add",
-        "metadata",
-        "annotations",
-        "volumes",
-        "volumeMounts",
-    ];
-    /// What new lines may begin with, but for dashes and quotes.
-    const NEW: &[&str] = &[
-        "allowPrivilegeEscalation: false",
-        "readOnlyRootFilesystem: true",
-        "runAsNonRoot: true",
-        "runAsUser: ",
-        "runAsGroup: ",
-        "fsGroup: ",
-        "fsGroupChangePolicy: OnRootMismatch",
-        "seccompProfile:",
-        "type: RuntimeDefault",
-        "securityContext:",
-        "capabilities:",
-        "drop:",
-        "add:",
-        "ALL",
-        "NET_BIND_SERVICE",
-        "CHOWN",
-        "metadata:",
-        "annotations:",
-        "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes: ",
-        "volumes:",
-        "volumeMounts:",
-        "name: ironhull-",
-        "mountPath: /",
-        "emptyDir: {}",
-        "sysctls:",
-        "name: net.ipv4.ip_unprivileged_port_start",
-        "value: 0",
-    ];
-
-    /// What is wrong with the way from one text to the other, line by line.
-    pub(super) fn wrong(before: &str, after: &str) -> Vec<String> {
-        let mut wrong = Vec::new();
-        let carriage =
-            |text: &str| text.lines().count() > 0 && !text.replace("\r\n", "").contains('\n');
-        if carriage(before) != carriage(after) {
-            wrong.push("the line ends are others".to_owned());
-        }
-        if before.ends_with('\n') != after.ends_with('\n') {
-            wrong.push("the end of the file is another".to_owned());
-        }
-        if before.starts_with('\u{feff}') != after.starts_with('\u{feff}') {
-            wrong.push("the byte-order mark is another".to_owned());
-        }
-        let (old, new): (Vec<_>, Vec<_>) =
-            (before.split_inclusive('\n').collect(), after.split_inclusive('\n').collect());
-        let diff = similar::TextDiff::from_slices(&old, &new);
-        for group in diff.ops() {
-            let (_, old_range, new_range) = group.as_tag_tuple();
-            if group.tag() != similar::DiffTag::Equal {
-                wrong.extend(group_wrong(&old[old_range], &new[new_range]));
-            }
-        }
-        wrong
-    }
-
-    fn group_wrong(gone: &[&str], mut come: &[&str]) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for line in gone {
-            // Each line that goes comes again, in order, with another value or with more.
-            let line = line.trim_end();
-            match come.iter().position(|new| becomes(line, new.trim_end())) {
-                Some(at) => {
-                    wrong.extend(come[..at].iter().filter_map(|new| unknown(new)));
-                    come = &come[at + 1..];
-                }
-                // A capability that the policy does not allow; what is said of it stays.
-                None if is_capability(line) => {
-                    if let Some((_, comment)) = line.split_once('#') {
-                        let at = come.iter().position(|new| new.trim() == format!("#{comment}"));
-                        come = &come[at.map_or(0, |at| at + 1)..];
-                        if at != Some(0) {
-                            wrong.push(format!("what is said here is gone: {line}"));
-                        }
-                    }
-                }
-                // What was empty, on a line below its key.
-                None if ["{}", "[]"].contains(&line.trim()) => {}
-                None => wrong.push(format!("this line is gone: {line}")),
-            }
-        }
-        wrong.extend(come.iter().filter_map(|new| unknown(new)));
-        wrong
-    }
-
-    /// Whether one line is the other after the hardening.
-    fn becomes(old: &str, new: &str) -> bool {
-        let (old_said, old_comment) = old.split_once(" #").unwrap_or((old, ""));
-        if !new.contains(old_comment) {
-            return false;
-        }
-        let Some((key, value)) = old_said.trim_end().split_once(':') else {
-            // `}` becomes `},`; `["a"]` becomes `["a", "b"]`.
-            return is_within(old_said.trim_end(), new);
-        };
-        let name = key.trim_start_matches([' ', '\t', '-', '"', '{']).trim_end_matches('"');
-        if REPLACED.contains(&name) && new.starts_with(&format!("{key}:")) {
-            return true;
-        }
-        let empty = ["", "{}", "[]", "null", "~"].contains(&value.trim_matches([' ', ',']));
-        if FILLED.contains(&name) && empty && new.starts_with(&format!("{key}:")) {
-            return true;
-        }
-        // A list of capabilities on one line may lose some.
-        if name == "add" && value.trim().starts_with('[') && new.starts_with(&format!("{key}:")) {
-            return true;
-        }
-        is_within(old_said.trim_end(), new)
-    }
-
-    /// Whether all characters of one text are in the other, in order.
-    fn is_within(old: &str, new: &str) -> bool {
-        let mut new = new.chars();
-        old.chars().all(|c| new.any(|other| other == c))
-    }
-
-    /// `- NAME # why`, or a list of them on a line of its own.
-    fn is_capability(line: &str) -> bool {
-        let said = line.split('#').next().unwrap().trim().trim_start_matches("- ");
-        let names = said.trim_matches(['[', ']', ',']).split(',');
-        names.map(|name| name.trim().trim_matches(['"', '\''])).all(|name| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
-        })
-    }
-
-    fn unknown(line: &str) -> Option<String> {
-        let said = line.trim().trim_start_matches("- ").replace('"', "");
-        let structure = said.chars().all(|c| "{}[],".contains(c));
-        let known = structure || NEW.iter().any(|new| said.starts_with(new));
-        (!known).then(|| format!("this line is new: {line}"))
-    }
-}
-
-/// Which fields may change, by the values.
-mod fields {
-    use serde_json::Value;
-
-    /// What differs between two objects and is none of the hardening's.
-    pub(super) fn wrong(before: &Value, after: &Value) -> Vec<String> {
-        let mut wrong = Vec::new();
-        walk(before, after, String::new(), &mut wrong);
-        wrong
-    }
-
-    fn walk(before: &Value, after: &Value, path: String, wrong: &mut Vec<String>) {
-        if before == after || hardened(&path, after) {
-            return;
-        }
-        match (before, after) {
-            (Value::Object(old), Value::Object(new)) => {
-                for key in old.keys().filter(|key| !new.contains_key(*key)) {
-                    wrong.push(format!("{path}/{key} is gone"));
-                }
-                for (key, new) in new {
-                    walk(old.get(key).unwrap_or(&Value::Null), new, format!("{path}/{key}"), wrong);
-                }
-            }
-            (Value::Array(old), Value::Array(new)) if old.len() <= new.len() => {
-                for (index, new) in new.iter().enumerate() {
-                    let old = old.get(index).unwrap_or(&Value::Null);
-                    walk(old, new, format!("{path}/{index}"), wrong);
-                }
-            }
-            // What was not there before, down to what may be new.
-            (Value::Null, Value::Object(new)) => {
-                for (key, new) in new {
-                    walk(&Value::Null, new, format!("{path}/{key}"), wrong);
-                }
-            }
-            (Value::Null, Value::Array(new)) => {
-                for (index, new) in new.iter().enumerate() {
-                    walk(&Value::Null, new, format!("{path}/{index}"), wrong);
-                }
-            }
-            _ => wrong.push(format!("{path}: {before} became {after}")),
-        }
-    }
-
-    /// Whether the field is one that hardening sets, to a value that it sets.
-    fn hardened(path: &str, after: &Value) -> bool {
-        let within = |name: &str| path.rsplit_once(name).map(|(_, rest)| rest);
-        if let Some(field) = within("/securityContext/") {
-            return match field {
-                "runAsNonRoot" | "readOnlyRootFilesystem" => after == true,
-                "allowPrivilegeEscalation" => after == false,
-                "runAsUser" => after.as_u64().is_some_and(|uid| uid > 0),
-                "runAsGroup" | "fsGroup" => after.is_u64(),
-                "fsGroupChangePolicy" => after == "OnRootMismatch",
-                "seccompProfile/type" => after == "RuntimeDefault",
-                "capabilities/add" => after.is_array(),
-                field if field.starts_with("capabilities/drop/") => after == "ALL",
-                field if field.starts_with("capabilities/add/") => after.is_string(),
-                field if field.ends_with("/name") => after == "net.ipv4.ip_unprivileged_port_start",
-                field if field.ends_with("/value") => after == "0",
-                _ => false,
-            };
-        }
-        let ours = after["name"].as_str().is_some_and(|name| name.starts_with("ironhull-"));
-        if path.rsplit_once('/').is_some_and(|(list, _)| list.ends_with("/volumeMounts")) {
-            return ours && after.as_object().is_some_and(|mount| mount.len() == 2);
-        }
-        if path.rsplit_once('/').is_some_and(|(list, _)| list.ends_with("/volumes")) {
-            return ours && after.get("emptyDir").is_some();
-        }
-        path.ends_with("/annotations/cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes")
-    }
 }
