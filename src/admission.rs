@@ -230,7 +230,7 @@ fn audit_annotations(
     outcome: &Outcome<'_>,
     dry: bool,
 ) -> Vec<(&'static str, String)> {
-    let mut audit = vec![("policy", format!("{}@{}", policy.name, policy.revision))];
+    let mut audit = vec![("policy", policy.versioned())];
     let mut set = String::new();
     for rule in RuleName::ALL {
         let changed = outcome.findings.iter().filter(|f| f.rule == *rule && f.result.changes());

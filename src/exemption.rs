@@ -113,11 +113,7 @@ impl InForce<'_> {
 /// Whether an annotation of this key means something to ironhull on a pod, and so nothing
 /// anywhere else.
 pub fn is_for_pods(key: &str) -> bool {
-    let Some((place, name)) =
-        key.split_once('/').and_then(|(prefix, name)| Some((prefix.strip_suffix(DOMAIN)?, name)))
-    else {
-        return false;
-    };
+    let Some(Annotation { place, name, .. }) = Annotation::of((key, "")) else { return false };
     let writable = name == WRITABLE_PATHS && (place.is_empty() || place.ends_with('.'));
     writable || place == "exempt." || place.ends_with(".exempt.")
 }

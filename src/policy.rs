@@ -72,6 +72,11 @@ impl Policy {
         static RESTRICTED: LazyLock<Policy> = LazyLock::new(parse::embedded_restricted);
         &RESTRICTED
     }
+
+    /// `NAME@REVISION`, by which notes on pods and the audit log name it.
+    pub fn versioned(&self) -> String {
+        format!("{}@{}", self.name, self.revision)
+    }
 }
 
 /// One entry of a policy's `namespaces`: a name with at most one `*`.

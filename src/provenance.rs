@@ -32,12 +32,28 @@ struct Note {
     exempt: Entries<Entries<String>>,
 }
 
-/// An incoming note; what is not of its shape is not there.
+/// A note that was read; what is not of its shape is not there.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Incoming {
-    set: BTreeMap<String, Vec<String>>,
-    was: BTreeMap<String, Map<String, Value>>,
+pub struct Incoming {
+    /// The policy (`NAME@REVISION`), where it is a text.
+    policy: Value,
+    /// The rules that were set, by [`key`].
+    pub set: BTreeMap<String, Vec<String>>,
+    /// What stood there before, by [`key`] and rule.
+    pub was: BTreeMap<String, Map<String, Value>>,
+}
+
+impl Incoming {
+    /// Reads the text of the annotation.
+    pub fn read(note: &str) -> Option<Self> {
+        serde_json::from_str(note).ok()
+    }
+
+    /// The policy, as `NAME@REVISION`.
+    pub fn policy(&self) -> Option<&str> {
+        self.policy.as_str()
+    }
 }
 
 /// The pod-level uid, where an earlier pass set it. A forged note gains nothing: it only
@@ -50,7 +66,7 @@ pub fn pod_level_uid(pod: &Pod<'_>) -> Option<i64> {
 }
 
 fn incoming(pod: &Pod<'_>) -> Option<Incoming> {
-    serde_json::from_str(pod.annotation(HARDENED_ANNOTATION)?).ok()
+    Incoming::read(pod.annotation(HARDENED_ANNOTATION)?)
 }
 
 /// The note's text after this pass.
@@ -59,7 +75,7 @@ pub fn note(pod: &Pod<'_>, policy: &Policy, plan: &Plan<'_>, outcome: &Outcome<'
     let subjects =
         std::iter::once(Subject::Pod).chain((0..outcome.containers.len()).map(Subject::Container));
     let mut note = Note {
-        policy: format!("{}@{}", policy.name, policy.revision),
+        policy: policy.versioned(),
         set: Entries::new(),
         was: Entries::new(),
         exempt: Entries::new(),
@@ -104,8 +120,9 @@ pub fn note(pod: &Pod<'_>, policy: &Policy, plan: &Plan<'_>, outcome: &Outcome<'
     serde_json::to_string(&note).unwrap_or_default()
 }
 
-/// A container may be called `pod`; no container's name has a `/`.
-fn key(outcome: &Outcome<'_>, subject: Subject) -> String {
+/// By which name a note speaks of a subject: a container may be called `pod`, and no
+/// container's name has a `/`.
+pub fn key(outcome: &Outcome<'_>, subject: Subject) -> String {
     match (subject, outcome.subject_name(subject)) {
         (Subject::Container(_), "pod") => "containers/pod".to_owned(),
         (_, name) => name.to_owned(),

@@ -14,7 +14,7 @@ use super::cluster::{self, Connection};
 use super::input::Input;
 use super::manifest::{Document, ManifestError, Source};
 use super::pass::{self, Judged, Pass};
-use super::preview::policies;
+use super::preview::policies::Choice;
 use super::say;
 use crate::exemption::{By, Exemption};
 use crate::outcome::{Finding, Level, Outcome, RuleResult, Subject};
@@ -171,15 +171,11 @@ fn live_pod(
 ) -> anyhow::Result<u8> {
     let Args { pod: _, input, output, connection } = args;
     let date = input.date();
-    let policies = match &input.policy {
-        Some(path) => match policies::candidate(path, date, err)? {
-            Some(policies) => Some(policies),
-            None => return Ok(say::EXIT_ERROR),
-        },
-        None => None,
+    let Some(choice) = Choice::of(input.policy.as_deref(), date, err)? else {
+        return Ok(say::EXIT_ERROR);
     };
     let namespace = input.namespace.as_ref();
-    let asked = live::Asked { pod, namespace, connection, policies, date };
+    let asked = live::Asked { pod, namespace, connection, choice, date };
     let explained = cluster::block_on(live::explain(asked, err))?;
     match output {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,

@@ -11,8 +11,8 @@ use jiff::civil::Date;
 
 use super::manifest::{ManifestError, Source};
 use super::progress::Progress;
-use super::{diagnostics, policy_files, say};
-use crate::policy::{Diagnostic, PolicySet};
+use super::{policy_files, say};
+use crate::policy::PolicySet;
 use walk::Found;
 
 /// What `harden` and `explain` work on, and by which policy.
@@ -64,18 +64,7 @@ impl Input {
             Some(path) => policy_files::read(path)?,
             None => Vec::new(),
         };
-        match PolicySet::load(&files, Some(self.date())) {
-            Ok((policies, warnings)) => {
-                for Diagnostic { place, message, .. } in &warnings {
-                    say::warning(err, format!("{place}: {message}"))?;
-                }
-                Ok(Some(policies))
-            }
-            Err(errors) => {
-                err.write_all(diagnostics::styled(&errors, &files).as_bytes())?;
-                Ok(None)
-            }
-        }
+        Ok(policy_files::load(&files, self.date(), err)?)
     }
 
     /// Reads everything that was named, in order: the sources, or everything that could

@@ -124,16 +124,24 @@ pub struct Effect {
     pub changes: bool,
 }
 
-/// What each rule comes to in each container, by the container's and the rule's name.
+/// What a policy comes to in a pod, to be compared with what another one does.
+#[derive(Clone, Debug)]
+pub struct Effects {
+    /// What each rule comes to in each container, by the container's and the rule's name.
+    pub rules: BTreeMap<(String, &'static str), Effect>,
+    /// How the pod would fare.
+    pub verdict: Verdict,
+    /// The fields for which Pod Security *restricted* would still refuse it.
+    pub restricted: Vec<String>,
+}
+
+/// Judges a pod as [`outlook`] does, and looks for nothing that helps.
 ///
 /// # Errors
 /// As [`outlook`].
-pub fn effective(
-    template: &Template<'_>,
-) -> anyhow::Result<BTreeMap<(String, &'static str), Effect>> {
+pub fn effects(template: &Template<'_>) -> anyhow::Result<Effects> {
     let object: Value = serde_json::from_str(template.json)?;
-    judge(template, &object, |seen| {
-        let outcome = seen.outcome;
+    judge(template, &object, |Judged { outcome, restricted, risks }| {
         let effect = |finding: &Finding<'_>| {
             let value = finding.now.as_ref().or(finding.was.as_ref());
             let value = value.map_or_else(|| "unset".to_owned(), ToString::to_string);
@@ -145,13 +153,11 @@ pub fn effective(
                 _ => Effect { value, changes: finding.result.changes() },
             }
         };
-        let findings = outcome.findings.iter();
-        findings
-            .map(|finding| {
-                let container = outcome.subject_name(finding.subject).to_owned();
-                ((container, finding.rule.as_str()), effect(finding))
-            })
-            .collect()
+        let rules = outcome.findings.iter().map(|finding| {
+            let container = outcome.subject_name(finding.subject).to_owned();
+            ((container, finding.rule.as_str()), effect(finding))
+        });
+        Effects { rules: rules.collect(), verdict: Verdict::of(&risks), restricted }
     })
 }
 

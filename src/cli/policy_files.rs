@@ -1,10 +1,13 @@
-//! Policy files from the disk.
+//! Policy files from the disk, and how a command that goes by policies takes them.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::policy::Source;
+use jiff::civil::Date;
+
+use super::{diagnostics, say};
+use crate::policy::{Diagnostic, PolicySet, Source};
 
 /// Why policy files could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,26 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadError> {
     }
     files.sort();
     files.iter().map(|path| file(path)).collect()
+}
+
+/// The set of policies in `files`, grants judged by `date`. What deserves a look goes to
+/// `err`; what is wrong too, and then there is none.
+///
+/// # Errors
+/// When `err` cannot be written to.
+pub fn load(files: &[Source], date: Date, err: &mut dyn Write) -> io::Result<Option<PolicySet>> {
+    match PolicySet::load(files, Some(date)) {
+        Ok((policies, warnings)) => {
+            for Diagnostic { place, message, .. } in &warnings {
+                say::warning(err, format!("{place}: {message}"))?;
+            }
+            Ok(Some(policies))
+        }
+        Err(errors) => {
+            err.write_all(diagnostics::styled(&errors, files).as_bytes())?;
+            Ok(None)
+        }
+    }
 }
 
 fn is_policy_file(path: &Path) -> bool {

@@ -11,11 +11,12 @@ mod table;
 use std::io::Write;
 use std::path::PathBuf;
 
+use clap::ValueHint;
 use jiff::civil::Date;
 
 use super::cluster::{self, Connection};
 use super::{say, today, width};
-use policies::Policies;
+use policies::{Choice, Policies};
 use report::{Preview, WorkloadPreview};
 use scope::{Scope, Wanted};
 
@@ -34,11 +35,11 @@ pub struct Args {
     wanted: Wanted,
 
     /// Policies to go by instead of those installed in the cluster
-    #[arg(long, value_name = "FILE|DIR")]
+    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     policy: Option<PathBuf>,
 
     /// The date by which exemptions end; else today (UTC)
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
 
     /// The form of the answer
@@ -72,14 +73,10 @@ enum Format {
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let Args { wanted, policy, date, output, check, connection } = args;
     let date = date.unwrap_or_else(today);
-    let given = match policy {
-        Some(path) => match policies::candidate(path, date, err)? {
-            Some(policies) => Some(policies),
-            None => return Ok(say::EXIT_ERROR),
-        },
-        None => None,
+    let Some(choice) = Choice::of(policy.as_deref(), date, err)? else {
+        return Ok(say::EXIT_ERROR);
     };
-    let preview = cluster::block_on(look(wanted, connection, given, date, err))?;
+    let preview = cluster::block_on(look(wanted, connection, choice, date, err))?;
     match output {
         Format::Table => out.write_all(table::table(&preview, width()).as_bytes())?,
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&preview)?)?,
@@ -92,16 +89,13 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
 async fn look(
     wanted: &Wanted,
     connection: &Connection,
-    given: Option<Policies>,
+    choice: Choice,
     date: Date,
     err: &mut dyn Write,
 ) -> anyhow::Result<Preview> {
     let cluster = connection.connect().await?;
     let scope = Scope::find(wanted, &cluster).await?;
-    let Policies { set, from } = match given {
-        Some(given) => given,
-        None => policies::installed(&cluster, date, err).await?,
-    };
+    let Policies { set, from } = choice.read(&cluster, date, err).await?;
     let mut workloads = Vec::new();
     let each = gather::workloads(&cluster.reader, &scope, |found| {
         let policy = found.space.policy(&set);

@@ -178,15 +178,11 @@ pub struct Case<'c> {
 
 /// Everything that may break.
 pub fn assess(case: &Case<'_>) -> Vec<Risk> {
-    let mut risks = Vec::new();
     if !case.outcome.changes() {
-        return risks;
+        return Vec::new();
     }
-    let before = containers(case.before);
-    for (before, after) in before.zip(containers(case.after)) {
-        container::assess(case, before, after, &mut risks);
-    }
-    risks
+    let pairs = containers(case.before).zip(containers(case.after));
+    pairs.flat_map(|(before, after)| container::assess(case, before, after)).collect()
 }
 
 /// The init containers and the others.

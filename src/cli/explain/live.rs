@@ -3,7 +3,6 @@
 
 mod troubles;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::{Context as _, bail};
@@ -16,15 +15,16 @@ use serde_json::Value;
 use super::{Exempt, Row, Voided};
 use crate::cli::cluster::{Cluster, Connection};
 use crate::cli::preview::gather::PODS;
-use crate::cli::preview::policies::{self, Policies};
+use crate::cli::preview::policies::{Choice, Policies};
 use crate::cli::preview::scope::{Scope, Space, Wanted};
 use crate::cli::table::{BOLD, Cell, DIM, Table, clean};
 use crate::exemption::HARDENED_ANNOTATION;
 use crate::harden::{Context, Scope as Of, harden};
-use crate::outcome::{Outcome, Subject};
+use crate::outcome::Outcome;
 use crate::pod::{MIRROR_ANNOTATION, Pod};
 use crate::policy::Policy;
 use crate::policy::diagnostic::nearest;
+use crate::provenance::{self, Incoming};
 pub use troubles::Trouble;
 
 /// What is asked.
@@ -35,8 +35,8 @@ pub(super) struct Asked<'a> {
     pub(super) namespace: Option<&'a String>,
     /// Which cluster.
     pub(super) connection: &'a Connection,
-    /// The policies of `--policy`.
-    pub(super) policies: Option<Policies>,
+    /// The policies to go by.
+    pub(super) choice: Choice,
     /// The date by which exemptions end.
     pub(super) date: Date,
 }
@@ -88,18 +88,9 @@ pub struct PodRule {
     pub why: String,
 }
 
-/// The note on a hardened pod.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Note {
-    policy: String,
-    set: BTreeMap<String, Vec<String>>,
-    was: BTreeMap<String, BTreeMap<String, Value>>,
-}
-
 /// Reads the pod and what is said of it.
 pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Result<ExplainedPod> {
-    let Asked { pod: name, namespace, connection, policies, date } = asked;
+    let Asked { pod: name, namespace, connection, choice, date } = asked;
     let cluster = connection.connect().await?;
     let name = match name.split_once('/') {
         None => name,
@@ -113,18 +104,14 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let Some(json) = cluster.reader.get(PODS, Some(&space.name), name).await? else {
         return Err(no_such_pod(&cluster, space, name).await);
     };
-    let Policies { set, .. } = match policies {
-        Some(policies) => policies,
-        None => policies::installed(&cluster, date, err).await?,
-    };
+    let Policies { set, .. } = choice.read(&cluster, date, err).await?;
     let live: LivePod = serde_json::from_str(&json).context("the pod cannot be read")?;
     let pod = Pod::from_json(json.as_bytes()).context("the pod cannot be read")?;
     let policy = space.policy(&set);
     let context =
         Context { date, scope: Of::Create, provenance: false, root: "", reserved_volumes: &[] };
     let outcome = harden(&pod, policy, &context);
-    let note = pod.annotation(HARDENED_ANNOTATION);
-    let note = note.and_then(|note| serde_json::from_str::<Note>(note).ok());
+    let note = pod.annotation(HARDENED_ANNOTATION).and_then(Incoming::read);
     let troubles = troubles::of(&cluster.reader, space, name, &live).await;
     Ok(ExplainedPod {
         namespace: space.name.clone(),
@@ -132,7 +119,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
         phase: live.status.and_then(|status| status.phase).unwrap_or_default(),
         mode: space.mode,
         policy: policy.name.clone(),
-        hardened_by: note.as_ref().map(|note| note.policy.clone()),
+        hardened_by: note.as_ref().and_then(|note| note.policy().map(str::to_owned)),
         rules: rules(&outcome, note.as_ref(), space, policy, &pod),
         exemptions: outcome.exemptions.iter().map(|e| super::exemption(&outcome, e)).collect(),
         void: super::voided(&outcome),
@@ -173,7 +160,7 @@ async fn no_such_pod(cluster: &Cluster, space: &Space, name: &str) -> anyhow::Er
 
 fn rules(
     outcome: &Outcome<'_>,
-    note: Option<&Note>,
+    note: Option<&Incoming>,
     space: &Space,
     policy: &Policy,
     pod: &Pod<'_>,
@@ -186,14 +173,10 @@ fn rules(
         .map(|finding| {
             let Row { rule, container, container_kind, result, skip, was, why, .. } =
                 super::row(outcome, finding);
-            let key = match (finding.subject, container.as_deref()) {
-                (Subject::Container(_), Some("pod")) => "containers/pod",
-                (_, Some(name)) => name,
-                (_, None) => "pod",
-            };
+            let key = provenance::key(outcome, finding.subject);
             // What stands at the pod level counts for every container that says nothing.
             let place = note.and_then(|note| {
-                [key, "pod"].into_iter().find(|key| {
+                [key.as_str(), "pod"].into_iter().find(|key| {
                     note.set.get(*key).is_some_and(|set| set.iter().any(|name| name == rule))
                 })
             });
@@ -230,8 +213,7 @@ fn dropped(adds: Option<Value>) -> Value {
 }
 
 /// Why a rule that would be applied today was not.
-fn missing(note: Option<&Note>, space: &Space, policy: &Policy, pod: &Pod<'_>) -> &'static str {
-    let by = format!("{}@{}", policy.name, policy.revision);
+fn missing(note: Option<&Incoming>, space: &Space, policy: &Policy, pod: &Pod<'_>) -> &'static str {
     if pod.annotation(MIRROR_ANNOTATION).is_some() {
         return "a static pod: nothing that the API server changes would reach it";
     }
@@ -239,7 +221,9 @@ fn missing(note: Option<&Note>, space: &Space, policy: &Policy, pod: &Pod<'_>) -
         (None, _) => "its namespace has not opted in",
         (Some("audit"), _) => "audit only says what it would do",
         (_, None) => "it was made before its namespace opted in, or past the webhook",
-        (_, Some(note)) if note.policy != by => "the policy is another one since it was made",
+        (_, Some(note)) if note.policy() != Some(&policy.versioned()) => {
+            "the policy is another one since it was made"
+        }
         _ => "changed after ironhull had seen the pod",
     }
 }

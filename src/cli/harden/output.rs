@@ -122,7 +122,11 @@ pub(super) fn relative(name: &str) -> PathBuf {
     clean.collect()
 }
 
-fn for_each_change(hardened: &[Hardened], mut each: impl FnMut(&Hardened, &Document, &Change)) {
+/// Gives `each` every document that changes, in order.
+pub(super) fn for_each_change(
+    hardened: &[Hardened],
+    mut each: impl FnMut(&Hardened, &Document, &Change),
+) {
     for one in hardened {
         for change in &one.changes {
             if let Some(document) = one.source.documents.get(change.document) {

@@ -12,12 +12,11 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::engine::{Change, Hardened};
-use super::output::relative;
+use super::output::{for_each_change, relative};
 use crate::cli::manifest::{Document, ManifestError};
 use crate::cli::pass::{Judged, title};
 use crate::cli::rules::summary;
 use crate::outcome::{Finding, Level, Outcome, Subject};
-use crate::pod::ContainerKind;
 use crate::policy::Policy;
 use crate::rules::{Action, RuleName};
 
@@ -93,20 +92,12 @@ fn level(action: Action) -> &'static str {
 fn container_at(pod: &Value, outcome: &Outcome<'_>, subject: Subject) -> String {
     let Subject::Container(subject) = subject else { return String::new() };
     let Some(looked) = outcome.containers.get(subject) else { return String::new() };
-    let list = list_of(looked.kind);
+    let list = looked.kind.list();
     let before = outcome.containers.iter().take(subject);
-    let index = before.filter(|other| list_of(other.kind) == list).count();
+    let index = before.filter(|other| other.kind.list() == list).count();
     let place = format!("/{list}/{index}");
     let name = pod.pointer(&format!("/spec{place}/name")).and_then(Value::as_str);
     if name.unwrap_or_default() == looked.name { place } else { String::new() }
-}
-
-fn list_of(kind: ContainerKind) -> &'static str {
-    match kind {
-        ContainerKind::Init | ContainerKind::Sidecar => "initContainers",
-        ContainerKind::App => "containers",
-        ContainerKind::Ephemeral => "ephemeralContainers",
-    }
 }
 
 /// The log: one run, with a result for each field that would change, and a notification
@@ -114,13 +105,9 @@ fn list_of(kind: ContainerKind) -> &'static str {
 pub(super) fn log(hardened: &[Hardened], errors: &[ManifestError]) -> String {
     let mut results = Vec::new();
     let mut seen = HashMap::new();
-    for one in hardened {
-        for change in &one.changes {
-            if let Some(document) = one.source.documents.get(change.document) {
-                results_of(one, document, change, &mut seen, &mut results);
-            }
-        }
-    }
+    for_each_change(hardened, |one, document, change| {
+        results_of(one, document, change, &mut seen, &mut results);
+    });
     let notifications: Vec<Value> = errors.iter().map(notification).collect();
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",

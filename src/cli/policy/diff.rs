@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::cli::cluster::{self, Connection};
 use crate::cli::input::Input;
-use crate::cli::outlook::{Effect, Template, effective, outlook};
+use crate::cli::outlook::{Effect, Effects, Template, effects};
 use crate::cli::preview::gather;
 use crate::cli::preview::policies;
 use crate::cli::preview::scope::{Scope, Wanted};
@@ -279,10 +279,9 @@ impl Judge<'_> {
         let Subject { namespace, kind, name, file, json, reserved_volumes, seen } = *subject;
         let date = self.date;
         let template = |policy| Template { json, policy, date, reserved_volumes, seen };
-        let (before, after) = (effective(&template(old))?, effective(&template(new))?);
+        let (before, after) = (effects(&template(old))?, effects(&template(new))?);
         let rules = rule_changes(&before, &after);
-        let (before, after) = (outlook(&template(old))?, outlook(&template(new))?);
-        let verdict = Change { old: before.verdict(), new: after.verdict() };
+        let verdict = Change { old: before.verdict, new: after.verdict };
         let restricted = Change { old: before.restricted, new: after.restricted };
         let same =
             rules.is_empty() && verdict.old == verdict.new && restricted.old == restricted.new;
@@ -299,9 +298,8 @@ impl Judge<'_> {
     }
 }
 
-type Effective = BTreeMap<(String, &'static str), Effect>;
-
-fn rule_changes(old: &Effective, new: &Effective) -> Vec<RuleChange> {
+fn rule_changes(old: &Effects, new: &Effects) -> Vec<RuleChange> {
+    let (old, new) = (&old.rules, &new.rules);
     let mut keys: Vec<_> = old.keys().chain(new.keys()).collect();
     keys.sort();
     keys.dedup();

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use crate::cli::advice::{Advice, advice};
 use crate::cli::risk::{Cause, Remedy, Risk, Seen, Unseen};
 use crate::exemption::{HARDENED_ANNOTATION, printable};
+use crate::provenance::Incoming;
 
 /// What the pods of one workload tell.
 #[derive(Debug, Default)]
@@ -143,12 +144,8 @@ fn containers(pod: &Pod) -> Vec<String> {
 
 /// The policy in the note on a hardened pod.
 fn hardened_by(pod: &Pod) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Note {
-        policy: String,
-    }
     let note = pod.metadata.annotations.as_ref()?.get(HARDENED_ANNOTATION)?;
-    serde_json::from_str::<Note>(note).ok().map(|note| note.policy)
+    Some(Incoming::read(note)?.policy()?.to_owned())
 }
 
 fn runs(status: &ContainerStatus) -> bool {

@@ -4,11 +4,13 @@
 //! Pods come first, for what they tell of the workloads they belong to; then the objects
 //! with the templates they are made from.
 
+mod object;
+
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Pod;
-use serde::Deserialize;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::value::RawValue;
 
 use super::facts::{Facts, FactsByOwner};
@@ -16,6 +18,7 @@ use super::scope::{Scope, Space};
 use crate::cli::cluster::{Listed, PAGE, Reader};
 use crate::cli::progress::Progress;
 use crate::pod::MIRROR_ANNOTATION;
+use object::{Object, added, controller};
 
 const CORE: &str = "/api/v1";
 const APPS: &str = "/apis/apps/v1";
@@ -67,81 +70,8 @@ pub struct Found<'f> {
     pub facts: &'f Facts,
 }
 
-/// An object with a template, or a pod; of its text only what is needed is decoded.
-#[derive(Deserialize)]
-struct Object<'o> {
-    metadata: Metadata,
-    #[serde(borrow, default)]
-    spec: Spec<'o>,
-    #[serde(default)]
-    status: Status,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Metadata {
-    name: String,
-    namespace: String,
-    uid: String,
-    owner_references: Option<Vec<Owner>>,
-}
-
-#[derive(Clone, Deserialize)]
-struct Owner {
-    kind: String,
-    name: String,
-    uid: String,
-    #[serde(default)]
-    controller: Option<bool>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Spec<'o> {
-    #[serde(borrow)]
-    template: Option<&'o RawValue>,
-    #[serde(borrow)]
-    job_template: Option<JobTemplate<'o>>,
-    volume_claim_templates: Option<Vec<Claim>>,
-}
-
-#[derive(Deserialize)]
-struct JobTemplate<'o> {
-    #[serde(borrow)]
-    spec: JobSpec<'o>,
-}
-
-#[derive(Deserialize)]
-struct JobSpec<'o> {
-    #[serde(borrow)]
-    template: &'o RawValue,
-}
-
-#[derive(Deserialize)]
-struct Claim {
-    metadata: Metadata,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Status {
-    conditions: Option<Vec<Condition>>,
-}
-
-#[derive(Deserialize)]
-struct Condition {
-    r#type: String,
-    status: String,
-}
-
-impl Metadata {
-    fn controller(&self) -> Option<&Owner> {
-        self.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
-    }
-}
-
 /// Controllers between a pod and what a person made: by uid, the one above.
-type Above = HashMap<String, Owner>;
+type Above = HashMap<String, OwnerReference>;
 
 /// An object that waits for one of its pods to be read, since others have added to these.
 struct Later {
@@ -156,7 +86,7 @@ struct Later {
 /// A workload of a kind that only its operator knows: one of its pods is all there is to
 /// see.
 struct Stray {
-    owner: Owner,
+    owner: OwnerReference,
     namespace: String,
     pod: String,
     json: String,
@@ -243,14 +173,16 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
         let each = self.reader.each(PODS, self.namespace, None, false, |item, remaining| {
             let total = || remaining.map(|remaining| remaining + u64::from(PAGE));
             progress.get_or_insert_with(|| Progress::new("pods", total())).advance(1);
-            let object = object(PODS, item)?;
-            let Some(space) = scope.space(&object.metadata.namespace) else { return Ok(()) };
             let pod: Pod = serde_json::from_str(item.get()).context("a pod cannot be read")?;
-            let annotations = pod.metadata.annotations.as_ref();
+            let ObjectMeta { name, namespace, annotations, owner_references, .. } = &pod.metadata;
+            let name = name.as_deref().unwrap_or_default();
+            let namespace = namespace.as_deref().unwrap_or_default();
+            let Some(space) = scope.space(namespace) else { return Ok(()) };
+            let annotations = annotations.as_ref();
             if annotations.is_some_and(|annotations| annotations.contains_key(MIRROR_ANNOTATION)) {
                 return Ok(());
             }
-            let Some(owner) = object.metadata.controller() else {
+            let Some(owner) = controller(owner_references.as_ref()) else {
                 let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
                 if !matches!(phase, Some("Succeeded" | "Failed")) {
                     let mut own = Facts::default();
@@ -258,7 +190,7 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
                     take(&Found {
                         space,
                         kind: "Pod",
-                        name: &object.metadata.name,
+                        name,
                         managed_by: None,
                         pod: None,
                         annotations_at: POD,
@@ -276,7 +208,7 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
                 let stray = Stray {
                     owner: root.clone(),
                     namespace: space.name.clone(),
-                    pod: object.metadata.name.clone(),
+                    pod: name.to_owned(),
                     json: item.get().to_owned(),
                 };
                 strays.insert(root.uid.clone(), stray);
@@ -361,51 +293,7 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
     }
 }
 
-impl Object<'_> {
-    /// The template its pods are made from; none where that is seen elsewhere, or nothing is
-    /// made of it any more.
-    fn template(&self, kind: &str) -> Option<&str> {
-        // What a Deployment, a CronJob or an operator's object made is seen there.
-        if self.metadata.controller().is_some() && matches!(kind, "ReplicaSet" | "Job") {
-            return None;
-        }
-        let finished = self.status.conditions.iter().flatten().any(|condition| {
-            matches!(&*condition.r#type, "Complete" | "Failed") && condition.status == "True"
-        });
-        if kind == "Job" && finished {
-            return None;
-        }
-        match &self.spec.job_template {
-            Some(job) => Some(job.spec.template.get()),
-            None => self.spec.template.map(RawValue::get),
-        }
-    }
-}
-
 fn object(kind: Listed, item: &RawValue) -> anyhow::Result<Object<'_>> {
     serde_json::from_str(item.get())
         .with_context(|| format!("one of the {} cannot be read", kind.resource))
-}
-
-/// Whether there are containers in a pod that its template does not name.
-fn added(template: &str, names: &[String]) -> bool {
-    #[derive(Deserialize)]
-    struct Named {
-        name: String,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Containers {
-        #[serde(default)]
-        init_containers: Option<Vec<Named>>,
-        containers: Vec<Named>,
-    }
-    #[derive(Deserialize)]
-    struct Outer {
-        spec: Containers,
-    }
-    let Ok(Outer { spec }) = serde_json::from_str(template) else { return false };
-    let own = || spec.init_containers.iter().flatten().chain(&spec.containers);
-    // A pod of an older template has other containers, and not these besides.
-    own().all(|own| names.contains(&own.name)) && names.len() > own().count()
 }

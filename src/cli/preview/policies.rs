@@ -9,8 +9,8 @@ use jiff::civil::Date;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::cli::cluster::{Cluster, Listed};
-use crate::cli::{diagnostics, policy_files, say};
-use crate::policy::{Diagnostic, PolicySet, Severity, Source};
+use crate::cli::{policy_files, say};
+use crate::policy::{PolicySet, Source};
 
 const CONFIG_MAPS: Listed = Listed { api: "/api/v1", resource: "configmaps" };
 /// The label of what ironhull's chart installs.
@@ -26,13 +26,57 @@ pub struct Policies {
     pub from: String,
 }
 
+/// Whose policies a command goes by.
+pub enum Choice {
+    /// Those that were named.
+    Candidate(Box<Policies>),
+    /// Those of the cluster.
+    Installed,
+}
+
+impl Choice {
+    /// What `--policy` says. What is wrong with the policies goes to `err`, and then there is
+    /// no choice.
+    ///
+    /// # Errors
+    /// As [`candidate`].
+    pub fn of(
+        path: Option<&Path>,
+        date: Date,
+        err: &mut dyn Write,
+    ) -> anyhow::Result<Option<Self>> {
+        match path {
+            Some(path) => {
+                Ok(candidate(path, date, err)?.map(|policies| Self::Candidate(Box::new(policies))))
+            }
+            None => Ok(Some(Self::Installed)),
+        }
+    }
+
+    /// The policies; those of the cluster are read now.
+    ///
+    /// # Errors
+    /// As [`installed`].
+    pub async fn read(
+        self,
+        cluster: &Cluster,
+        date: Date,
+        err: &mut dyn Write,
+    ) -> anyhow::Result<Policies> {
+        match self {
+            Self::Candidate(policies) => Ok(*policies),
+            Self::Installed => installed(cluster, date, err).await,
+        }
+    }
+}
+
 /// Reads a candidate. What is wrong with it goes to `err`, and then there is none.
 ///
 /// # Errors
 /// When it cannot be read, or `err` cannot be written to.
 pub fn candidate(path: &Path, date: Date, err: &mut dyn Write) -> anyhow::Result<Option<Policies>> {
     let files = policy_files::read(path)?;
-    let set = load(&files, date, err)?;
+    let set = policy_files::load(&files, date, err)?;
     Ok(set.map(|set| Policies { set, from: path.display().to_string() }))
 }
 
@@ -41,11 +85,7 @@ pub fn candidate(path: &Path, date: Date, err: &mut dyn Write) -> anyhow::Result
 ///
 /// # Errors
 /// When those that are installed cannot be used, or `err` cannot be written to.
-pub async fn installed(
-    cluster: &Cluster,
-    date: Date,
-    err: &mut dyn Write,
-) -> anyhow::Result<Policies> {
+async fn installed(cluster: &Cluster, date: Date, err: &mut dyn Write) -> anyhow::Result<Policies> {
     let mut found: BTreeMap<String, Vec<Source>> = BTreeMap::new();
     let mut asked = Err(());
     // Who may not read those of all namespaces may be allowed to read those of this one.
@@ -81,25 +121,8 @@ pub async fn installed(
     let from: Vec<&str> = found.keys().map(String::as_str).collect();
     let from = if from.is_empty() { "built in".to_owned() } else { from.join(", ") };
     let files: Vec<Source> = found.into_values().flatten().collect();
-    match load(&files, date, err)? {
+    match policy_files::load(&files, date, err)? {
         Some(set) => Ok(Policies { set, from }),
         None => bail!("the installed policies cannot be used ({from})"),
-    }
-}
-
-fn load(files: &[Source], date: Date, err: &mut dyn Write) -> anyhow::Result<Option<PolicySet>> {
-    match PolicySet::load(files, Some(date)) {
-        Ok((set, warnings)) => {
-            for Diagnostic { place, message, severity, .. } in &warnings {
-                if *severity == Severity::Warning {
-                    say::warning(err, format!("{place}: {message}"))?;
-                }
-            }
-            Ok(Some(set))
-        }
-        Err(errors) => {
-            err.write_all(diagnostics::styled(&errors, files).as_bytes())?;
-            Ok(None)
-        }
     }
 }

@@ -166,7 +166,7 @@ impl Preview {
 impl WorkloadPreview {
     /// What is to be said of a workload under a policy.
     pub fn new(found: &Found<'_>, policy: &Policy, date: Date) -> Self {
-        let by = format!("{}@{}", policy.name, policy.revision);
+        let by = policy.versioned();
         let runs_hardened = found.facts.runs_hardened(&by);
         let mut preview = Self {
             kind: found.kind.to_owned(),

@@ -37,45 +37,35 @@ const ROOT_WITH_CAPABILITIES: &[RuleName] = &[RuleName::RunAsNonRoot, RuleName::
 /// may be of any length.
 const MAX_WHY: usize = 240;
 
-/// Adds what may break in one container.
-pub(super) fn assess(
-    case: &Case<'_>,
-    before: &Container,
-    after: &Container,
-    risks: &mut Vec<Risk>,
-) {
+/// What may break in one container.
+pub(super) fn assess(case: &Case<'_>, before: &Container, after: &Container) -> Vec<Risk> {
     let view = View::new(case, before, after);
     if view.privileged || !view.changes() {
-        return;
+        return Vec::new();
     }
-    let start = risks.len();
     let program = needs::of_container(before);
     if view.image_is_root() {
         let why = "it relies on its image's user, which is root: the kubelet refuses to start it";
         let remedy = Remedy::Manifest("set `runAsUser` to a uid above 0".to_owned());
-        risks.push(view.risk(Cause::ImageIsRoot, true, why, remedy));
-        return;
+        return vec![view.risk(Cause::ImageIsRoot, true, why, remedy)];
     }
     let (needs, stranger) = match &program {
         Program::Entrypoint => (&[][..], true),
         Program::Recognised(needs) => (needs.as_slice(), false),
         Program::Unrecognised(_, needs) => (needs.as_slice(), true),
     };
-    needs.iter().for_each(|needed| risks.extend(view.need(needed)));
+    let mut risks: Vec<Risk> = needs.iter().filter_map(|needed| view.need(needed)).collect();
     risks.extend(view.beside(before));
-    let certain = |risks: &[Risk]| risks.iter().skip(start).any(|risk| risk.certain);
-    if stranger && !certain(risks) {
+    let certain = |risks: &[Risk]| risks.iter().any(|risk| risk.certain);
+    if stranger && !certain(&risks) {
         risks.extend(view.stranger(&program));
     }
     risks.extend(view.scripts(&program));
     // What is said with certainty covers what is only feared.
-    if certain(risks) {
-        let mut index = 0;
-        risks.retain(|risk| {
-            index += 1;
-            index <= start || risk.certain
-        });
+    if certain(&risks) {
+        risks.retain(|risk| risk.certain);
     }
+    risks
 }
 
 /// A container before and after.

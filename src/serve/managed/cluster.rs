@@ -142,12 +142,12 @@ fn trouble(verb: &str, object: &str, if_missing: &str, error: &kube::Error) -> T
             format!("cannot {verb} {object}: there is none; {if_missing}")
         }
         kube::Error::Api(status) => format!("cannot {verb} {object}: {}", status.message),
-        other => format!("cannot {verb} {object}: {}", causes(other)),
+        other => format!("cannot {verb} {object}: {}", chain(other)),
     })
 }
 
 /// An error with its causes, each said once.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

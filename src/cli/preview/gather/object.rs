@@ -1,0 +1,118 @@
+//! Objects with a template, as far as they are read.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// An object with a template; of its text only what is needed is decoded.
+#[derive(Deserialize)]
+pub(super) struct Object<'o> {
+    pub(super) metadata: Metadata,
+    #[serde(borrow, default)]
+    pub(super) spec: Spec<'o>,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Metadata {
+    pub(super) name: String,
+    pub(super) namespace: String,
+    pub(super) uid: String,
+    owner_references: Option<Vec<OwnerReference>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Spec<'o> {
+    #[serde(borrow)]
+    template: Option<&'o RawValue>,
+    #[serde(borrow)]
+    job_template: Option<JobTemplate<'o>>,
+    pub(super) volume_claim_templates: Option<Vec<Claim>>,
+}
+
+#[derive(Deserialize)]
+struct JobTemplate<'o> {
+    #[serde(borrow)]
+    spec: JobSpec<'o>,
+}
+
+#[derive(Deserialize)]
+struct JobSpec<'o> {
+    #[serde(borrow)]
+    template: &'o RawValue,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Claim {
+    pub(super) metadata: Metadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Status {
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Deserialize)]
+struct Condition {
+    r#type: String,
+    status: String,
+}
+
+/// The one of an object's owners that makes it and takes it away.
+pub(super) fn controller(owners: Option<&Vec<OwnerReference>>) -> Option<&OwnerReference> {
+    owners.into_iter().flatten().find(|owner| owner.controller == Some(true))
+}
+
+impl Metadata {
+    pub(super) fn controller(&self) -> Option<&OwnerReference> {
+        controller(self.owner_references.as_ref())
+    }
+}
+
+impl Object<'_> {
+    /// The template its pods are made from; none where that is seen elsewhere, or nothing is
+    /// made of it any more.
+    pub(super) fn template(&self, kind: &str) -> Option<&str> {
+        // What a Deployment, a CronJob or an operator's object made is seen there.
+        if self.metadata.controller().is_some() && matches!(kind, "ReplicaSet" | "Job") {
+            return None;
+        }
+        let finished = self.status.conditions.iter().flatten().any(|condition| {
+            matches!(&*condition.r#type, "Complete" | "Failed") && condition.status == "True"
+        });
+        if kind == "Job" && finished {
+            return None;
+        }
+        match &self.spec.job_template {
+            Some(job) => Some(job.spec.template.get()),
+            None => self.spec.template.map(RawValue::get),
+        }
+    }
+}
+
+/// Whether there are containers in a pod that its template does not name.
+pub(super) fn added(template: &str, names: &[String]) -> bool {
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Containers {
+        #[serde(default)]
+        init_containers: Option<Vec<Named>>,
+        containers: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Outer {
+        spec: Containers,
+    }
+    let Ok(Outer { spec }) = serde_json::from_str(template) else { return false };
+    let own = || spec.init_containers.iter().flatten().chain(&spec.containers);
+    // A pod of an older template has other containers, and not these besides.
+    own().all(|own| names.contains(&own.name)) && names.len() > own().count()
+}
