@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
 use crate::cli::advice::{Advice, advice};
@@ -48,13 +49,16 @@ impl Facts {
             })
         };
         // What a Job once failed of is over.
-        if let Some(trouble) = statuses().find_map(trouble).filter(|_| !over) {
+        let now = Timestamp::now();
+        if let Some(trouble) = statuses().find_map(|status| trouble(status, now)).filter(|_| !over)
+        {
             self.trouble.get_or_insert((trouble, hardened.clone()));
         }
         match hardened {
             Some(policy) => {
                 let ready = phase == "Succeeded"
-                    || phase == "Running" && statuses().all(|status| status.ready || done(status));
+                    || phase == "Running"
+                        && statuses().all(|status| stays(status, now) || done(status));
                 if ready && !self.hardened.contains(&policy) {
                     self.hardened.push(policy);
                 }
@@ -157,6 +161,26 @@ fn done(status: &ContainerStatus) -> bool {
     ended.is_some_and(|ended| ended.exit_code == 0)
 }
 
+/// Whether a container is ready and will be in a moment. One that crashes again and again is
+/// ready in between: until it has run for longer than when it last failed, it is not said to
+/// run.
+fn stays(status: &ContainerStatus, now: Timestamp) -> bool {
+    status.ready && stayed(status, now).unwrap_or(true)
+}
+
+/// Whether a container that failed before has now run for longer than it did then; `None` of
+/// one that did not fail, or of which the kubelet does not say how long it ran.
+fn stayed(status: &ContainerStatus, now: Timestamp) -> Option<bool> {
+    let last = status.last_state.as_ref()?.terminated.as_ref().filter(|it| it.exit_code != 0)?;
+    let running = status.state.as_ref()?.running.as_ref()?;
+    let then = last.finished_at.as_ref()?.0.duration_since(last.started_at.as_ref()?.0);
+    Some(now.duration_since(running.started_at.as_ref()?.0) > then + SLACK)
+}
+
+/// The kubelet gives times in seconds, it is a moment until it has seen what became of a
+/// container, and the node's clock is not ours.
+const SLACK: SignedDuration = SignedDuration::from_secs(10);
+
 /// The reasons for which the kubelet does not, or no longer, start a container.
 const TROUBLES: [&str; 8] = [
     "CrashLoopBackOff",
@@ -170,7 +194,7 @@ const TROUBLES: [&str; 8] = [
 ];
 
 /// The container's name, and what keeps it from running.
-fn trouble(status: &ContainerStatus) -> Option<(String, String)> {
+fn trouble(status: &ContainerStatus, now: Timestamp) -> Option<(String, String)> {
     let state = status.state.as_ref()?;
     let waiting = state.waiting.as_ref();
     let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
@@ -180,7 +204,7 @@ fn trouble(status: &ContainerStatus) -> Option<(String, String)> {
     // is more to the point.
     let ended = state.terminated.as_ref().or(last).filter(|ended| ended.exit_code != 0);
     let what = match ended {
-        Some(ended) if !status.ready => {
+        Some(ended) if !stays(status, now) => {
             let message = ended.message.as_deref().map(|m| format!(": {}", m.trim()));
             format!("ended with {}{}", ended.exit_code, message.unwrap_or_default())
         }
