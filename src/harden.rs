@@ -1,7 +1,7 @@
 //! `harden()`: folds the rules over a pod.
 
 use crate::exemption;
-use crate::outcome::{Looked, Outcome, Remark, RuleResult, Skip, Subject};
+use crate::outcome::{Outcome, Remark, RuleResult, Skip, Subject};
 use crate::pass::Pass;
 use crate::patch;
 use crate::pod::Pod;
@@ -37,13 +37,8 @@ pub fn harden<'p>(pod: &'p Pod<'p>, policy: &'p Policy, context: &Context<'p>) -
 }
 
 fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
-    let placed: Vec<_> = pass.containers.iter().map(|container| container.placed).collect();
-    let containers: Vec<_> = placed
-        .iter()
-        .map(|placed| Looked { name: &placed.container.name, kind: placed.kind })
-        .collect();
     let mut outcome = Outcome {
-        containers,
+        containers: std::mem::take(&mut pass.looked),
         findings: std::mem::take(&mut pass.findings),
         exemptions: std::mem::take(&mut pass.declared.exemptions),
         void: std::mem::take(&mut pass.declared.void),
@@ -64,7 +59,8 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
     if fit_annotations(&mut pass) {
         outcome.remarks.push(Remark::AnnotationsFull);
     }
-    outcome.patch = patch::build(pass.pod, &placed, &pass.plan, context.root);
+    let placed = pass.containers.iter().map(|container| container.placed);
+    outcome.patch = patch::build(pass.pod, placed, &pass.plan, context.root);
     outcome
 }
 

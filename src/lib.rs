@@ -33,6 +33,7 @@ pub mod admission;
 pub mod exemption;
 pub mod harden;
 pub mod image;
+mod json;
 pub mod outcome;
 pub mod pass;
 pub mod patch;

@@ -66,11 +66,13 @@ pub struct Finding<'p> {
 
 impl<'p> Finding<'p> {
     /// A conclusion without a value and without a note.
+    #[inline]
     pub fn new(rule: RuleName, subject: Subject, result: RuleResult) -> Self {
         Self { rule, subject, result, was: None, now: None, level: None, note: None }
     }
 
     /// The same with the value before.
+    #[inline]
     #[must_use]
     pub fn was(mut self, was: Option<Value<'p>>) -> Self {
         self.was = was;
@@ -78,6 +80,7 @@ impl<'p> Finding<'p> {
     }
 
     /// The same with the value after and the level where it stands.
+    #[inline]
     #[must_use]
     pub fn now(mut self, now: Value<'p>, level: Level) -> Self {
         self.now = Some(now);
@@ -86,6 +89,7 @@ impl<'p> Finding<'p> {
     }
 
     /// The same with a note.
+    #[inline]
     #[must_use]
     pub fn note(mut self, note: Option<Note<'p>>) -> Self {
         self.note = note;
@@ -338,14 +342,14 @@ pub enum Remark<'p> {
     },
 }
 
-impl Outcome<'_> {
+impl<'p> Outcome<'p> {
     /// Whether anything is to be changed.
     pub fn changes(&self) -> bool {
         !self.patch.is_empty()
     }
 
     /// The name of a finding's subject: `pod`, or the container's.
-    pub fn subject_name(&self, subject: Subject) -> &str {
+    pub fn subject_name(&self, subject: Subject) -> &'p str {
         match subject {
             Subject::Pod => "pod",
             Subject::Container(index) => {

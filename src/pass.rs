@@ -8,7 +8,7 @@ use crate::exemption::{self, InForce};
 use crate::image::ImageEntry;
 use crate::outcome::{Finding, Level, Looked, Remark, RuleResult, Skip, Subject, Value};
 use crate::patch::{ContainerPlan, Plan, PodPlan};
-use crate::pod::{ContainerKind, Placed, Pod, PodSecurityContext, SecurityContext};
+use crate::pod::{ContainerKind, Placed, Pod, PodSecurityContext, SecurityContext, Volumes};
 use crate::policy::Policy;
 use crate::provenance;
 use crate::rules::{RuleName, RuleSet};
@@ -56,6 +56,10 @@ pub struct Pass<'p> {
     pub reserved_volumes: &'p [&'p str],
     /// The containers that are looked at.
     pub containers: Vec<Examined<'p>>,
+    /// The same as the outcome names them.
+    pub looked: Vec<Looked<'p>>,
+    /// The pod's volumes by their names.
+    pub volumes: Volumes<'p>,
     /// Where the user fields go.
     pub placement: Placement<'p>,
     /// What the workload and the policy declare.
@@ -85,38 +89,36 @@ pub struct Examined<'p> {
 impl<'p> Pass<'p> {
     /// Everything the rules read, decided; nothing planned yet.
     pub fn new(pod: &'p Pod<'p>, policy: &'p Policy, context: &Context<'p>) -> Self {
-        let placed: Vec<Placed<'p, 'p>> = match context.scope {
-            Scope::Create => pod.containers().collect(),
-            Scope::Ephemeral { known } => {
-                let is_new = |placed: &Placed<'_, '_>| !known.contains(&&*placed.container.name);
-                pod.ephemeral_containers().filter(is_new).collect()
-            }
+        let mut candidates: Vec<Candidate<'p>> = Vec::new();
+        let mut looked: Vec<Looked<'p>> = Vec::new();
+        let mut images: Vec<Cow<'p, str>> = Vec::new();
+        let look = |placed: Placed<'p, 'p>| {
+            let image = policy.registry_aliases.normalise(&placed.container.image);
+            let entry = policy.images.find(&image);
+            candidates.push(Candidate { placed, entry, exempt: RuleSet::EMPTY });
+            looked.push(Looked { name: &placed.container.name, kind: placed.kind });
+            images.push(image);
         };
-        let images: Vec<Cow<'p, str>> = placed
-            .iter()
-            .map(|placed| policy.registry_aliases.normalise(&placed.container.image))
-            .collect();
-        let looked: Vec<Looked<'p>> = placed
-            .iter()
-            .map(|placed| Looked { name: &placed.container.name, kind: placed.kind })
-            .collect();
+        match context.scope {
+            Scope::Create => pod.containers().for_each(look),
+            Scope::Ephemeral { known } => pod
+                .ephemeral_containers()
+                .filter(|placed| !known.contains(&&*placed.container.name))
+                .for_each(look),
+        }
         let declared = exemption::in_force(pod, policy, &looked, &images, context.date);
-        let candidates: Vec<Candidate<'p>> = placed
-            .iter()
-            .zip(&images)
-            .enumerate()
-            .map(|(index, (placed, image))| Candidate {
-                placed: *placed,
-                entry: policy.images.find(image),
-                exempt: declared.of_container(index),
-            })
-            .collect();
+        for (index, candidate) in candidates.iter_mut().enumerate() {
+            candidate.exempt = declared.of_container(index);
+        }
         let windows = pod.is_windows();
         let ephemeral = matches!(context.scope, Scope::Ephemeral { .. });
         let (users, placement) = if windows {
             user::windows::decide(pod, policy, &candidates)
         } else {
-            let users = user::decide(pod, policy, &candidates, provenance::pod_level_uid(pod));
+            // Reading the note on the pod is dear, and most pods need not be asked.
+            let ours = candidates.iter().any(Candidate::may_come_later);
+            let ours = ours.then(|| provenance::pod_level_uid(pod)).flatten();
+            let users = user::decide(pod, policy, &candidates, ours);
             let placement = placement::place(pod, policy, &candidates, &users);
             (users, placement)
         };
@@ -142,6 +144,8 @@ impl<'p> Pass<'p> {
             ephemeral,
             reserved_volumes: context.reserved_volumes,
             containers,
+            looked,
+            volumes: Volumes::of(pod),
             placement,
             declared,
             plan,
@@ -156,22 +160,26 @@ impl<'p> Pass<'p> {
         self.findings.push(Finding::new(rule, subject, result));
     }
 
-    /// The containers a rule has to judge; it is recorded for the others that they are
-    /// exempt or privileged.
-    pub fn judged(&mut self, rule: RuleName) -> Vec<usize> {
-        let mut judged = Vec::with_capacity(self.containers.len());
-        for (index, container) in self.containers.iter().enumerate() {
-            let result = if container.placed.container.security_context.privileged {
-                RuleResult::Skipped(Skip::Privileged)
-            } else if container.exempt.contains(rule) {
-                RuleResult::Exempt
+    /// Judges the containers that a rule is about, by their index; it is recorded first for
+    /// the others that they are privileged or exempt.
+    pub fn judge(&mut self, rule: RuleName, mut judge: impl FnMut(&mut Self, usize)) {
+        let left_out = |container: &Examined<'_>| {
+            if container.placed.container.security_context.privileged {
+                Some(RuleResult::Skipped(Skip::Privileged))
             } else {
-                judged.push(index);
-                continue;
-            };
-            self.findings.push(Finding::new(rule, Subject::Container(index), result));
+                container.exempt.contains(rule).then_some(RuleResult::Exempt)
+            }
+        };
+        for (index, container) in self.containers.iter().enumerate() {
+            if let Some(result) = left_out(container) {
+                self.findings.push(Finding::new(rule, Subject::Container(index), result));
+            }
         }
-        judged
+        for index in 0..self.containers.len() {
+            if self.containers.get(index).is_some_and(|it| left_out(it).is_none()) {
+                judge(self, index);
+            }
+        }
     }
 
     /// The container with this index and the plan for it.

@@ -14,7 +14,7 @@ use crate::pod::{Container, Placed, Pod};
 use crate::rules::fs_group::ChangePolicy;
 use crate::rules::read_only_root_filesystem::Medium;
 use crate::rules::seccomp_profile::Profile;
-use write::{Edit, Writer};
+use write::{Edit, Path, Writer};
 
 /// A JSON Patch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,8 +138,17 @@ pub struct ContainerPlan<'p> {
     pub capabilities: CapabilitiesPlan<'p>,
     /// `seccompProfile`
     pub seccomp_profile: Option<&'p Profile>,
-    /// Mounts to append: the volume's name and the path.
-    pub mounts: Vec<(String, Cow<'p, str>)>,
+    /// Mounts to append.
+    pub mounts: Vec<NewMount<'p>>,
+}
+
+/// A mount of a new volume.
+#[derive(Clone, Debug)]
+pub struct NewMount<'p> {
+    /// The index of the volume in [`Plan::volumes`].
+    pub volume: usize,
+    /// `mountPath`
+    pub path: Cow<'p, str>,
 }
 
 /// What is to be set in a container's `capabilities`.
@@ -165,25 +174,31 @@ pub struct NewVolume<'p> {
 }
 
 /// Turns a plan into operations on `pod`, whose place in its document is `root`.
-pub fn build(pod: &Pod<'_>, containers: &[Placed<'_, '_>], plan: &Plan<'_>, root: &str) -> Patch {
-    let mut writer = Writer::new(root);
+pub fn build<'c>(
+    pod: &Pod<'_>,
+    containers: impl ExactSizeIterator<Item = Placed<'c, 'c>>,
+    plan: &Plan<'_>,
+    root: &str,
+) -> Patch {
+    let mut writer = Writer::new(root, containers.len());
     pod_context(&mut writer, pod, &plan.pod);
-    for (placed, plan) in containers.iter().zip(&plan.containers) {
-        let path = ["/spec/", placed.kind.list(), "/"].concat() + &placed.index.to_string();
-        container_context(&mut writer, &path, placed.container, plan);
-        writer.append(
-            &[&path, "/volumeMounts"].concat(),
-            placed.container.volume_mounts.is_empty(),
-            &plan.mounts,
-            |out, (name, mount_path)| {
-                out.object(|object| {
-                    object.string("name", name);
-                    object.string("mountPath", mount_path);
-                });
-            },
-        );
+    for (placed, container) in containers.zip(&plan.containers) {
+        let index = placed.index.to_string();
+        let path = Path::new(&["spec", placed.kind.list(), &index]);
+        let context = path.then("securityContext");
+        container_context(&mut writer, context, placed.container, container);
+        let empty = placed.container.volume_mounts.is_empty();
+        writer.append(path.then("volumeMounts"), empty, &container.mounts, |out, mount| {
+            out.object(|object| {
+                // Every mount is of a volume of the plan.
+                let name = plan.volumes.get(mount.volume).map_or("", |volume| &*volume.name);
+                object.string("name", name);
+                object.string("mountPath", &mount.path);
+            });
+        });
     }
-    writer.append("/spec/volumes", pod.spec.volumes.is_empty(), &plan.volumes, |out, volume| {
+    let volumes = Path::new(&["spec", "volumes"]);
+    writer.append(volumes, pod.spec.volumes.is_empty(), &plan.volumes, |out, volume| {
         out.object(|object| {
             object.string("name", &volume.name);
             object.object("emptyDir", |source| {
@@ -203,7 +218,8 @@ pub fn build(pod: &Pod<'_>, containers: &[Placed<'_, '_>], plan: &Plan<'_>, root
 
 fn pod_context(writer: &mut Writer<'_>, pod: &Pod<'_>, plan: &PodPlan<'_>) {
     let now = &pod.spec.security_context;
-    let mut edit = Edit::new(writer, "/spec/securityContext", now.has_members);
+    let path = Path::new(&["spec", "securityContext"]);
+    let mut edit = Edit::new(writer, path, now.has_members);
     edit.flag("runAsNonRoot", now.run_as_non_root.is_some(), plan.run_as_non_root);
     edit.number("runAsUser", now.run_as_user.is_some(), plan.run_as_user);
     edit.number("runAsGroup", now.run_as_group.is_some(), plan.run_as_group);
@@ -214,7 +230,9 @@ fn pod_context(writer: &mut Writer<'_>, pod: &Pod<'_>, plan: &PodPlan<'_>) {
         });
     }
     if let Some(profile) = plan.seccomp_profile {
-        edit.value("seccompProfile", now.seccomp_profile.has_members, |out| out.profile(profile));
+        edit.value("seccompProfile", now.seccomp_profile.has_members, |out| {
+            write::profile(out, profile)
+        });
     }
     if let Some((name, value)) = plan.sysctl {
         edit.append("sysctls", now.sysctls.is_empty(), &[(name, value)], |out, (name, value)| {
@@ -229,13 +247,12 @@ fn pod_context(writer: &mut Writer<'_>, pod: &Pod<'_>, plan: &PodPlan<'_>) {
 
 fn container_context(
     writer: &mut Writer<'_>,
-    path: &str,
+    path: Path<'_>,
     container: &Container<'_>,
     plan: &ContainerPlan<'_>,
 ) {
     let now = &container.security_context;
-    let context = [path, "/securityContext"].concat();
-    let mut edit = Edit::new(writer, &context, now.has_members);
+    let mut edit = Edit::new(writer, path, now.has_members);
     edit.flag("runAsNonRoot", now.run_as_non_root.is_some(), plan.run_as_non_root);
     edit.number("runAsUser", now.run_as_user.is_some(), plan.run_as_user);
     edit.number("runAsGroup", now.run_as_group.is_some(), plan.run_as_group);
@@ -250,7 +267,9 @@ fn container_context(
         plan.read_only_root_filesystem,
     );
     if let Some(profile) = plan.seccomp_profile {
-        edit.value("seccompProfile", now.seccomp_profile.has_members, |out| out.profile(profile));
+        edit.value("seccompProfile", now.seccomp_profile.has_members, |out| {
+            write::profile(out, profile)
+        });
     }
     capabilities(&mut edit, container, &plan.capabilities);
     edit.finish();
@@ -264,7 +283,9 @@ fn capabilities(edit: &mut Edit<'_, '_>, container: &Container<'_>, plan: &Capab
     let now = &container.security_context.capabilities;
     edit.nested("capabilities", now.has_members, |edit| {
         match rewrite_add {
-            Some(whole) => edit.value("add", true, |out| out.list(whole)),
+            Some(whole) => {
+                edit.value("add", true, |out| out.array(whole, |out, name| out.text(name)))
+            }
             None => edit.append("add", now.add.is_empty(), append_add, |out, name| out.text(name)),
         }
         if *drop_all {
@@ -278,7 +299,7 @@ fn annotations(writer: &mut Writer<'_>, pod: &Pod<'_>, annotations: &[(&'static 
     if annotations.is_empty() {
         return;
     }
-    let mut edit = Edit::new(writer, "/metadata", pod.metadata.has_members);
+    let mut edit = Edit::new(writer, Path::new(&["metadata"]), pod.metadata.has_members);
     edit.nested("annotations", !now.is_empty(), |edit| {
         for (key, value) in annotations {
             edit.value(key, now.get(key).is_some(), |out| out.text(value));

@@ -13,7 +13,7 @@ mod volume;
 pub use mounts::normalise_path;
 pub use text::{StringMap, Text};
 pub(crate) use view::view;
-pub use volume::{KeyToPath, Projection, Source, Volume};
+pub use volume::{KeyToPath, Projection, Source, Volume, Volumes};
 
 view! {
     /// A pod, or the template of one.
@@ -368,11 +368,6 @@ impl<'a> Pod<'a> {
     /// Whether the pod has a user namespace of its own (KEP-127).
     pub fn has_user_namespace(&self) -> bool {
         self.spec.host_users == Some(false)
-    }
-
-    /// The volume of that name.
-    pub fn volume(&self, name: &str) -> Option<&Volume<'a>> {
-        self.spec.volumes.iter().find(|volume| &*volume.name == name)
     }
 }
 

@@ -7,41 +7,30 @@
 //! merged with what this pass does, the rest is dropped. It decides nothing, but for one
 //! question: whether the pod-level uid is ironhull's own (see [`pod_level_uid`]).
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Map;
 
 use crate::exemption::{Exemption, HARDENED_ANNOTATION};
-use crate::outcome::{Level, Outcome, Subject};
+use crate::json::{Json, Object};
+use crate::outcome::{Level, Outcome, Subject, Value};
 use crate::patch::Plan;
 use crate::pod::{Container, Pod};
 use crate::policy::Policy;
-use crate::rules::RuleName;
-
-/// The note, as it is written. Objects keep the order in which entries are made: the pod
-/// first, then the containers in theirs.
-#[derive(Serialize)]
-struct Note {
-    policy: String,
-    #[serde(skip_serializing_if = "Entries::is_empty")]
-    set: Entries<Vec<&'static str>>,
-    #[serde(skip_serializing_if = "Entries::is_empty")]
-    was: Entries<Entries<Value>>,
-    #[serde(skip_serializing_if = "Entries::is_empty")]
-    exempt: Entries<Entries<String>>,
-}
+use crate::rules::{RuleName, RuleSet};
 
 /// A note that was read; what is not of its shape is not there.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Incoming {
     /// The policy (`NAME@REVISION`), where it is a text.
-    policy: Value,
+    policy: serde_json::Value,
     /// The rules that were set, by [`key`].
     pub set: BTreeMap<String, Vec<String>>,
     /// What stood there before, by [`key`] and rule.
-    pub was: BTreeMap<String, Map<String, Value>>,
+    pub was: BTreeMap<String, Map<String, serde_json::Value>>,
 }
 
 impl Incoming {
@@ -69,85 +58,120 @@ fn incoming(pod: &Pod<'_>) -> Option<Incoming> {
     Incoming::read(pod.annotation(HARDENED_ANNOTATION)?)
 }
 
-/// The note's text after this pass.
+/// The note's text after this pass: objects in the order in which entries are made, the pod
+/// first, then the containers in theirs.
 pub fn note(pod: &Pod<'_>, policy: &Policy, plan: &Plan<'_>, outcome: &Outcome<'_>) -> String {
     let before = incoming(pod).unwrap_or_default();
-    let subjects =
-        std::iter::once(Subject::Pod).chain((0..outcome.containers.len()).map(Subject::Container));
-    let mut note = Note {
-        policy: policy.versioned(),
-        set: Entries::new(),
-        was: Entries::new(),
-        exempt: Entries::new(),
-    };
-    for subject in subjects {
-        let key = key(outcome, subject);
-        let now = rules_set(plan, subject);
-        let old = before.set.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let container = match subject {
-            Subject::Pod => None,
-            Subject::Container(index) => pod.containers().nth(index).map(|placed| placed.container),
-        };
-        let held = |rule: RuleName| {
-            old.iter().any(|name| name == rule.as_str()) && holds(pod, container, rule)
-        };
-        let rules: Vec<_> = RuleName::ALL
-            .iter()
-            .copied()
-            .filter(|rule| now.contains(rule) || held(*rule))
-            .collect();
-        let mut was = Entries::new();
-        for rule in &rules {
-            let replaced = replaced(outcome, subject, *rule);
-            let old = || before.was.get(&key)?.get(rule.as_str()).filter(|_| held(*rule)).cloned();
-            if let Some(value) = replaced.or_else(old) {
-                was.push(rule.as_str().to_owned(), value);
+    let entries = entries(pod, plan, outcome, &before);
+    let replaced = Replaced::of(outcome);
+    let mut out = Json::default();
+    out.reserve(ORDINARY_ENTRY * (entries.len() + 1));
+    out.object(|note| {
+        note.string("policy", &policy.versioned());
+        note.some("set", |set| {
+            for entry in entries.iter().filter(|entry| !entry.set.is_empty()) {
+                let rules = entry.set.iter();
+                set.member(&entry.key, |out| {
+                    out.array(rules, |out, rule| out.text(rule.as_str()));
+                });
             }
+        });
+        note.some("was", |was| {
+            for entry in entries.iter().filter(|entry| !entry.set.is_empty()) {
+                let before = before.was.get(&*entry.key);
+                was.some(&entry.key, |was| {
+                    for rule in entry.set.iter() {
+                        let name = rule.as_str();
+                        let old = || before?.get(name).filter(|_| entry.held.contains(rule));
+                        if let Some(value) = replaced.value(entry.subject, rule) {
+                            was.member(name, |out| write(out, value));
+                        } else if let Some(value) = old() {
+                            was.member(name, |out| out.value(value));
+                        }
+                    }
+                });
+            }
+        });
+        if !outcome.exemptions.is_empty() {
+            note.some("exempt", |exempt| {
+                for entry in &entries {
+                    exempt.some(&entry.key, |exempt| exemptions(exempt, outcome, entry.subject));
+                }
+            });
         }
-        let names: Vec<_> = rules.iter().map(|rule| rule.as_str()).collect();
-        if !names.is_empty() {
-            note.set.push(key.clone(), names);
+    });
+    out.into_string()
+}
+
+/// About how many bytes a note has of one subject.
+const ORDINARY_ENTRY: usize = 160;
+
+/// What a note says of one subject.
+struct Entry<'p> {
+    key: Cow<'p, str>,
+    subject: Subject,
+    /// The rules that were set, by this pass or an earlier one.
+    set: RuleSet,
+    /// Those that an earlier pass says to have set, and that still stand.
+    held: RuleSet,
+}
+
+/// The entry of each subject. A container whose name another has before it, which no pod may
+/// have, is not spoken of.
+fn entries<'p>(
+    pod: &Pod<'_>,
+    plan: &Plan<'_>,
+    outcome: &Outcome<'p>,
+    before: &Incoming,
+) -> Vec<Entry<'p>> {
+    let containers = pod.containers().map(|placed| Some(placed.container));
+    let subjects = (0..outcome.containers.len()).map(Subject::Container).zip(containers);
+    let mut entries = Vec::with_capacity(outcome.containers.len() + 1);
+    let mut names = HashSet::with_capacity(outcome.containers.len());
+    for (subject, container) in std::iter::once((Subject::Pod, None)).chain(subjects) {
+        let key = key(outcome, subject);
+        if container.is_some_and(|container| !names.insert(&*container.name)) {
+            continue;
         }
-        if !was.is_empty() {
-            note.was.push(key.clone(), was);
-        }
-        let exempt = exempt(outcome, subject);
-        if !exempt.is_empty() {
-            note.exempt.push(key, exempt);
-        }
+        let old = before.set.get(&*key).map(Vec::as_slice).unwrap_or_default();
+        let old = old.iter().filter_map(|name| name.parse().ok());
+        let held: RuleSet = old.filter(|rule| holds(pod, container, *rule)).collect();
+        entries.push(Entry { key, subject, set: rules_set(plan, subject).union(held), held });
     }
-    // Strings, numbers and lists of them always have a JSON form.
-    serde_json::to_string(&note).unwrap_or_default()
+    entries
 }
 
 /// By which name a note speaks of a subject: a container may be called `pod`, and no
 /// container's name has a `/`.
-pub fn key(outcome: &Outcome<'_>, subject: Subject) -> String {
+pub fn key<'p>(outcome: &Outcome<'p>, subject: Subject) -> Cow<'p, str> {
     match (subject, outcome.subject_name(subject)) {
-        (Subject::Container(_), "pod") => "containers/pod".to_owned(),
-        (_, name) => name.to_owned(),
+        (Subject::Container(_), "pod") => Cow::Borrowed("containers/pod"),
+        (_, name) => Cow::Borrowed(name),
     }
 }
 
 /// The rules whose fields this pass sets at one place.
-fn rules_set(plan: &Plan<'_>, subject: Subject) -> Vec<RuleName> {
+fn rules_set(plan: &Plan<'_>, subject: Subject) -> RuleSet {
     use RuleName as R;
-    let pairs: Vec<(R, bool)> = match subject {
+    let of = |pairs: &[(R, bool)]| {
+        pairs.iter().filter(|(_, set)| *set).map(|(rule, _)| *rule).collect::<RuleSet>()
+    };
+    match subject {
         Subject::Pod => {
             let pod = &plan.pod;
-            vec![
+            of(&[
                 (R::RunAsNonRoot, pod.run_as_non_root.is_some()),
                 (R::RunAsUser, pod.run_as_user.is_some()),
                 (R::RunAsGroup, pod.run_as_group.is_some()),
                 (R::FsGroup, pod.fs_group.is_some()),
                 (R::SeccompProfile, pod.seccomp_profile.is_some()),
                 (R::UnprivilegedPorts, pod.sysctl.is_some()),
-            ]
+            ])
         }
-        Subject::Container(index) => plan.containers.get(index).map_or_else(Vec::new, |c| {
+        Subject::Container(index) => plan.containers.get(index).map_or(RuleSet::EMPTY, |c| {
             let capabilities = &c.capabilities;
             let mounts = !c.mounts.is_empty();
-            vec![
+            of(&[
                 (R::RunAsNonRoot, c.run_as_non_root.is_some()),
                 (R::RunAsUser, c.run_as_user.is_some()),
                 (R::RunAsGroup, c.run_as_group.is_some()),
@@ -155,10 +179,9 @@ fn rules_set(plan: &Plan<'_>, subject: Subject) -> Vec<RuleName> {
                 (R::AllowPrivilegeEscalation, c.allow_privilege_escalation.is_some()),
                 (R::SeccompProfile, c.seccomp_profile.is_some()),
                 (R::ReadOnlyRootFilesystem, mounts || c.read_only_root_filesystem.is_some()),
-            ]
+            ])
         }),
-    };
-    pairs.into_iter().filter_map(|(rule, set)| set.then_some(rule)).collect()
+    }
 }
 
 /// Whether what an earlier pass says to have set still stands at that place.
@@ -190,21 +213,46 @@ fn holds(pod: &Pod<'_>, container: Option<&Container<'_>>, rule: RuleName) -> bo
     }
 }
 
-/// The value that this pass replaced at one place.
-fn replaced(outcome: &Outcome<'_>, subject: Subject, rule: RuleName) -> Option<Value> {
-    let here = match subject {
-        Subject::Pod => Level::Pod,
-        Subject::Container(_) => Level::Container,
-    };
-    let finding = outcome.findings.iter().find(|finding| {
-        finding.rule == rule && finding.subject == subject && finding.level == Some(here)
-    })?;
-    serde_json::to_value(finding.was.as_ref()?).ok()
+/// The values that this pass replaces, each at its place.
+struct Replaced<'o>(Vec<((Subject, RuleName), &'o Value<'o>)>);
+
+impl<'o> Replaced<'o> {
+    fn of(outcome: &'o Outcome<'o>) -> Self {
+        let mut values: Vec<_> = outcome
+            .findings
+            .iter()
+            .filter(|finding| {
+                finding.level.is_some_and(|level| match finding.subject {
+                    Subject::Pod => level == Level::Pod,
+                    Subject::Container(_) => level == Level::Container,
+                })
+            })
+            .filter_map(|finding| Some(((finding.subject, finding.rule), finding.was.as_ref()?)))
+            .collect();
+        values.sort_by_key(|(place, _)| *place);
+        Self(values)
+    }
+
+    fn value(&self, subject: Subject, rule: RuleName) -> Option<&'o Value<'o>> {
+        let found = self.0.binary_search_by_key(&(subject, rule), |(place, _)| *place).ok()?;
+        self.0.get(found).map(|(_, value)| *value)
+    }
 }
 
-/// The exemptions in force of one subject: the rule, or `all`, and until when.
-fn exempt(outcome: &Outcome<'_>, subject: Subject) -> Entries<String> {
-    let mut entries = Entries::new();
+fn write(out: &mut Json, value: &Value<'_>) {
+    match value {
+        Value::Bool(flag) => out.flag(*flag),
+        Value::Id(number) => out.number(*number),
+        Value::Text(text) => out.text(text),
+        Value::List(texts) => out.array(texts, |out, text| out.text(text)),
+    }
+}
+
+/// The exemptions in force of one subject: the rule, or `all`, and until when. Of two for one
+/// rule the first is named.
+fn exemptions(out: &mut Object<'_>, outcome: &Outcome<'_>, subject: Subject) {
+    let mut named = RuleSet::EMPTY;
+    let mut all = false;
     for exemption in outcome.exemptions.iter().filter(|exemption| exemption.subject == subject) {
         let Exemption { rules, until, ticket, .. } = exemption;
         let mut words =
@@ -212,41 +260,16 @@ fn exempt(outcome: &Outcome<'_>, subject: Subject) -> Entries<String> {
         if let Some(ticket) = ticket {
             words = format!("{words}, {ticket}");
         }
-        match rules.iter().count() {
-            1 => {
-                rules.iter().for_each(|rule| entries.push(rule.as_str().to_owned(), words.clone()))
+        if rules.iter().count() != 1 && exemption.is_for_every_rule() {
+            if !all {
+                out.string("all", &words);
             }
-            _ if exemption.is_for_every_rule() => entries.push("all".to_owned(), words),
-            _ => {
-                rules.iter().for_each(|rule| entries.push(rule.as_str().to_owned(), words.clone()))
-            }
+            all = true;
+            continue;
         }
-    }
-    entries
-}
-
-/// A JSON object in the order in which its members were pushed; of a key pushed twice
-/// the first stays.
-struct Entries<T>(Vec<(String, T)>);
-
-impl<T> Entries<T> {
-    fn new() -> Self {
-        Self(Vec::new())
-    }
-
-    fn push(&mut self, key: String, value: T) {
-        if !self.0.iter().any(|(name, _)| *name == key) {
-            self.0.push((key, value));
+        for rule in rules.iter().filter(|rule| !named.contains(*rule)) {
+            out.string(rule.as_str(), &words);
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<T: Serialize> Serialize for Entries<T> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+        named = named.union(*rules);
     }
 }

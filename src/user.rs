@@ -99,8 +99,18 @@ pub struct Candidate<'p> {
     pub exempt: RuleSet,
 }
 
-/// Decides for all containers: app containers and sidecars first, since init containers
-/// follow the first app container that has a uid.
+impl Candidate<'_> {
+    /// Whether it may be a container that ironhull's pod-level user was not meant for: it
+    /// would inherit it, although nothing is set for such a container.
+    pub fn may_come_later(&self) -> bool {
+        let context = &self.placed.container.security_context;
+        let left_alone = context.privileged || self.exempt.contains(RuleName::RunAsNonRoot);
+        left_alone && context.run_as_user.is_none()
+    }
+}
+
+/// Decides for all containers; init containers follow the first app container that has a
+/// uid.
 ///
 /// `ours` is the pod-level uid that ironhull set at an earlier pass, if any.
 pub fn decide<'p>(
@@ -110,28 +120,17 @@ pub fn decide<'p>(
     ours: Option<i64>,
 ) -> Vec<Decision<'p>> {
     let decider = Decider { pod, policy, ours };
-    let is_init = |candidate: &&Candidate<'p>| candidate.placed.kind == ContainerKind::Init;
-    let mut rest: Vec<_> = candidates
-        .iter()
-        .filter(|candidate| !is_init(candidate))
-        .map(|candidate| decider.decide(candidate, None))
-        .collect();
+    let is_init = |candidate: &Candidate<'p>| candidate.placed.kind == ContainerKind::Init;
     // Where the policy's own uid does not exist, an init container gets none: it must not
     // get one from a container that another webhook brings later.
     let beyond =
         pod.has_user_namespace() && policy.rules.run_as_user.value.get() >= USER_NAMESPACE_IDS;
-    let leader = match !beyond && candidates.iter().any(|candidate| is_init(&candidate)) {
+    let leader = match !beyond && candidates.iter().any(is_init) {
         true => candidates.iter().find_map(|candidate| decider.lead(candidate)),
         false => None,
     };
-    rest.reverse();
-    candidates
-        .iter()
-        .filter_map(|candidate| match is_init(&candidate) {
-            true => Some(decider.decide(candidate, leader)),
-            false => rest.pop(),
-        })
-        .collect()
+    let leads = |candidate| leader.filter(|_| is_init(candidate));
+    candidates.iter().map(|candidate| decider.decide(candidate, leads(candidate))).collect()
 }
 
 /// The container whose user another one follows.

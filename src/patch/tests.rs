@@ -8,7 +8,7 @@ fn patch(json: &str, edit: impl FnOnce(&mut Plan<'_>)) -> String {
     let mut plan = Plan::default();
     plan.containers.resize_with(containers.len(), ContainerPlan::default);
     edit(&mut plan);
-    build(&pod, &containers, &plan, "").as_json().to_owned()
+    build(&pod, containers.into_iter(), &plan, "").as_json().to_owned()
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn a_missing_parent_is_added_whole() {
         let container = plan.containers.first_mut().unwrap();
         container.allow_privilege_escalation = Some(false);
         container.capabilities.drop_all = true;
-        container.mounts.push(("v".into(), "/tmp".into()));
+        container.mounts.push(NewMount { volume: 0, path: "/tmp".into() });
         plan.volumes.push(NewVolume { name: "v".into(), medium: Medium::Disk, size_limit: None });
         plan.annotations.push(("a/b", "\"x\"".into()));
     };
@@ -52,7 +52,7 @@ fn what_is_there_is_changed_in_place() {
         let container = plan.containers.first_mut().unwrap();
         container.capabilities.drop_all = true;
         container.capabilities.rewrite_add = Some(vec![]);
-        container.mounts.push(("v".into(), "/tmp".into()));
+        container.mounts.push(NewMount { volume: 0, path: "/tmp".into() });
         plan.volumes.push(NewVolume {
             name: "v".into(),
             medium: Medium::Memory,

@@ -2,70 +2,109 @@
 
 use std::borrow::Cow;
 
+use crate::json::Json;
 use crate::rules::seccomp_profile::Profile;
 
-/// Room for the patch of an ordinary pod without growing.
-const ORDINARY_PATCH: usize = 1024;
+/// Room for the patch of an ordinary pod without growing: what is for the pod, and what is
+/// for each container, the note about it included.
+const ORDINARY_POD: usize = 768;
+const ORDINARY_CONTAINER: usize = 768;
 
 /// Writes operations.
 pub(super) struct Writer<'r> {
     out: Json,
     root: &'r str,
     operations: usize,
+    room: usize,
+}
+
+/// Of the deepest place that is written to,
+/// `/spec/containers/0/securityContext/capabilities/add/-`.
+const DEPTH: usize = 7;
+
+/// A place below the pod, as a JSON Pointer's reference tokens (RFC 6901, section 3),
+/// unescaped.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Path<'p> {
+    tokens: [&'p str; DEPTH],
+    len: usize,
+}
+
+impl<'p> Path<'p> {
+    pub(super) fn new(tokens: &[&'p str]) -> Self {
+        tokens.iter().fold(Self::default(), |path, token| path.then(token))
+    }
+
+    /// The place of a member, or of an element.
+    pub(super) fn then(mut self, token: &'p str) -> Self {
+        if let Some(slot) = self.tokens.get_mut(self.len) {
+            *slot = token;
+            self.len += 1;
+        }
+        self
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &'p str> {
+        self.tokens.iter().copied().take(self.len)
+    }
 }
 
 impl<'r> Writer<'r> {
-    pub(super) fn new(root: &'r str) -> Self {
-        Self { out: Json(String::new()), root, operations: 0 }
+    /// `containers`, by how many there is room for without growing.
+    pub(super) fn new(root: &'r str, containers: usize) -> Self {
+        let room = ORDINARY_POD + containers * ORDINARY_CONTAINER;
+        Self { out: Json::default(), root, operations: 0, room }
     }
 
     pub(super) fn finish(mut self) -> (String, usize) {
         if self.operations > 0 {
-            self.out.0.push(']');
+            self.out.raw("]");
         }
-        (self.out.0, self.operations)
+        (self.out.into_string(), self.operations)
     }
 
     /// Appends `items` to the list at `path`; where the list is missing or empty, adds
     /// it whole.
     pub(super) fn append<T>(
         &mut self,
-        path: &str,
+        path: Path<'_>,
         empty: bool,
         items: &[T],
         write: impl Fn(&mut Json, &T),
     ) {
         if empty && !items.is_empty() {
-            self.operation("add", &[path]);
+            self.operation("add", path);
             self.out.array(items, &write);
             self.close();
             return;
         }
         for item in items {
-            self.operation("add", &[path, "/-"]);
+            self.operation("add", path.then("-"));
             write(&mut self.out, item);
             self.close();
         }
     }
 
     /// Opens an operation up to its value.
-    fn operation(&mut self, op: &str, path: &[&str]) {
+    fn operation(&mut self, op: &str, path: Path<'_>) {
         if self.operations == 0 {
-            self.out.0.reserve(ORDINARY_PATCH);
+            self.out.reserve(self.room);
         }
-        self.out.0.push(if self.operations == 0 { '[' } else { ',' });
+        self.out.raw(if self.operations == 0 { "[" } else { "," });
         self.operations += 1;
-        self.out.0.push_str("{\"op\":\"");
-        self.out.0.push_str(op);
-        self.out.0.push_str("\",\"path\":");
-        let mut pointer = String::from(self.root);
-        pointer.extend(path.iter().copied());
-        self.out.text(&pointer);
-        self.out.0.push_str(",\"value\":");
+        self.out.raw("{\"op\":\"");
+        self.out.raw(op);
+        self.out.raw("\",\"path\":\"");
+        self.out.inner(self.root);
+        for token in path.tokens() {
+            self.out.raw("/");
+            self.out.inner(&escape(token));
+        }
+        self.out.raw("\",\"value\":");
     }
 
     fn close(&mut self) {
-        self.out.0.push('}');
+        self.out.raw("}");
     }
 }
 
@@ -74,7 +113,7 @@ impl<'r> Writer<'r> {
 pub(super) struct Edit<'w, 'r> {
     writer: &'w mut Writer<'r>,
     /// Where the object is.
-    path: Cow<'w, str>,
+    path: Path<'w>,
     state: State,
 }
 
@@ -90,20 +129,20 @@ enum State {
 }
 
 impl<'w, 'r> Edit<'w, 'r> {
-    pub(super) fn new(writer: &'w mut Writer<'r>, path: &'w str, has_members: bool) -> Self {
+    pub(super) fn new(writer: &'w mut Writer<'r>, path: Path<'w>, has_members: bool) -> Self {
         let state = if has_members { State::Members } else { State::Unopened };
-        Self { writer, path: Cow::Borrowed(path), state }
+        Self { writer, path, state }
     }
 
     pub(super) fn flag(&mut self, key: &str, exists: bool, value: Option<bool>) {
         if let Some(value) = value {
-            self.value(key, exists, |out| out.0.push_str(if value { "true" } else { "false" }));
+            self.value(key, exists, |out| out.flag(value));
         }
     }
 
     pub(super) fn number(&mut self, key: &str, exists: bool, value: Option<i64>) {
         if let Some(value) = value {
-            self.value(key, exists, |out| out.0.push_str(&value.to_string()));
+            self.value(key, exists, |out| out.number(value));
         }
     }
 
@@ -128,8 +167,7 @@ impl<'w, 'r> Edit<'w, 'r> {
         if empty || self.state != State::Members {
             self.value(key, false, |out| out.array(items, &write));
         } else {
-            let path = [&*self.path, "/", key].concat();
-            self.writer.append(&path, false, items, write);
+            self.writer.append(self.path.then(key), false, items, write);
         }
     }
 
@@ -140,24 +178,23 @@ impl<'w, 'r> Edit<'w, 'r> {
         has_members: bool,
         edit: impl FnOnce(&mut Edit<'_, 'r>),
     ) {
-        let path = [&*self.path, "/", key].concat();
+        let path = self.path.then(key);
         if self.state == State::Members && has_members {
-            let mut inner =
-                Edit { writer: self.writer, path: Cow::Owned(path), state: State::Members };
+            let mut inner = Edit { writer: self.writer, path, state: State::Members };
             return edit(&mut inner);
         }
         self.begin(key, false);
-        self.writer.out.0.push('{');
-        let mut inner = Edit { writer: self.writer, path: Cow::Owned(path), state: State::Open };
+        self.writer.out.raw("{");
+        let mut inner = Edit { writer: self.writer, path, state: State::Open };
         edit(&mut inner);
-        self.writer.out.0.push('}');
+        self.writer.out.raw("}");
         self.end();
     }
 
     /// Ends the object, where one was opened.
     pub(super) fn finish(self) {
         if self.state == State::Open {
-            self.writer.out.0.push('}');
+            self.writer.out.raw("}");
             self.writer.close();
         }
     }
@@ -166,14 +203,12 @@ impl<'w, 'r> Edit<'w, 'r> {
         match self.state {
             State::Members => {
                 let op = if exists { "replace" } else { "add" };
-                let key = escape(key);
-                let path = [&*self.path, "/", &key];
-                self.writer.operation(op, &path);
+                self.writer.operation(op, self.path.then(key));
                 return;
             }
             State::Unopened => {
-                self.writer.operation("add", &[&self.path]);
-                self.writer.out.0.push('{');
+                self.writer.operation("add", self.path);
+                self.writer.out.raw("{");
                 self.state = State::Open;
             }
             State::Open => {}
@@ -197,78 +232,13 @@ fn escape(key: &str) -> Cow<'_, str> {
     }
 }
 
-/// A buffer of JSON text.
-pub(super) struct Json(String);
-
-impl Json {
-    /// A string.
-    pub(super) fn text(&mut self, text: &str) {
-        let plain = |b: u8| b >= 0x20 && b != b'"' && b != b'\\';
-        if text.bytes().all(plain) {
-            self.0.push('"');
-            self.0.push_str(text);
-            self.0.push('"');
-        } else {
-            // A string always has a JSON form.
-            self.0.push_str(&serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned()));
+/// A seccompProfile.
+pub(super) fn profile(out: &mut Json, profile: &Profile) {
+    out.object(|object| match profile {
+        Profile::RuntimeDefault => object.string("type", "RuntimeDefault"),
+        Profile::Localhost(path) => {
+            object.string("type", "Localhost");
+            object.string("localhostProfile", path);
         }
-    }
-
-    /// An array of strings.
-    pub(super) fn list(&mut self, texts: &[Cow<'_, str>]) {
-        self.array(texts, |out, text| out.text(text));
-    }
-
-    pub(super) fn array<T>(&mut self, items: &[T], write: impl Fn(&mut Self, &T)) {
-        self.0.push('[');
-        for (index, item) in items.iter().enumerate() {
-            if index > 0 {
-                self.0.push(',');
-            }
-            write(self, item);
-        }
-        self.0.push(']');
-    }
-
-    /// An object.
-    pub(super) fn object(&mut self, members: impl FnOnce(&mut Object<'_>)) {
-        self.0.push('{');
-        members(&mut Object(self));
-        self.0.push('}');
-    }
-
-    /// A seccompProfile.
-    pub(super) fn profile(&mut self, profile: &Profile) {
-        self.object(|object| match profile {
-            Profile::RuntimeDefault => object.string("type", "RuntimeDefault"),
-            Profile::Localhost(path) => {
-                object.string("type", "Localhost");
-                object.string("localhostProfile", path);
-            }
-        });
-    }
-
-    /// A member's name, with the comma it needs.
-    fn key(&mut self, key: &str) {
-        if !self.0.ends_with('{') {
-            self.0.push(',');
-        }
-        self.text(key);
-        self.0.push(':');
-    }
-}
-
-/// The members of an object being written.
-pub(super) struct Object<'j>(&'j mut Json);
-
-impl Object<'_> {
-    pub(super) fn string(&mut self, key: &str, value: &str) {
-        self.0.key(key);
-        self.0.text(value);
-    }
-
-    pub(super) fn object(&mut self, key: &str, members: impl FnOnce(&mut Object<'_>)) {
-        self.0.key(key);
-        self.0.object(members);
-    }
+    });
 }

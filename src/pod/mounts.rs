@@ -29,10 +29,10 @@ impl Container<'_> {
 /// A path without empty and `.` parts and without a trailing `/`; a relative one is
 /// taken from `/`, as container runtimes do; `..` goes up and never above `/`.
 pub fn normalise_path(path: &str) -> Cow<'_, str> {
-    let clean = path.starts_with('/')
-        && path.len() > 1
-        && path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
-    if clean {
+    // One that has no `//`, no `/.` and no `/` at its end is as it should be.
+    let bytes = path.as_bytes();
+    let odd = |pair: &[u8]| matches!(pair, [b'/', b'/' | b'.']);
+    if bytes.starts_with(b"/") && !bytes.ends_with(b"/") && !bytes.windows(2).any(odd) {
         return Cow::Borrowed(path);
     }
     let mut parts: Vec<&str> = Vec::new();

@@ -62,6 +62,14 @@ impl<'a> StringMap<'a> {
         self.0.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| &**value)
     }
 
+    /// The value of the key that is `start` and `end` together; of a duplicate key the last
+    /// one.
+    pub fn get_joined(&self, start: &str, end: &str) -> Option<&str> {
+        let mut reversed = self.0.iter().rev();
+        let found = reversed.find(|(name, _)| name.strip_prefix(start) == Some(end));
+        found.map(|(_, value)| &**value)
+    }
+
     /// Keys and values, in the order of the input.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (&**key, &**value))

@@ -1,5 +1,7 @@
 //! Volumes: what a rule needs to know of where a mount comes from.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
@@ -77,8 +79,40 @@ impl Volume<'_> {
 
 impl Mount<'_> {
     /// Whether nothing can be written through this mount.
-    pub fn is_read_only(&self, pod: &Pod<'_>) -> bool {
-        self.read_only || pod.volume(&self.name).is_some_and(Volume::is_read_only)
+    pub fn is_read_only(&self, volumes: &Volumes<'_>) -> bool {
+        self.read_only || volumes.get(&self.name).is_some_and(Volume::is_read_only)
+    }
+}
+
+/// A pod's volumes by their names.
+#[derive(Clone, Debug)]
+pub struct Volumes<'p> {
+    list: &'p [Volume<'p>],
+    /// The same by name, where looking through the list would take longer.
+    by_name: HashMap<&'p str, &'p Volume<'p>>,
+}
+
+impl<'p> Volumes<'p> {
+    /// Up to how many are looked through: nearly every pod has fewer.
+    const FEW: usize = 16;
+
+    /// The volumes of `pod`.
+    pub fn of(pod: &'p Pod<'p>) -> Self {
+        let list = pod.spec.volumes.as_slice();
+        let mut by_name = HashMap::new();
+        if list.len() > Self::FEW {
+            // Of two with one name the first counts, as where they are looked through.
+            by_name.extend(list.iter().rev().map(|volume| (&*volume.name, volume)));
+        }
+        Self { list, by_name }
+    }
+
+    /// The volume of that name.
+    pub fn get(&self, name: &str) -> Option<&'p Volume<'p>> {
+        match self.by_name.is_empty() {
+            true => self.list.iter().find(|volume| &*volume.name == name),
+            false => self.by_name.get(name).copied(),
+        }
     }
 }
 

@@ -51,8 +51,8 @@ impl Rule for AllowPrivilegeEscalation {
 
     fn apply(&self, pass: &mut Pass<'_>) {
         let action = pass.policy.rules.allow_privilege_escalation.action;
-        for index in pass.judged(self.name()) {
-            let Some((container, plan)) = pass.container(index) else { continue };
+        pass.judge(self.name(), |pass, index| {
+            let Some((container, plan)) = pass.container(index) else { return };
             let context = &container.placed.container.security_context;
             let own = context.allow_privilege_escalation;
             let refused = match &plan.capabilities.rewrite_add {
@@ -75,6 +75,6 @@ impl Rule for AllowPrivilegeEscalation {
                 }
             };
             pass.findings.push(finding);
-        }
+        });
     }
 }

@@ -79,15 +79,15 @@ impl Rule for Capabilities {
 
     fn apply(&self, pass: &mut Pass<'_>) {
         let settings = &pass.policy.rules.capabilities;
-        for index in pass.judged(self.name()) {
-            let Some(container) = pass.containers.get(index) else { continue };
+        pass.judge(self.name(), |pass, index| {
+            let Some(container) = pass.containers.get(index) else { return };
             let judgement = Judgement::of(container, settings);
             let (plan, finding) = judgement.conclude(Subject::Container(index));
             if let Some(slot) = pass.plan.containers.get_mut(index) {
                 slot.capabilities = plan;
             }
             pass.findings.push(finding);
-        }
+        });
     }
 }
 
@@ -141,15 +141,13 @@ impl<'p> Judgement<'p> {
                 if adds_all {
                     return (nothing, finding(RuleResult::Skipped(Skip::AddAll)));
                 }
-                let plan = self
-                    .dropping(self.add.iter().map(|name| Cow::Borrowed(*name)).collect(), false);
+                let plan = self.dropping(None);
                 let now = described(&plan, &self.add);
                 (plan, finding(RuleResult::Set).note(note).now(now, Level::Container))
             }
             Action::Enforce => {
-                let allowed = self.rewritten();
                 let changed = !unwanted.is_empty();
-                let plan = self.dropping(allowed, changed);
+                let plan = self.dropping(changed.then(|| self.rewritten()));
                 let now = described(&plan, &self.add);
                 let result = if changed { RuleResult::Replaced } else { RuleResult::Set };
                 (plan, finding(result).now(now, Level::Container))
@@ -174,23 +172,24 @@ impl<'p> Judgement<'p> {
         kept
     }
 
-    /// The plan that leaves `kept` in `add` (rewriting it where `rewrite`), drops ALL where
-    /// that is not done yet, and then gives back what is needed.
-    fn dropping(&self, mut kept: Vec<Cow<'p, str>>, rewrite: bool) -> CapabilitiesPlan<'p> {
+    /// The plan that leaves only `rewritten` in `add`, where there is such a list, drops ALL
+    /// where that is not done yet, and then gives back what is needed.
+    fn dropping(&self, mut rewritten: Option<Vec<Cow<'p, str>>>) -> CapabilitiesPlan<'p> {
         let mut append_add = Vec::new();
         if !self.drops_all {
             for name in self.given_back() {
-                if !kept.iter().any(|present| present == name) {
-                    kept.push(Cow::Borrowed(name));
-                    append_add.push(name);
+                match &mut rewritten {
+                    Some(whole) if !whole.iter().any(|present| present == name) => {
+                        whole.push(Cow::Borrowed(name));
+                    }
+                    None if !self.add.contains(&name) && !append_add.contains(&name) => {
+                        append_add.push(name);
+                    }
+                    _ => {}
                 }
             }
         }
-        CapabilitiesPlan {
-            drop_all: !self.drops_all,
-            rewrite_add: rewrite.then_some(kept),
-            append_add: if rewrite { Vec::new() } else { append_add },
-        }
+        CapabilitiesPlan { drop_all: !self.drops_all, rewrite_add: rewritten, append_add }
     }
 
     /// What a container gets back whose ALL ironhull drops.
@@ -229,13 +228,16 @@ fn plain(name: &str) -> Cow<'_, str> {
 
 /// The capabilities after the plan, for people.
 fn described(plan: &CapabilitiesPlan<'_>, before: &[&str]) -> Value<'static> {
-    let mut adds: Vec<&str> = match &plan.rewrite_add {
-        Some(whole) => whole.iter().map(|name| &**name).collect(),
-        None => before.to_vec(),
+    let (rewritten, before) = match &plan.rewrite_add {
+        Some(whole) => (whole.as_slice(), &[][..]),
+        None => (&[][..], before),
     };
-    adds.extend(&plan.append_add);
-    Value::Text(match adds.is_empty() {
-        true => Cow::Borrowed("drop ALL"),
-        false => Cow::Owned(format!("drop ALL, add {}", adds.join(", "))),
-    })
+    let adds = rewritten.iter().map(|name| &**name);
+    let adds = adds.chain(before.iter().copied()).chain(plan.append_add.iter().copied());
+    let mut text = String::new();
+    for name in adds {
+        text.push_str(if text.is_empty() { "drop ALL, add " } else { ", " });
+        text.push_str(name);
+    }
+    Value::Text(if text.is_empty() { Cow::Borrowed("drop ALL") } else { Cow::Owned(text) })
 }

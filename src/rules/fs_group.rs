@@ -34,7 +34,7 @@
 use crate::image::EntryFsGroup;
 use crate::outcome::{Finding, Level, Note, Remark, RuleResult, Skip, Subject, Value};
 use crate::pass::{Examined, Pass};
-use crate::pod::{Container, ContainerKind, Pod, Volume};
+use crate::pod::{Container, ContainerKind, Volume, Volumes};
 use crate::policy::GroupId;
 use crate::policy::decode::{settings, words};
 use crate::rules::{Action, Rule, RuleName};
@@ -145,7 +145,7 @@ fn narrow_file<'p>(pass: &Pass<'p>) -> Option<Note<'p>> {
     for examined in &pass.containers {
         let container = examined.placed.container;
         let narrow = |volume: &&Volume<'_>| volume.file_modes().any(|mode| mode & OTHERS_READ == 0);
-        let Some(volume) = mounted(pass.pod, container).find(narrow) else { continue };
+        let Some(volume) = mounted(&pass.volumes, container).find(narrow) else { continue };
         if examined.user.sets_uid() {
             return None;
         }
@@ -171,7 +171,7 @@ fn remark_scripts(pass: &mut Pass<'_>) {
     let useless = |mode: &i64| mode & OWNER_EXECUTES != 0 && mode & reachable == 0;
     for container in pass.containers.iter().filter(|container| container.user.sets_uid()) {
         let container = container.placed.container;
-        for volume in mounted(pass.pod, container) {
+        for volume in mounted(&pass.volumes, container) {
             if let Some(mode) = volume.file_modes().find(useless) {
                 let (container, volume) = (&*container.name, &*volume.name);
                 pass.remarks.push(Remark::NotExecutable { container, volume, mode });
@@ -181,9 +181,9 @@ fn remark_scripts(pass: &mut Pass<'_>) {
 }
 
 /// The volumes a container mounts.
-fn mounted<'p>(
-    pod: &'p Pod<'p>,
+fn mounted<'p, 'v>(
+    volumes: &'v Volumes<'p>,
     container: &'p Container<'p>,
-) -> impl Iterator<Item = &'p Volume<'p>> {
-    container.volume_mounts.iter().filter_map(|mount| pod.volume(&mount.name))
+) -> impl Iterator<Item = &'p Volume<'p>> + use<'p, 'v> {
+    container.volume_mounts.iter().filter_map(|mount| volumes.get(&mount.name))
 }

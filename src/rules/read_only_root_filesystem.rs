@@ -46,7 +46,7 @@ use sha2::{Digest, Sha256};
 
 use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
 use crate::pass::{Examined, Pass};
-use crate::patch::NewVolume;
+use crate::patch::{NewMount, NewVolume};
 use crate::policy::decode::{settings, words};
 use crate::policy::{Quantity, WritablePath};
 use crate::rules::{Action, Rule, RuleName};
@@ -89,16 +89,20 @@ impl Rule for ReadOnlyRootFilesystem {
 
     fn apply(&self, pass: &mut Pass<'_>) {
         let settings = &pass.policy.rules.read_only_root_filesystem;
-        let mut names = Names::of(pass);
-        for index in pass.judged(self.name()) {
+        let mut names = Names::default();
+        pass.judge(self.name(), |pass, index| {
             let finding = judge(pass, index, settings, &mut names);
             pass.findings.extend(finding);
-        }
+        });
         if settings.medium == Medium::Disk && !pass.plan.volumes.is_empty() {
             let present =
                 pass.pod.annotation(SAFE_TO_EVICT).filter(|value| !value.trim().is_empty());
             let ours = pass.plan.volumes.iter().map(|volume| volume.name.as_str());
-            let value = present.into_iter().chain(ours).collect::<Vec<_>>().join(",");
+            let mut value = String::with_capacity(64);
+            for name in present.into_iter().chain(ours) {
+                value.push_str(if value.is_empty() { "" } else { "," });
+                value.push_str(name);
+            }
             pass.plan.annotations.push((SAFE_TO_EVICT, value));
         }
     }
@@ -130,17 +134,18 @@ fn judge<'p>(
     if unavailable && own != Some(true) {
         return Some(finding(RuleResult::Skipped(Skip::PathUnavailable)).note(note));
     }
-    let plan = pass.plan.containers.get_mut(index)?;
+    if !missing.is_empty() {
+        names.theirs.get_or_insert_with(|| Names::theirs(pass));
+    }
+    let mut mounts = Vec::with_capacity(missing.len());
     for path in &missing {
         let name = names.take(&container.name, path);
         let size_limit = settings.size_limit.as_ref().map(Quantity::as_str);
-        pass.plan.volumes.push(NewVolume {
-            name: name.clone(),
-            medium: settings.medium,
-            size_limit,
-        });
-        plan.mounts.push((name, path.clone()));
+        mounts.push(NewMount { volume: pass.plan.volumes.len(), path: path.clone() });
+        pass.plan.volumes.push(NewVolume { name, medium: settings.medium, size_limit });
     }
+    let plan = pass.plan.containers.get_mut(index)?;
+    plan.mounts = mounts;
     if own != Some(true) {
         plan.read_only_root_filesystem = Some(true);
     }
@@ -188,7 +193,7 @@ impl<'p> Paths<'p> {
         match examined.placed.container.covering_mount(&path) {
             None if self.missing.iter().any(covers) => {}
             None => self.missing.push(path),
-            Some((mount, _)) if !mount.is_read_only(pass.pod) => {}
+            Some((mount, _)) if !mount.is_read_only(&pass.volumes) => {}
             Some((_, true)) => {
                 self.note.get_or_insert(Note::ReadOnlyAt(path));
             }
@@ -204,39 +209,61 @@ impl<'p> Paths<'p> {
 const MAX_NAME: usize = 63;
 
 /// Names for new volumes: deterministic, DNS labels, unique in the pod.
+#[derive(Default)]
 struct Names<'p> {
-    taken: HashSet<Cow<'p, str>>,
+    /// [`Self::theirs`], once the first name is needed.
+    theirs: Option<HashSet<&'p str>>,
+    ours: HashSet<String>,
 }
 
 impl<'p> Names<'p> {
-    fn of(pass: &Pass<'p>) -> Self {
+    /// The names of the pod's that one of ours could be.
+    fn theirs(pass: &Pass<'p>) -> HashSet<&'p str> {
         let own = pass.pod.spec.volumes.iter().map(|volume| &*volume.name);
         let reserved = pass.reserved_volumes.iter().copied();
         // A mount may name a volume that is not there: that must not become ours.
         let containers = pass.containers.iter().flat_map(|c| &c.placed.container.volume_mounts);
         let mounted = containers.map(|mount| &*mount.name);
-        Self { taken: own.chain(reserved).chain(mounted).map(Cow::Borrowed).collect() }
+        let names = own.chain(reserved).chain(mounted);
+        names.filter(|name| name.starts_with(PREFIX)).collect()
     }
 
     fn take(&mut self, container: &str, path: &str) -> String {
-        let wanted = volume_name(container, path);
-        let mut name = wanted.clone();
-        let mut count = 1;
-        while self.taken.contains(name.as_str()) {
-            count += 1;
-            let suffix = format!("-{count}");
-            let head: String = wanted.chars().take(MAX_NAME - suffix.len()).collect();
-            name = head + &suffix;
+        let mut name = volume_name(container, path);
+        if self.has(&name) {
+            let wanted = name;
+            let mut count = 2;
+            name = counted(&wanted, count);
+            while self.has(&name) {
+                count += 1;
+                name = counted(&wanted, count);
+            }
         }
-        self.taken.insert(Cow::Owned(name.clone()));
+        self.ours.insert(name.clone());
         name
     }
+
+    fn has(&self, name: &str) -> bool {
+        self.ours.contains(name) || self.theirs.as_ref().is_some_and(|names| names.contains(name))
+    }
 }
+
+/// A name with a number after it, as long as it may be.
+fn counted(name: &str, count: usize) -> String {
+    let suffix = format!("-{count}");
+    let head: String = name.chars().take(MAX_NAME - suffix.len()).collect();
+    head + &suffix
+}
+
+/// What every name of ours begins with.
+const PREFIX: &str = "ironhull-";
 
 /// `ironhull-CONTAINER-PATH`, or a digest in place of what does not fit.
 fn volume_name(container: &str, path: &str) -> String {
     let label = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let name: String = ["ironhull-", container, path].concat().chars().map(label).collect();
+    let mut name = String::with_capacity(PREFIX.len() + container.len() + path.len());
+    name.push_str(PREFIX);
+    name.extend(container.chars().chain(path.chars()).map(label));
     if name.len() <= MAX_NAME && !name.ends_with('-') {
         return name;
     }
@@ -262,7 +289,8 @@ mod tests {
 
     #[test]
     fn a_name_that_is_taken_is_counted_up() {
-        let mut names = Names { taken: HashSet::from([Cow::Borrowed("ironhull-a-b-c")]) };
+        let theirs = Some(HashSet::from(["ironhull-a-b-c"]));
+        let mut names = Names { theirs, ours: HashSet::new() };
         assert_eq!(names.take("a", "/b-c"), "ironhull-a-b-c-2");
         assert_eq!(names.take("a-b", "/c"), "ironhull-a-b-c-3");
     }
@@ -270,7 +298,7 @@ mod tests {
     #[test]
     fn a_name_that_is_counted_up_stays_as_long_as_it_may_be() {
         let container = "x".repeat(MAX_NAME);
-        let mut names = Names { taken: HashSet::new() };
+        let mut names = Names::default();
         let first = names.take(&container, "/tmp");
         let second = names.take(&container, "/tmp");
         assert_eq!(second.len(), MAX_NAME);

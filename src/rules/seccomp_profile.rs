@@ -151,14 +151,13 @@ impl Rule for SeccompProfile {
     fn apply(&self, pass: &mut Pass<'_>) {
         let settings = &pass.policy.rules.seccomp_profile;
         let outer = &pass.pod.spec.security_context.seccomp_profile;
-        let judged = pass.judged(self.name());
         let mut needs = vec![Need::Out; pass.containers.len()];
-        for index in judged {
+        pass.judge(self.name(), |pass, index| {
             let need = need(pass, index, settings);
             if let Some(slot) = needs.get_mut(index) {
                 *slot = need;
             }
-        }
+        });
         let level = Levels::choose(pass, settings, &needs);
         if level == Levels::Pod {
             pass.plan.pod.seccomp_profile = Some(&settings.profile);
@@ -232,7 +231,8 @@ impl<'p> Levels<'p> {
         if pass.ephemeral || !settings.action.acts() || outer.is_compliant() {
             return Self::Containers;
         }
-        if legacy(pass.pod, POD_ANNOTATION, &settings.profile) {
+        let annotation = pass.pod.annotation(POD_ANNOTATION);
+        if annotation.is_some_and(|value| differs(value, &settings.profile)) {
             return Self::Legacy;
         }
         if !outer.is_set() {
@@ -276,8 +276,9 @@ fn need(pass: &mut Pass<'_>, index: usize, settings: &Settings) -> Need {
     if own.is_compliant() {
         return Need::Nothing;
     }
-    let annotation = [CONTAINER_ANNOTATION, &*container.name].concat();
-    if legacy(pass.pod, &annotation, &settings.profile) {
+    let annotations = &pass.pod.metadata.annotations;
+    let annotation = annotations.get_joined(CONTAINER_ANNOTATION, &container.name);
+    if annotation.is_some_and(|value| differs(value, &settings.profile)) {
         let result = RuleResult::Skipped(Skip::LegacySeccomp);
         pass.find(RuleName::SeccompProfile, Subject::Container(index), result);
         return Need::Out;
@@ -290,9 +291,8 @@ fn need(pass: &mut Pass<'_>, index: usize, settings: &Settings) -> Need {
     }
 }
 
-/// Whether a legacy annotation is there and says something else than `profile`.
-fn legacy(pod: &pod::Pod<'_>, annotation: &str, profile: &Profile) -> bool {
-    let Some(value) = pod.annotation(annotation) else { return false };
+/// Whether a legacy annotation says something else than `profile`.
+fn differs(value: &str, profile: &Profile) -> bool {
     match profile {
         Profile::RuntimeDefault => !matches!(value, "runtime/default" | "docker/default"),
         Profile::Localhost(path) => value.strip_prefix("localhost/") != Some(path),

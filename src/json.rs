@@ -1,0 +1,186 @@
+//! JSON text, written straight into one buffer.
+//!
+//! What ironhull writes on every review is small and its shape is known: written so it
+//! takes one allocation, where a tree of values takes one a member.
+
+use serde::Serialize;
+
+/// A buffer of JSON text.
+#[derive(Default)]
+pub(crate) struct Json(String);
+
+impl Json {
+    /// Makes room for so many bytes more.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.0.reserve(bytes);
+    }
+
+    /// The text.
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+
+    /// Text that is JSON already.
+    pub(crate) fn raw(&mut self, json: &str) {
+        self.0.push_str(json);
+    }
+
+    /// A string.
+    pub(crate) fn text(&mut self, text: &str) {
+        self.0.push('"');
+        self.inner(text);
+        self.0.push('"');
+    }
+
+    /// What stands between a string's quotation marks.
+    pub(crate) fn inner(&mut self, text: &str) {
+        let special = |b: u8| b < 0x20 || b == b'"' || b == b'\\';
+        let mut rest = text;
+        // All that needs an escape is one byte long, so what is around it is text.
+        while let Some((plain, at)) =
+            rest.bytes().position(special).and_then(|index| rest.split_at_checked(index))
+        {
+            self.0.push_str(plain);
+            let (character, after) = at.split_at_checked(1).unwrap_or((at, ""));
+            match character {
+                "\"" => self.0.push_str("\\\""),
+                "\\" => self.0.push_str("\\\\"),
+                other => self.0.push_str(serialised(other).trim_matches('"')),
+            }
+            rest = after;
+        }
+        self.0.push_str(rest);
+    }
+
+    /// A whole number.
+    pub(crate) fn number(&mut self, number: i64) {
+        let mut digits = [0; 20];
+        let mut rest = number.unsigned_abs();
+        let mut used = 0;
+        for slot in digits.iter_mut().rev() {
+            // One digit fits in a byte.
+            *slot = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            used += 1;
+            if rest == 0 {
+                break;
+            }
+        }
+        if number < 0 {
+            self.0.push('-');
+        }
+        self.0.extend(digits.iter().skip(digits.len() - used).map(|digit| char::from(*digit)));
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&mut self, flag: bool) {
+        self.0.push_str(if flag { "true" } else { "false" });
+    }
+
+    /// Anything that has a JSON form, as strings, numbers and lists of them have.
+    pub(crate) fn value(&mut self, value: &impl Serialize) {
+        self.0.push_str(&serialised(value));
+    }
+
+    /// An array.
+    pub(crate) fn array<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        write: impl Fn(&mut Self, T),
+    ) {
+        self.0.push('[');
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                self.0.push(',');
+            }
+            write(self, item);
+        }
+        self.0.push(']');
+    }
+
+    /// An object.
+    pub(crate) fn object(&mut self, members: impl FnOnce(&mut Object<'_>)) {
+        self.0.push('{');
+        members(&mut Object(self));
+        self.0.push('}');
+    }
+
+    /// A member's name, with the comma it needs.
+    pub(crate) fn key(&mut self, key: &str) {
+        if !self.0.ends_with('{') {
+            self.0.push(',');
+        }
+        self.text(key);
+        self.0.push(':');
+    }
+}
+
+/// The members of an object being written.
+pub(crate) struct Object<'j>(&'j mut Json);
+
+impl Object<'_> {
+    /// A member, written by `write`.
+    pub(crate) fn member(&mut self, key: &str, write: impl FnOnce(&mut Json)) {
+        self.0.key(key);
+        write(self.0);
+    }
+
+    /// A member that is a string.
+    pub(crate) fn string(&mut self, key: &str, value: &str) {
+        self.member(key, |out| out.text(value));
+    }
+
+    /// A member that is an object.
+    pub(crate) fn object(&mut self, key: &str, members: impl FnOnce(&mut Object<'_>)) {
+        self.member(key, |out| out.object(members));
+    }
+
+    /// A member that is an object; nothing at all where that is empty.
+    pub(crate) fn some(&mut self, key: &str, members: impl FnOnce(&mut Object<'_>)) {
+        let before = self.0.0.len();
+        self.object(key, members);
+        if self.0.0.ends_with("{}") {
+            self.0.0.truncate(before);
+        }
+    }
+}
+
+fn serialised(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_written_as_serde_json_writes_them() {
+        for text in ["", "a", "\"", "\\\\\"", "a\"b\\c", "\0\n\u{1f}x", "é\"\u{2028}", "\u{7f}"] {
+            let mut json = Json::default();
+            json.text(text);
+            assert_eq!(json.into_string(), serde_json::to_string(text).unwrap());
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_serde_json_writes_them() {
+        for number in [0, 7, 10, 65_534, 2_147_483_647, i64::MAX, -1, i64::MIN] {
+            let mut json = Json::default();
+            json.number(number);
+            assert_eq!(json.into_string(), number.to_string());
+        }
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out() {
+        let mut json = Json::default();
+        json.object(|object| {
+            object.some("a", |_| ());
+            object.some("b", |b| b.some("c", |_| ()));
+            object.some("d", |d| d.string("e", "{}"));
+            object.string("f", "{}");
+            object.some("g", |_| ());
+        });
+        assert_eq!(json.into_string(), r#"{"d":{"e":"{}"},"f":"{}"}"#);
+    }
+}
