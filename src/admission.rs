@@ -7,7 +7,7 @@ mod advise;
 mod read;
 mod respond;
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 use jiff::civil::Date;
 
@@ -80,8 +80,9 @@ pub struct Facts {
     pub dry_run: bool,
     /// What became of it.
     pub verdict: Verdict,
-    /// For each finding: the rule and the word of its result ([`RuleResult::WORDS`]).
-    pub results: Vec<(RuleName, &'static str)>,
+    /// How many findings there are, by rule (as in [`RuleName::ALL`]) and result (as in
+    /// [`RuleResult::WORDS`]).
+    pub results: [[u32; RuleResult::WORDS.len()]; RuleName::ALL.len()],
     /// For each finding that was skipped: the rule and the name of the reason.
     pub skips: Vec<(RuleName, &'static str)>,
     /// The rules of the exemptions in force, one for each rule and subject.
@@ -230,15 +231,21 @@ fn audit_annotations(
     outcome: &Outcome<'_>,
     dry: bool,
 ) -> Vec<(&'static str, String)> {
-    let mut audit = vec![("policy", policy.versioned())];
+    let mut audit = Vec::with_capacity(2);
+    audit.push(("policy", policy.versioned()));
     let mut set = String::new();
-    for rule in RuleName::ALL {
-        let changed = outcome.findings.iter().filter(|f| f.rule == *rule && f.result.changes());
-        let names: Vec<_> = changed.map(|finding| outcome.subject_name(finding.subject)).collect();
-        if !names.is_empty() {
-            let separator = if set.is_empty() { "" } else { "; " };
-            let _ = write!(set, "{separator}{rule}: {}", names.join(", "));
+    let mut last = None;
+    // Findings are in the order of their rules.
+    for finding in outcome.findings.iter().filter(|finding| finding.result.changes()) {
+        if last == Some(finding.rule) {
+            set.push_str(", ");
+        } else {
+            set.push_str(if set.is_empty() { "" } else { "; " });
+            set.push_str(finding.rule.as_str());
+            set.push_str(": ");
         }
+        last = Some(finding.rule);
+        set.push_str(outcome.subject_name(finding.subject));
     }
     if !set.is_empty() {
         audit.push((if dry { "would-set" } else { "set" }, bounded(set)));
@@ -260,7 +267,10 @@ fn audit_annotations(
 const MAX_AUDIT_VALUE: usize = 1024;
 
 fn bounded(text: String) -> String {
-    crate::exemption::printable(&text, MAX_AUDIT_VALUE).into_owned()
+    match crate::exemption::printable(&text, MAX_AUDIT_VALUE) {
+        Cow::Owned(short) => short,
+        Cow::Borrowed(_) => text,
+    }
 }
 
 fn ignored(facts: Facts) -> Answer {
@@ -303,7 +313,7 @@ impl Facts {
             policy: None,
             dry_run: request.dry_run,
             verdict: Verdict::Ignored,
-            results: Vec::new(),
+            results: Default::default(),
             skips: Vec::new(),
             exemptions: Vec::new(),
             warnings: 0,
@@ -325,7 +335,10 @@ impl Facts {
     fn count(&mut self, policy: &Policy, outcome: &Outcome<'_>) {
         self.policy = Some(policy.name.clone());
         for finding in &outcome.findings {
-            self.results.push((finding.rule, finding.result.as_str()));
+            let count = self.results.get_mut(finding.rule as usize);
+            if let Some(count) = count.and_then(|row| row.get_mut(finding.result.index())) {
+                *count += 1;
+            }
             if let RuleResult::Skipped(skip) = finding.result {
                 self.skips.push((finding.rule, skip.as_str()));
             }

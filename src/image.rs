@@ -160,16 +160,29 @@ impl ImageTable {
 
     /// The first entry that matches `image`, a normalised name.
     pub fn find(&self, image: &str) -> Option<&ImageEntry> {
-        match self.position(image) {
-            Some(index) => self.entries.get(index),
-            None => self.known()?.find(image),
+        let repository = repository(image);
+        let mut table = self;
+        loop {
+            match table.position_in(repository, image) {
+                Some(index) => return table.entries.get(index),
+                None => table = table.known()?,
+            }
         }
     }
 
     /// The index of the first of its own entries that matches `image`, a normalised
     /// name (or a pattern: what matches its text matches all that it matches).
     pub fn position(&self, image: &str) -> Option<usize> {
-        let named = repository(image).and_then(|repository| self.by_repository.get(repository));
+        self.position_in(repository(image), image)
+    }
+
+    fn position_in(&self, repository: Option<&str>, image: &str) -> Option<usize> {
+        let named = match repository {
+            Some(repository) if !self.by_repository.is_empty() => {
+                self.by_repository.get(repository)
+            }
+            _ => None,
+        };
         let first = |places: &[(usize, usize)]| {
             places
                 .iter()
@@ -192,34 +205,52 @@ impl ImageTable {
 
 /// The part of a normalised name (or a pattern) before its tag or digest.
 fn repository(name: &str) -> Option<&str> {
-    let without_digest = name.split_once('@').map_or(name, |(before, _)| before);
-    let slash = without_digest.rfind('/')?;
-    let (path, last) = without_digest.split_at_checked(slash)?;
-    match last.find(':') {
-        Some(colon) => name.get(..path.len() + colon),
-        None if without_digest.len() < name.len() => Some(without_digest),
-        None => None,
+    let Marks { digest, slash, tag } = Marks::of(name);
+    slash?;
+    name.get(..tag.or(digest)?)
+}
+
+/// Where the parts of an image's name begin.
+struct Marks {
+    /// The first `@`.
+    digest: Option<usize>,
+    /// The last `/` before that.
+    slash: Option<usize>,
+    /// The first `:` after that.
+    tag: Option<usize>,
+}
+
+impl Marks {
+    /// All in one go: this is asked of every container.
+    fn of(name: &str) -> Self {
+        let mut marks = Self { digest: None, slash: None, tag: None };
+        for (index, byte) in name.bytes().enumerate() {
+            match byte {
+                b'/' => (marks.slash, marks.tag) = (Some(index), None),
+                b':' if marks.tag.is_none() => marks.tag = Some(index),
+                b'@' => {
+                    marks.digest = Some(index);
+                    break;
+                }
+                _ => {}
+            }
+        }
+        marks
     }
 }
 
 /// The full name of an image, without aliases.
 fn normalise(image: &str) -> Cow<'_, str> {
-    let (name, digest) = match image.split_once('@') {
+    let Marks { digest, tag, .. } = Marks::of(image);
+    let (name, digest) = match digest.and_then(|at| image.split_at_checked(at)) {
         Some((name, digest)) => (name, Some(digest)),
         None => (image, None),
     };
-    let last = name.rsplit('/').next().unwrap_or(name);
     let name = complete_registry(name);
-    if last.contains(':') {
-        return match name {
-            Cow::Borrowed(name) => Cow::Borrowed(name),
-            owned => owned,
-        };
+    if tag.is_some() {
+        return name;
     }
-    match digest {
-        Some(digest) => Cow::Owned(format!("{name}@{digest}")),
-        None => Cow::Owned(format!("{name}:latest")),
-    }
+    Cow::Owned([&*name, digest.unwrap_or(":latest")].concat())
 }
 
 /// Puts Docker Hub's name before a reference that names no registry, and `library/`
@@ -230,13 +261,13 @@ fn complete_registry(name: &str) -> Cow<'_, str> {
         return Cow::Borrowed(name);
     }
     match name.split_once('/') {
-        None => Cow::Owned(format!("docker.io/library/{name}")),
+        None => Cow::Owned(["docker.io/library/", name].concat()),
         Some(("index.docker.io", rest)) => complete_hub(rest, None),
         Some(("docker.io", rest)) => complete_hub(rest, Some(name)),
         Some((first, _)) if first.contains(['.', ':', '*']) || first == "localhost" => {
             Cow::Borrowed(name)
         }
-        Some(_) => Cow::Owned(format!("docker.io/{name}")),
+        Some(_) => Cow::Owned(["docker.io/", name].concat()),
     }
 }
 

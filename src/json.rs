@@ -3,6 +3,8 @@
 //! What ironhull writes on every review is small and its shape is known: written so it
 //! takes one allocation, where a tree of values takes one a member.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 /// A buffer of JSON text.
@@ -32,24 +34,37 @@ impl Json {
         self.0.push('"');
     }
 
+    /// A word of ours, which needs no escape.
+    pub(crate) fn word(&mut self, word: &'static str) {
+        self.0.push('"');
+        self.0.push_str(word);
+        self.0.push('"');
+    }
+
     /// What stands between a string's quotation marks.
     pub(crate) fn inner(&mut self, text: &str) {
-        let special = |b: u8| b < 0x20 || b == b'"' || b == b'\\';
-        let mut rest = text;
-        // All that needs an escape is one byte long, so what is around it is text.
-        while let Some((plain, at)) =
-            rest.bytes().position(special).and_then(|index| rest.split_at_checked(index))
-        {
-            self.0.push_str(plain);
-            let (character, after) = at.split_at_checked(1).unwrap_or((at, ""));
-            match character {
-                "\"" => self.0.push_str("\\\""),
-                "\\" => self.0.push_str("\\\\"),
-                other => self.0.push_str(serialised(other).trim_matches('"')),
+        let mut start = 0;
+        for (index, byte) in text.bytes().enumerate() {
+            if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+                continue;
             }
-            rest = after;
+            // All that needs an escape is one byte long, so what is around it is text.
+            self.0.push_str(text.get(start..index).unwrap_or_default());
+            match byte {
+                b'"' => self.0.push_str("\\\""),
+                b'\\' => self.0.push_str("\\\\"),
+                control => self.0.push_str(serialised(&char::from(control)).trim_matches('"')),
+            }
+            start = index + 1;
         }
-        self.0.push_str(rest);
+        self.0.push_str(text.get(start..).unwrap_or_default());
+    }
+
+    /// A string, the base64 of `text` (RFC 4648, section 4).
+    pub(crate) fn base64(&mut self, text: &str) {
+        self.0.push('"');
+        STANDARD.encode_string(text, &mut self.0);
+        self.0.push('"');
     }
 
     /// A whole number.
@@ -106,12 +121,32 @@ impl Json {
     }
 
     /// A member's name, with the comma it needs.
-    pub(crate) fn key(&mut self, key: &str) {
+    pub(crate) fn key(&mut self, key: impl Key) {
         if !self.0.ends_with('{') {
             self.0.push(',');
         }
-        self.text(key);
+        key.write(self);
         self.0.push(':');
+    }
+}
+
+/// The name of a member.
+pub(crate) trait Key {
+    fn write(self, out: &mut Json);
+}
+
+impl Key for &'static str {
+    fn write(self, out: &mut Json) {
+        out.word(self);
+    }
+}
+
+/// A name that is not ours.
+pub(crate) struct Foreign<'k>(pub(crate) &'k str);
+
+impl Key for Foreign<'_> {
+    fn write(self, out: &mut Json) {
+        out.text(self.0);
     }
 }
 
@@ -120,23 +155,23 @@ pub(crate) struct Object<'j>(&'j mut Json);
 
 impl Object<'_> {
     /// A member, written by `write`.
-    pub(crate) fn member(&mut self, key: &str, write: impl FnOnce(&mut Json)) {
+    pub(crate) fn member(&mut self, key: impl Key, write: impl FnOnce(&mut Json)) {
         self.0.key(key);
         write(self.0);
     }
 
     /// A member that is a string.
-    pub(crate) fn string(&mut self, key: &str, value: &str) {
+    pub(crate) fn string(&mut self, key: impl Key, value: &str) {
         self.member(key, |out| out.text(value));
     }
 
     /// A member that is an object.
-    pub(crate) fn object(&mut self, key: &str, members: impl FnOnce(&mut Object<'_>)) {
+    pub(crate) fn object(&mut self, key: impl Key, members: impl FnOnce(&mut Object<'_>)) {
         self.member(key, |out| out.object(members));
     }
 
     /// A member that is an object; nothing at all where that is empty.
-    pub(crate) fn some(&mut self, key: &str, members: impl FnOnce(&mut Object<'_>)) {
+    pub(crate) fn some(&mut self, key: impl Key, members: impl FnOnce(&mut Object<'_>)) {
         let before = self.0.0.len();
         self.object(key, members);
         if self.0.0.ends_with("{}") {

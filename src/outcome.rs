@@ -138,13 +138,18 @@ impl RuleResult {
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
+        Self::WORDS.get(self.index()).copied().unwrap_or_default()
+    }
+
+    /// Where its word is in [`RuleResult::WORDS`].
+    pub fn index(self) -> usize {
         match self {
-            Self::Set => "set",
-            Self::Replaced => "replaced",
-            Self::Kept => "kept",
-            Self::Compliant => "compliant",
-            Self::Exempt => "exempt",
-            Self::Skipped(_) => "skipped",
+            Self::Set => 0,
+            Self::Replaced => 1,
+            Self::Kept => 2,
+            Self::Compliant => 3,
+            Self::Exempt => 4,
+            Self::Skipped(_) => 5,
         }
     }
 

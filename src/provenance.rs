@@ -7,14 +7,13 @@
 //! merged with what this pass does, the rest is dropped. It decides nothing, but for one
 //! question: whether the pod-level uid is ironhull's own (see [`pod_level_uid`]).
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::Map;
 
 use crate::exemption::{Exemption, HARDENED_ANNOTATION};
-use crate::json::{Json, Object};
+use crate::json::{Foreign, Json, Object};
 use crate::outcome::{Level, Outcome, Subject, Value};
 use crate::patch::Plan;
 use crate::pod::{Container, Pod};
@@ -71,15 +70,15 @@ pub fn note(pod: &Pod<'_>, policy: &Policy, plan: &Plan<'_>, outcome: &Outcome<'
         note.some("set", |set| {
             for entry in entries.iter().filter(|entry| !entry.set.is_empty()) {
                 let rules = entry.set.iter();
-                set.member(&entry.key, |out| {
-                    out.array(rules, |out, rule| out.text(rule.as_str()));
+                set.member(Foreign(entry.key), |out| {
+                    out.array(rules, |out, rule| out.word(rule.as_str()));
                 });
             }
         });
         note.some("was", |was| {
             for entry in entries.iter().filter(|entry| !entry.set.is_empty()) {
-                let before = before.was.get(&*entry.key);
-                was.some(&entry.key, |was| {
+                let before = before.was.get(entry.key);
+                was.some(Foreign(entry.key), |was| {
                     for rule in entry.set.iter() {
                         let name = rule.as_str();
                         let old = || before?.get(name).filter(|_| entry.held.contains(rule));
@@ -95,7 +94,9 @@ pub fn note(pod: &Pod<'_>, policy: &Policy, plan: &Plan<'_>, outcome: &Outcome<'
         if !outcome.exemptions.is_empty() {
             note.some("exempt", |exempt| {
                 for entry in &entries {
-                    exempt.some(&entry.key, |exempt| exemptions(exempt, outcome, entry.subject));
+                    exempt.some(Foreign(entry.key), |exempt| {
+                        exemptions(exempt, outcome, entry.subject)
+                    });
                 }
             });
         }
@@ -108,7 +109,7 @@ const ORDINARY_ENTRY: usize = 160;
 
 /// What a note says of one subject.
 struct Entry<'p> {
-    key: Cow<'p, str>,
+    key: &'p str,
     subject: Subject,
     /// The rules that were set, by this pass or an earlier one.
     set: RuleSet,
@@ -127,13 +128,13 @@ fn entries<'p>(
     let containers = pod.containers().map(|placed| Some(placed.container));
     let subjects = (0..outcome.containers.len()).map(Subject::Container).zip(containers);
     let mut entries = Vec::with_capacity(outcome.containers.len() + 1);
-    let mut names = HashSet::with_capacity(outcome.containers.len());
+    let mut names = Names::of(outcome);
     for (subject, container) in std::iter::once((Subject::Pod, None)).chain(subjects) {
         let key = key(outcome, subject);
-        if container.is_some_and(|container| !names.insert(&*container.name)) {
+        if container.is_some() && names.seen(key) {
             continue;
         }
-        let old = before.set.get(&*key).map(Vec::as_slice).unwrap_or_default();
+        let old = before.set.get(key).map(Vec::as_slice).unwrap_or_default();
         let old = old.iter().filter_map(|name| name.parse().ok());
         let held: RuleSet = old.filter(|rule| holds(pod, container, *rule)).collect();
         entries.push(Entry { key, subject, set: rules_set(plan, subject).union(held), held });
@@ -141,12 +142,42 @@ fn entries<'p>(
     entries
 }
 
+/// The names of containers that were met.
+enum Names<'p> {
+    /// Of a few containers, as nearly every pod has: looking through them is quicker.
+    Few(Vec<&'p str>),
+    Many(HashSet<&'p str>),
+}
+
+impl<'p> Names<'p> {
+    const FEW: usize = 16;
+
+    fn of(outcome: &Outcome<'_>) -> Self {
+        match outcome.containers.len() {
+            few if few <= Self::FEW => Self::Few(Vec::with_capacity(few)),
+            many => Self::Many(HashSet::with_capacity(many)),
+        }
+    }
+
+    /// Whether a name was met before.
+    fn seen(&mut self, name: &'p str) -> bool {
+        match self {
+            Self::Few(names) if names.contains(&name) => true,
+            Self::Few(names) => {
+                names.push(name);
+                false
+            }
+            Self::Many(names) => !names.insert(name),
+        }
+    }
+}
+
 /// By which name a note speaks of a subject: a container may be called `pod`, and no
 /// container's name has a `/`.
-pub fn key<'p>(outcome: &Outcome<'p>, subject: Subject) -> Cow<'p, str> {
+pub fn key<'p>(outcome: &Outcome<'p>, subject: Subject) -> &'p str {
     match (subject, outcome.subject_name(subject)) {
-        (Subject::Container(_), "pod") => Cow::Borrowed("containers/pod"),
-        (_, name) => Cow::Borrowed(name),
+        (Subject::Container(_), "pod") => "containers/pod",
+        (_, name) => name,
     }
 }
 

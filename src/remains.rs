@@ -91,36 +91,51 @@ pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     for volume in &spec.volumes {
         name(&volume.kind, RESTRICTED_VOLUMES.contains(&&*volume.kind));
     }
-    let any =
-        |test: fn(&Container<'_>) -> bool| pod.containers().any(|placed| test(placed.container));
+    let any = Any::of(pod);
     name("hostProcess", pod.is_host_process());
-    name("hostPort", any(|c| c.ports.iter().any(|port| port.host_port != 0)));
-    name("privileged", any(|c| c.security_context.privileged));
-    let masked = |container: &Container<'_>| {
-        matches!(&*container.security_context.proc_mount, "" | "Default")
-    };
-    name("procMount", pod.containers().any(|placed| !masked(placed.container)));
+    name("hostPort", any.host_port);
+    name("privileged", any.privileged);
+    name("procMount", any.unmasked);
     let outer = &spec.security_context;
-    name(
-        "seLinuxOptions",
-        unsafe_se_linux(&outer.se_linux_options)
-            || any(|c| unsafe_se_linux(&c.security_context.se_linux_options)),
-    );
+    name("seLinuxOptions", unsafe_se_linux(&outer.se_linux_options) || any.se_linux);
     let annotated = pod.metadata.annotations.iter().any(|(key, value)| {
         let allowed =
             value.is_empty() || value == "runtime/default" || value.starts_with("localhost/");
         key.starts_with(APPARMOR_ANNOTATION) && !allowed
     });
-    name(
-        "appArmorProfile",
-        annotated
-            || unconfined(&outer.app_armor_profile)
-            || any(|c| unconfined(&c.security_context.app_armor_profile)),
-    );
+    name("appArmorProfile", annotated || unconfined(&outer.app_armor_profile) || any.unconfined);
     let safe = |sysctl: &str| SAFE_SYSCTLS.contains(&sysctl.replace('/', ".").as_str());
     name("sysctls", outer.sysctls.iter().any(|sysctl| !safe(&sysctl.name)));
-    name("host of a probe or hook", any(names_host));
+    name("host of a probe or hook", any.names_host);
     found
+}
+
+/// What stands in the way in any container.
+#[derive(Default)]
+struct Any {
+    host_port: bool,
+    privileged: bool,
+    unmasked: bool,
+    se_linux: bool,
+    unconfined: bool,
+    names_host: bool,
+}
+
+impl Any {
+    fn of(pod: &Pod<'_>) -> Self {
+        let mut any = Self::default();
+        for placed in pod.containers() {
+            let container = placed.container;
+            let context = &container.security_context;
+            any.host_port |= container.ports.iter().any(|port| port.host_port != 0);
+            any.privileged |= context.privileged;
+            any.unmasked |= !matches!(&*context.proc_mount, "" | "Default");
+            any.se_linux |= unsafe_se_linux(&context.se_linux_options);
+            any.unconfined |= unconfined(&context.app_armor_profile);
+            any.names_host |= names_host(container);
+        }
+        any
+    }
 }
 
 /// Everything for which Pod Security *restricted* refuses the pod as it is, by the names of

@@ -15,6 +15,8 @@ pub const MAX_WARNING: usize = 120;
 /// How much all of ours may hold together, in bytes: half of what the API server passes on
 /// from all webhooks (4,096).
 const MAX_WARNINGS: usize = 2048;
+/// How many subjects are named of one thing to say: no warning has room for more.
+const MAX_SUBJECTS: usize = MAX_WARNING / ", ".len();
 /// How much of a name, a key or a reason is said.
 const MAX_WORD: usize = 63;
 
@@ -66,6 +68,7 @@ impl Outcome<'_> {
         for (finding, text) in said {
             let name = self.subject_name(finding.subject);
             match groups.iter_mut().find(|group| group.text == text) {
+                Some(group) if group.subjects.len() == MAX_SUBJECTS => {}
                 Some(group) if !group.subjects.contains(&name) => group.subjects.push(name),
                 Some(_) => {}
                 None => groups.push(Group { text, subjects: vec![name] }),

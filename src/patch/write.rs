@@ -22,8 +22,8 @@ pub(super) struct Writer<'r> {
 /// `/spec/containers/0/securityContext/capabilities/add/-`.
 const DEPTH: usize = 7;
 
-/// A place below the pod, as a JSON Pointer's reference tokens (RFC 6901, section 3),
-/// unescaped.
+/// A place below the pod, as a JSON Pointer's reference tokens (RFC 6901, section 3), escaped
+/// and all of them ours: none needs an escape as JSON.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Path<'p> {
     tokens: [&'p str; DEPTH],
@@ -98,7 +98,7 @@ impl<'r> Writer<'r> {
         self.out.inner(self.root);
         for token in path.tokens() {
             self.out.raw("/");
-            self.out.inner(&escape(token));
+            self.out.raw(token);
         }
         self.out.raw("\",\"value\":");
     }
@@ -134,20 +134,20 @@ impl<'w, 'r> Edit<'w, 'r> {
         Self { writer, path, state }
     }
 
-    pub(super) fn flag(&mut self, key: &str, exists: bool, value: Option<bool>) {
+    pub(super) fn flag(&mut self, key: &'static str, exists: bool, value: Option<bool>) {
         if let Some(value) = value {
             self.value(key, exists, |out| out.flag(value));
         }
     }
 
-    pub(super) fn number(&mut self, key: &str, exists: bool, value: Option<i64>) {
+    pub(super) fn number(&mut self, key: &'static str, exists: bool, value: Option<i64>) {
         if let Some(value) = value {
             self.value(key, exists, |out| out.number(value));
         }
     }
 
     /// Sets one member.
-    pub(super) fn value(&mut self, key: &str, exists: bool, write: impl FnOnce(&mut Json)) {
+    pub(super) fn value(&mut self, key: &'static str, exists: bool, write: impl FnOnce(&mut Json)) {
         self.begin(key, exists);
         write(&mut self.writer.out);
         self.end();
@@ -156,7 +156,7 @@ impl<'w, 'r> Edit<'w, 'r> {
     /// Appends to a member that is a list.
     pub(super) fn append<T>(
         &mut self,
-        key: &str,
+        key: &'static str,
         empty: bool,
         items: &[T],
         write: impl Fn(&mut Json, &T),
@@ -174,7 +174,7 @@ impl<'w, 'r> Edit<'w, 'r> {
     /// Sets members of a member that is an object itself.
     pub(super) fn nested(
         &mut self,
-        key: &str,
+        key: &'static str,
         has_members: bool,
         edit: impl FnOnce(&mut Edit<'_, 'r>),
     ) {
@@ -199,11 +199,11 @@ impl<'w, 'r> Edit<'w, 'r> {
         }
     }
 
-    fn begin(&mut self, key: &str, exists: bool) {
+    fn begin(&mut self, key: &'static str, exists: bool) {
         match self.state {
             State::Members => {
                 let op = if exists { "replace" } else { "add" };
-                self.writer.operation(op, self.path.then(key));
+                self.writer.operation(op, self.path.then(&escape(key)));
                 return;
             }
             State::Unopened => {

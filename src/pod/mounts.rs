@@ -30,9 +30,13 @@ impl Container<'_> {
 /// taken from `/`, as container runtimes do; `..` goes up and never above `/`.
 pub fn normalise_path(path: &str) -> Cow<'_, str> {
     // One that has no `//`, no `/.` and no `/` at its end is as it should be.
-    let bytes = path.as_bytes();
-    let odd = |pair: &[u8]| matches!(pair, [b'/', b'/' | b'.']);
-    if bytes.starts_with(b"/") && !bytes.ends_with(b"/") && !bytes.windows(2).any(odd) {
+    let mut after_slash = false;
+    let mut odd = !path.starts_with('/');
+    for byte in path.bytes() {
+        odd |= after_slash && matches!(byte, b'/' | b'.');
+        after_slash = byte == b'/';
+    }
+    if !odd && !after_slash {
         return Cow::Borrowed(path);
     }
     let mut parts: Vec<&str> = Vec::new();

@@ -89,7 +89,7 @@ impl Mount<'_> {
 pub struct Volumes<'p> {
     list: &'p [Volume<'p>],
     /// The same by name, where looking through the list would take longer.
-    by_name: HashMap<&'p str, &'p Volume<'p>>,
+    by_name: Option<HashMap<&'p str, &'p Volume<'p>>>,
 }
 
 impl<'p> Volumes<'p> {
@@ -99,19 +99,16 @@ impl<'p> Volumes<'p> {
     /// The volumes of `pod`.
     pub fn of(pod: &'p Pod<'p>) -> Self {
         let list = pod.spec.volumes.as_slice();
-        let mut by_name = HashMap::new();
-        if list.len() > Self::FEW {
-            // Of two with one name the first counts, as where they are looked through.
-            by_name.extend(list.iter().rev().map(|volume| (&*volume.name, volume)));
-        }
-        Self { list, by_name }
+        // Of two with one name the first counts, as where they are looked through.
+        let pairs = || list.iter().rev().map(|volume| (&*volume.name, volume));
+        Self { list, by_name: (list.len() > Self::FEW).then(|| pairs().collect()) }
     }
 
     /// The volume of that name.
     pub fn get(&self, name: &str) -> Option<&'p Volume<'p>> {
-        match self.by_name.is_empty() {
-            true => self.list.iter().find(|volume| &*volume.name == name),
-            false => self.by_name.get(name).copied(),
+        match &self.by_name {
+            None => self.list.iter().find(|volume| &*volume.name == name),
+            Some(by_name) => by_name.get(name).copied(),
         }
     }
 }

@@ -213,7 +213,7 @@ const MAX_NAME: usize = 63;
 struct Names<'p> {
     /// [`Self::theirs`], once the first name is needed.
     theirs: Option<HashSet<&'p str>>,
-    ours: HashSet<String>,
+    ours: Option<HashSet<String>>,
 }
 
 impl<'p> Names<'p> {
@@ -239,12 +239,13 @@ impl<'p> Names<'p> {
                 name = counted(&wanted, count);
             }
         }
-        self.ours.insert(name.clone());
+        self.ours.get_or_insert_default().insert(name.clone());
         name
     }
 
     fn has(&self, name: &str) -> bool {
-        self.ours.contains(name) || self.theirs.as_ref().is_some_and(|names| names.contains(name))
+        self.ours.as_ref().is_some_and(|names| names.contains(name))
+            || self.theirs.as_ref().is_some_and(|names| names.contains(name))
     }
 }
 
@@ -290,7 +291,7 @@ mod tests {
     #[test]
     fn a_name_that_is_taken_is_counted_up() {
         let theirs = Some(HashSet::from(["ironhull-a-b-c"]));
-        let mut names = Names { theirs, ours: HashSet::new() };
+        let mut names = Names { theirs, ours: None };
         assert_eq!(names.take("a", "/b-c"), "ironhull-a-b-c-2");
         assert_eq!(names.take("a-b", "/c"), "ironhull-a-b-c-3");
     }

@@ -164,11 +164,9 @@ impl Metrics {
         if let Some(histogram) = self.durations.get(mode as usize) {
             histogram.observe(duration.as_secs_f64());
         }
-        for (rule, word) in &facts.results {
-            let index = RuleResult::WORDS.iter().position(|known| known == word);
-            let row = self.rule_results.get(*rule as usize);
-            if let Some(counter) = index.and_then(|index| row?.get(index)) {
-                counter.inc();
+        for (counts, counters) in facts.results.iter().zip(&self.rule_results) {
+            for (count, counter) in counts.iter().zip(counters).filter(|(count, _)| **count > 0) {
+                counter.inc_by(u64::from(*count));
             }
         }
         for (rule, reason) in &facts.skips {
@@ -289,9 +287,16 @@ fn resolve_codes(family: Family<CodeLabel, Counter>) -> Family<CodeLabel, Counte
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing, reason = "a test that fails says where")]
+
     use super::*;
+    use crate::outcome::Skip;
 
     fn facts(verdict: Verdict) -> Facts {
+        let mut results = <[[u32; RuleResult::WORDS.len()]; RuleName::ALL.len()]>::default();
+        for result in [RuleResult::Set, RuleResult::Skipped(Skip::Privileged)] {
+            results[RuleName::RunAsUser as usize][result.index()] = 1;
+        }
         Facts {
             uid: "u".to_owned(),
             namespace: "n".to_owned(),
@@ -300,7 +305,7 @@ mod tests {
             policy: Some("restricted".to_owned()),
             dry_run: true,
             verdict,
-            results: vec![(RuleName::RunAsUser, "set"), (RuleName::RunAsUser, "skipped")],
+            results,
             skips: vec![(RuleName::RunAsUser, "privileged")],
             exemptions: vec![RuleName::Capabilities],
             warnings: 0,

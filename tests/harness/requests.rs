@@ -6,7 +6,9 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ironhull::admission::{Answer, Endpoint, Facts, review};
+use ironhull::outcome::RuleResult;
 use ironhull::policy::PolicySet;
+use ironhull::rules::RuleName;
 use serde_json::{Value, json};
 
 use super::pods::{applied, check_limits};
@@ -146,10 +148,15 @@ fn facts(facts: &Facts) -> String {
         text::quoted(policy),
         verdict.as_str(),
     );
-    let pairs = |pairs: &[(ironhull::rules::RuleName, &str)]| {
+    let pairs = |pairs: &[(RuleName, &str)]| {
         pairs.iter().map(|(rule, word)| format!("{rule}: {word}")).collect::<Vec<_>>().join(", ")
     };
-    let _ = writeln!(text, "  results: {}", text::quoted(pairs(results)));
+    let counted = RuleName::ALL.iter().zip(results).flat_map(|(rule, counts)| {
+        let words = RuleResult::WORDS.into_iter().zip(counts);
+        words.flat_map(move |(word, count)| (0..*count).map(move |_| (*rule, word)))
+    });
+    let results: Vec<_> = counted.collect();
+    let _ = writeln!(text, "  results: {}", text::quoted(pairs(&results)));
     if !skips.is_empty() {
         let _ = writeln!(text, "  skips: {}", text::quoted(pairs(skips)));
     }

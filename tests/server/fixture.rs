@@ -119,7 +119,7 @@ fn facts() -> Facts {
         policy: Some("restricted".to_owned()),
         dry_run: false,
         verdict: Verdict::Unchanged,
-        results: Vec::new(),
+        results: Default::default(),
         skips: Vec::new(),
         exemptions: Vec::new(),
         warnings: 0,

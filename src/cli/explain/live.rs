@@ -176,7 +176,7 @@ fn rules(
             let key = provenance::key(outcome, finding.subject);
             // What stands at the pod level counts for every container that says nothing.
             let place = note.and_then(|note| {
-                [&*key, "pod"].into_iter().find(|key| {
+                [key, "pod"].into_iter().find(|key| {
                     note.set.get(*key).is_some_and(|set| set.iter().any(|name| name == rule))
                 })
             });
