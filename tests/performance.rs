@@ -1,13 +1,35 @@
-//! The measuring tools measure right, and the page of figures is what was measured.
+//! The measuring tools count right, and the page of figures is what was measured.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says where")]
-#![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
+#![allow(unreachable_pub, missing_docs, reason = "the modules of a test are nobody else's")]
 
+#[path = "../benches/report/figures.rs"]
+mod figures;
+#[path = "../benches/report/render.rs"]
+mod render;
 #[path = "../benches/support/stats.rs"]
 #[allow(dead_code, reason = "the report uses all of it")]
 mod stats;
 
+use std::fs;
+
 use stats::{Line, Spread};
+
+/// They are made by `make bench`, and by nobody else: `UPDATE_EXPECT=1` writes what the
+/// renderer makes of the same figures.
+#[test]
+fn the_page_of_figures_is_what_was_measured() {
+    let docs = |name: &str| format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"));
+    let report = fs::read_to_string(docs("performance.json")).unwrap();
+    let report = serde_json::from_str(&report).unwrap();
+    for (name, text) in render::files(&report) {
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(docs(name), &text).unwrap();
+        }
+        let there = fs::read_to_string(docs(name)).unwrap_or_default();
+        assert!(there == text, "docs/{name} is not what docs/performance.json says: `make docs`");
+    }
+}
 
 #[test]
 fn quartiles_lie_between_values() {

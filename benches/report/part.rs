@@ -1,5 +1,6 @@
 //! The parts of the report, how much of each is measured, and on what machine.
 
+use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -25,11 +26,17 @@ pub enum Part {
     Preview,
 }
 
-/// Figures of an odd number of rounds have a median that was seen.
+/// Figures of an odd number of rounds have a median that was seen. Fewer than five tell little
+/// of the spread: `BENCH_ROUNDS` is for trying out.
 const ROUNDS: usize = 9;
 /// A round of creations takes longer.
 const CLUSTER_ROUNDS: usize = 7;
-const SMOKE_ROUNDS: usize = 1;
+
+fn rounds(usually: usize) -> anyhow::Result<usize> {
+    let asked = env::var("BENCH_ROUNDS").ok();
+    let rounds = asked.map_or(Ok(usually), |asked| asked.parse());
+    Ok(rounds.context("BENCH_ROUNDS wants a number")?.max(1))
+}
 
 impl Part {
     const ALL: [Self; 7] = [
@@ -79,7 +86,7 @@ impl Part {
     /// # Errors
     /// When it cannot be measured.
     pub fn measure(self, report: &mut Report, binary: &Path, smoke: bool) -> anyhow::Result<()> {
-        let rounds = if smoke { SMOKE_ROUNDS } else { ROUNDS };
+        let rounds = if smoke { 1 } else { rounds(ROUNDS)? };
         let run = Run::now(rounds)?;
         let begun = Instant::now();
         match self {
@@ -109,7 +116,7 @@ impl Part {
                 report.start = Some(run.section(begun, figures));
             }
             Self::ApiServer => {
-                let run = Run { rounds: CLUSTER_ROUNDS, ..run };
+                let run = Run { rounds: self::rounds(CLUSTER_ROUNDS)?, ..run };
                 let figures = Cluster::start()?.measure(self.name(), binary)?;
                 report.apiserver = Some(run.section(begun, figures));
             }
@@ -140,7 +147,7 @@ pub fn inside(part: &str, binary: &Path, out: &Path) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let figures = match part {
         "apiserver" => {
-            let extent = creations::Extent { rounds: CLUSTER_ROUNDS, requests: 80 };
+            let extent = creations::Extent { rounds: rounds(CLUSTER_ROUNDS)?, requests: 80 };
             serde_json::to_vec(&runtime.block_on(creations::run(binary, &extent))?)?
         }
         "storm" => serde_json::to_vec(&runtime.block_on(storm::run(binary, 500))?)?,

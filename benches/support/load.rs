@@ -162,10 +162,15 @@ impl Target {
     /// When there is no answer.
     pub fn post(&self, path: &str, body: impl Into<Bytes>) -> anyhow::Result<(u16, Bytes)> {
         let body = body.into();
-        block_on(async {
-            let mut connection = Connection::open(self, &self.full).await?;
-            connection.post(path, &body).await
-        })
+        let answer = || {
+            block_on(async {
+                let mut connection = Connection::open(self, &self.full).await?;
+                connection.post(path, &body).await
+            })
+        };
+        // On a thread of its own: the caller's may be busy with tasks that are not to be blocked.
+        let answered = std::thread::scope(|scope| scope.spawn(answer).join());
+        answered.map_err(|_| anyhow!("a client's thread panicked"))?
     }
 
     /// Connections on which nothing is sent, open until the guard is dropped; with them,

@@ -79,7 +79,7 @@ async fn one(api: &Api, dry_run: bool, extent: &Extent) -> anyhow::Result<Seen> 
                 latencies[variant].push(create(api, VARIANTS[variant], &name, dry_run).await?);
             }
         }
-        clean(api, dry_run).await?;
+        clean(api, &VARIANTS, dry_run).await?;
         if round > 0 {
             for (seen, latencies) in seen.iter_mut().zip(&mut latencies) {
                 let all: Duration = latencies.iter().sum();
@@ -109,7 +109,7 @@ async fn eight(clients: &[Api], dry_run: bool, extent: &Extent) -> anyhow::Resul
             if round > 0 {
                 seen[variant].push(slice(&mut latencies, all));
             }
-            clean(&clients[0], dry_run).await?;
+            clean(&clients[0], &VARIANTS[variant..=variant], dry_run).await?;
         }
     }
     Ok(seen)
@@ -124,11 +124,11 @@ async fn create(api: &Api, variant: &str, name: &str, dry_run: bool) -> anyhow::
 }
 
 /// Deletes what was created. Pods without a node go at once.
-async fn clean(api: &Api, dry_run: bool) -> anyhow::Result<()> {
+async fn clean(api: &Api, variants: &[&str], dry_run: bool) -> anyhow::Result<()> {
     if dry_run {
         return Ok(());
     }
-    for variant in VARIANTS {
+    for variant in variants {
         let path = format!("{}?gracePeriodSeconds=0", pods(&namespace(variant), false));
         api.send(Method::DELETE, &path, Vec::new()).await?;
     }
