@@ -5,7 +5,7 @@
 
 #[path = "../benches/report/figures.rs"]
 mod figures;
-#[path = "../benches/report/render.rs"]
+#[path = "../benches/report/render/mod.rs"]
 mod render;
 #[path = "../benches/support/stats.rs"]
 #[allow(dead_code, reason = "the report uses all of it")]
