@@ -33,9 +33,14 @@ const ROUNDS: usize = 9;
 const CLUSTER_ROUNDS: usize = 7;
 
 fn rounds(usually: usize) -> anyhow::Result<usize> {
-    let asked = env::var("BENCH_ROUNDS").ok();
-    let rounds = asked.map_or(Ok(usually), |asked| asked.parse());
-    Ok(rounds.context("BENCH_ROUNDS wants a number")?.max(1))
+    number("BENCH_ROUNDS", usually)
+}
+
+/// A number above zero from the environment, for trying out.
+fn number(variable: &str, usually: usize) -> anyhow::Result<usize> {
+    let asked = env::var(variable).ok();
+    let number = asked.map_or(Ok(usually), |asked| asked.parse());
+    Ok(number.with_context(|| format!("{variable} wants a number"))?.max(1))
 }
 
 impl Part {
@@ -126,7 +131,7 @@ impl Part {
                 report.storm = Some(run.section(begun, figures));
             }
             Self::Preview => {
-                let run = Run { rounds: PREVIEW.rounds, ..run };
+                let run = Run { rounds: preview_extent()?.rounds, ..run };
                 let mut cluster = Cluster::start()?;
                 cluster.without_controllers()?;
                 report.preview = Some(run.section(begun, cluster.measure(self.name(), binary)?));
@@ -136,8 +141,12 @@ impl Part {
     }
 }
 
-const PREVIEW: preview::Extent =
-    preview::Extent { rounds: 3, bare: 10_000, owned: 10_000, owners: 100 };
+/// Half of the pods bare, half below Deployments of a hundred.
+fn preview_extent() -> anyhow::Result<preview::Extent> {
+    let pods = number("BENCH_PODS", 20_000)?;
+    let owners = (pods / 200).max(1);
+    Ok(preview::Extent { rounds: rounds(3)?, bare: pods / 2, owned: pods / 2, owners })
+}
 
 /// Measures a part that needs the cluster's network, inside it, into a file.
 ///
@@ -151,7 +160,9 @@ pub fn inside(part: &str, binary: &Path, out: &Path) -> anyhow::Result<()> {
             serde_json::to_vec(&runtime.block_on(creations::run(binary, &extent))?)?
         }
         "storm" => serde_json::to_vec(&runtime.block_on(storm::run(binary, 500))?)?,
-        "preview" => serde_json::to_vec(&runtime.block_on(preview::run(binary, &PREVIEW))?)?,
+        "preview" => {
+            serde_json::to_vec(&runtime.block_on(preview::run(binary, &preview_extent()?))?)?
+        }
         other => bail!("nothing is measured inside for `{other}`"),
     };
     Ok(fs::write(out, figures)?)

@@ -1,7 +1,8 @@
 //! Creating pods through a real API server, with nothing and with each way to harden them.
 //!
 //! One client: the variants take turns request by request. Eight: in slices, so that the rate
-//! is one variant's alone.
+//! is one variant's alone. Pods that are really created stay until the cluster is removed: deleting
+//! them would disturb what is measured next.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -79,7 +80,6 @@ async fn one(api: &Api, dry_run: bool, extent: &Extent) -> anyhow::Result<Seen> 
                 latencies[variant].push(create(api, VARIANTS[variant], &name, dry_run).await?);
             }
         }
-        clean(api, &VARIANTS, dry_run).await?;
         if round > 0 {
             for (seen, latencies) in seen.iter_mut().zip(&mut latencies) {
                 let all: Duration = latencies.iter().sum();
@@ -109,7 +109,6 @@ async fn eight(clients: &[Api], dry_run: bool, extent: &Extent) -> anyhow::Resul
             if round > 0 {
                 seen[variant].push(slice(&mut latencies, all));
             }
-            clean(&clients[0], &VARIANTS[variant..=variant], dry_run).await?;
         }
     }
     Ok(seen)
@@ -121,18 +120,6 @@ async fn create(api: &Api, variant: &str, name: &str, dry_run: bool) -> anyhow::
     let begun = Instant::now();
     api.send(Method::POST, &path, body).await?;
     Ok(begun.elapsed())
-}
-
-/// Deletes what was created. Pods without a node go at once.
-async fn clean(api: &Api, variants: &[&str], dry_run: bool) -> anyhow::Result<()> {
-    if dry_run {
-        return Ok(());
-    }
-    for variant in variants {
-        let path = format!("{}?gracePeriodSeconds=0", pods(&namespace(variant), false));
-        api.send(Method::DELETE, &path, Vec::new()).await?;
-    }
-    Ok(())
 }
 
 fn slice(latencies: &mut [Duration], all: Duration) -> Slice {
