@@ -80,8 +80,8 @@ kind-config-check: ## kind's own parser on kind-config.yaml
 	cd e2e/cluster && $(GO) vet ./... && $(GO) test -count=1 -run Kind -v .
 
 .PHONY: bench
-bench: ## the engine's and the handler's time
-	$(CARGO) bench --locked
+bench: ## measures all of docs/performance.md anew (BENCH=engine,https for parts; a quarter of an hour; needs Go, root)
+	benches/run
 
 # In a copy, so that nobody's work is changed. cargo-mutants follows `mod`, and those of the rules are
 # written by a macro: the copy has them in plain. MUTANTS_ARGS="-F src/user.rs" takes one file.
