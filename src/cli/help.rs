@@ -181,6 +181,14 @@ pub const EXTRAS: &[Extra] = &[
         ],
     },
     Extra {
+        command: "watch",
+        examples: &[
+            ("ironhull watch", "in a cluster, as the chart runs it"),
+            ("ironhull watch --ops-listen 127.0.0.1:8081", "with your kubeconfig"),
+        ],
+        statuses: &[(0, "told to stop"), (EXIT_ERROR, "wrong usage, or it cannot start")],
+    },
+    Extra {
         command: "demo",
         examples: &[("ironhull demo", "five workloads, before and after")],
         statuses: &[DONE, (EXIT_ERROR, "wrong usage, or no port could be opened")],
@@ -244,7 +252,8 @@ pub fn parser(program: Program, detail: Detail) -> clap::Command {
         .disable_help_flag(true)
         .arg(help.global(true))
         // The description says how variables are called: one at every option is half a page.
-        .mut_subcommand("serve", |serve| serve.mut_args(|arg| arg.hide_env(true)));
+        .mut_subcommand("serve", |serve| serve.mut_args(|arg| arg.hide_env(true)))
+        .mut_subcommand("watch", |watch| watch.mut_args(|arg| arg.hide_env(true)));
     match detail {
         Detail::Brief => command,
         Detail::Full => dress(command, "", program),

@@ -8,17 +8,18 @@ use k8s_openapi::api::core::v1::Namespace;
 use crate::cli::cluster::{Cluster, Listed};
 use crate::policy::{Policy, PolicySet};
 
-const NAMESPACES: Listed = Listed { api: "/api/v1", resource: "namespaces" };
+/// Namespaces in the API.
+pub(crate) const NAMESPACES: Listed = Listed { api: "/api/v1", resource: "namespaces" };
 
 /// The label by which a namespace opts in, and its values.
-const OPT_IN: &str = "ironhull.dev/harden";
+pub(crate) const OPT_IN: &str = "ironhull.dev/harden";
 /// The label by which a namespace chooses a policy that is marked `byLabel`.
 const BY_LABEL: &str = "ironhull.dev/policy";
 /// Pod Security's label.
 const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 
 /// Namespaces that can never opt in, whatever their labels.
-const PROTECTED: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
+pub(crate) const PROTECTED: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
 
 /// Which namespaces, or which cluster's default one.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -57,7 +58,8 @@ pub struct Space {
 }
 
 impl Space {
-    fn of(namespace: Namespace) -> Self {
+    /// What the namespace says of itself.
+    pub(crate) fn of(namespace: Namespace) -> Self {
         let labels = namespace.metadata.labels.unwrap_or_default();
         Self {
             name: namespace.metadata.name.unwrap_or_default(),
