@@ -6,11 +6,16 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test may panic"
 )]
 #![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
 
 mod api;
+#[path = "../server/client.rs"]
+#[allow(dead_code, reason = "the server's tests ask for more")]
+mod client;
+mod monitoring;
 mod objects;
 mod process;
 
