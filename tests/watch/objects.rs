@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 pub fn namespace(name: &str, labels: &[(&str, &str)]) -> Value {
     let labels: serde_json::Map<_, _> =
         labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
-    json!({"metadata": {"name": name, "uid": format!("ns-{name}"), "labels": labels}})
+    let kind = "PartialObjectMetadata";
+    json!({"kind": kind, "apiVersion": "meta.k8s.io/v1", "metadata": {"name": name, "uid": format!("ns-{name}"), "labels": labels}})
 }
 
 pub fn opted_in(name: &str) -> Value {
@@ -17,6 +18,8 @@ pub fn opted_in(name: &str) -> Value {
 /// A pod whose one container was started as this uid.
 pub fn pod(namespace: &str, name: &str, uid: i64) -> Value {
     json!({
+        "kind": "Pod",
+        "apiVersion": "v1",
         "metadata": {"name": name, "namespace": namespace, "uid": format!("{namespace}-{name}")},
         "spec": {"containers": [{"name": "web", "image": "web:1"}]},
         "status": {"phase": "Running", "containerStatuses": [{

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use tracing::{debug, error, info};
@@ -58,6 +58,12 @@ pub(super) struct Seen {
     trouble: Option<String>,
 }
 
+/// An object of which only the metadata was asked for: its kind is `PartialObjectMetadata`.
+#[derive(Deserialize)]
+struct Labelled {
+    metadata: ObjectMeta,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report<'r> {
@@ -87,7 +93,7 @@ impl Sight {
     pub fn new(policies: PolicySet, registry: &mut Registry) -> Arc<Self> {
         let registry = registry.sub_registry_with_prefix("ironhull");
         let sight = Self {
-            policies: ArcSwap::from_pointee(PolicySet::clone(&policies)),
+            policies: ArcSwap::from_pointee(policies),
             loaded: register(registry, "policies", "Policies loaded from files"),
             reloads: Reloads::new(registry, "policy", "the policies"),
             state: Mutex::new(State {
@@ -98,16 +104,20 @@ impl Sight {
             }),
             again: Notify::new(),
         };
-        sight.put_in_force(policies);
+        sight.note_policies();
         Arc::new(sight)
     }
 
     fn put_in_force(&self, policies: PolicySet) {
-        let count = policies.policies().len();
         self.policies.store(Arc::new(policies));
+        self.note_policies();
+        self.again.notify_one();
+    }
+
+    fn note_policies(&self) {
+        let count = self.policies.load().policies().len();
         self.loaded.set(i64::try_from(count).unwrap_or(i64::MAX));
         info!(policies = count, "policies in force");
-        self.again.notify_one();
     }
 
     /// What there is now.
@@ -204,7 +214,8 @@ impl Sight {
     }
 
     fn namespace(&self, object: &RawValue, gone: bool) -> serde_json::Result<()> {
-        let space = Space::of(serde_json::from_str::<Namespace>(object.get())?);
+        let Labelled { metadata } = serde_json::from_str(object.get())?;
+        let space = Space::of(metadata);
         let policies = self.policies.load();
         let mut state = self.state();
         let name = space.name.clone();

@@ -220,16 +220,13 @@ mod tests {
         reason = "a test that fails says where"
     )]
 
-    use k8s_openapi::api::core::v1::Namespace;
     use serde_json::json;
 
     use super::*;
 
     fn space(name: &str, mode: &str) -> Space {
         let labels = json!({"ironhull.dev/harden": mode});
-        let namespace: Namespace =
-            serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}})).unwrap();
-        Space::of(namespace)
+        Space::of(serde_json::from_value(json!({"name": name, "labels": labels})).unwrap())
     }
 
     fn root() -> Facts {
