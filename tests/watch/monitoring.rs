@@ -227,7 +227,7 @@ fn selectors(expr: &str) -> Vec<Selector> {
         let next = after.trim_start();
         if OF_LABELS.contains(&name) {
             rest = next.strip_prefix('(').unwrap().split_once(')').unwrap().1;
-        } else if next.starts_with('(') || OPERATORS.contains(&name) {
+        } else if next.starts_with('(') || aggregates(next) || OPERATORS.contains(&name) {
             rest = after;
         } else {
             let (labels, after) = match after.strip_prefix('{') {
@@ -246,6 +246,13 @@ fn selectors(expr: &str) -> Vec<Selector> {
         }
     }
     found
+}
+
+/// Whether what stands before is `sum` or the like, in front of its labels.
+fn aggregates(next: &str) -> bool {
+    ["by", "without"]
+        .iter()
+        .any(|word| next.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with('(')))
 }
 
 #[test]

@@ -154,6 +154,7 @@ impl Follower {
     pub async fn run(mut self) {
         let sight = Arc::clone(&self.sight);
         loop {
+            let began = Instant::now();
             let ended = match self.what {
                 What::Pods => tokio::select! {
                     ended = self.once() => ended,
@@ -165,7 +166,11 @@ impl Follower {
                 },
                 What::Namespaces => self.once().await,
             };
-            let Err(trouble) = ended else { continue };
+            let Err(trouble) = ended else {
+                // What something in between ends at once is not asked for again and again.
+                sleep_until(began + FIRST_PAUSE).await;
+                continue;
+            };
             sight.failed(self.what, &trouble);
             match trouble {
                 Trouble::NoStream => self.streams = false,
