@@ -23,6 +23,7 @@ pub mod say;
 pub mod schemas;
 pub mod serve;
 pub mod table;
+pub mod watch;
 
 use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
@@ -59,6 +60,7 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::Command),
     Serve(Box<serve::Args>),
+    Watch(watch::Args),
     /// Show the webhook at work: no cluster, no files
     Demo,
     Completions(completions::Args),
@@ -89,6 +91,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result
         Command::Preview(args) => preview::run(&args, out, err).map(ExitCode::from),
         Command::Rules(args) => rules::run(&args, out).map(ExitCode::from),
         Command::Serve(args) => serve::run(*args),
+        Command::Watch(args) => watch::run(args),
         Command::Completions(args) => completions::run(&args, out).map(ExitCode::from),
         Command::Man(args) => man::run(&args, out).map(ExitCode::from),
     }

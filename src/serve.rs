@@ -25,7 +25,7 @@ pub mod metrics;
 pub mod ops;
 pub mod poll;
 pub mod readiness;
-mod stop;
+pub(crate) mod stop;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
@@ -48,7 +48,7 @@ use http::Hook;
 use limits::{Budget, Slots};
 use managed::Keeper;
 use metrics::Metrics;
-use ops::Ops;
+use ops::{Observed, Ops, Webhook};
 use poll::Poller;
 use readiness::Readiness;
 use stop::{Stop, drain};
@@ -114,12 +114,26 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
     }
 }
 
+/// An ops listener by itself, for a process that answers no reviews: where it listens, and
+/// its server, not yet polled.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub(crate) fn observe(
+    address: SocketAddr,
+    observed: Arc<dyn Observed>,
+) -> anyhow::Result<(SocketAddr, Server)> {
+    let socket = listener::bind(address)?;
+    let address = socket.local_addr()?;
+    Ok((address, listener::ops(socket, Arc::new(Ops(observed)), defaults::TIMEOUTS)?))
+}
+
 /// Everything a server is made of, before it listens.
 struct Parts {
     config: Config,
     in_force: Arc<InForce>,
     hook: Arc<Hook>,
-    ops: Arc<Ops>,
+    ops: Arc<Webhook>,
     upkeep: Upkeep,
     policies: Option<Poller<PolicySource>>,
 }
@@ -144,7 +158,7 @@ impl Parts {
             max_body: config.max_body,
             body_timeout: config.timeouts.body,
         });
-        let ops = Arc::new(Ops { metrics, readiness, slots, budget });
+        let ops = Arc::new(Webhook { metrics, readiness, slots, budget });
         Ok(Self { config, in_force, hook, ops, upkeep, policies })
     }
 
@@ -208,7 +222,7 @@ impl Parts {
         let tls = tls::server_config(Arc::clone(in_force)).context("cannot set up TLS")?;
         let servers = [
             listener::webhook(webhook, door, tls, Arc::clone(hook), config)?,
-            listener::ops(observed, Arc::clone(ops), config.timeouts)?,
+            listener::ops(observed, Arc::new(Ops(Arc::<Webhook>::clone(ops))), config.timeouts)?,
         ];
         Ok((addresses, servers))
     }

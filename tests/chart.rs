@@ -97,19 +97,22 @@ impl Rendered {
         self.one("MutatingWebhookConfiguration")["webhooks"].as_array().unwrap()
     }
 
+    /// The Deployment of the webhook, or of the watch.
+    fn deployment(&self, watch: bool) -> Option<&Value> {
+        let is_watch = |deployment: &Value| {
+            deployment["metadata"]["name"].as_str().unwrap().ends_with("-watch")
+        };
+        self.all("Deployment").into_iter().find(|deployment| is_watch(deployment) == watch)
+    }
+
     fn pod(&self) -> Value {
-        let template = &self.one("Deployment")["spec"]["template"];
+        self.pod_of(self.deployment(false).unwrap())
+    }
+
+    fn pod_of(&self, deployment: &Value) -> Value {
+        let template = &deployment["spec"]["template"];
         let metadata = json!({"name": "ironhull", "labels": template["metadata"]["labels"]});
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
-    }
-
-    fn container(&self) -> &Value {
-        &self.one("Deployment")["spec"]["template"]["spec"]["containers"][0]
-    }
-
-    fn arguments(&self) -> Vec<&str> {
-        let arguments = self.container()["args"].as_array().unwrap();
-        arguments.iter().map(|argument| argument.as_str().unwrap()).collect()
     }
 }
 
@@ -288,12 +291,14 @@ fn ironhulls_own_pods_meet_restricted() {
     let Some(judge) = judge::binary() else { return };
     for name in each_values() {
         let rendered = Rendered::new(&helm, &["--values", &values(&name)]);
-        let mut pod = rendered.pod();
-        // The one value that no Pod Security level but `privileged` allows.
-        pod["spec"]["hostNetwork"] = json!(false);
-        let judgement = &judge::judge(&judge, &[pod])[0];
-        assert_eq!((&judgement.error, &judgement.strict), (&None, &None), "{name}");
-        assert!(judgement.restricted.allowed, "{name}: {:?}", judgement.restricted.reasons);
+        for deployment in rendered.all("Deployment") {
+            let mut pod = rendered.pod_of(deployment);
+            // The one value that no Pod Security level but `privileged` allows.
+            pod["spec"]["hostNetwork"] = json!(false);
+            let judgement = &judge::judge(&judge, &[pod])[0];
+            assert_eq!((&judgement.error, &judgement.strict), (&None, &None), "{name}");
+            assert!(judgement.restricted.allowed, "{name}: {:?}", judgement.restricted.reasons);
+        }
     }
 }
 
@@ -302,11 +307,14 @@ fn the_binary_understands_its_arguments() {
     let Some(helm) = helm() else { return };
     for name in each_values() {
         let rendered = Rendered::new(&helm, &["--values", &values(&name)]);
-        let arguments = [&["ironhull"], rendered.arguments().as_slice()].concat();
-        let parsed = Cli::try_parse_from(&arguments);
-        assert!(parsed.is_ok(), "{name}: {}", parsed.unwrap_err());
-        let limit = rendered.container()["resources"]["limits"]["memory"].as_str().unwrap();
-        assert_eq!(limit, "64Mi");
+        for deployment in rendered.all("Deployment") {
+            let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+            let arguments = container["args"].as_array().unwrap().iter();
+            let arguments = arguments.map(|argument| argument.as_str().unwrap());
+            let parsed = Cli::try_parse_from(["ironhull"].into_iter().chain(arguments));
+            assert!(parsed.is_ok(), "{name}: {}", parsed.unwrap_err());
+            assert_eq!(container["resources"]["limits"]["memory"], "64Mi");
+        }
     }
 }
 
@@ -340,7 +348,7 @@ fn every_field_is_known() {
                 "ValidatingAdmissionPolicyBinding" => {
                     typed::<admission::ValidatingAdmissionPolicyBinding>
                 }
-                "Certificate" | "Issuer" | "ServiceMonitor" => continue,
+                "Certificate" | "Issuer" | "PrometheusRule" | "ServiceMonitor" => continue,
                 other => panic!("{other} is new here"),
             };
             assert_eq!(
@@ -465,6 +473,70 @@ fn compare(path: &str, values: &Value, schema: &Value) {
     for key in listed {
         compare(&format!("{path}.{key}"), &values[key], &properties[key]);
     }
+}
+
+#[test]
+fn the_watch_reads_pods_and_namespaces_and_nothing_else() {
+    let Some(helm) = helm() else { return };
+    let rendered = Rendered::new(&helm, &["--values", &values("watch.yaml")]);
+    let watch = rendered.deployment(true).unwrap();
+    assert_eq!(watch["spec"]["replicas"], 1);
+    assert_eq!(watch["spec"]["strategy"], json!({"type": "Recreate"}));
+    let account = &watch["spec"]["template"]["spec"]["serviceAccountName"];
+    let binding = |object: &&&Value| object["subjects"][0]["name"] == *account;
+    assert_eq!(rendered.all("RoleBinding").iter().filter(binding).count(), 0);
+    let bindings = rendered.all("ClusterRoleBinding");
+    let bindings: Vec<_> = bindings.iter().filter(binding).collect();
+    assert_eq!(bindings.len(), 1);
+    let role = &bindings[0]["roleRef"]["name"];
+    let role = rendered.all("ClusterRole").into_iter().find(|it| it["metadata"]["name"] == *role);
+    assert_eq!(
+        role.unwrap()["rules"],
+        json!([{"apiGroups": [""], "resources": ["pods", "namespaces"],
+                "verbs": ["get", "list", "watch"]}])
+    );
+    // The webhook's Service leads to no watch, and the other way round.
+    let template = |watch| &rendered.deployment(watch).unwrap()["spec"]["template"];
+    let services = rendered.all("Service");
+    assert_eq!(services.len(), 2);
+    for service in services {
+        let leads = |watch: bool| {
+            let labels = &template(watch)["metadata"]["labels"];
+            let selector = service["spec"]["selector"].as_object().unwrap();
+            selector.iter().all(|(key, value)| labels[key] == *value)
+        };
+        let is_watch = service["metadata"]["name"] == "ironhull-watch";
+        assert_eq!((leads(false), leads(true)), (!is_watch, is_watch), "{service}");
+    }
+    let volumes = |watch| template(watch)["spec"]["volumes"].clone();
+    assert_eq!(volumes(true), volumes(false), "it judges by the webhook's policies");
+}
+
+/// There is one source of the alerts and of the dashboard.
+#[test]
+fn what_is_installed_for_monitoring_is_what_is_in_the_files() {
+    let Some(helm) = helm() else { return };
+    let read =
+        |name: &str| fs::read_to_string(root().join("deploy/chart/monitoring").join(name)).unwrap();
+    let groups = |name: &str| -> Vec<Value> {
+        let file: Value = serde_yaml::from_str(&read(name)).unwrap();
+        file["groups"].as_array().unwrap().clone()
+    };
+    let rendered = Rendered::new(&helm, &["--values", &values("watch.yaml")]);
+    let rules = rendered.one("PrometheusRule");
+    let both = [groups("webhook.rules.yaml"), groups("watch.rules.yaml")].concat();
+    assert_eq!(rules["spec"], json!({"groups": both}));
+    let maps = rendered.all("ConfigMap");
+    let map = maps.iter().find(|map| !map["data"]["ironhull.json"].is_null()).unwrap();
+    assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
+    assert_eq!(
+        map["data"]["ironhull.json"].as_str().unwrap().trim_end(),
+        read("dashboard.json").trim_end()
+    );
+    // Nothing is said of a watch that is not there.
+    let rendered = Rendered::new(&helm, &["--set", "prometheusRule.enabled=true"]);
+    let rules = rendered.one("PrometheusRule");
+    assert_eq!(rules["spec"], json!({"groups": groups("webhook.rules.yaml")}));
 }
 
 #[test]

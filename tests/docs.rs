@@ -120,8 +120,10 @@ fn the_readmes_figures_are_current() {
 
 #[test]
 fn the_tables_of_flags_and_metrics_are_current() {
-    current_between("docs/webhook.md", "flags", &reference::flags());
+    current_between("docs/webhook.md", "flags", &reference::flags("serve"));
     current_between("docs/webhook.md", "metrics", &reference::metrics());
+    current_between("docs/monitoring.md", "flags", &reference::flags("watch"));
+    current_between("docs/monitoring.md", "metrics", &reference::watch_metrics());
 }
 
 #[test]

@@ -12,9 +12,12 @@ mod servers;
 mod uninstall;
 mod user_namespaces;
 mod users;
+mod watch;
 mod workloads;
 
-use super::world::World;
+use std::path::Path;
+
+use super::world::{World, project};
 
 /// One thing that is shown.
 pub struct Scenario {
@@ -36,6 +39,8 @@ pub enum Need {
     Corpus,
     /// A node that can run pods with `hostUsers: false`.
     UserNamespaces,
+    /// Prometheus, where `e2e/setup` puts it.
+    Prometheus,
 }
 
 impl Need {
@@ -46,6 +51,7 @@ impl Need {
             Self::Programs => "CLUSTER_NAME",
             Self::Corpus => "IRONHULL_CORPUS",
             Self::UserNamespaces => return world.has_user_namespaces(),
+            Self::Prometheus => return Path::new(&project("target/tools/prometheus")).is_file(),
         };
         std::env::var_os(variable).is_some_and(|value| !value.is_empty())
     }
@@ -57,6 +63,7 @@ impl Need {
             Self::Programs => "the node itself, to kill its programs (CLUSTER_NAME)",
             Self::Corpus => "a directory of real manifests (IRONHULL_CORPUS)",
             Self::UserNamespaces => "a node that can run pods with `hostUsers: false`",
+            Self::Prometheus => "Prometheus (e2e/setup)",
         }
     }
 }
@@ -80,6 +87,9 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     )
     .needs(&[Need::Corpus]),
     scenario("preview::is_what_happens", preview::is_what_happens).needs(&[Need::Volumes]),
+    // Prometheus must reach a pod's address.
+    scenario("watch::a_root_container_is_alerted_of", watch::a_root_container_is_alerted_of)
+        .needs(&[Need::Programs, Need::Prometheus]),
     scenario("opt_in::only_labelled_namespaces", opt_in::only_labelled_namespaces),
     scenario("opt_in::unknown_label_value", opt_in::an_unknown_label_value_is_warned_of),
     scenario("opt_in::audit_warns_and_records", opt_in::audit_warns_and_records),

@@ -11,6 +11,7 @@ use kube::{Client, Config};
 use crate::policy::diagnostic::nearest;
 
 pub use pages::{Listed, PAGE, Reader};
+pub(crate) use pages::{Page, root_cause};
 
 /// Which cluster.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -38,6 +39,18 @@ impl Connection {
     /// # Errors
     /// When there is no usable kubeconfig, or no such context.
     pub async fn connect(&self) -> anyhow::Result<Cluster> {
+        let config = self.config().await?;
+        let namespace = config.default_namespace.clone();
+        let server = address(&config);
+        let client = Client::try_from(config).context("cannot set up the client")?;
+        Ok(Cluster { reader: Reader::new(client, server), namespace })
+    }
+
+    /// What says where the cluster is and who asks it.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub(crate) async fn config(&self) -> anyhow::Result<Config> {
         let Self { kubeconfig, context } = self;
         let mut config = match (kubeconfig, context) {
             (None, None) => Config::infer().await.map_err(|error| {
@@ -60,13 +73,15 @@ impl Connection {
                     .context("the kubeconfig cannot be used")?
             }
         };
-        let namespace = config.default_namespace.clone();
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        // The reader tries again by itself; both together would be many minutes.
+        // Who reads tries again; both together would be many minutes.
         config.default_retry = false;
-        let client = Client::try_from(config).context("cannot set up the client")?;
-        Ok(Cluster { reader: Reader::new(client, server), namespace })
+        Ok(config)
     }
+}
+
+/// The address of the API server, as people write it.
+pub(crate) fn address(config: &Config) -> String {
+    config.cluster_url.to_string().trim_end_matches('/').to_owned()
 }
 
 /// What was looked for last: the kubeconfig, since few people are inside a cluster.

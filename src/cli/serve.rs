@@ -215,7 +215,7 @@ pub fn files(path: PathBuf) -> PolicyFiles {
 }
 
 /// `5s`, `500ms`, `1m 30s`
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: SignedDuration = text
         .parse()
         .map_err(|_| "not a duration; write it with its unit, as in `5s` or `500ms`".to_owned())?;

@@ -184,6 +184,7 @@ impl Keeper {
         let trouble = match looked {
             Ok(Ok(())) => {
                 if self.complaint.take().is_some() {
+                    self.metrics.certificate_reloads.failing.set(0);
                     self.readiness.certificate_refused(None);
                     info!("self-managed certificates are well again");
                 }
@@ -194,6 +195,7 @@ impl Keeper {
         };
         if self.complaint.as_ref() != Some(&trouble) {
             self.metrics.certificate_reloads.refused.inc();
+            self.metrics.certificate_reloads.failing.set(1);
             self.readiness.certificate_refused(Some(&trouble));
             let in_force = self.serving.is_some();
             error!(error = trouble, in_force, "self-managed certificates cannot be kept");

@@ -5,7 +5,7 @@
 //! resolved beforehand, so that counting is an atomic addition.
 
 mod labels;
-mod process;
+pub(crate) mod process;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -45,6 +45,8 @@ pub struct Reloads {
     pub loaded: Counter,
     /// A new content was refused, or could not be read.
     pub refused: Counter,
+    /// 1 while the newest content is refused, and so an older one in force.
+    pub failing: Gauge,
 }
 
 /// Every metric of the server.
@@ -131,12 +133,8 @@ impl Metrics {
                 "log_lines_dropped",
                 "Lines of the log that could not be written in time",
             ),
-            policy_reloads: Reloads::new(r, "policy_reloads", "Changes of the policies"),
-            certificate_reloads: Reloads::new(
-                r,
-                "certificate_reloads",
-                "Changes of the serving certificate",
-            ),
+            policy_reloads: Reloads::new(r, "policy", "the policies"),
+            certificate_reloads: Reloads::new(r, "certificate", "the serving certificate"),
             certificate_expiry: register(
                 r,
                 "certificate_expiry_seconds",
@@ -213,10 +211,17 @@ impl Metrics {
 }
 
 impl Reloads {
-    fn new(registry: &mut Registry, name: &str, help: &str) -> Self {
-        let family: Family<ResultLabel, Counter> = register(registry, name, help);
+    /// Those of one source; `what` it is in words.
+    pub(crate) fn new(registry: &mut Registry, source: &str, what: &str) -> Self {
+        let family: Family<ResultLabel, Counter> =
+            register(registry, &format!("{source}_reloads"), &format!("Changes of {what}"));
         let resolve = |result| family.get_or_create(&ResultLabel { result: Word(result) }).clone();
-        Self { loaded: resolve("loaded"), refused: resolve("refused") }
+        let failing = register(
+            registry,
+            &format!("{source}_reload_failing"),
+            &format!("1 while a change of {what} is refused"),
+        );
+        Self { loaded: resolve("loaded"), refused: resolve("refused"), failing }
     }
 }
 
@@ -254,7 +259,7 @@ impl PolicyRow {
     }
 }
 
-fn register<M>(registry: &mut Registry, name: &str, help: &str) -> M
+pub(crate) fn register<M>(registry: &mut Registry, name: &str, help: &str) -> M
 where
     M: prometheus_client::registry::Metric + Clone + Default,
 {

@@ -1,5 +1,6 @@
 //! The ops listener: `/healthz`, `/readyz` and `/metrics`, plain HTTP.
 
+use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,9 +13,25 @@ use super::limits::{Budget, Slots};
 use super::metrics::Metrics;
 use super::readiness::Readiness;
 
+/// What an ops listener tells of its process.
+pub trait Observed: Debug + Send + Sync {
+    /// Whether `/readyz` answers 200.
+    fn is_ready(&self) -> bool;
+
+    /// The body of `/readyz`: a JSON object that says why not.
+    fn report(&self) -> String;
+
+    /// The body of `/metrics`.
+    fn metrics(&self) -> String;
+}
+
 /// What the ops listener answers from.
 #[derive(Debug)]
-pub struct Ops {
+pub struct Ops(pub Arc<dyn Observed>);
+
+/// What the webhook tells of itself.
+#[derive(Debug)]
+pub struct Webhook {
     /// `/metrics`
     pub metrics: Arc<Metrics>,
     /// `/readyz`
@@ -48,7 +65,7 @@ impl Ops {
     fn answer(&self, method: &Method, path: &str) -> HttpResponse {
         let mut found = match path {
             "/healthz" => HttpResponse::Ok(),
-            "/readyz" if !self.readiness.is_ready() => HttpResponse::ServiceUnavailable(),
+            "/readyz" if !self.0.is_ready() => HttpResponse::ServiceUnavailable(),
             "/readyz" | "/metrics" => HttpResponse::Ok(),
             _ => {
                 return HttpResponse::NotFound()
@@ -62,10 +79,20 @@ impl Ops {
                 .body("only GET is answered here\n");
         }
         match path {
-            "/readyz" => found.content_type("application/json").body(self.readiness.report()),
-            "/metrics" => found.content_type(OPENMETRICS).body(self.metrics()),
+            "/readyz" => found.content_type("application/json").body(self.0.report()),
+            "/metrics" => found.content_type(OPENMETRICS).body(self.0.metrics()),
             _ => found.content_type("text/plain; charset=utf-8").body("ok\n"),
         }
+    }
+}
+
+impl Observed for Webhook {
+    fn is_ready(&self) -> bool {
+        self.readiness.is_ready()
+    }
+
+    fn report(&self) -> String {
+        self.readiness.report()
     }
 
     fn metrics(&self) -> String {

@@ -86,6 +86,7 @@ impl<S: Source> Poller<S> {
         let digest = S::digest(&content);
         if digest == self.in_force {
             if self.refused.take().is_some() {
+                self.source.reloads().failing.set(0);
                 self.source.note(None);
                 info!("the {} are again those in force", S::WHAT);
             }
@@ -99,6 +100,7 @@ impl<S: Source> Poller<S> {
                 self.in_force = digest;
                 self.refused = None;
                 self.source.reloads().loaded.inc();
+                self.source.reloads().failing.set(0);
                 self.source.note(None);
                 info!("new {} are in force", S::WHAT);
             }
@@ -113,6 +115,7 @@ impl<S: Source> Poller<S> {
             return;
         }
         self.source.reloads().refused.inc();
+        self.source.reloads().failing.set(1);
         self.source.note(Some(&refused.why));
         error!(
             error = refused.why,
@@ -192,6 +195,7 @@ mod tests {
             assert_eq!(text.in_force.get(), in_force, "{now:?}");
             assert_eq!(text.refused.borrow().as_deref(), refused, "{now:?}");
             assert_eq!((text.reloads.loaded.get(), text.reloads.refused.get()), counts, "{now:?}");
+            assert_eq!(text.reloads.failing.get(), i64::from(refused.is_some()), "{now:?}");
         };
         look(Ok("one"), "one", None, (0, 0));
         look(Ok("bad"), "one", Some("`bad` is bad"), (0, 1));

@@ -14,13 +14,13 @@ use super::config::Config;
 use super::readiness::Readiness;
 
 /// What tells a server to stop.
-pub(super) struct Stop {
+pub(crate) struct Stop {
     told: Option<oneshot::Receiver<()>>,
     signals: Option<(Signal, Signal)>,
 }
 
 impl Stop {
-    pub(super) fn new(told: oneshot::Receiver<()>, signals: bool) -> anyhow::Result<Self> {
+    pub(crate) fn new(told: oneshot::Receiver<()>, signals: bool) -> anyhow::Result<Self> {
         let signals = if signals {
             let one = |kind| signal(kind).context("cannot listen for signals");
             Some((one(SignalKind::terminate())?, one(SignalKind::interrupt())?))
@@ -31,7 +31,7 @@ impl Stop {
     }
 
     /// Returns once for each request to stop.
-    pub(super) async fn requested(&mut self) {
+    pub(crate) async fn requested(&mut self) {
         let Self { told, signals } = self;
         let by_caller = async {
             match told {

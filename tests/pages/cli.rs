@@ -15,7 +15,7 @@ man` has it as manual pages.
 
 - What a command answers goes to standard output; warnings and errors go to standard error. Where a command exits with
   2, a program can rely on it that standard output holds no half of an answer: it is empty, but for `policy check`,
-  whose answer the errors are, and `serve`, whose log goes there.
+  whose answer the errors are, and `serve` and `watch`, whose logs go there.
 - `-o json` and what else is for programs is described in [json.md](json.md).
 - Exit statuses are stable: scripts may rely on them.
 
@@ -36,7 +36,8 @@ variables, where `--color` is not given:
 
 /// What comes after the variables.
 const SHELL: &str = "
-Every option of `ironhull serve` has a variable of its own: [webhook.md](webhook.md) lists them. `policy check` and
+Every option of `ironhull serve` has a variable of its own, and so have those of `watch`: [webhook.md](webhook.md) and
+[monitoring.md](monitoring.md) list them. `policy check` and
 `policy show` take their policies from `IRONHULL_POLICY` where none are named.
 
 ### Completion and manual pages

@@ -2,19 +2,27 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::CommandFactory;
 use ironhull::admission::{Facts, Mode, Verdict};
 use ironhull::cli::Cli;
+use ironhull::cli::watch::metrics::WatchMetrics;
+use ironhull::cli::watch::sight::Sight;
+use ironhull::cli::watch::tally::What;
+use ironhull::policy::PolicySet;
 use ironhull::rules::RuleName;
 use ironhull::serve::metrics::{Metrics, PolicyRow};
+use ironhull::serve::ops::Observed;
+use prometheus_client::registry::Registry;
+use serde_json::json;
 
-/// The flags of `ironhull serve`.
-pub fn flags() -> String {
+/// The flags of a command.
+pub fn flags(command: &str) -> String {
     let mut cli = Cli::command();
     cli.build();
-    let serve = cli.find_subcommand("serve").unwrap();
+    let serve = cli.find_subcommand(command).unwrap();
     let mut table = String::from("| flag | variable | default | |\n|---|---|---|---|\n");
     for argument in serve.get_arguments() {
         let Some(long) = argument.get_long().filter(|long| *long != "help") else { continue };
@@ -37,7 +45,33 @@ pub fn flags() -> String {
     table
 }
 
-/// The metrics, each with its type, its labels and its help.
+/// The metrics of `ironhull watch`.
+pub fn watch_metrics() -> String {
+    let mut registry = Registry::default();
+    let sight = Sight::new(PolicySet::new(Vec::new()).unwrap(), &mut registry);
+    let metrics = WatchMetrics::new(registry, Arc::clone(&sight));
+    let take = |what, object: serde_json::Value| {
+        let object = serde_json::value::to_raw_value(&object).unwrap();
+        sight.take(what, &object, false);
+        sight.finish(what);
+    };
+    let labels = json!({"ironhull.dev/harden": "enforce"});
+    take(What::Namespaces, json!({"metadata": {"name": "shop", "labels": labels}}));
+    let annotations = json!({"exempt.ironhull.dev/fsGroup": "until=2099-12-31 x"});
+    let container = json!({"name": "web", "image": "web"});
+    let status = json!([{"name": "web", "state": {"running": {}}}]);
+    take(
+        What::Pods,
+        json!({
+            "metadata": {"uid": "1", "namespace": "shop", "annotations": annotations},
+            "spec": {"containers": [container]},
+            "status": {"containerStatuses": status},
+        }),
+    );
+    table(&metrics.metrics())
+}
+
+/// The metrics of `ironhull serve`.
 pub fn metrics() -> String {
     let metrics = Metrics::new();
     let facts = Facts {
@@ -54,7 +88,11 @@ pub fn metrics() -> String {
         warnings: 0,
     };
     metrics.review(&PolicyRow::new("restricted"), Mode::Enforce, &facts, Duration::ZERO);
-    let text = metrics.encode();
+    table(&metrics.encode())
+}
+
+/// The metrics, each with its type, its labels and its help.
+fn table(text: &str) -> String {
     let mut table = String::from("| metric | type | labels | |\n|---|---|---|---|\n");
     let mut rows = BTreeSet::new();
     for line in text.lines() {
@@ -69,7 +107,7 @@ pub fn metrics() -> String {
             "info" => format!("{name}_info"),
             _ => name.to_owned(),
         };
-        let labels = labels(&text, name);
+        let labels = labels(text, name);
         rows.insert(format!("| `{exposed}` | {kind} | {labels} | {help} |"));
     }
     for row in rows {

@@ -83,3 +83,25 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- define "ironhull.hasPolicies" -}}
 {{- if or .Values.policies.inline .Values.policies.files .Values.policies.existingConfigMaps }}true{{ end }}
 {{- end }}
+
+{{- /* Not the webhook's, whose Service must not lead to the watch. */ -}}
+{{- define "ironhull.watchSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "ironhull.name" . | trunc 57 | trimSuffix "-" }}-watch
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "ironhull.watchLabels" -}}
+{{ include "ironhull.watchSelectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end }}
+
+{{- define "ironhull.policiesVolume" -}}
+projected:
+  sources:
+  {{- if or .Values.policies.inline .Values.policies.files }}
+  - configMap: {name: {{ include "ironhull.fullname" . }}-policies}
+  {{- end }}
+  {{- range .Values.policies.existingConfigMaps }}
+  - configMap: {name: {{ . }}}
+  {{- end }}
+{{- end }}

@@ -14,9 +14,10 @@ const RELEASE: &str = "trial";
 /// Kinds of others that the chart makes objects of: group, version, kind, plural. The definitions
 /// made here let everything through, so that of these objects only the metadata is checked;
 /// whether cert-manager and the Prometheus operator would take them is not.
-const FOREIGN: [(&str, &str, &str, &str); 3] = [
+const FOREIGN: [(&str, &str, &str, &str); 4] = [
     ("cert-manager.io", "v1", "Certificate", "certificates"),
     ("cert-manager.io", "v1", "Issuer", "issuers"),
+    ("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"),
     ("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
 ];
 

@@ -30,7 +30,7 @@ pub struct Listed {
 
 impl Listed {
     /// The path of all of them: in one namespace, or in all.
-    fn path(self, namespace: Option<&str>) -> String {
+    pub(crate) fn path(self, namespace: Option<&str>) -> String {
         let Self { api, resource } = self;
         match namespace {
             Some(namespace) => format!("{api}/namespaces/{namespace}/{resource}"),
@@ -46,18 +46,20 @@ pub struct Reader {
     server: String,
 }
 
+/// A page of a list.
 #[derive(Deserialize)]
-struct Page<'p> {
+pub(crate) struct Page<'p> {
     #[serde(default)]
-    metadata: PageMeta,
+    pub(crate) metadata: PageMeta,
     #[serde(borrow)]
-    items: Option<Vec<&'p RawValue>>,
+    pub(crate) items: Option<Vec<&'p RawValue>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct PageMeta {
-    r#continue: String,
+pub(crate) struct PageMeta {
+    pub(crate) r#continue: String,
+    pub(crate) resource_version: String,
     remaining_item_count: Option<u64>,
 }
 
@@ -215,7 +217,7 @@ impl Reader {
 const MAX_MESSAGE: usize = 400;
 
 /// What is at the bottom of an error: what stands above only says who passed it on.
-fn root_cause(error: &kube::Error) -> String {
+pub(crate) fn root_cause(error: &kube::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::cli::cluster::{Cluster, Listed};
 use crate::policy::{Policy, PolicySet};
 
-const NAMESPACES: Listed = Listed { api: "/api/v1", resource: "namespaces" };
+/// Namespaces in the API.
+pub(crate) const NAMESPACES: Listed = Listed { api: "/api/v1", resource: "namespaces" };
 
 /// The label by which a namespace opts in, and its values.
-const OPT_IN: &str = "ironhull.dev/harden";
+pub(crate) const OPT_IN: &str = "ironhull.dev/harden";
 /// The label by which a namespace chooses a policy that is marked `byLabel`.
 const BY_LABEL: &str = "ironhull.dev/policy";
 /// Pod Security's label.
 const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 
 /// Namespaces that can never opt in, whatever their labels.
-const PROTECTED: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
+pub(crate) const PROTECTED: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
 
 /// Which namespaces, or which cluster's default one.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -57,10 +59,11 @@ pub struct Space {
 }
 
 impl Space {
-    fn of(namespace: Namespace) -> Self {
-        let labels = namespace.metadata.labels.unwrap_or_default();
+    /// What the namespace says of itself.
+    pub(crate) fn of(metadata: ObjectMeta) -> Self {
+        let labels = metadata.labels.unwrap_or_default();
         Self {
-            name: namespace.metadata.name.unwrap_or_default(),
+            name: metadata.name.unwrap_or_default(),
             mode: match labels.get(OPT_IN).map(String::as_str) {
                 Some("enforce") => Some("enforce"),
                 Some("audit") => Some("audit"),
@@ -91,7 +94,7 @@ impl Scope {
         if *all_namespaces || selector.is_some() {
             let labels = selector.as_deref();
             let each = cluster.reader.each(NAMESPACES, None, labels, false, |item, _| {
-                let space = Space::of(serde_json::from_str(item.get())?);
+                let space = Space::of(serde_json::from_str::<Namespace>(item.get())?.metadata);
                 if !PROTECTED.contains(&space.name.as_str()) {
                     spaces.insert(space.name.clone(), space);
                 }
@@ -112,10 +115,12 @@ impl Scope {
             if PROTECTED.contains(&name.as_str()) {
                 bail!("`{name}` can never opt in, whatever its labels");
             }
-            let Some(namespace) = cluster.reader.object(NAMESPACES, None, name).await? else {
+            let Some(namespace) =
+                cluster.reader.object::<Namespace>(NAMESPACES, None, name).await?
+            else {
                 bail!("there is no namespace `{name}`; `kubectl get namespaces` lists them");
             };
-            let space = Space::of(namespace);
+            let space = Space::of(namespace.metadata);
             spaces.insert(space.name.clone(), space);
         }
         Ok(Self { spaces, all: false })

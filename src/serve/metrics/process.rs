@@ -14,7 +14,7 @@ use super::register;
 
 /// The metrics of this process. What this system does not tell stays at 0.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     resident: Gauge,
     open_files: Gauge,
     cpu: Counter<f64, AtomicU64>,
@@ -22,7 +22,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Registers them all.
-    pub(super) fn new(registry: &mut Registry) -> Self {
+    pub(crate) fn new(registry: &mut Registry) -> Self {
         let started: Gauge = register(
             registry,
             "process_start_time_seconds",
@@ -46,7 +46,7 @@ impl Process {
     }
 
     /// Brings them up to date.
-    pub(super) fn look(&self) {
+    pub(crate) fn look(&self) {
         if let Some(bytes) = resident_bytes() {
             self.resident.set(bytes);
         }

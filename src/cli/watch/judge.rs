@@ -1,0 +1,278 @@
+//! A pod that runs, judged by the engine, and what is kept of it.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::harden::{Context, Scope, harden};
+use crate::outcome::{Finding, Outcome, RuleResult, Subject};
+use crate::pod::{Placed, Pod, Text, view};
+use crate::policy::Policy;
+use crate::rules::{RuleName, RuleScope};
+use crate::user::Author;
+
+view! {
+    /// What the cluster says of an object: who it is, and how it runs.
+    pub struct Live<'a> {
+        metadata: LiveMetadata<'a> = "metadata",
+        status: Status<'a> = "status",
+    }
+}
+
+view! {
+    /// `metadata`.
+    pub struct LiveMetadata<'a> {
+        uid: Text<'a> = "uid",
+        namespace: Text<'a> = "namespace",
+    }
+}
+
+view! {
+    /// A pod's `status`.
+    pub struct Status<'a> {
+        phase: Text<'a> = "phase",
+        init: Vec<ContainerStatus<'a>> = "initContainerStatuses",
+        app: Vec<ContainerStatus<'a>> = "containerStatuses",
+        ephemeral: Vec<ContainerStatus<'a>> = "ephemeralContainerStatuses",
+    }
+}
+
+view! {
+    /// The status of one container.
+    pub struct ContainerStatus<'a> {
+        name: Text<'a> = "name",
+        state: State<'a> = "state",
+        user: User = "user",
+    }
+}
+
+view! {
+    /// `state` of a container.
+    pub struct State<'a> {
+        running: Option<RunningState<'a>> = "running",
+    }
+}
+
+view! {
+    /// `state.running` of a container.
+    pub struct RunningState<'a> {
+        started_at: Text<'a> = "startedAt",
+    }
+}
+
+view! {
+    /// `user` of a container (KEP-3619).
+    pub struct User {
+        linux: LinuxUser = "linux",
+    }
+}
+
+view! {
+    /// `user.linux` of a container: as whom its first process was started.
+    pub struct LinuxUser {
+        uid: Option<i64> = "uid",
+    }
+}
+
+impl Status<'_> {
+    /// Whether the pod will never run again.
+    pub fn is_over(&self) -> bool {
+        matches!(&*self.phase, "Succeeded" | "Failed")
+    }
+
+    fn running(&self, name: &str) -> Option<&ContainerStatus<'_>> {
+        self.runs().find(|status| &*status.name == name)
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &ContainerStatus<'_>> {
+        let all = self.init.iter().chain(&self.app).chain(&self.ephemeral);
+        all.filter(|status| status.state.running.is_some())
+    }
+}
+
+/// A word that says what lets a container run as root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// Nothing.
+    No,
+    /// It is exempt from `runAsNonRoot`.
+    Exempt,
+    /// Root in a user namespace is nobody on the node.
+    UserNamespace,
+}
+
+impl Allowed {
+    /// Every word, by the index of its count.
+    pub const WORDS: [&str; 3] = ["no", "exempt", "user_namespace"];
+}
+
+/// What is counted of a rule, by the index of its count.
+pub const RESULTS: [&str; 4] = ["would_change", "kept", "exempt", "skipped"];
+
+/// How a pod as a whole stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Standing {
+    /// The webhook would change nothing.
+    #[default]
+    Hardened,
+    /// The webhook would change something: it came in before its namespace opted in, past
+    /// the webhook, or by another policy.
+    Unhardened,
+    /// A mirror pod, or one for Windows nodes.
+    LeftAlone,
+    /// The engine cannot read it.
+    Unreadable,
+}
+
+impl Standing {
+    /// Every word, by the index of its count.
+    pub const WORDS: [&str; 4] = ["hardened", "unhardened", "left_alone", "unreadable"];
+}
+
+/// How many rules there are.
+pub const RULES: usize = RuleName::ALL.len();
+
+/// What is kept of a pod: how many of its running containers are what. Of more than 255 of
+/// a kind, 255 are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Containers that run as root, by [`Allowed::WORDS`].
+    pub root: [u8; Allowed::WORDS.len()],
+    /// Containers of which nobody says as whom they run.
+    pub unknown_user: u8,
+    /// For each rule, containers that are not compliant, by [`RESULTS`]; of a rule that acts
+    /// on the whole pod, the pod.
+    pub rules: [[u8; RESULTS.len()]; RULES],
+    /// The pod as a whole.
+    pub standing: Standing,
+    /// Whether an exemption is in force.
+    pub exempt: bool,
+    /// When the first exemption ends, in Unix time; 0 where none does.
+    pub ends: i64,
+}
+
+/// Judges a pod.
+pub fn judge(json: &str, status: &Status<'_>, policy: &Policy, date: Date) -> Facts {
+    let Ok(pod) = Pod::from_json(json.as_bytes()) else { return unreadable(status) };
+    let mut facts = Facts::default();
+    let context =
+        |scope| Context { date, scope, provenance: false, root: "", reserved_volumes: &[] };
+    let outcome = harden(&pod, policy, &context(Scope::Create));
+    facts.take(&pod, &outcome, pod.containers(), status);
+    facts.standing = match outcome {
+        Outcome { left_alone: Some(_), .. } => Standing::LeftAlone,
+        ref outcome if outcome.changes() => Standing::Unhardened,
+        _ => Standing::Hardened,
+    };
+    if pod.ephemeral_containers().next().is_some() {
+        let outcome = harden(&pod, policy, &context(Scope::Ephemeral { known: &[] }));
+        facts.take(&pod, &outcome, pod.ephemeral_containers(), status);
+        if facts.standing == Standing::Hardened && outcome.changes() {
+            facts.standing = Standing::Unhardened;
+        }
+    }
+    facts
+}
+
+/// What the status alone tells.
+fn unreadable(status: &Status<'_>) -> Facts {
+    let mut facts = Facts { standing: Standing::Unreadable, ..Facts::default() };
+    for status in status.runs() {
+        match status.user.linux.uid {
+            Some(0) => add(facts.root.get_mut(Allowed::No as usize)),
+            Some(_) => {}
+            None => add(Some(&mut facts.unknown_user)),
+        }
+    }
+    facts
+}
+
+impl Facts {
+    /// Takes what the engine says of these containers, where they run.
+    fn take<'p>(
+        &mut self,
+        pod: &Pod<'_>,
+        outcome: &Outcome<'_>,
+        placed: impl Iterator<Item = Placed<'p, 'p>>,
+        status: &Status<'_>,
+    ) {
+        let placed: Vec<_> =
+            placed.map(|placed| (placed, status.running(&placed.container.name))).collect();
+        let runs = |index: usize| placed.get(index).is_some_and(|(_, running)| running.is_some());
+        for Finding { rule, subject, result, .. } in &outcome.findings {
+            let counts = match subject {
+                Subject::Container(index) => runs(*index),
+                // Of a rule for containers, this is about a value that each of them overrides.
+                Subject::Pod => {
+                    rule.scope() == RuleScope::Pod && placed.iter().any(|p| p.1.is_some())
+                }
+            };
+            if let (true, Some(column)) = (counts, column(*result)) {
+                let row = self.rules.get_mut(*rule as usize);
+                add(row.and_then(|row| row.get_mut(column)));
+            }
+        }
+        for exemption in &outcome.exemptions {
+            self.exempt = true;
+            let ends = exemption.until.map(end_of).filter(|ends| *ends > 0);
+            self.ends = match (self.ends, ends) {
+                (0, ends) => ends.unwrap_or_default(),
+                (first, ends) => first.min(ends.unwrap_or(first)),
+            };
+        }
+        if pod.is_windows() {
+            return;
+        }
+        for (index, (placed, running)) in placed.iter().enumerate() {
+            let Some(running) = running else { continue };
+            let author = Author::of(pod, *placed);
+            match running.user.linux.uid.or(author.uid) {
+                Some(0) => add(self.root.get_mut(allowed(pod, outcome, index) as usize)),
+                Some(_) => {}
+                // The kubelet starts no such container as root.
+                None if author.non_root == Some(true) => {}
+                None => add(Some(&mut self.unknown_user)),
+            }
+        }
+    }
+}
+
+/// What lets a container run as root.
+fn allowed(pod: &Pod<'_>, outcome: &Outcome<'_>, container: usize) -> Allowed {
+    let exempt = outcome.findings.iter().any(|finding| {
+        finding.rule == RuleName::RunAsNonRoot
+            && finding.subject == Subject::Container(container)
+            && finding.result == RuleResult::Exempt
+    });
+    match exempt {
+        true => Allowed::Exempt,
+        false if pod.has_user_namespace() => Allowed::UserNamespace,
+        false => Allowed::No,
+    }
+}
+
+/// Where a result is counted in [`RESULTS`]; nowhere what is as it should be.
+fn column(result: RuleResult) -> Option<usize> {
+    match result {
+        RuleResult::Set | RuleResult::Replaced => Some(0),
+        RuleResult::Kept => Some(1),
+        RuleResult::Exempt => Some(2),
+        RuleResult::Skipped(_) => Some(3),
+        RuleResult::Compliant => None,
+    }
+}
+
+/// The last day of an exemption is one on which it holds: the beginning of the next.
+fn end_of(until: Date) -> i64 {
+    const DAY: i64 = 24 * 60 * 60;
+    until.to_zoned(TimeZone::UTC).map_or(0, |start| start.timestamp().as_second() + DAY)
+}
+
+fn add(count: Option<&mut u8>) {
+    if let Some(count) = count {
+        *count = count.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests;
