@@ -82,7 +82,7 @@ pub fn metrics() -> String {
         policy: None,
         dry_run: false,
         verdict: Verdict::Unchanged,
-        results: Vec::new(),
+        results: Default::default(),
         skips: vec![(RuleName::Capabilities, "privileged")],
         exemptions: Vec::new(),
         warnings: 0,
