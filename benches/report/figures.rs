@@ -205,7 +205,7 @@ pub struct Memory {
     pub policies: usize,
     /// Idle, with so many policies.
     pub with_policies: Bytes,
-    /// Latency at eight connections, to a server's with the compiled-in policy alone.
+    /// Latency at eight connections, to a server's with one policy that does the same.
     pub policies_p50_ratio: Spread,
     pub policies_cpu_ratio: Spread,
 }

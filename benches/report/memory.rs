@@ -70,7 +70,7 @@ pub fn run(binary: &Path, extent: &Extent) -> anyhow::Result<Memory> {
 
     say(&format!("{} policies", extent.policies));
     let directory = policies(extent.policies)?;
-    let setup = with_policies(&directory);
+    let setup = self::with_policies(&directory);
     let many = start(&setup)?;
     let with_policies = bytes(&many)?;
     ensure!(many.metric("ironhull_policies")? as usize == extent.policies, "policies are missing");
@@ -82,8 +82,12 @@ pub fn run(binary: &Path, extent: &Extent) -> anyhow::Result<Memory> {
         bodies: namespaces.map(|namespace| in_namespace(&namespace)).collect(),
         ..Load::default()
     };
-    let servers = [&plain, &many];
-    let targets = [plain.target()?, many.target()?];
+    // One policy that does the same: what is compared is their number.
+    let directory = tempfile::tempdir()?;
+    fs::write(directory.path().join("policy.yaml"), policy(0, "\"*\""))?;
+    let one = start(&self::with_policies(&directory))?;
+    let servers = [&one, &many];
+    let targets = [one.target()?, many.target()?];
     let mut seen: [Vec<(f64, f64)>; 2] = [vec![], vec![]];
     for round in 0..=extent.rounds {
         for step in 0..2 {
@@ -99,7 +103,7 @@ pub fn run(binary: &Path, extent: &Extent) -> anyhow::Result<Memory> {
         }
     }
     let ratio = |of: fn(&(f64, f64)) -> f64| {
-        Spread::of(seen[1].iter().zip(&seen[0]).map(|(many, plain)| of(many) / of(plain)))
+        Spread::of(seen[1].iter().zip(&seen[0]).map(|(many, one)| of(many) / of(one)))
     };
     Ok(Memory {
         idle,
@@ -121,32 +125,33 @@ pub fn run(binary: &Path, extent: &Extent) -> anyhow::Result<Memory> {
 /// When it cannot be written.
 pub fn policies(count: usize) -> anyhow::Result<TempDir> {
     let directory = tempfile::tempdir()?;
-    let documents: Vec<String> = (0..count)
-        .map(|index| {
-            format!(
-                "apiVersion: ironhull.dev/v1alpha1\n\
-                 kind: HardeningPolicy\n\
-                 metadata:\n  name: team-{index}\n\
-                 spec:\n\
-                 \x20 namespaces: [team-{index}, \"team-{index}-*\"]\n\
-                 \x20 rules:\n\
-                 \x20   readOnlyRootFilesystem: enforce\n\
-                 \x20   runAsUser: {{action: enforce, value: {uid}}}\n\
-                 \x20 images:\n\
-                 \x20 - match: [\"registry.example/team-{index}/*\"]\n\
-                 \x20   runAsUser: image\n\
-                 \x20 exemptions:\n\
-                 \x20   allow: [runAsNonRoot, capabilities]\n\
-                 \x20   maxDays: 90\n",
-                uid = 10_000 + index,
-            )
-        })
-        .collect();
+    let names = |index| format!("team-{index}, \"team-{index}-*\"");
+    let documents: Vec<String> = (0..count).map(|index| policy(index, &names(index))).collect();
     for (number, documents) in documents.chunks(100).enumerate() {
         let path = directory.path().join(format!("policies-{number}.yaml"));
         fs::write(path, documents.join("---\n"))?;
     }
     Ok(directory)
+}
+
+fn policy(index: usize, namespaces: &str) -> String {
+    format!(
+        "apiVersion: ironhull.dev/v1alpha1\n\
+         kind: HardeningPolicy\n\
+         metadata:\n  name: team-{index}\n\
+         spec:\n\
+         \x20 namespaces: [{namespaces}]\n\
+         \x20 rules:\n\
+         \x20   readOnlyRootFilesystem: enforce\n\
+         \x20   runAsUser: {{action: enforce, value: {uid}}}\n\
+         \x20 images:\n\
+         \x20 - match: [\"registry.example/team-{index}/*\"]\n\
+         \x20   runAsUser: image\n\
+         \x20 exemptions:\n\
+         \x20   allow: [runAsNonRoot, capabilities]\n\
+         \x20   maxDays: 90\n",
+        uid = 10_000 + index,
+    )
 }
 
 /// A server with the policies of that directory.

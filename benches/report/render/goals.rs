@@ -75,7 +75,7 @@ pub fn goals(report: &Report) -> Vec<Goal> {
         goals.push(size(&format!("memory: what {policies} policies add"), more, 5));
         let ratio = memory.policies_p50_ratio;
         goals.push(most(
-            &format!("latency with {policies} policies, to that without"),
+            &format!("latency with {policies} policies, to that with one"),
             ratio,
             1.1,
             "×",
