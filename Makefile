@@ -29,6 +29,7 @@ RULES := $(wildcard src/rules/*.rs)
 .PHONY: lint
 lint: ## formatting and lints, warnings refused
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	rustfmt --check --edition 2024 $(RULES)
 	$(CARGO) clippy --locked --features e2e --all-targets -- --deny warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- --deny warnings
@@ -36,6 +37,7 @@ lint: ## formatting and lints, warnings refused
 .PHONY: fmt
 fmt: ## formats the code
 	$(CARGO) fmt
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 	rustfmt --edition 2024 $(RULES)
 
 .PHONY: docs
@@ -126,6 +128,26 @@ FUZZ_SECONDS ?= 600
 .PHONY: fuzz-editor
 fuzz-editor: judge-if-go ## the YAML editor on texts that nobody wrote, for FUZZ_SECONDS (600)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) nice $(CARGO) test --locked --test fuzz_editor -- --nocapture
+
+# Without a sanitizer it takes any toolchain, and half the time: the code that is reached has no
+# `unsafe` of its own. FUZZ_SANITIZER=address looks at what is below, and needs nightly.
+FUZZ_SANITIZER ?= none
+.PHONY: fuzz-build
+fuzz-build: ## the fuzzer's targets (needs cargo-fuzz)
+	$(CARGO) fuzz build --sanitizer $(FUZZ_SANITIZER)
+
+# Where the judge is built, what Kubernetes reads in a manifest is compared.
+.PHONY: fuzz
+fuzz: judge-if-go fuzz-build ## every fuzz target in turn, FUZZ_SECONDS (600) each
+	IRONHULL_JUDGE=$(if $(wildcard $(JUDGE)),$(CURDIR)/$(JUDGE)) FUZZ_SECONDS=$(FUZZ_SECONDS) nice fuzz/run
+
+.PHONY: deny
+deny: ## what may be in the tree of dependencies (needs cargo-deny)
+	$(CARGO) deny --locked check bans licenses sources
+
+.PHONY: advisories
+advisories: ## known vulnerabilities, taken-back and unmaintained versions (needs cargo-deny, and the network)
+	$(CARGO) deny --locked check advisories
 
 # One set of values a way to have certificates, and one that sets nearly everything.
 CHART_VALUES := $(wildcard tests/chart/values/*.yaml)
