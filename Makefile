@@ -154,6 +154,7 @@ FUZZ_SANITIZER ?= none
 .PHONY: fuzz-build
 fuzz-build: ## the fuzzer's targets
 	$(call need,fuzz)
+	$(CARGO) metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 	$(CARGO) fuzz build --sanitizer $(FUZZ_SANITIZER)
 
 .PHONY: fuzz

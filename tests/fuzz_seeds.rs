@@ -72,3 +72,29 @@ fn every_target_is_replayed() {
         assert_eq!(names(directory), expected, "{directory}");
     }
 }
+
+/// The crates of a lock file, each with its version.
+fn locked(file: &str) -> BTreeSet<(String, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = fs::read_to_string(path).unwrap();
+    let quoted = |line: &str, key: &str| Some(line.strip_prefix(key)?.trim_matches('"').to_owned());
+    let lines: Vec<&str> = text.lines().collect();
+    let pairs = lines.windows(2).filter_map(|pair| match pair {
+        [name, version] => Some((quoted(name, "name = ")?, quoted(version, "version = ")?)),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+#[test]
+fn what_is_fuzzed_is_what_is_released() {
+    let (released, fuzzed) = (locked("Cargo.lock"), locked("fuzz/Cargo.lock"));
+    let shared = fuzzed.iter().filter(|(name, _)| released.iter().any(|(other, _)| other == name));
+    let others: Vec<_> = shared.filter(|krate| !released.contains(krate)).collect();
+    assert!(
+        others.is_empty(),
+        "fuzz/Cargo.lock has other versions than Cargo.lock: {others:?}; copy that file over it, \
+         and `cargo metadata --manifest-path fuzz/Cargo.toml` takes out what is too much"
+    );
+    assert!(fuzzed.len() > 50 && released.len() > fuzzed.len(), "the files are read wrongly");
+}

@@ -1,8 +1,9 @@
 // Command sbom compares three accounts of what a binary is built of: what cargo resolves from Cargo.lock for its target,
 // the list inside the binary (cargo auditable's section), and its bill of materials (CycloneDX).
 //
-// The first is what we meant, and the other two are what people can check. It says every difference, and exits with 1
-// when there is one.
+// The first is what we meant, and the other two are what people can check. They come from `cargo metadata`, which also
+// names crates that only features which are off would bring (rust-lang/cargo#10801): those are said, and any other
+// difference is an error, with which it exits with 1.
 package main
 
 import (
@@ -40,7 +41,11 @@ func main() {
 }
 
 func check(target, binary, bom string) error {
-	meant, err := resolved(target)
+	built, err := built(target)
+	if err != nil {
+		return err
+	}
+	known, err := known(target)
 	if err != nil {
 		return err
 	}
@@ -52,15 +57,19 @@ func check(target, binary, bom string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", bom, err)
 	}
-	err = errors.Join(differences(binary, meant, inside), differences(bom, meant, listed))
-	if err == nil {
-		fmt.Printf("%d crates in %s and in %s, as Cargo.lock has them for %s\n", len(meant), binary, bom, target)
+	if err := errors.Join(differences(binary, inside, built, known), differences(bom, listed, built, known)); err != nil {
+		return err
 	}
-	return err
+	fmt.Printf("%d crates in %s and in %s, as Cargo.lock has them for %s\n", len(built), binary, bom, target)
+	if more := slices.Concat(inside.without(built), listed.without(built)); len(more) > 0 {
+		slices.Sort(more)
+		fmt.Println("named there too, and not built:", strings.Join(slices.Compact(more), ", "))
+	}
+	return nil
 }
 
-// resolved asks cargo what the binary is built of, with what runs while it is built.
-func resolved(target string) (crates, error) {
+// built asks cargo what the binary is built of, with what runs while it is built.
+func built(target string) (crates, error) {
 	cmd := exec.Command("cargo", "tree", "--locked", "--target", target, "--edges", "normal,build", "--prefix", "none")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -74,6 +83,58 @@ func resolved(target string) (crates, error) {
 			return nil, fmt.Errorf("cargo tree: what is %q?", line)
 		}
 		found.add(words[0], strings.TrimPrefix(words[1], "v"))
+	}
+	return found, nil
+}
+
+// known asks cargo what the binary could be built of for the target, whatever its features.
+func known(target string) (crates, error) {
+	cmd := exec.Command("cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("cargo metadata: %w", err)
+	}
+	var metadata struct {
+		Packages []struct{ ID, Name, Version string }
+		Resolve  struct {
+			Root  string
+			Nodes []struct {
+				ID   string
+				Deps []struct {
+					Pkg      string
+					DepKinds []struct{ Kind string } `json:"dep_kinds"`
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(out, &metadata); err != nil {
+		return nil, fmt.Errorf("cargo metadata: %w", err)
+	}
+	next := map[string][]string{}
+	for _, node := range metadata.Resolve.Nodes {
+		for _, dep := range node.Deps {
+			for _, kind := range dep.DepKinds {
+				if kind.Kind != "dev" {
+					next[node.ID] = append(next[node.ID], dep.Pkg)
+				}
+			}
+		}
+	}
+	reached := map[string]bool{}
+	for open := []string{metadata.Resolve.Root}; len(open) > 0; {
+		id := open[len(open)-1]
+		open = open[:len(open)-1]
+		if !reached[id] {
+			reached[id] = true
+			open = append(open, next[id]...)
+		}
+	}
+	found := crates{}
+	for _, pkg := range metadata.Packages {
+		if reached[pkg.ID] {
+			found.add(pkg.Name, pkg.Version)
+		}
 	}
 	return found, nil
 }
@@ -145,17 +206,24 @@ func list(text []byte, member string) (crates, error) {
 
 func (c crates) add(name, version string) { c[name+" "+version] = true }
 
-func differences(account string, meant, found crates) error {
-	var lines []string
-	for crate := range meant {
-		if !found[crate] {
-			lines = append(lines, "  lacks "+crate)
+// without is what other has not.
+func (c crates) without(other crates) []string {
+	var more []string
+	for crate := range c {
+		if !other[crate] {
+			more = append(more, crate)
 		}
 	}
-	for crate := range found {
-		if !meant[crate] {
-			lines = append(lines, "  has "+crate+", which Cargo.lock does not give it")
-		}
+	return more
+}
+
+func differences(account string, listed, built, known crates) error {
+	var lines []string
+	for _, crate := range built.without(listed) {
+		lines = append(lines, "  lacks "+crate)
+	}
+	for _, crate := range listed.without(known) {
+		lines = append(lines, "  has "+crate+", which Cargo.lock does not give it")
 	}
 	if lines == nil {
 		return nil
