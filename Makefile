@@ -8,6 +8,14 @@ HELM := target/tools/helm
 KUSTOMIZE_VERSION := v5.8.1
 KUSTOMIZE := target/tools/kustomize
 
+# Cargo's programs, at the versions that the targets were tried with. $(call need,fuzz) installs one
+# where it is missing: cargo-deny takes five minutes of one core, the others one or two.
+cargo-auditable := cargo-auditable@0.7.7
+cargo-cyclonedx := cargo-cyclonedx@0.5.9
+cargo-deny := cargo-deny@0.20.2
+cargo-fuzz := cargo-fuzz@0.13.2
+need = @command -v cargo-$(1) >/dev/null || $(CARGO) install --locked $(cargo-$(1))
+
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +37,7 @@ RULES := $(wildcard src/rules/*.rs)
 .PHONY: lint
 lint: ## formatting and lints, warnings refused
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	rustfmt --check --edition 2024 $(RULES)
 	$(CARGO) clippy --locked --features e2e --all-targets -- --deny warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- --deny warnings
@@ -36,6 +45,7 @@ lint: ## formatting and lints, warnings refused
 .PHONY: fmt
 fmt: ## formats the code
 	$(CARGO) fmt
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 	rustfmt --edition 2024 $(RULES)
 
 .PHONY: docs
@@ -46,10 +56,21 @@ docs: tools-if-go ## regenerates what is generated: docs/, policies/schema.json,
 # and not for what runs while it is built.
 STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
 .PHONY: release-static
-release-static: ## target/static/ironhull: what the image holds
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --target $(STATIC_TARGET)
+release-static: ## target/static/ironhull: what the image holds, with the list of its crates inside
+	$(call need,auditable)
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) auditable build --release --locked --target $(STATIC_TARGET)
 	mkdir -p target/static
 	cp target/$(STATIC_TARGET)/release/ironhull target/static/ironhull
+
+# The image holds that one file, so what it is made of is what the image is made of.
+SBOM := target/static/ironhull.cdx.json
+.PHONY: sbom
+sbom: release-static ## target/static/ironhull.cdx.json: the image's bill of materials (CycloneDX), checked (needs Go)
+	$(call need,cyclonedx)
+	$(CARGO) cyclonedx --quiet --format json --spec-version 1.5 --describe binaries --target $(STATIC_TARGET)
+	mv ironhull_bin.cdx.json $(SBOM)
+	cd e2e/sbom && $(GO) vet ./... && $(GO) build -trimpath -o ../../target/sbom .
+	target/sbom --target $(STATIC_TARGET) target/static/ironhull $(SBOM)
 
 .PHONY: image
 image: ## ironhull's image from the Dockerfile, without a registry (needs buildah)
@@ -126,6 +147,29 @@ FUZZ_SECONDS ?= 600
 .PHONY: fuzz-editor
 fuzz-editor: judge-if-go ## the YAML editor on texts that nobody wrote, for FUZZ_SECONDS (600)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) nice $(CARGO) test --locked --test fuzz_editor -- --nocapture
+
+# Without a sanitizer it takes any toolchain, and half the time: the code that is reached has no
+# `unsafe` of its own. FUZZ_SANITIZER=address looks at what is below, and needs nightly.
+FUZZ_SANITIZER ?= none
+.PHONY: fuzz-build
+fuzz-build: ## the fuzzer's targets
+	$(call need,fuzz)
+	$(CARGO) metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
+	$(CARGO) fuzz build --sanitizer $(FUZZ_SANITIZER)
+
+.PHONY: fuzz
+fuzz: judge-if-go fuzz-build ## every fuzz target in turn, FUZZ_SECONDS (600) each
+	FUZZ_SECONDS=$(FUZZ_SECONDS) nice fuzz/run
+
+.PHONY: deny
+deny: ## what may be in the tree of dependencies: duplicates, licences, sources
+	$(call need,deny)
+	$(CARGO) deny --locked check bans licenses sources
+
+.PHONY: advisories
+advisories: ## known vulnerabilities, taken-back and unmaintained versions (fetches their database)
+	$(call need,deny)
+	$(CARGO) deny --locked check advisories
 
 # One set of values a way to have certificates, and one that sets nearly everything.
 CHART_VALUES := $(wildcard tests/chart/values/*.yaml)

@@ -10,7 +10,7 @@ use ironhull::policy::PolicySet;
 use jiff::civil::date;
 use serde_json::{Value, json};
 
-use crate::reader::Kubernetes;
+use super::reader::Kubernetes;
 
 /// How far a text came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::random::Random;
+use super::random::Random;
 
 /// A file with one document or some.
 pub fn manifest(random: &mut Random) -> String {

@@ -1,6 +1,6 @@
 //! Manifests with something done to them.
 
-use crate::random::Random;
+use super::random::Random;
 
 /// What YAML has, and what readers stumble over.
 const WORDS: &[&str] = &[

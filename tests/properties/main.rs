@@ -3,6 +3,7 @@
 //! | file | what it has |
 //! |---|---|
 //! | `choices`, `pods`, `policies` | the generator |
+//! | `answer` | what the API server takes for an answer; the fuzzer has it too |
 //! | `runner` | runs a property, counts shares |
 //! | `facts` | what a pod says, read without the engine |
 //! | `changes` | where a pod may change, and what may not |
@@ -17,6 +18,9 @@
     reason = "a test that fails says where"
 )]
 
+#[path = "../../fuzz/properties/answer.rs"]
+#[allow(unreachable_pub, reason = "the fuzzer uses it too")]
+mod answer;
 mod changes;
 mod choices;
 mod exemptions;
@@ -207,18 +211,9 @@ fn left_alone(pod: &Value, document: &Value, hardened: &Hardened) -> Result<(), 
     Ok(())
 }
 
-/// What the API server passes on: KEP-1693 and `hasAnyControlCharacters` in
-/// `k8s.io/apimachinery/pkg/util/net`.
+/// Both in earnest and in an audit.
 fn warnings_are_short(warnings: &[Vec<String>; 2]) -> Result<(), Failure> {
-    for warnings in warnings {
-        for warning in warnings {
-            ensure!(warning.chars().count() <= 120, "too long: {warning}");
-            ensure!(!warning.chars().any(char::is_control), "a control character: {warning:?}");
-        }
-        let bytes: usize = warnings.iter().map(String::len).sum();
-        ensure!(bytes <= 2048, "{bytes} bytes of warnings");
-    }
-    Ok(())
+    warnings.iter().try_for_each(|warnings| answer::warnings_are_short(warnings))
 }
 
 /// How often the generator reaches what the rules look at.

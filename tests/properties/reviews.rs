@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use ironhull::admission::{Answer, Endpoint, Mode, review};
+use ironhull::admission::{Endpoint, Mode, review};
 use ironhull::policy::{PolicySet, Source, parse};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,7 +11,7 @@ use serde_json::{Value, json};
 use super::choices::Choices;
 use super::policies::Flavour;
 use super::runner::{Share, check, numbers, pod_numbers};
-use super::{Failure, TODAY, ensure, pods, policies};
+use super::{TODAY, answer, ensure, pods, policies};
 
 /// A change to the bytes of a review.
 #[derive(Clone, Debug)]
@@ -178,10 +176,10 @@ fn mutated_reviews_get_an_answer_or_a_reason() {
         answered.count(answer.is_ok());
         match answer {
             Ok(answer) => {
-                let response = answered_well(bytes, *endpoint, &answer)?;
-                patched.count(response.get("patch").is_some());
+                let (_, patch) = answer::well(bytes, *endpoint, &answer)?;
+                patched.count(patch.is_some());
             }
-            Err(error) => one_line(&error.to_string())?,
+            Err(error) => answer::one_line(&error.to_string())?,
         }
         Ok(())
     });
@@ -205,57 +203,12 @@ fn any_bytes_get_an_answer_or_a_reason() {
     check("any_bytes_get_an_answer_or_a_reason", 1_500, bytes, |bytes| {
         for endpoint in ENDPOINTS {
             match review(&bytes, endpoint, &policies, TODAY) {
-                Ok(answer) => drop(answered_well(&bytes, endpoint, &answer)?),
-                Err(error) => one_line(&error.to_string())?,
+                Ok(answer) => drop(answer::well(&bytes, endpoint, &answer)?),
+                Err(error) => answer::one_line(&error.to_string())?,
             }
         }
         Ok(())
     });
-}
-
-/// Fit for the body of a 400 and a log.
-fn one_line(message: &str) -> Result<(), Failure> {
-    ensure!(!message.is_empty() && message.len() < 1000, "{} bytes", message.len());
-    ensure!(!message.chars().any(char::is_control), "{message:?}");
-    Ok(())
-}
-
-/// An answer as the API server reads it
-/// (`k8s.io/apiserver/pkg/admission/plugin/webhook/request`, `VerifyAdmissionResponse`).
-fn answered_well(bytes: &[u8], endpoint: Endpoint<'_>, answer: &Answer) -> Result<Value, Failure> {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    ensure!(body["kind"] == "AdmissionReview", "its kind");
-    ensure!(body["apiVersion"] == "admission.k8s.io/v1", "its version");
-    let response = &body["response"];
-    // Bytes that are not JSON throughout still have a uid, where it can be told.
-    if let Ok(asked) = serde_json::from_slice::<Value>(bytes) {
-        ensure!(response["uid"] == asked["request"]["uid"], "another uid");
-    }
-    ensure!(response["uid"].as_str().is_some_and(|uid| !uid.is_empty()), "no uid");
-    ensure!(response["uid"] == answer.facts.uid.as_str(), "another uid in the facts");
-    ensure!(response["allowed"].is_boolean(), "neither allowed nor refused");
-    let refused = response["allowed"] == false;
-    ensure!(!refused || endpoint.mode == Mode::Enforce, "refused on {:?}", endpoint.mode);
-    ensure!(refused == response.get("status").is_some(), "a status");
-    let patch = response.get("patch");
-    ensure!(patch.is_some() == response.get("patchType").is_some(), "patch without patchType");
-    if let Some(patch) = patch {
-        ensure!(endpoint.mode == Mode::Enforce && !refused, "a patch on {:?}", endpoint.mode);
-        ensure!(response["patchType"] == "JSONPatch", "its type");
-        let patch = STANDARD.decode(patch.as_str().unwrap_or_default()).unwrap_or_default();
-        let patch: Value = serde_json::from_slice(&patch).unwrap_or_default();
-        ensure!(patch.as_array().is_some_and(|patch| !patch.is_empty()), "an empty patch");
-    }
-    let warnings = super::words(response.get("warnings"));
-    super::warnings_are_short(&[warnings, Vec::new()])?;
-    let audit = response.get("auditAnnotations").and_then(Value::as_object);
-    for (key, value) in audit.into_iter().flatten() {
-        ensure!(key.len() <= 63 && !key.contains('/'), "audit annotation {key}");
-        let value = value.as_str().unwrap_or_default();
-        ensure!(value.chars().count() <= 1024, "a long audit annotation");
-        ensure!(!value.chars().any(char::is_control), "audit annotation {value:?}");
-    }
-    Ok(response.clone())
 }
 
 #[test]

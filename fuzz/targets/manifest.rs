@@ -1,0 +1,15 @@
+//! The reader and the editor of manifests. `IRONHULL_JUDGE` names the judge, where what
+//! Kubernetes reads is to be compared.
+#![no_main]
+
+#[path = "../mutators/mod.rs"]
+mod mutators;
+
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+
+fuzz_target!(|input: &[u8]| {
+    properties::manifest::check(input).unwrap_or_else(|wrong| panic!("{wrong}"));
+});
+fuzz_mutator!(|data: &mut [u8], size: usize, max: usize, seed: u32| {
+    mutators::manifest(data, size, max, seed)
+});

@@ -1,0 +1,100 @@
+//! The fuzzer's seeds, what it found among them, against the properties that it checks. So
+//! what was mended stays so, without the fuzzer.
+#![cfg(feature = "server")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise, and its modules are nobody else's"
+)]
+
+#[path = "../fuzz/properties/mod.rs"]
+mod properties;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use properties::{annotation, manifest, policy, review};
+
+/// Every input of a target, and where it is.
+fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut seeds: Vec<_> = paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    seeds.sort();
+    assert!(seeds.len() > 10, "the seeds of {target} are not found any more");
+    seeds
+}
+
+fn replay(target: &str, check: impl Fn(&[u8]) -> Result<(), String>) {
+    let mut wrong = String::new();
+    for (path, input) in seeds(target) {
+        // A panic has printed what it says.
+        let checked = catch_unwind(AssertUnwindSafe(|| check(&input)));
+        if let Err(message) = checked.unwrap_or_else(|_| Err("a panic".to_owned())) {
+            wrong += &format!("{}: {message}\n", path.display());
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn reviews() {
+    replay("review", review::check);
+}
+
+#[test]
+fn policies() {
+    replay("policy", policy::check);
+}
+
+#[test]
+fn annotations() {
+    replay("annotation", annotation::check);
+}
+
+#[test]
+fn manifests() {
+    replay("manifest", manifest::check);
+}
+
+/// A target without a test here, seeds or a dictionary would be one that nobody runs.
+#[test]
+fn every_target_is_replayed() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let names = |directory: &str| -> BTreeSet<String> {
+        let paths = fs::read_dir(fuzz.join(directory)).unwrap().map(|entry| entry.unwrap().path());
+        paths.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    };
+    let expected = ["annotation", "manifest", "policy", "review"].map(str::to_owned).into();
+    for directory in ["targets", "seeds", "dictionaries"] {
+        assert_eq!(names(directory), expected, "{directory}");
+    }
+}
+
+/// The crates of a lock file, each with its version.
+fn locked(file: &str) -> BTreeSet<(String, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = fs::read_to_string(path).unwrap();
+    let quoted = |line: &str, key: &str| Some(line.strip_prefix(key)?.trim_matches('"').to_owned());
+    let lines: Vec<&str> = text.lines().collect();
+    let pairs = lines.windows(2).filter_map(|pair| match pair {
+        [name, version] => Some((quoted(name, "name = ")?, quoted(version, "version = ")?)),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+#[test]
+fn what_is_fuzzed_is_what_is_released() {
+    let (released, fuzzed) = (locked("Cargo.lock"), locked("fuzz/Cargo.lock"));
+    let shared = fuzzed.iter().filter(|(name, _)| released.iter().any(|(other, _)| other == name));
+    let others: Vec<_> = shared.filter(|krate| !released.contains(krate)).collect();
+    assert!(
+        others.is_empty(),
+        "fuzz/Cargo.lock has other versions than Cargo.lock: {others:?}; copy that file over it, \
+         and `cargo metadata --manifest-path fuzz/Cargo.toml` takes out what is too much"
+    );
+    assert!(fuzzed.len() > 50 && released.len() > fuzzed.len(), "the files are read wrongly");
+}
