@@ -21,7 +21,7 @@ use std::process::Command;
 /// Each module of the core and what it may call, top-down. `rules!` stands for the
 /// vocabulary of `rules` alone.
 const TABLE: &[(&str, &[&str])] = &[
-    ("admission", &["exemption", "harden", "outcome", "patch", "pod", "policy", "rules!"]),
+    ("admission", &["exemption", "harden", "json", "outcome", "patch", "pod", "policy", "rules!"]),
     (
         "harden",
         &[
@@ -51,15 +51,16 @@ const TABLE: &[(&str, &[&str])] = &[
             "user",
         ],
     ),
-    ("provenance", &["exemption", "outcome", "patch", "pod", "policy", "rules!"]),
+    ("provenance", &["exemption", "json", "outcome", "patch", "pod", "policy", "rules!"]),
     ("user", &["image", "outcome", "pod", "policy", "rules!"]),
     ("exemption", &["image", "outcome", "pod", "policy", "rules!"]),
     ("outcome", &["exemption", "patch", "pod", "rules!"]),
-    ("patch", &["pod", "rules!"]),
+    ("patch", &["json", "pod", "rules!"]),
     ("remains", &["pod"]),
     ("policy", &["image", "pod", "rules!"]),
     ("image", &["policy"]),
     ("pod", &[]),
+    ("json", &[]),
 ];
 
 /// What every layer may know of `rules`: names, actions, settings.

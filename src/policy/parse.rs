@@ -47,25 +47,59 @@ pub fn parse_on(files: &[Source], today: Option<Date>) -> Result<Loaded, Vec<Dia
 
 /// As [`parse_on`]; where there are errors, the policies are those that could be read.
 pub(super) fn read(files: &[Source], today: Option<Date>) -> (Loaded, Vec<Diagnostic>) {
+    let mut reading = Reading::new(today);
+    // One file after the other: what is decoded takes several times what is kept of it.
+    for source in files {
+        let file = File::read(source);
+        if !file.known.is_empty() {
+            // A list of known images is for all policies, also those read before it.
+            return read_together(files, today);
+        }
+        reading.build(file, &KNOWN);
+    }
+    reading.end(&KNOWN)
+}
+
+fn read_together(files: &[Source], today: Option<Date>) -> (Loaded, Vec<Diagnostic>) {
     let mut files: Vec<_> = files.iter().map(File::read).collect();
     let known = known_images(&mut files);
-    let restricted = &*RESTRICTED;
-    let mut policies = Vec::new();
-    let mut diagnostics = Vec::new();
-    for File { mut decoder, manifests, .. } in files {
-        let mut builder =
-            Builder { base: Some(restricted), known: &known, today, decoder: &mut decoder };
+    let mut reading = Reading::new(today);
+    for file in files {
+        reading.build(file, &known);
+    }
+    reading.end(&known)
+}
+
+/// What is read so far.
+struct Reading {
+    today: Option<Date>,
+    policies: Vec<Policy>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reading {
+    fn new(today: Option<Date>) -> Self {
+        Self { today, policies: Vec::new(), diagnostics: Vec::new() }
+    }
+
+    fn build(&mut self, file: File<'_>, known: &Known) {
+        let File { mut decoder, manifests, .. } = file;
+        let today = self.today;
+        let mut builder = Builder { base: Some(&RESTRICTED), known, today, decoder: &mut decoder };
         for (node, manifest) in manifests {
-            policies.extend(builder.build(&node, manifest));
+            self.policies.extend(builder.build(&node, manifest));
         }
         decoder.diagnostics.sort_by_key(|diagnostic| diagnostic.place.span.start);
-        diagnostics.append(&mut decoder.diagnostics);
+        self.diagnostics.append(&mut decoder.diagnostics);
     }
-    let fallback = match known.is(&KNOWN) {
-        true => restricted.clone(),
-        false => known.given_to(restricted.clone()),
-    };
-    (Loaded { policies, fallback, warnings: Vec::new() }, diagnostics)
+
+    fn end(self, known: &Known) -> (Loaded, Vec<Diagnostic>) {
+        let fallback = match known.is(&KNOWN) {
+            true => RESTRICTED.clone(),
+            false => known.given_to(RESTRICTED.clone()),
+        };
+        (Loaded { policies: self.policies, fallback, warnings: Vec::new() }, self.diagnostics)
+    }
 }
 
 /// The policy `restricted`, as it is compiled in.
