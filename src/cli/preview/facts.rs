@@ -177,9 +177,9 @@ fn stayed(status: &ContainerStatus, now: Timestamp) -> Option<bool> {
     Some(now.duration_since(running.started_at.as_ref()?.0) > then + SLACK)
 }
 
-/// The kubelet gives times in seconds, it is a moment until it has seen what became of a
-/// container, and the node's clock is not ours.
-const SLACK: SignedDuration = SignedDuration::from_secs(10);
+/// On a busy node it takes the kubelet long to see and to say what became of a container,
+/// and the node's clock is not ours.
+const SLACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// The reasons for which the kubelet does not, or no longer, start a container.
 const TROUBLES: [&str; 8] = [
