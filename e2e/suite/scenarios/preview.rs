@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::{Value, json};
 
 use crate::pods::BUSYBOX;
@@ -48,7 +48,7 @@ pub fn is_what_happens(world: &'static World) {
     let wrong = check(&schema, &schema, &preview, "");
     assert_eq!(wrong, [""; 0], "not as docs/schemas/preview.json says");
 
-    opt_in(world, &space);
+    space.opt_in();
     again(world, &space, &workloads);
     let after = fates(world, &space, &workloads);
     compare(&workloads, &preview, &after);
@@ -188,13 +188,6 @@ fn preview(space: &Space) -> (String, Value) {
         String::from_utf8(output.stdout).unwrap()
     };
     (run("table"), serde_json::from_str(&run("json")).unwrap())
-}
-
-fn opt_in(world: &'static World, space: &Space) {
-    let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(world.client.clone());
-    let labels = json!({"metadata": {"labels": {"ironhull.dev/harden": "enforce"}}});
-    let parameters = PatchParams::default();
-    world.wait(api.patch(&space.name, &parameters, &Patch::Merge(labels))).unwrap();
 }
 
 /// Makes every pod anew.

@@ -24,7 +24,7 @@ pub fn a_root_container_is_alerted_of(world: &'static World) {
         "status.user: {}",
         space.get(&slipped_in)["status"]["containerStatuses"][0]["user"]
     ));
-    space.label(&json!({"ironhull.dev/harden": "enforce"}));
+    space.opt_in();
     let mut exempt = pod("exempt", &[container("app", BUSYBOX)]);
     exempt["metadata"]["annotations"] =
         json!({"exempt.ironhull.dev/all": "until=2099-12-31 it owns the place"});

@@ -13,6 +13,7 @@ use tokio::io::AsyncReadExt;
 
 use super::inside::{Inside, LOOK};
 use super::{World, resource, say};
+use crate::pods::auditor;
 
 /// A namespace of a scenario's own.
 pub struct Space {
@@ -104,6 +105,28 @@ impl Space {
         let api: Api<Namespace> = Api::all(self.world.client.clone());
         let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
         self.world.wait(api.patch(&self.name, &PatchParams::default(), &patch)).unwrap();
+    }
+
+    /// Opts in to be hardened. The API server knows labels from a cache, a moment later: it
+    /// is waited for.
+    pub fn opt_in(&self) {
+        self.label(&json!({"ironhull.dev/harden": "enforce"}));
+        self.until_pods_are_hardened(true);
+    }
+
+    /// Opts out again, and waits likewise.
+    pub fn opt_out(&self) {
+        self.label(&json!({"ironhull.dev/harden": null}));
+        self.until_pods_are_hardened(false);
+    }
+
+    fn until_pods_are_hardened(&self, hardened: bool) {
+        let written = auditor("seen");
+        let context = "/spec/securityContext";
+        self.world.eventually("the API server has seen the label", || {
+            let pod = self.dry_run(&written).ok()?;
+            ((pod.pointer(context) != written.pointer(context)) == hardened).then_some(())
+        });
     }
 
     /// Waits until every container of the pod is ready.
