@@ -3,11 +3,15 @@
 //! knows nothing of Kubernetes besides.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+#[path = "head.rs"]
+mod head;
+
+use head::{head, target};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -153,22 +157,10 @@ impl State {
     fn serve(&self, stream: TcpStream) {
         let mut writer = stream.try_clone().unwrap();
         let mut reader = BufReader::new(stream);
-        loop {
-            let mut head = Vec::new();
-            loop {
-                let mut line = String::new();
-                if !reader.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
-                    return;
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-                head.push(line);
-            }
-            let target = head[0].split(' ').nth(1).unwrap().to_owned();
+        while let Some(head) = head(&mut reader) {
             let accept = head.iter().find(|line| line.to_lowercase().starts_with("accept:"));
             let metadata_only = accept.is_some_and(|line| line.contains("PartialObjectMetadata"));
-            let (status, text) = self.answer(&target, metadata_only);
+            let (status, text) = self.answer(target(&head), metadata_only);
             let _gone = write!(
                 writer,
                 "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",

@@ -2,12 +2,16 @@
 //! version on, bookmarks, versions that are forgotten, and what goes wrong with them.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+#[path = "../support/head.rs"]
+mod head;
+
+use head::{head, target};
 use serde_json::{Value, json};
 
 /// What is served besides single objects: so many pods, each made when it is asked for.
@@ -140,20 +144,8 @@ impl Api {
         let mut writer = stream.try_clone().unwrap();
         self.lock().connections.push(stream.try_clone().unwrap());
         let mut reader = BufReader::new(stream);
-        loop {
-            let mut head = Vec::new();
-            loop {
-                let mut line = String::new();
-                if !reader.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
-                    return;
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-                head.push(line);
-            }
-            let target = head[0].split(' ').nth(1).unwrap().to_owned();
-            if self.answer(&target, &mut writer).is_err() {
+        while let Some(head) = head(&mut reader) {
+            if self.answer(target(&head), &mut writer).is_err() {
                 let _gone = writer.shutdown(Shutdown::Both);
                 return;
             }
