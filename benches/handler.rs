@@ -22,28 +22,18 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ironhull::admission::{Endpoint, Mode, review};
-use ironhull::harden::{Context, Scope, harden};
+use ironhull::harden::harden;
 use ironhull::pod::Pod;
 use ironhull::policy::{Policy, PolicySet};
-use jiff::civil::{Date, date};
 use serde_json::Value;
 
 #[path = "support/reviews.rs"]
 #[allow(dead_code, reason = "the report sends the rest of them")]
 mod reviews;
 
-use reviews::{DEPLOYMENT, needy_pod};
+use reviews::{CREATE, DEPLOYMENT, TODAY, needy_pod};
 
-const TODAY: Date = date(2027, 1, 15);
 const CONTAINERS: [usize; 4] = [1, 3, 10, 100];
-
-const CREATE: Context<'static> = Context {
-    date: TODAY,
-    scope: Scope::Create,
-    provenance: true,
-    root: "",
-    reserved_volumes: &[],
-};
 
 fn handler(criterion: &mut Criterion) {
     let policies = PolicySet::new(Vec::new()).unwrap();

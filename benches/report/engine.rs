@@ -9,27 +9,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use ironhull::admission::{self, Endpoint, Mode};
-use ironhull::harden::{Context, Scope, harden};
+use ironhull::harden::harden;
 use ironhull::pod::Pod;
 use ironhull::policy::parse::parse;
 use ironhull::policy::{Policy, PolicySet, Source};
 use ironhull::rules::{RuleName, RuleScope};
-use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 
 use crate::figures::{Allocations, Document, Engine, Exemptions, Growth, OneRule, Size};
 use crate::stats::{Line, Spread};
-use crate::support::reviews::{needy_pod, review};
-
-const TODAY: Date = date(2027, 1, 15);
-
-const CREATE: Context<'static> = Context {
-    date: TODAY,
-    scope: Scope::Create,
-    provenance: true,
-    root: "",
-    reserved_volumes: &[],
-};
+use crate::support::reviews::{CREATE, TODAY, needy_pod, review};
 
 const ENFORCE: Endpoint<'static> = Endpoint { mode: Mode::Enforce, policy: None };
 

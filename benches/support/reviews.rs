@@ -1,6 +1,20 @@
 //! The requests that are sent, and the pods in them.
 
+use ironhull::harden::{Context, Scope};
+use jiff::civil::{Date, date};
 use serde_json::{Value, json};
+
+/// The day on which everything is measured: no exemption ends meanwhile.
+pub const TODAY: Date = date(2027, 1, 15);
+
+/// As the webhook hardens a pod that is created.
+pub const CREATE: Context<'static> = Context {
+    date: TODAY,
+    scope: Scope::Create,
+    provenance: true,
+    root: "",
+    reserved_volumes: &[],
+};
 
 /// A review of a Deployment's pod as the API server sends it, defaults and managed fields
 /// included: one container of a root nginx, 3.2 KB.
