@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
@@ -37,11 +37,10 @@ use tracing::level_filters::LevelFilter;
 
 use super::cluster::{self, Connection};
 use super::{serve as served, today};
-use crate::policy::PolicySet;
 use crate::serve;
 use crate::serve::poll::{Poller, Source as _};
 use crate::serve::stop::Stop;
-use crate::serve::store::PolicyFiles;
+use crate::serve::store::{self, PolicyFiles};
 use crate::serve::telemetry::{self, LogFormat};
 use follow::{Follower, What};
 use metrics::WatchMetrics;
@@ -152,15 +151,11 @@ fn load(
     registry: &mut Registry,
 ) -> anyhow::Result<(Arc<Sight>, Option<Poller<WatchedPolicies>>)> {
     let Some(files) = files else {
-        let embedded = PolicySet::new(Vec::new());
-        let embedded = embedded.map_err(|_| anyhow!("the compiled-in policy is bad"))?;
-        return Ok((Sight::new(embedded, registry), None));
+        return Ok((Sight::new(store::embedded()?, registry), None));
     };
     let texts = (files.read)().map_err(anyhow::Error::msg)?;
-    let loaded = files.parse(&texts).map_err(|wrong| {
-        anyhow!("in `{}`:\n{}", files.name, (files.render)(&wrong, &texts).trim_end())
-    });
-    let sight = Sight::new(loaded.context("cannot start without good policies")?, registry);
+    let loaded = files.parse_first(&texts).context("cannot start without good policies")?;
+    let sight = Sight::new(loaded, registry);
     let digest = WatchedPolicies::digest(&texts);
     let source = WatchedPolicies { files, sight: Arc::clone(&sight) };
     Ok((sight, Some(Poller::new(source, digest))))

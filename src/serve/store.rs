@@ -98,6 +98,40 @@ impl PolicyFiles {
         }
         Ok(policies)
     }
+
+    /// As [`Self::parse`], for who starts the process.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, shown with their lines.
+    pub(crate) fn parse_first(&self, files: &[policy::Source]) -> anyhow::Result<PolicySet> {
+        self.parse(files).map_err(|wrong| {
+            anyhow!("in `{}`:\n{}", self.name, (self.render)(&wrong, files).trim_end())
+        })
+    }
+
+    /// As [`Self::parse`], for the log of a process that runs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, in one line.
+    pub(crate) fn parse_again(&self, files: &[policy::Source]) -> Result<PolicySet, String> {
+        self.parse(files).map_err(|wrong| {
+            let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+            lines.join("; ")
+        })
+    }
+
+    /// By which it is known whether they have changed.
+    pub(crate) fn digest(files: &[policy::Source]) -> Digest {
+        digest(files.iter().flat_map(|file| [file.name.as_bytes(), file.text.as_bytes()]))
+    }
+}
+
+/// The policies where no files are given.
+///
+/// # Errors
+/// Never, as long as the compiled-in policy is good.
+pub(crate) fn embedded() -> anyhow::Result<PolicySet> {
+    PolicySet::new(Vec::new()).map_err(|_| anyhow!("the compiled-in policy is bad"))
 }
 
 /// Today, in UTC: exemptions end by it.
@@ -134,14 +168,11 @@ impl Source for PolicySource {
     }
 
     fn digest(content: &Vec<policy::Source>) -> Digest {
-        digest(content.iter().flat_map(|file| [file.name.as_bytes(), file.text.as_bytes()]))
+        PolicyFiles::digest(content)
     }
 
     fn put_in_force(&self, content: Vec<policy::Source>) -> Result<(), String> {
-        let policies = self.files.parse(&content).map_err(|wrong| {
-            let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-            lines.join("; ")
-        })?;
+        let policies = self.files.parse_again(&content)?;
         let gone = self.store.replace(policies);
         self.metrics.forget_policies(gone.iter().map(String::as_str));
         note_policies(&self.store, &self.metrics, &self.readiness);
@@ -277,16 +308,10 @@ pub(super) fn load_policies(
     readiness: &Arc<Readiness>,
 ) -> anyhow::Result<(Arc<Store>, Option<Poller<PolicySource>>)> {
     let (store, poller) = match policies {
-        Policies::Embedded => {
-            let embedded = PolicySet::new(Vec::new());
-            (Store::new(embedded.map_err(|_| anyhow!("the compiled-in policy is bad"))?), None)
-        }
+        Policies::Embedded => (Store::new(embedded()?), None),
         Policies::Files(files) => {
             let texts = (files.read)().map_err(anyhow::Error::msg)?;
-            let loaded = files.parse(&texts).map_err(|wrong| {
-                anyhow!("in `{}`:\n{}", files.name, (files.render)(&wrong, &texts).trim_end())
-            })?;
-            let store = Store::new(loaded);
+            let store = Store::new(files.parse_first(&texts)?);
             let source = PolicySource {
                 files: files.clone(),
                 store: Arc::clone(&store),

@@ -219,16 +219,13 @@ impl Sight {
         let policies = self.policies.load();
         let mut state = self.state();
         let name = space.name.clone();
-        let now = space.policy(&policies).name.clone();
-        let before =
-            state.tally.space_of(&name).map(|before| before.policy(&policies).name.clone());
-        let before = before.unwrap_or_else(|| policies.for_namespace(&name).name.clone());
-        let after = if gone { policies.for_namespace(&name).name.clone() } else { now };
+        let before = state.tally.policy_of(&name, &policies);
         match gone {
             true => state.tally.space_is_gone(&name),
-            false => drop(state.tally.space(space)),
+            false => state.tally.space(space),
         }
-        if before != after && state.tally.has_pods_in(&name) {
+        let after = state.tally.policy_of(&name, &policies);
+        if before.name != after.name && state.tally.has_pods_in(&name) {
             self.again.notify_one();
         }
         Ok(())
@@ -243,10 +240,7 @@ impl Sight {
         }
         let policies = self.policies.load();
         let mut state = self.state();
-        let policy = match state.tally.space_of(namespace) {
-            Some(space) => space.policy(&policies),
-            None => policies.for_namespace(namespace),
-        };
+        let policy = state.tally.policy_of(namespace, &policies);
         let facts = judge::judge(object.get(), &status, policy, state.date);
         state.tally.pod(namespace, &metadata.uid, facts);
         Ok(())
@@ -291,15 +285,11 @@ impl poll::Source for WatchedPolicies {
     }
 
     fn digest(content: &Vec<policy::Source>) -> Digest {
-        poll::digest(content.iter().flat_map(|file| [file.name.as_bytes(), file.text.as_bytes()]))
+        PolicyFiles::digest(content)
     }
 
     fn put_in_force(&self, content: Vec<policy::Source>) -> Result<(), String> {
-        let policies = self.files.parse(&content).map_err(|wrong| {
-            let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-            lines.join("; ")
-        })?;
-        self.sight.put_in_force(policies);
+        self.sight.put_in_force(self.files.parse_again(&content)?);
         Ok(())
     }
 

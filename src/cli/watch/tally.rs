@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::judge::{Allowed, Facts, RESULTS, RULES, Standing};
 use crate::cli::preview::scope::{PROTECTED, Space};
+use crate::policy::{Policy, PolicySet};
 
 /// The most pods that are kept: Kubernetes is made for 150,000.
 pub const MAX_PODS: usize = 200_000;
@@ -129,11 +130,10 @@ impl Tally {
         }
     }
 
-    /// A namespace says this of itself now. Returns what it said before.
-    pub fn space(&mut self, space: Space) -> Option<Space> {
-        let entry = (self.round(What::Namespaces), space);
-        let name = entry.1.name.as_str().into();
-        self.spaces.insert(name, entry).map(|(_, before)| before)
+    /// A namespace says this of itself now.
+    pub fn space(&mut self, space: Space) {
+        let name = space.name.as_str().into();
+        self.spaces.insert(name, (self.round(What::Namespaces), space));
     }
 
     /// A namespace has the label no longer.
@@ -141,9 +141,12 @@ impl Tally {
         self.spaces.remove(name);
     }
 
-    /// What a namespace says of itself, where it has the label.
-    pub fn space_of(&self, name: &str) -> Option<&Space> {
-        self.spaces.get(name).map(|(_, space)| space)
+    /// The policy that holds for a namespace's pods.
+    pub fn policy_of<'p>(&self, name: &str, policies: &'p PolicySet) -> &'p Policy {
+        match self.spaces.get(name) {
+            Some((_, space)) => space.policy(policies),
+            None => policies.for_namespace(name),
+        }
     }
 
     /// Whether any pod of the namespace was judged.
