@@ -63,6 +63,10 @@ pub struct Answer {
     pub facts: Facts,
 }
 
+/// Numbers of findings, by rule (as in [`RuleName::ALL`]) and result (as in
+/// [`RuleResult::WORDS`]).
+pub type Results = [[u32; RuleResult::WORDS.len()]; RuleName::ALL.len()];
+
 /// What logs and metrics want to know of a review.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -80,9 +84,8 @@ pub struct Facts {
     pub dry_run: bool,
     /// What became of it.
     pub verdict: Verdict,
-    /// How many findings there are, by rule (as in [`RuleName::ALL`]) and result (as in
-    /// [`RuleResult::WORDS`]).
-    pub results: [[u32; RuleResult::WORDS.len()]; RuleName::ALL.len()],
+    /// How many findings there are.
+    pub results: Results,
     /// For each finding that was skipped: the rule and the name of the reason.
     pub skips: Vec<(RuleName, &'static str)>,
     /// The rules of the exemptions in force, one for each rule and subject.
@@ -313,7 +316,7 @@ impl Facts {
             policy: None,
             dry_run: request.dry_run,
             verdict: Verdict::Ignored,
-            results: Default::default(),
+            results: Results::default(),
             skips: Vec::new(),
             exemptions: Vec::new(),
             warnings: 0,

@@ -231,13 +231,9 @@ impl<'p> Names<'p> {
     fn take(&mut self, container: &str, path: &str) -> String {
         let mut name = volume_name(container, path);
         if self.has(&name) {
-            let wanted = name;
-            let mut count = 2;
-            name = counted(&wanted, count);
-            while self.has(&name) {
-                count += 1;
-                name = counted(&wanted, count);
-            }
+            // One of so many is free.
+            let mut others = (2..).map(|count| counted(&name, count));
+            name = others.find(|other| !self.has(other)).unwrap_or_default();
         }
         self.ours.get_or_insert_default().insert(name.clone());
         name

@@ -295,10 +295,11 @@ mod tests {
     #![allow(clippy::indexing_slicing, reason = "a test that fails says where")]
 
     use super::*;
+    use crate::admission::Results;
     use crate::outcome::Skip;
 
     fn facts(verdict: Verdict) -> Facts {
-        let mut results = <[[u32; RuleResult::WORDS.len()]; RuleName::ALL.len()]>::default();
+        let mut results = Results::default();
         for result in [RuleResult::Set, RuleResult::Skipped(Skip::Privileged)] {
             results[RuleName::RunAsUser as usize][result.index()] = 1;
         }
