@@ -157,7 +157,7 @@ fn a_client_that_reads_nothing_is_cut_off() {
         config.timeouts.write = SHORT;
     });
     let mut deaf = server.connect();
-    deaf.set_write_patience(SHORT);
+    deaf.set_patience(SHORT);
     let request = post("/enforce", b"{}").repeat(1000);
     let mut sent = 0;
     while deaf.send(&request).is_ok() && sent < 200 {

@@ -147,6 +147,20 @@ impl Client {
         read_answer(&mut self.stream, &mut self.unread)
     }
 
+    /// The next bytes that come, whatever they are; says how many.
+    pub(crate) fn read_some(&mut self) -> io::Result<usize> {
+        self.stream.read(&mut [0; 1024])
+    }
+
+    /// Asks for new keys, which TLS 1.3 lets either side do at any time.
+    pub(crate) fn update_keys(&mut self) -> io::Result<()> {
+        self.stream.conn.refresh_traffic_keys().map_err(io::Error::other)?;
+        while self.stream.conn.wants_write() {
+            self.stream.conn.write_tls(&mut self.stream.sock)?;
+        }
+        Ok(())
+    }
+
     /// Whether the server has closed or closes, with nothing more said.
     pub(crate) fn is_closed(&mut self) -> bool {
         let mut byte = [0; 1];
@@ -158,7 +172,8 @@ impl Client {
         }
     }
 
-    pub(crate) fn set_write_patience(&self, patience: Duration) {
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        self.stream.sock.set_read_timeout(Some(patience)).unwrap();
         self.stream.sock.set_write_timeout(Some(patience)).unwrap();
     }
 }
