@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::client::post;
 use crate::fixture::{self, Fixture, echo, echoing, eventually};
@@ -188,6 +189,22 @@ fn other_protocols_are_turned_away() {
     assert!(!answer.starts_with(b"HTTP"), "plain HTTP is not answered");
 
     assert_eq!(server.connect().post("/enforce", b"{}").unwrap().status, 200);
+    server.stop();
+}
+
+#[test]
+fn new_keys_are_no_request() {
+    let server = impatient();
+    let mut client = server.connect();
+    assert_eq!(client.post("/enforce", b"{}").unwrap().status, 200);
+    client.update_keys().unwrap();
+    assert_eq!(client.post("/enforce", b"{}").unwrap().status, 200);
+    let mut restless = server.connect();
+    let end = Instant::now() + fixture::PATIENCE;
+    while restless.update_keys().is_ok() {
+        assert!(Instant::now() < end, "it is not cut off");
+        thread::sleep(Duration::from_millis(10));
+    }
     server.stop();
 }
 

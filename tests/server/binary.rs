@@ -46,7 +46,7 @@ fn the_log_has_one_line_a_request_and_nothing_of_its_body() {
     let effective =
         process.started.iter().find(|line| line["message"] == "effective configuration");
     let effective = effective.unwrap()["config"].as_str().unwrap();
-    assert!(effective.contains("max_connections: 1024"), "{effective}");
+    assert!(effective.contains("max_connections: 512"), "{effective}");
     let review = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{
         "uid":"u-1","kind":{"group":"","version":"v1","kind":"Pod"},
         "resource":{"group":"","version":"v1","resource":"pods"},"namespace":"shop",
@@ -85,9 +85,12 @@ fn a_closed_log_stops_nobody() {
     let mut process = start(&["--log-format", "json"]);
     drop(process.log.take());
     let mut client = process.trust.connect(process.webhook).unwrap();
-    for _ in 0..100 {
+    for _ in 0..200 {
         assert_eq!(client.post("/enforce", b"{}").unwrap().status, 400);
     }
+    eventually("lost lines are counted", || {
+        fixture::metric(process.ops, "ironhull_log_lines_dropped") > 0
+    });
     assert_eq!(ready(process.ops).0, 200);
 }
 

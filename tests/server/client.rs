@@ -147,11 +147,6 @@ impl Client {
         read_answer(&mut self.stream, &mut self.unread)
     }
 
-    /// The next bytes that come, whatever they are; says how many.
-    pub(crate) fn read_some(&mut self) -> io::Result<usize> {
-        self.stream.read(&mut [0; 1024])
-    }
-
     /// Asks for new keys, which TLS 1.3 lets either side do at any time.
     pub(crate) fn update_keys(&mut self) -> io::Result<()> {
         self.stream.conn.refresh_traffic_keys().map_err(io::Error::other)?;
@@ -163,13 +158,17 @@ impl Client {
 
     /// Whether the server has closed or closes, with nothing more said.
     pub(crate) fn is_closed(&mut self) -> bool {
-        let mut byte = [0; 1];
-        match self.stream.read(&mut byte) {
+        match self.read_some() {
             Ok(count) => count == 0,
             Err(error) => {
                 !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
             }
         }
+    }
+
+    /// The next bytes that come, whatever they are; says how many.
+    pub(crate) fn read_some(&mut self) -> io::Result<usize> {
+        self.stream.read(&mut [0; 1024])
     }
 
     pub(crate) fn set_patience(&self, patience: Duration) {

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client::Trust;
-use crate::fixture::{PATIENCE, certificate};
+use crate::fixture::{PATIENCE, certificate, eventually};
 
 /// A running `ironhull serve`; dropping it ends it.
 pub(crate) struct Process {
@@ -24,18 +25,17 @@ pub(crate) struct Process {
     pub trust: Trust,
     /// The lines of its log until then.
     pub started: Vec<Value>,
-    _files: TempDir,
+    files: TempDir,
 }
 
 pub(crate) fn command(pair: &PemPair) -> (Command, TempDir) {
     let files = tempfile::tempdir().unwrap();
-    let (cert, key) = (files.path().join("tls.crt"), files.path().join("tls.key"));
-    fs::write(&cert, &pair.certificate).unwrap();
-    fs::write(&key, &pair.key).unwrap();
+    let [cert, key] = write(&files, pair);
     let mut command = Command::new(env!("CARGO_BIN_EXE_ironhull"));
     command
         .arg("serve")
-        .args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"])
+        .env("IRONHULL_LISTEN", "127.0.0.1:0")
+        .env("IRONHULL_OPS_LISTEN", "127.0.0.1:0")
         .env("IRONHULL_TLS_CERT", &cert)
         .env("IRONHULL_TLS_KEY", &key)
         .stdin(Stdio::null())
@@ -44,11 +44,25 @@ pub(crate) fn command(pair: &PemPair) -> (Command, TempDir) {
     (command, files)
 }
 
+fn write(files: &TempDir, pair: &PemPair) -> [PathBuf; 2] {
+    let [cert, key] = ["tls.crt", "tls.key"].map(|name| files.path().join(name));
+    fs::write(&cert, &pair.certificate).unwrap();
+    fs::write(&key, &pair.key).unwrap();
+    [cert, key]
+}
+
 pub(crate) fn start(arguments: &[&str]) -> Process {
-    let pair = certificate();
+    start_with(&certificate(), |command| {
+        command.args(arguments);
+    })
+}
+
+/// Starts it with this certificate, set up by `change`, and waits until it listens.
+pub(crate) fn start_with(pair: &PemPair, change: impl FnOnce(&mut Command)) -> Process {
     let trust = Trust::new([pair.certificate.as_slice()]);
-    let (mut command, files) = command(&pair);
-    let mut child = command.args(arguments).spawn().unwrap();
+    let (mut command, files) = command(pair);
+    change(&mut command);
+    let mut child = command.spawn().unwrap();
     let mut log = BufReader::new(child.stdout.take().unwrap());
     let mut started = Vec::new();
     let (webhook, ops) = loop {
@@ -59,7 +73,25 @@ pub(crate) fn start(arguments: &[&str]) -> Process {
             break (address("webhook_addr"), address("ops_addr"));
         }
     };
-    Process { child, log: Some(log), webhook, ops, trust, started, _files: files }
+    Process { child, log: Some(log), webhook, ops, trust, started, files }
+}
+
+/// Starts it at these addresses, for whom its log cannot say them, and waits until it is ready.
+pub(crate) fn start_at(
+    webhook: SocketAddr,
+    ops: SocketAddr,
+    change: impl FnOnce(&mut Command),
+) -> Process {
+    let pair = certificate();
+    let trust = Trust::new([pair.certificate.as_slice()]);
+    let (mut command, files) = command(&pair);
+    let addresses = [webhook, ops].map(|address| address.to_string());
+    command.args(["--listen", &addresses[0], "--ops-listen", &addresses[1]]);
+    change(&mut command);
+    let child = command.spawn().unwrap();
+    let process = Process { child, log: None, webhook, ops, trust, started: Vec::new(), files };
+    eventually("it listens", || TcpStream::connect(ops).is_ok());
+    process
 }
 
 pub(crate) fn line(log: &mut impl BufRead) -> Value {
@@ -71,6 +103,11 @@ pub(crate) fn line(log: &mut impl BufRead) -> Value {
 impl Process {
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Writes another certificate where it reads it.
+    pub(crate) fn renew(&self, pair: &PemPair) {
+        write(&self.files, pair);
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
