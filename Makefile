@@ -81,7 +81,11 @@ kind-config-check: ## kind's own parser on kind-config.yaml
 
 .PHONY: bench
 bench: ## the engine's and the handler's time
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --bench handler
+
+.PHONY: abuse
+abuse: ## attacks on the running server, measured: docs/abuse.json and docs/abuse.md (six minutes; needs openssl, gzip)
+	$(CARGO) bench --locked --bench abuse
 
 # In a copy, so that nobody's work is changed. cargo-mutants follows `mod`, and those of the rules are
 # written by a macro: the copy has them in plain. MUTANTS_ARGS="-F src/user.rs" takes one file.

@@ -35,7 +35,12 @@ pub fn all() -> impl Iterator<Item = Attack> {
     [connections::ATTACKS, tls::ATTACKS, heads::ATTACKS, bodies::ATTACKS, reviews::ATTACKS]
         .into_iter()
         .flat_map(|attacks| attacks.iter())
-        .map(|Attack { name, what, seconds, run }| Attack { name, what, seconds: *seconds, run: *run })
+        .map(|Attack { name, what, seconds, run }| Attack {
+            name,
+            what,
+            seconds: *seconds,
+            run: *run,
+        })
 }
 
 /// What was answered, and how often.
@@ -89,19 +94,24 @@ impl Target {
         Ok(tcp)
     }
 
-    /// Up to `count` connections, while there is time.
+    /// Up to `count` connections, while there is time, and one in any case.
     pub fn connections(&self, count: usize, answers: &mut Answers) -> Vec<Client> {
         let mut clients = Vec::new();
-        for _ in 0..self.many(count) {
-            if !self.goes_on() {
+        self.each(count, answers, |client| clients.push(client));
+        clients
+    }
+
+    /// Does `work` with each of those connections as soon as it is made.
+    pub fn each(&self, count: usize, answers: &mut Answers, mut work: impl FnMut(Client)) {
+        for index in 0..self.many(count) {
+            if index > 0 && !self.goes_on() {
                 break;
             }
             match self.connect() {
-                Ok(client) => clients.push(client),
+                Ok(client) => work(client),
                 Err(_) => note(answers, "not let in"),
             }
         }
-        clients
     }
 
     /// Waits until the end.
@@ -109,14 +119,16 @@ impl Target {
         thread::sleep(self.end.saturating_duration_since(Instant::now()));
     }
 
-    /// Does `one` again and again on two threads until the end.
+    /// Does `one` again and again on two threads until the end, and once in any case.
     pub fn flood(&self, one: impl Fn(&Self, &mut Answers) + Sync) -> Answers {
         let lane = || {
             let mut answers = Answers::new();
-            while self.goes_on() {
+            loop {
                 one(self, &mut answers);
+                if !self.goes_on() {
+                    return answers;
+                }
             }
-            answers
         };
         let lanes = thread::scope(|scope| {
             let both = [(); 2].map(|()| scope.spawn(|| humbly(lane)));

@@ -15,12 +15,6 @@ use crate::report::Good;
 /// How many clients keep a connection, as a few API servers do.
 pub const CLIENTS: usize = 8;
 
-/// The pause between two requests of one of them.
-const PERIOD: Duration = Duration::from_millis(20);
-
-/// Requests a second of them all.
-pub const RATE: usize = CLIENTS * 50;
-
 /// The pause between two new connections.
 const NEW_PERIOD: Duration = Duration::from_millis(100);
 
@@ -50,14 +44,15 @@ struct Noted {
 }
 
 impl Load {
-    /// Starts them all.
-    pub fn start(server: SocketAddr, trust: &Trust) -> Self {
+    /// Starts them all; each sends a request every `period`.
+    pub fn start(server: SocketAddr, trust: &Trust, period: Duration) -> Self {
         let shared = Arc::new(Shared::default());
         let one = |index: usize| {
             let (shared, trust) = (Arc::clone(&shared), trust.clone());
             thread::spawn(move || {
                 if index < CLIENTS {
-                    kept(&shared, server, &trust, PERIOD * index as u32 / CLIENTS as u32);
+                    let offset = period * index as u32 / CLIENTS as u32;
+                    kept(&shared, server, &trust, (offset, period));
                 } else {
                     renewed(&shared, server, &trust);
                 }
@@ -119,7 +114,12 @@ impl Shared {
     }
 }
 
-fn kept(shared: &Shared, server: SocketAddr, trust: &Trust, offset: Duration) {
+fn kept(
+    shared: &Shared,
+    server: SocketAddr,
+    trust: &Trust,
+    (offset, period): (Duration, Duration),
+) {
     let connect = || trust.connect(server).ok();
     let mut client = connect();
     let mut due = Instant::now() + offset;
@@ -129,7 +129,7 @@ fn kept(shared: &Shared, server: SocketAddr, trust: &Trust, offset: Duration) {
         if !answered {
             client = connect();
         }
-        due += PERIOD;
+        due += period;
     }
 }
 

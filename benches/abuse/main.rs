@@ -5,7 +5,8 @@
 //! each. It fails when the server ends, when it needs more memory than the limit, or when a good
 //! request on a connection that was there before gets no patch. What it found goes to
 //! `docs/abuse.json`, and from there to `docs/abuse.md`. `ABUSE=NAME` makes only the attacks
-//! whose name contains NAME, and writes nothing.
+//! whose name contains NAME, and writes nothing. `ABUSE_PROGRAM` names a release that is there
+//! already.
 //!
 //! Among the other tests it runs for some seconds, with a few attackers each, against the
 //! program as it was built for them.
@@ -25,6 +26,9 @@ mod attacks;
 #[allow(dead_code, reason = "the tests of the server need more of it")]
 mod client;
 mod good;
+#[path = "../support/process.rs"]
+#[allow(dead_code, reason = "`make bench` measures more")]
+mod process;
 mod report;
 mod server;
 
@@ -48,18 +52,30 @@ struct Plan {
     longest: Duration,
     /// How many attackers there are, of those that there would be.
     scale: f64,
+    /// Only attacks that take this many seconds at the most: those that take more send much.
+    heaviest: u64,
+    /// The pause between two requests of a good client.
+    period: Duration,
+    /// How many times the chart's limit the server may have: not built for release it needs more.
+    limits: u64,
 }
 
 const WHOLE: Plan = Plan {
     around: Duration::from_millis(1500),
     longest: Duration::from_secs(60),
     scale: 1.0,
+    heaviest: u64::MAX,
+    period: Duration::from_millis(20),
+    limits: 1,
 };
 
 const SHORT: Plan = Plan {
-    around: Duration::from_millis(100),
-    longest: Duration::from_millis(300),
+    around: Duration::from_millis(50),
+    longest: Duration::from_millis(200),
     scale: 0.01,
+    heaviest: 4,
+    period: Duration::from_millis(100),
+    limits: 4,
 };
 
 /// Attackers' connections may take this long to be gone.
@@ -70,23 +86,25 @@ fn main() -> ExitCode {
     let whole = std::env::args().any(|argument| argument == "--bench");
     let only = std::env::var("ABUSE").unwrap_or_default();
     let plan = if whole { WHOLE } else { SHORT };
-    let limit = memory_limit();
+    let limit = memory_limit() * plan.limits;
     let mut server = Server::start(limit);
-    let load = Load::start(server.webhook, &server.trust);
+    let load = Load::start(server.webhook, &server.trust, plan.period);
     // Everything is in place, and no buffer grows for the first time.
     load.measure(plan.around);
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        release: server::is_release(),
         machine: machine(),
         memory_limit: limit,
         limit_by: if server.cgroup_peak().is_some() { "cgroup" } else { "watched" }.to_owned(),
         cgroup_peak: None,
-        idle_memory: server.memory().0,
-        good: (good::CLIENTS, good::RATE),
+        idle_memory: server.process().memory().unwrap().resident,
+        good: (good::CLIENTS, good::CLIENTS * (1000 / plan.period.as_millis() as usize)),
         attacks: Vec::new(),
     };
     let mut wrong = Vec::new();
-    for attack in attacks::all().filter(|attack| attack.name.contains(&only)) {
+    let chosen = |attack: &Attack| attack.name.contains(&only) && attack.seconds <= plan.heaviest;
+    for attack in attacks::all().filter(chosen) {
         let row = make(&plan, &attack, &mut server, &load);
         wrong.extend(complaints(&row, limit, &mut server));
         println!("{}", show(&row));
@@ -111,7 +129,7 @@ fn main() -> ExitCode {
 /// Makes one attack.
 fn make(plan: &Plan, attack: &Attack, server: &mut Server, load: &Load) -> Row {
     let before = load.measure(plan.around);
-    server.forget_peak();
+    server.process().reset_peak().unwrap();
     let span = Duration::from_secs(attack.seconds).min(plan.longest);
     let begin = Instant::now();
     let target = Target::new(server.webhook, &server.trust, begin + span, plan.scale);
@@ -130,7 +148,7 @@ fn make(plan: &Plan, attack: &Attack, server: &mut Server, load: &Load) -> Row {
     });
     let during = load.take();
     let after = load.measure(plan.around);
-    let memory = server.memory().1;
+    let memory = server.process().memory().map_or(0, |memory| memory.peak);
     let row = Row {
         attack: attack.name.to_owned(),
         what: attack.what.to_owned(),
@@ -198,7 +216,8 @@ fn memory_limit() -> u64 {
 /// The processor, and how many of them.
 fn machine() -> String {
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model =
+        processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let count = thread::available_parallelism().map_or(1, usize::from);
     let model = model.map_or("an unknown processor", |(_, model)| model);
     format!("{count} processors ({model})")

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 pub struct Report {
     /// ironhull's version.
     pub version: String,
+    /// Whether it was built as it is released; other builds need more of everything.
+    pub release: bool,
     /// What it ran on.
     pub machine: String,
-    /// The memory limit of the chart, in bytes.
+    /// The memory limit that it ran with, in bytes: the chart's, for a release.
     pub memory_limit: u64,
     /// What held the server to it: `cgroup`, where it would have been killed above, or
     /// `watched`, where the driver only looked.
@@ -81,12 +83,13 @@ impl Report {
         let mut page = String::new();
         let (connections, rate) = self.good;
         let held = match self.limit_by.as_str() {
-            "cgroup" => "a cgroup with the chart's limit of",
-            _ => "no cgroup, but watched for the chart's limit of",
+            "cgroup" => "a cgroup with a limit of",
+            _ => "no cgroup, but watched for a limit of",
         };
+        let build = if self.release { "" } else { ", **not built for release**" };
         let _ = writeln!(
             page,
-            "ironhull {} on {}, in {held} {}; {} resident before the first attack, {} at the most.",
+            "ironhull {}{build}, on {}, in {held} {}; {} resident before the first attack, {} at the most.",
             self.version,
             self.machine,
             mebibytes(self.memory_limit),

@@ -1,9 +1,11 @@
 //! The server under attack: the real program, with given certificates, on loopback, in a
 //! cgroup that has the chart's memory limit where this process may make one.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +15,8 @@ use ironhull::serve::certs::self_signed;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::client::{Trust, get};
+use crate::client::Trust;
+use crate::process::Process;
 
 /// The server's process.
 pub struct Server {
@@ -39,10 +42,11 @@ impl Server {
         // It waits until it is in its cgroup, so that everything it uses is charged there.
         let mut child = Command::new("sh")
             .args(["-c", "read go && exec \"$@\" </dev/null", "sh"])
-            .arg(env!("CARGO_BIN_EXE_ironhull"))
+            .arg(program())
             .args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"])
             .env("IRONHULL_TLS_CERT", &certificate)
             .env("IRONHULL_TLS_KEY", &key)
+            .envs(image_environment())
             // A group of its own: what interrupts the driver must not stop the server first.
             .process_group(0)
             .stdin(Stdio::piped())
@@ -68,12 +72,19 @@ impl Server {
         Self { child, cgroup, _files: files, webhook, trust, ops }
     }
 
-    /// The value of the metric whose name and labels are `series`.
+    /// The value of the metric whose name and labels are `series`; 0 where the server is gone.
     pub fn metric(&self, series: &str) -> u64 {
-        let answer = get(self.ops, "/metrics");
-        let line =
-            answer.text().lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        let text = self.metrics().unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
+    fn metrics(&self) -> io::Result<String> {
+        let mut tcp = TcpStream::connect(self.ops)?;
+        tcp.write_all(b"GET /metrics HTTP/1.1\r\nhost: l\r\n\r\n")?;
+        let mut text = String::new();
+        tcp.read_to_string(&mut text)?;
+        Ok(text)
     }
 
     /// Why it is no longer there, if it is not.
@@ -82,29 +93,14 @@ impl Server {
         Some(format!("the server has ended: {status}"))
     }
 
-    /// Resident memory now and at the most since `forget_peak`, in bytes.
-    pub fn memory(&self) -> (u64, u64) {
-        let status = fs::read_to_string(self.proc("status")).unwrap_or_default();
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-            kibibytes.map_or(0, |number| number.trim().parse::<u64>().unwrap() * 1024)
-        };
-        (field("VmRSS:"), field("VmHWM:"))
-    }
-
-    /// Has the kernel count the most resident memory from now on.
-    pub fn forget_peak(&self) {
-        fs::write(self.proc("clear_refs"), "5").unwrap();
+    /// The process, as the kernel counts it.
+    pub fn process(&self) -> Process {
+        Process { id: self.child.id() }
     }
 
     /// The most that the cgroup was charged with.
     pub fn cgroup_peak(&self) -> Option<u64> {
         self.cgroup.as_ref().map(Cgroup::peak)
-    }
-
-    fn proc(&self, file: &str) -> PathBuf {
-        Path::new("/proc").join(self.child.id().to_string()).join(file)
     }
 }
 
@@ -113,6 +109,25 @@ impl Drop for Server {
         let _may_have_ended = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether the program is built as it is released.
+pub fn is_release() -> bool {
+    !cfg!(debug_assertions) || env::var_os("ABUSE_PROGRAM").is_some()
+}
+
+/// The program as it was just built, unless `ABUSE_PROGRAM` names another.
+fn program() -> OsString {
+    env::var_os("ABUSE_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_ironhull").into())
+}
+
+/// What the image sets for the allocator.
+fn image_environment() -> Vec<(String, String)> {
+    let image = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Dockerfile")).unwrap();
+    let line = image.lines().find_map(|line| line.strip_prefix("ENV MALLOC_"));
+    let line = format!("MALLOC_{}", line.expect("the Dockerfile sets nothing for the allocator"));
+    let pairs = line.split(' ').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// A memory cgroup, of either version.

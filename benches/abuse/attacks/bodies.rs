@@ -31,19 +31,19 @@ pub const ATTACKS: &[Attack] = &[
     Attack {
         name: "oversized bodies, declared",
         what: "a length of 100 MB, and the first of them",
-        seconds: 4,
+        seconds: 5,
         run: declared,
     },
     Attack {
         name: "oversized bodies, undeclared",
         what: "chunks without end",
-        seconds: 4,
+        seconds: 5,
         run: undeclared,
     },
     Attack {
         name: "compressed bodies",
         what: "`Content-Encoding: gzip`, 50 MB of zeros in 50 KB",
-        seconds: 4,
+        seconds: 5,
         run: compressed,
     },
     Attack {
@@ -82,13 +82,11 @@ fn large_held_back(target: &Target) -> Answers {
 fn hold(target: &Target, connections: usize, part: &[u8]) -> Answers {
     let mut answers = Answers::new();
     let mut clients = Vec::new();
-    for _ in 0..target.many(connections) {
-        for mut client in target.connections(1, &mut answers) {
-            client.set_patience(Duration::from_millis(500));
-            let _may_be_closed = client.send(part);
-            clients.push(client);
-        }
-    }
+    target.each(connections, &mut answers, |mut client| {
+        client.set_patience(Duration::from_millis(500));
+        let _may_be_closed = client.send(part);
+        clients.push(client);
+    });
     target.wait();
     note_each(&mut answers, clients);
     answers
@@ -143,10 +141,14 @@ fn chunks(target: &Target) -> Answers {
     let lies = ["ffffffffffffffff", "10000000000000000", "-1", "0x10", "", "7fffffff"]
         .map(|size| format!("{head}{size}\r\nabc\r\n0\r\n\r\n"));
     let endless = format!("{head}1;{}\r\na\r\n0\r\n\r\n", "extension".repeat(100_000));
-    let all: Vec<_> = [plain_end, trailers, endless].into_iter().chain(lies).chain([post_twice()]).collect();
+    let all: Vec<_> =
+        [plain_end, trailers, endless].into_iter().chain(lies).chain([post_twice()]).collect();
     target.flood(|target, answers| {
-        for request in all.iter().take_while(|_| target.goes_on()) {
+        for request in &all {
             send(target, answers, request.as_bytes());
+            if !target.goes_on() {
+                return;
+            }
         }
     })
 }

@@ -36,8 +36,8 @@ pub const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "early close",
-        what: "a review whose answer has 300 KB, closed after the first bytes of it",
-        seconds: 4,
+        what: "a review of 200 containers, whose answer has 300 KB, closed after the first bytes of it",
+        seconds: 5,
         run: early_close,
     },
     Attack {
@@ -94,20 +94,14 @@ fn half_open_tls(target: &Target) -> Answers {
 fn idle(target: &Target) -> Answers {
     let mut answers = Answers::new();
     let mut held = Vec::new();
-    for _ in 0..target.many(2000) {
-        if !target.goes_on() {
-            break;
-        }
-        match target.connect() {
-            Ok(mut client) => {
-                client.set_patience(Duration::from_secs(2));
-                note_answer(&mut answers, &client.post("/enforce", REVIEW.as_bytes()));
-                held.push(client);
-            }
-            Err(_) => note(&mut answers, "not let in"),
-        }
-    }
+    let mut opened = Answers::new();
+    target.each(2000, &mut answers, |mut client| {
+        client.set_patience(Duration::from_secs(2));
+        note_answer(&mut opened, &client.post("/enforce", REVIEW.as_bytes()));
+        held.push(client);
+    });
     target.wait();
+    answers.extend(opened);
     answers
 }
 
@@ -120,7 +114,7 @@ fn silent(target: &Target) -> Answers {
 }
 
 fn early_close(target: &Target) -> Answers {
-    let request = post("/enforce", &super::reviews::containers(800));
+    let request = post("/enforce", &super::reviews::containers(200));
     target.flood(|target, answers| {
         let Ok(mut client) = target.connect() else {
             return note(answers, "not let in");
@@ -135,7 +129,7 @@ fn early_close(target: &Target) -> Answers {
 }
 
 fn large_unread(target: &Target) -> Answers {
-    unread(target, 200, &post("/enforce", &super::reviews::containers(800)), 20)
+    unread(target, 200, &post("/enforce", &super::reviews::containers(200)), 20)
 }
 
 fn small_unread(target: &Target) -> Answers {
@@ -145,8 +139,11 @@ fn small_unread(target: &Target) -> Answers {
 /// Sends `request` up to `times` on each connection as long as it is taken, and reads nothing.
 fn unread(target: &Target, connections: usize, request: &[u8], times: usize) -> Answers {
     let mut answers = Answers::new();
-    let mut clients: Vec<_> =
-        target.connections(connections, &mut answers).into_iter().map(|client| (client, 0)).collect();
+    let mut clients: Vec<_> = target
+        .connections(connections, &mut answers)
+        .into_iter()
+        .map(|client| (client, 0))
+        .collect();
     for (client, _) in &clients {
         client.set_patience(Duration::from_millis(5));
     }

@@ -20,18 +20,8 @@ pub const ATTACKS: &[Attack] = &[
         seconds: 10,
         run: held_back,
     },
-    Attack {
-        name: "many headers",
-        what: "heads of 1,000 lines",
-        seconds: 4,
-        run: many_lines,
-    },
-    Attack {
-        name: "long headers",
-        what: "heads of one line of 1 MB",
-        seconds: 4,
-        run: long_line,
-    },
+    Attack { name: "many headers", what: "heads of 1,000 lines", seconds: 4, run: many_lines },
+    Attack { name: "long headers", what: "heads of one line of 1 MB", seconds: 5, run: long_line },
     Attack {
         name: "HTTP/2 preface",
         what: "HTTP/2's preface and a SETTINGS frame where HTTP/1.1 was agreed on",
@@ -83,13 +73,11 @@ fn held_back(target: &Target) -> Answers {
     let head = format!("POST /enforce HTTP/1.1\r\nx-filler: {}", "a".repeat(15_000));
     let mut answers = Answers::new();
     let mut clients = Vec::new();
-    for _ in 0..target.many(2000) {
-        for mut client in target.connections(1, &mut answers) {
-            client.set_patience(Duration::from_millis(500));
-            let _may_be_closed = client.send(head.as_bytes());
-            clients.push(client);
-        }
-    }
+    target.each(2000, &mut answers, |mut client| {
+        client.set_patience(Duration::from_millis(500));
+        let _may_be_closed = client.send(head.as_bytes());
+        clients.push(client);
+    });
     target.wait();
     note_each(&mut answers, clients);
     answers
@@ -114,8 +102,11 @@ fn preface(target: &Target) -> Answers {
 fn garbage(target: &Target) -> Answers {
     let requests: Vec<_> = (1..=64).map(|seed| Chance(seed).bytes(2000)).collect();
     target.flood(|target, answers| {
-        for request in requests.iter().take_while(|_| target.goes_on()) {
+        for request in &requests {
             send(target, answers, request);
+            if !target.goes_on() {
+                return;
+            }
         }
     })
 }

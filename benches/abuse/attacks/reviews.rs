@@ -12,7 +12,7 @@ pub const ATTACKS: &[Attack] = &[
     Attack {
         name: "nested JSON",
         what: "3 million brackets, bare and inside of a pod",
-        seconds: 4,
+        seconds: 5,
         run: nested,
     },
     Attack {
@@ -24,25 +24,31 @@ pub const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "largest reviews",
-        what: "pods of 7 MB, with 15,000 containers as the API server sends them",
+        what: "pods of 7 MB: the most containers that are allowed, each with 7 KB of variables",
         seconds: 6,
         run: largest,
     },
     Attack {
-        name: "most containers",
-        what: "pods of 7 MB whose containers have a name of seven letters, and nothing else",
-        seconds: 6,
-        run: most,
-    },
-    Attack {
-        name: "most init containers, findings and exemptions",
-        what: "pods of 6 MB of containers that are wrong in everything, with 250 KB of exemptions",
+        name: "most work",
+        what: "pods of the most containers that are allowed, each wrong in everything, with as many exemptions",
         seconds: 6,
         run: worst,
     },
     Attack {
+        name: "too many containers",
+        what: "pods of 7 MB whose containers have a name of seven letters, and nothing else",
+        seconds: 6,
+        run: too_many,
+    },
+    Attack {
+        name: "many containers",
+        what: "pods of 300 containers that have a name and nothing else, 8 KB each",
+        seconds: 6,
+        run: below_large,
+    },
+    Attack {
         name: "large reviews, answers never read",
-        what: "reviews of 3 MB from 60 connections that read no answer",
+        what: "reviews of 1,000 containers from 60 connections that read no answer",
         seconds: 8,
         run: unread,
     },
@@ -88,11 +94,11 @@ fn send_all(target: &Target, bodies: &[Vec<u8>]) -> Answers {
             return note(answers, "not let in");
         };
         client.set_patience(Duration::from_secs(10));
-        for request in requests.iter().take_while(|_| target.goes_on()) {
+        for request in &requests {
             let _ = client.send(request);
             let answer = client.answer();
             note_answer(answers, &answer);
-            if answer.map_or(true, |answer| answer.closes()) {
+            if answer.map_or(true, |answer| answer.closes()) || !target.goes_on() {
                 return;
             }
         }
@@ -129,13 +135,14 @@ fn odd(target: &Target) -> Answers {
     )
 }
 
-fn largest(target: &Target) -> Answers {
-    send_all(target, &[containers(15_000)])
-}
+/// The server's limit (`serve::http`).
+const MOST: usize = 1000;
 
-fn most(target: &Target) -> Answers {
-    let list: Vec<_> = (0..290_000).map(|index| format!("{{\"name\":\"a{index:06}\"}}")).collect();
-    send_all(target, &[with_list(&format!("[{}]", list.join(",")))])
+fn largest(target: &Target) -> Answers {
+    let variable = json!({"name": "A", "value": "a".repeat(6_300)});
+    let one = |index: usize| json!({"name": format!("w{index}"), "image": "a", "env": [variable]});
+    let body = review(|spec| spec["containers"] = (0..MOST).map(one).collect());
+    send_all(target, &[body])
 }
 
 fn worst(target: &Target) -> Answers {
@@ -148,31 +155,37 @@ fn worst(target: &Target) -> Answers {
         })
     };
     let mut text: Value = serde_json::from_str(REVIEW).unwrap();
-    let exemptions = (0..3000).map(|index| {
-        (format!("w{index}.exempt.ironhull.dev/runAsNonRoot"), json!("a reason that is one"))
+    let exemptions = (0..MOST).map(|index| {
+        (format!("w{index}.exempt.ironhull.dev/fsGroup"), json!("a reason that is one"))
     });
-    text["request"]["object"]["metadata"]["annotations"] = Value::Object(exemptions.collect());
-    text["request"]["object"]["spec"]["initContainers"] = (0..24_000).map(one).collect();
+    let object = &mut text["request"]["object"];
+    object["metadata"]["annotations"] = Value::Object(exemptions.collect());
+    object["spec"]["initContainers"] = (0..MOST - 1).map(one).collect();
     send_all(target, &[text.to_string().into_bytes()])
 }
 
+fn too_many(target: &Target) -> Answers {
+    let list: Vec<_> = (0..290_000).map(|index| format!("{{\"name\":\"a{index:06}\"}}")).collect();
+    send_all(target, &[with_list(&format!("[{}]", list.join(",")))])
+}
+
+fn below_large(target: &Target) -> Answers {
+    let list: Vec<_> = (0..300).map(|index| format!("{{\"name\":\"a{index:06}\"}}")).collect();
+    send_all(target, &[with_list(&format!("[{}]", list.join(",")))])
+}
+
 fn unread(target: &Target) -> Answers {
-    let request = post("/enforce", &containers(6000));
+    let request = post("/enforce", &containers(MOST));
     let mut answers = Answers::new();
     let mut held = Vec::new();
-    while target.goes_on() && held.len() < target.many(60) {
-        let Ok(mut client) = target.connect() else {
-            note(&mut answers, "not let in");
-            continue;
-        };
+    target.each(60, &mut answers, |mut client| {
         client.set_patience(Duration::from_secs(1));
-        match client.send(&request) {
-            Ok(()) => note(&mut answers, "taken"),
-            Err(_) => note(&mut answers, "not taken"),
-        }
-        held.push(client);
-    }
+        held.push((client.send(&request).is_ok(), client));
+    });
     target.wait();
+    for (taken, _) in &held {
+        note(&mut answers, if *taken { "taken" } else { "not taken" });
+    }
     answers
 }
 

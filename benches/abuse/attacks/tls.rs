@@ -144,8 +144,11 @@ fn garbage(target: &Target) -> Answers {
         bytes.push(sent);
     }
     target.flood(|target, answers| {
-        for sent in bytes.iter().take_while(|_| target.goes_on()) {
+        for sent in &bytes {
             plain(target, answers, sent);
+            if !target.goes_on() {
+                return;
+            }
         }
     })
 }
