@@ -104,6 +104,10 @@ kind-config-check: ## kind's own parser on kind-config.yaml
 bench: ## measures all of docs/performance.md anew (BENCH=engine,https for parts; a quarter of an hour; needs Go, root)
 	benches/run
 
+.PHONY: abuse
+abuse: ## attacks on the running server, measured: docs/abuse.json and docs/abuse.md (six minutes; needs openssl, gzip)
+	$(CARGO) bench --locked --bench abuse
+
 # In a copy, so that nobody's work is changed. cargo-mutants follows `mod`, and those of the rules are
 # written by a macro: the copy has them in plain. MUTANTS_ARGS="-F src/user.rs" takes one file.
 MUTANTS := target/mutants/tree

@@ -38,7 +38,8 @@ use std::thread::{self, JoinHandle};
 
 use actix_web::dev::Server;
 use anyhow::{Context as _, anyhow, bail};
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -97,11 +98,11 @@ fn join(thread: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
 /// # Errors
 /// When the certificate or a policy is bad, or an address cannot be listened on.
 pub fn start(config: Config) -> anyhow::Result<Running> {
-    let parts = Parts::load(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
+    let parts = Parts::load(config, runtime.handle())?;
     let (stop, stopped) = oneshot::channel();
     let (listening, wait) = std::sync::mpsc::channel();
     let thread = thread::Builder::new()
@@ -139,7 +140,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn load(mut config: Config) -> anyhow::Result<Self> {
+    fn load(mut config: Config, apart: &Handle) -> anyhow::Result<Self> {
         config.check()?;
         let metrics = Arc::new(Metrics::new());
         let readiness = Arc::new(Readiness::default());
@@ -155,6 +156,8 @@ impl Parts {
             metrics: Arc::clone(&metrics),
             readiness: Arc::clone(&readiness),
             budget: Arc::clone(&budget),
+            large: Arc::new(Semaphore::new(1)),
+            apart: apart.clone(),
             max_body: config.max_body,
             body_timeout: config.timeouts.body,
         });
@@ -190,7 +193,7 @@ impl Parts {
         if let Some(poller) = policies {
             watching.spawn(poller.run(config.poll_interval));
         }
-        watching.spawn(watch_expiry(in_force));
+        watching.spawn(watch_expiry(in_force, config.poll_interval));
         info!(webhook_addr = %addresses.0, ops_addr = %addresses.1, "listening");
         let _nobody_waits = listening.send(addresses);
 
@@ -218,6 +221,7 @@ impl Parts {
             metrics: Some(Arc::clone(&ops.metrics)),
             timeouts: config.timeouts,
             closing: closing.clone(),
+            buffers: Budget::new(listener::BUFFERS_TOTAL),
         };
         let tls = tls::server_config(Arc::clone(in_force)).context("cannot set up TLS")?;
         let servers = [

@@ -12,6 +12,8 @@
 )]
 #![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
 
+#[path = "../benches/abuse/report.rs"]
+mod abuse;
 #[path = "support/api_server.rs"]
 #[allow(dead_code, reason = "other tests have it fail")]
 mod api_server;
@@ -124,6 +126,13 @@ fn the_tables_of_flags_and_metrics_are_current() {
     current_between("docs/webhook.md", "metrics", &reference::metrics());
     current_between("docs/monitoring.md", "flags", &reference::flags("watch"));
     current_between("docs/monitoring.md", "metrics", &reference::watch_metrics());
+}
+
+#[test]
+fn the_page_of_abuse_shows_the_last_run() {
+    let run = std::fs::read_to_string(path("docs/abuse.json")).unwrap();
+    let run: abuse::Report = serde_json::from_str(&run).unwrap();
+    current_between("docs/abuse.md", "abuse", &run.page());
 }
 
 #[test]

@@ -60,7 +60,9 @@ pub fn run(binary: &Path, extent: &Extent) -> anyhow::Result<Memory> {
 
     say(&format!("{} open connections", extent.connections));
     room_for(extent.connections as u64 + 256)?;
-    let busy = start(&Setup::default())?;
+    // By default half a thousand are let in.
+    let limit = ["--max-connections".to_owned(), extent.connections.to_string()];
+    let busy = start(&Setup { arguments: limit.into(), ..Setup::default() })?;
     let open = busy.target()?.idle(extent.connections)?;
     std::thread::sleep(extent.settle);
     let connected = bytes(&busy)?;

@@ -82,7 +82,7 @@ pub struct Args {
     #[arg(long, env = "IRONHULL_MAX_BODY", value_name = "SIZE", help_heading = "Limits", hide_short_help = true, value_parser = bytes, default_value = "7Mi")]
     max_body: usize,
     /// All bodies in memory at once; a request beyond is answered 503
-    #[arg(long, env = "IRONHULL_MAX_BODY_TOTAL", value_name = "SIZE", help_heading = "Limits", hide_short_help = true, value_parser = bytes, default_value = "16Mi")]
+    #[arg(long, env = "IRONHULL_MAX_BODY_TOTAL", value_name = "SIZE", help_heading = "Limits", hide_short_help = true, value_parser = bytes, default_value = "10Mi")]
     max_body_total: usize,
     /// How long a TLS handshake may take
     #[arg(long, env = "IRONHULL_HANDSHAKE_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "5s")]

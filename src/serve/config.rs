@@ -42,7 +42,7 @@ pub struct Config {
     pub shutdown_delay: Duration,
     /// How long requests in flight may take after that.
     pub shutdown_timeout: Duration,
-    /// Whether SIGTERM and SIGINT stop it.
+    /// Whether SIGTERM, SIGINT and SIGHUP stop it.
     pub signals: bool,
     /// What answers a review.
     pub review: Reviewer,
@@ -148,16 +148,16 @@ pub mod defaults {
     /// Files are read again this often. The kubelet itself syncs about once a minute.
     pub const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-    /// An API server needs a few connections; a dozen API servers, a few dozen.
-    pub const MAX_CONNECTIONS: usize = 1024;
+    /// An API server needs a few connections, and in a storm one for each of the 200 requests
+    /// that it lets change something at a time.
+    pub const MAX_CONNECTIONS: usize = 512;
 
     /// A review may carry the object and the old object, each of up to about 3 MiB.
     pub const MAX_BODY: usize = 7 << 20;
 
-    /// Thousands of ordinary bodies, and one of the largest at a time. Measured: 12 MiB for
-    /// a server at work and 28 KiB a connection; with the most of both, and this, it stays
-    /// below 64 MiB.
-    pub const MAX_BODY_TOTAL: usize = 16 << 20;
+    /// Thousands of ordinary bodies, and one of the largest at a time. `docs/abuse.md` has what
+    /// adds up to the chart's limit of 64 MiB: this, 28 KiB a connection, and what reviews need.
+    pub const MAX_BODY_TOTAL: usize = 10 << 20;
 
     /// The API server waits 10 s for a webhook unless told otherwise, and 30 s at most;
     /// its network is near. It closes a connection after 90 s of silence, and the

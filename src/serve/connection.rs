@@ -6,10 +6,12 @@
 //! 128 KiB, and knows no orderly end of an idle connection. All of that is decided here, below
 //! it: a [`Connection`] is the byte stream it reads from and writes to.
 
-use std::cell::Cell;
+mod talk;
+
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,7 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::limits::Slot;
+use super::limits::{Budget, Reservation, Slot};
+use talk::Phase;
+pub use talk::Talk;
 
 /// How long a connection may take for what.
 #[derive(Clone, Copy, Debug)]
@@ -37,13 +41,23 @@ pub struct Timeouts {
 /// The largest head of a request. The API server sends less than 1 KiB.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// How much the dispatcher is given to read before it must look at it, so that its
-/// buffer stays small: one TLS record.
-const MAX_TURN: usize = 16 * 1024;
+/// How much the dispatcher is given to read before it must look at it, so that its buffer
+/// stays as small as it is at first.
+const MAX_TURN: usize = 8 * 1024;
 
-/// How long a connection that is being closed with part of a request unread is read on,
-/// so that the client sees the answer and not a reset.
-const LINGER: Duration = Duration::from_secs(2);
+/// A head up to this size, and an answer that the client takes, need no more than the buffers
+/// that every connection has.
+const SMALL_HEAD: usize = 4 * 1024;
+
+/// So many bytes of requests in a row, without a pause, do not need more either: ordinary
+/// requests come whole in them.
+const SMALL_BURST: usize = 16 * 1024;
+
+/// What the buffers of other connections grow by, as measured, those of TLS among them.
+const ROOM: usize = 80 * 1024;
+
+/// How long a new connection may take for its first request when the server closes.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// How long a connection beyond the limit may take to ask what it will be refused.
 const OVERFLOW_HEAD: Duration = Duration::from_secs(1);
@@ -55,47 +69,9 @@ const LARGE_HEAD: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
     content-type: text/plain; charset=utf-8\r\ncontent-length: 32\r\nconnection: close\r\n\r\n\
     the request's head is too large\n";
 
-/// What a connection is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Between two requests, or before the first.
-    Idle,
-    /// A request's head is coming in.
-    Head,
-    /// A request is being handled; its body has a deadline of its own.
-    Busy,
-    /// It has been handled; the answer is being written.
-    Answered,
-    /// As `Answered`, and nothing follows: what still comes in is not looked at.
-    Closing,
-}
-
-/// What the handler and the connection tell each other.
-#[derive(Debug)]
-pub struct Talk {
-    phase: Cell<Phase>,
-    deadline: Cell<Option<Instant>>,
-    overflow: bool,
-}
-
-impl Talk {
-    /// Whether the connection is beyond the limit.
-    pub fn is_overflow(&self) -> bool {
-        self.overflow
-    }
-
-    /// A request is being handled from now on.
-    pub fn handling(&self) {
-        self.phase.set(Phase::Busy);
-        self.deadline.set(None);
-    }
-
-    /// It has been handled; with `close`, it was the connection's last.
-    pub fn handled(&self, close: bool) {
-        self.phase.set(if close { Phase::Closing } else { Phase::Answered });
-        self.deadline.set(close.then(|| Instant::now() + LINGER));
-    }
-}
+const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    content-type: text/plain; charset=utf-8\r\nretry-after: 1\r\ncontent-length: 39\r\n\
+    connection: close\r\n\r\ntoo many long heads at once, try again\n";
 
 /// What befell a connection that its handler cannot see, by the HTTP status it was answered with.
 pub type OnRefusal = Rc<dyn Fn(u16)>;
@@ -111,10 +87,17 @@ pub struct Connection<S> {
     /// Set once the task is sure to be woken when `closing` is cancelled.
     wake_on_closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     on_refusal: OnRefusal,
+    /// What all connections' buffers together may grow by.
+    buffers: Arc<Budget>,
+    room: Option<Reservation>,
     /// Bytes read since the dispatcher last looked.
     turn: usize,
     /// Bytes of the head that is coming in.
     head: usize,
+    /// Bytes since the connection was last idle.
+    burst: usize,
+    /// Whether a request has begun on it.
+    used: bool,
     ended: bool,
     _slot: Slot,
 }
@@ -127,15 +110,12 @@ impl<S> Connection<S> {
         slot: Slot,
         timeouts: Timeouts,
         closing: &CancellationToken,
+        buffers: &Arc<Budget>,
         on_refusal: OnRefusal,
     ) -> Self {
         let first = if slot.is_overflow() { OVERFLOW_HEAD } else { timeouts.head };
         let deadline = Instant::now() + first;
-        let talk = Talk {
-            phase: Cell::new(Phase::Idle),
-            deadline: Cell::new(Some(deadline)),
-            overflow: slot.is_overflow(),
-        };
+        let talk = Talk::new(deadline, slot.is_overflow());
         Self {
             stream,
             talk: Rc::new(talk),
@@ -145,8 +125,12 @@ impl<S> Connection<S> {
             closing: closing.clone(),
             wake_on_closing: None,
             on_refusal,
+            buffers: Arc::clone(buffers),
+            room: None,
             turn: 0,
             head: 0,
+            burst: 0,
+            used: false,
             ended: false,
             _slot: slot,
         }
@@ -189,14 +173,29 @@ impl<S> Connection<S> {
         }
     }
 
+    fn has_long_head(&self) -> bool {
+        self.talk.phase.get() == Phase::Head && self.head > SMALL_HEAD
+    }
+
+    /// Whether the buffers may grow beyond what every connection has.
+    fn may_grow(&mut self) -> bool {
+        if self.room.is_none() {
+            self.room = self.buffers.reserve(ROOM);
+        }
+        self.room.is_some()
+    }
+
     /// Notes that `count` bytes came in.
     fn received(&mut self, count: usize) {
         self.turn += count;
+        self.burst += count;
         match self.talk.phase.get() {
             Phase::Idle => {
                 self.talk.phase.set(Phase::Head);
+                self.used = true;
                 self.head = count;
-                let patience = if self.talk.overflow { OVERFLOW_HEAD } else { self.timeouts.head };
+                let patience =
+                    if self.talk.is_overflow() { OVERFLOW_HEAD } else { self.timeouts.head };
                 self.talk.deadline.set(Some(Instant::now() + patience));
             }
             Phase::Head => self.head += count,
@@ -211,8 +210,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.turn = 0;
         let phase = self.talk.phase.get();
         self.listen_for_closing(cx);
+        if self.has_long_head() && self.room.is_none() {
+            // It may be a whole request. Whether it is, shows when the dispatcher has looked.
+            cx.waker().wake_by_ref();
+        }
         if phase == Phase::Idle && self.closing.is_cancelled() {
-            return self.end();
+            // A client sends a request again when a connection that was used before is closed
+            // under it, and not when it is a new one: its first may be on its way.
+            let patience = Instant::now() + LAST_CALL;
+            match self.talk.deadline.get() {
+                Some(deadline) if !self.used => {
+                    self.talk.deadline.set(Some(deadline.min(patience)));
+                }
+                _ => return self.end(),
+            }
         }
         if !self.is_late(cx) {
             return Poll::Pending;
@@ -245,6 +256,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// A write made no progress: the client has until the deadline.
     fn poll_blocked<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if !self.may_grow() {
+            (self.on_refusal)(503);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         if self.write_deadline.is_none() {
             self.write_deadline = Some(Instant::now() + self.timeouts.write);
         }
@@ -270,6 +285,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
         if this.ended {
             return Poll::Ready(Ok(()));
         }
+        if this.talk.waiting.get() {
+            this.turn = 0;
+            *this.talk.reader.borrow_mut() = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         if this.turn >= MAX_TURN {
             this.turn = 0;
             cx.waker().wake_by_ref();
@@ -277,6 +297,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
         }
         if this.talk.phase.get() == Phase::Head && this.head >= MAX_HEAD {
             return this.refuse(cx, 431, LARGE_HEAD);
+        }
+        // At the first turn the dispatcher has looked at what came before: it is all of a head.
+        if this.turn == 0 && this.has_long_head() && !this.may_grow() {
+            return this.refuse(cx, 503, NO_ROOM);
+        }
+        if this.turn == 0 && this.burst > SMALL_BURST && !this.may_grow() {
+            (this.on_refusal)(503);
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let before = buffer.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buffer) {
@@ -322,6 +350,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
                 if this.talk.phase.get() == Phase::Answered {
                     this.talk.phase.set(Phase::Idle);
                     this.talk.deadline.set(Some(Instant::now() + this.timeouts.keep_alive));
+                    this.burst = 0;
+                    this.room = None;
+                    this.talk.read_on();
                     // The dispatcher may wait for the next request without reading once
                     // more: something must wake it when its time is up.
                     this.listen_for_closing(cx);

@@ -1,18 +1,23 @@
 //! The webhook's listener: HTTP requests to reviews and back.
 
+mod outgoing;
 mod refusal;
+mod weight;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix_web::body::BoxBody;
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt as _;
 use jiff::civil::Date;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -20,10 +25,11 @@ use super::connection::Talk;
 use super::limits::{Budget, Reservation};
 use super::metrics::Metrics;
 use super::readiness::Readiness;
-use super::store::{Store, today};
+use super::store::{Loaded, Store, today};
 use crate::admission::{Answer, Endpoint, Facts, Mode, NotAReview};
 use crate::policy::PolicySet;
 use refusal::Refusal;
+use weight::Weight;
 
 /// Answers a review: [`crate::admission::review`], but for tests and benchmarks.
 pub type Reviewer = fn(&[u8], Endpoint<'_>, &PolicySet, Date) -> Result<Answer, NotAReview>;
@@ -41,6 +47,11 @@ pub struct Hook {
     pub readiness: Arc<Readiness>,
     /// What its body must fit into.
     pub budget: Arc<Budget>,
+    /// What is much work is done one at a time: a review needs many times its body.
+    pub large: Arc<Semaphore>,
+    /// Where that is done: in the same thread each time, as good as always, so that the memory
+    /// that it needs is the same too.
+    pub apart: Handle,
     /// The largest body.
     pub max_body: usize,
     /// How long its body may take.
@@ -80,31 +91,56 @@ impl Hook {
         request: &HttpRequest,
         payload: Payload,
         started: Instant,
-    ) -> Result<Vec<u8>, Refusal> {
+    ) -> Result<BoxBody, Refusal> {
         let endpoint = endpoint(request.path()).ok_or(Refusal::NotFound)?;
         if request.method() != Method::POST {
             return Err(Refusal::Method);
         }
         check_headers(request.headers())?;
-        let (body, _reservation) = self.read(request, payload).await?;
+        let (body, reservation) = self.read(request, payload).await?;
+        if let Some(talk) = request.conn_data::<Rc<Talk>>() {
+            talk.is_read();
+        }
         let loaded = self.store.load();
-        // The reviewer cannot panic by construction. Should it do so all the same, one
-        // request fails as the failure policy says, and the server goes on.
-        let reviewed = catch_unwind(AssertUnwindSafe(|| {
-            (self.review)(&body, endpoint, &loaded.policies, today())
-        }));
-        let Answer { body, facts } = match reviewed {
-            Ok(answer) => answer.map_err(|NotAReview(why)| Refusal::not_a_review(&why))?,
-            Err(_) => {
-                self.metrics.panics.inc();
-                return Err(Refusal::Panicked);
+        let (reviewed, reservation) = match Weight::of(&body) {
+            Weight::Ordinary => (guarded(self.review, &body, endpoint, &loaded), Some(reservation)),
+            Weight::Large => {
+                self.review_large((body, reservation), endpoint, Arc::clone(&loaded)).await
             }
+            Weight::TooMuch => return Err(Refusal::TooMuch),
         };
+        let (Some(reviewed), Some(reservation)) = (reviewed, reservation) else {
+            self.metrics.panics.inc();
+            return Err(Refusal::Panicked);
+        };
+        let Answer { body, facts } =
+            reviewed.map_err(|NotAReview(why)| Refusal::not_a_review(&why))?;
         let duration = started.elapsed();
         let row = loaded.row(facts.policy.as_deref());
         self.metrics.review(row, endpoint.mode, &facts, duration);
         log(endpoint.mode, &facts, duration);
-        Ok(body)
+        outgoing::body(body, reservation).ok_or(Refusal::NoBudget)
+    }
+
+    /// Reviews what is much work when it is its turn, in a thread where it holds up no connection. The
+    /// thread finishes what it began, so what it holds is accounted for until then.
+    async fn review_large(
+        &self,
+        (body, reservation): (Bytes, Reservation),
+        endpoint: Endpoint<'_>,
+        loaded: Arc<Loaded>,
+    ) -> (Reviewed, Option<Reservation>) {
+        // Nobody closes it.
+        let turn = Arc::clone(&self.large).acquire_owned().await;
+        let (review, mode) = (self.review, endpoint.mode);
+        let policy = endpoint.policy.map(str::to_owned);
+        let reviewing = self.apart.spawn_blocking(move || {
+            let endpoint = Endpoint { mode, policy: policy.as_deref() };
+            let reviewed = guarded(review, &body, endpoint, &loaded);
+            drop((body, turn));
+            (reviewed, Some(reservation))
+        });
+        reviewing.await.unwrap_or_default()
     }
 
     async fn read(
@@ -152,6 +188,16 @@ impl Hook {
         }
         Ok((if whole.is_empty() { first } else { whole.freeze() }, reservation))
     }
+}
+
+/// What came of a review; nothing where the reviewer panicked.
+type Reviewed = Option<Result<Answer, NotAReview>>;
+
+/// The reviewer cannot panic by construction. Should it do so all the same, one request fails
+/// as the failure policy says, and the server goes on.
+fn guarded(review: Reviewer, body: &[u8], endpoint: Endpoint<'_>, loaded: &Loaded) -> Reviewed {
+    let review = || review(body, endpoint, &loaded.policies, today());
+    catch_unwind(AssertUnwindSafe(review)).ok()
 }
 
 /// One request on its connection: while it lives, the connection is busy.

@@ -5,11 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A body above this size counts as large. An ordinary review has 3 to 50 KiB; only
 /// pods with very many containers, and pods of workflow engines, come above this.
-const LARGE_BODY: usize = 256 * 1024;
+pub const LARGE_BODY: usize = 256 * 1024;
 
 /// Large bodies together may take this share of the budget (numerator, denominator),
 /// so that a few slow senders of large bodies cannot keep ordinary ones out.
 const LARGE_SHARE: (usize, usize) = (3, 4);
+
+/// A body up to this size is small, as most are.
+const SMALL_BODY: usize = 8 * 1024;
+
+/// All but the small ones together may take this share, for the same reason.
+const NOT_SMALL_SHARE: (usize, usize) = (9, 10);
 
 /// How many bytes of request bodies may be in memory at once.
 #[derive(Debug)]
@@ -36,8 +42,14 @@ impl Budget {
     }
 
     fn limit_for(&self, bytes: usize) -> usize {
-        let (part, whole) = LARGE_SHARE;
-        if bytes > LARGE_BODY { self.limit / whole * part } else { self.limit }
+        let (part, whole) = if bytes > LARGE_BODY {
+            LARGE_SHARE
+        } else if bytes > SMALL_BODY {
+            NOT_SMALL_SHARE
+        } else {
+            (1, 1)
+        };
+        self.limit / whole * part
     }
 }
 
@@ -62,6 +74,15 @@ impl Reservation {
             self.bytes = bytes;
         }
         taken.is_ok()
+    }
+
+    /// Makes the reservation be for `bytes` in all, which may be fewer than before; false, and
+    /// unchanged, when the budget does not have them.
+    pub fn resize(&mut self, bytes: usize) -> bool {
+        let spare = self.bytes.saturating_sub(bytes);
+        self.budget.used.fetch_sub(spare, Ordering::Relaxed);
+        self.bytes -= spare;
+        self.cover(bytes)
     }
 }
 
@@ -166,6 +187,10 @@ mod tests {
         assert_eq!(budget.used(), 400);
         assert!(!reservation.cover(1001));
         assert_eq!(budget.used(), 400, "a refused growth takes nothing");
+        assert!(reservation.resize(100));
+        assert_eq!(budget.used(), 100);
+        assert!(reservation.resize(1000) && !reservation.resize(1001));
+        assert_eq!(budget.used(), 1000);
     }
 
     #[test]
@@ -174,6 +199,9 @@ mod tests {
         let large = budget.reserve(6 << 20).unwrap();
         assert!(budget.reserve(1 << 20).is_none());
         assert!(budget.reserve(4096).is_some());
+        let _others: Vec<_> = std::iter::from_fn(|| budget.reserve(9000)).collect();
+        assert!(budget.reserve(9000).is_none());
+        assert!(budget.reserve(4096).is_some(), "small ones still fit");
         drop(large);
     }
 

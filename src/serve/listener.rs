@@ -28,7 +28,7 @@ use tracing::debug;
 use super::config::Config;
 use super::connection::{Connection, OnRefusal, Timeouts};
 use super::http::{self, Hook};
-use super::limits::{Slot, Slots};
+use super::limits::{Budget, Slot, Slots};
 use super::metrics::Metrics;
 use super::ops::{self, Ops};
 
@@ -37,6 +37,14 @@ const BACKLOG: u32 = 1024;
 
 /// How long a closing connection may take to take its leave.
 const DISCONNECT: Duration = Duration::from_secs(1);
+
+/// As much of an answer waits in a connection, and as much of it encrypted, while the client
+/// takes the rest.
+const WRITE_BUFFER: usize = 16 * 1024;
+
+/// What the buffers of all connections together may grow by: for a hundred clients at a time
+/// that send more than a few ordinary requests, have long heads, or are slow to read.
+pub(super) const BUFFERS_TOTAL: usize = 8 << 20;
 
 /// The ops listener's connections: probes and scrapes, each closed after its answer.
 const OPS_CONNECTIONS: usize = 64;
@@ -60,6 +68,8 @@ pub(super) struct Door {
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) timeouts: Timeouts,
     pub(super) closing: CancellationToken,
+    /// What the connections' buffers together may grow by.
+    pub(super) buffers: Arc<Budget>,
 }
 
 impl Door {
@@ -87,7 +97,7 @@ impl Door {
                 metrics.http_error(code);
             }
         });
-        Connection::new(stream, slot, self.timeouts, &self.closing, on_refusal)
+        Connection::new(stream, slot, self.timeouts, &self.closing, &self.buffers, on_refusal)
     }
 
     async fn tls(
@@ -99,7 +109,8 @@ impl Door {
         let peer = tcp.peer_addr().ok();
         // Answers are small and whole: waiting for more to send only costs time.
         let _not_vital = tcp.set_nodelay(true);
-        match timeout(self.timeouts.handshake, acceptor.accept(tcp)).await {
+        let accept = acceptor.accept_with(tcp, |tls| tls.set_buffer_limit(Some(WRITE_BUFFER)));
+        match timeout(self.timeouts.handshake, accept).await {
             Ok(Ok(stream)) => Ok((self.connection(stream, slot), peer)),
             Ok(Err(error)) => {
                 self.count(|metrics| Some(&metrics.handshake_failures));
@@ -157,6 +168,7 @@ pub(super) fn ops(
         metrics: None,
         timeouts,
         closing: CancellationToken::new(),
+        buffers: Budget::new(BUFFERS_TOTAL),
     };
     let builder = Server::build().workers(1).disable_signals();
     let builder = builder.listen("ops", socket, move || {
@@ -198,6 +210,7 @@ where
         .keep_alive(KeepAlive::Os)
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(DISCONNECT)
+        .h1_write_buffer_size(WRITE_BUFFER)
         .on_connect_ext(|connection: &Connection<T>, data| {
             data.insert(connection.talk());
         })

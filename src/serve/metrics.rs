@@ -131,7 +131,7 @@ impl Metrics {
             log_lines_dropped: register(
                 r,
                 "log_lines_dropped",
-                "Lines of the log that could not be written in time",
+                "Lines of the log that could not be written, or not in time",
             ),
             policy_reloads: Reloads::new(r, "policy", "the policies"),
             certificate_reloads: Reloads::new(r, "certificate", "the serving certificate"),

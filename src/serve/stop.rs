@@ -16,14 +16,17 @@ use super::readiness::Readiness;
 /// What tells a server to stop.
 pub(crate) struct Stop {
     told: Option<oneshot::Receiver<()>>,
-    signals: Option<(Signal, Signal)>,
+    signals: Option<[Signal; 3]>,
 }
 
 impl Stop {
     pub(crate) fn new(told: oneshot::Receiver<()>, signals: bool) -> anyhow::Result<Self> {
         let signals = if signals {
             let one = |kind| signal(kind).context("cannot listen for signals");
-            Some((one(SignalKind::terminate())?, one(SignalKind::interrupt())?))
+            // A closed terminal must not cut off requests either.
+            let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+            let [terminate, interrupt, hangup] = kinds.map(one);
+            Some([terminate?, interrupt?, hangup?])
         } else {
             None
         };
@@ -42,9 +45,10 @@ impl Stop {
         };
         let by_signal = async {
             match signals {
-                Some((terminate, interrupt)) => tokio::select! {
+                Some([terminate, interrupt, hangup]) => tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
+                    _ = hangup.recv() => {}
                 },
                 None => pending().await,
             }

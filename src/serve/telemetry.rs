@@ -4,9 +4,10 @@
 //! stuck pipe) they are dropped and counted: the webhook never waits for its log, and
 //! goes on when standard output is closed.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Stdout, Write};
 use std::panic;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -27,7 +28,11 @@ pub enum LogFormat {
 /// Lines that may wait to be written: at about 400 bytes each, 2 MiB at most.
 const WAITING_LINES: usize = 4096;
 
+/// Lines for which there was no room among those that wait.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Lines that standard output did not take.
+static LOST: AtomicUsize = AtomicUsize::new(0);
 
 /// Writes out what still waits when it is dropped.
 #[derive(Debug)]
@@ -39,7 +44,7 @@ pub fn init(format: LogFormat, level: LevelFilter) -> Flush {
         .buffered_lines_limit(WAITING_LINES)
         .lossy(true)
         .thread_name("log")
-        .finish(BufWriter::new(io::stdout()));
+        .finish(Lines(BufWriter::new(io::stdout())));
     let _first_only = DROPPED.set(writer.error_counter());
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     // ironhull reports in its own words what matters of other crates' lines. actix-http
@@ -65,7 +70,27 @@ pub fn init(format: LogFormat, level: LevelFilter) -> Flush {
     Flush(guard)
 }
 
-/// How many lines were dropped since the start.
+/// How many lines were dropped or lost since the start.
 pub fn dropped_lines() -> usize {
-    DROPPED.get().map_or(0, ErrorCounter::dropped_lines)
+    DROPPED.get().map_or(0, ErrorCounter::dropped_lines) + LOST.load(Ordering::Relaxed)
+}
+
+/// Standard output, with a count of what it does not take: the thread that writes says
+/// nothing of it.
+struct Lines(BufWriter<Stdout>);
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.write_all(line).map(|()| line.len())
+    }
+
+    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        self.0.write_all(line).inspect_err(|_| {
+            LOST.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }

@@ -9,7 +9,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, version};
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 use tracing::{error, warn};
 
 use super::certs::Identity;
@@ -68,27 +68,55 @@ pub fn server_config(in_force: Arc<InForce>) -> Result<ServerConfig, rustls::Err
     Ok(config)
 }
 
-/// How often the certificate's end is looked at.
-const EXPIRY_CHECK: Duration = Duration::from_secs(3600);
+/// How often the same is said again of the certificate's end.
+const SAY_AGAIN: Duration = Duration::from_secs(3600);
 
 /// So long before its end a certificate should have been replaced: whoever renews it has
 /// failed by then, and there are some working days left.
 const EXPIRY_NEAR: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Says so in the log when the certificate's end is near, for ever.
-pub(super) async fn watch_expiry(in_force: Arc<InForce>) {
-    let mut ticks = interval(EXPIRY_CHECK);
-    loop {
-        ticks.tick().await;
-        let Some(identity) = in_force.identity() else { continue };
-        let left = identity.not_after.duration_since(Timestamp::now());
+/// How far away a certificate's end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Far,
+    Near,
+    Past,
+}
+
+impl End {
+    fn of(identity: &Identity, now: Timestamp) -> Self {
+        let left = identity.not_after.duration_since(now);
         // A certificate that lives for days is renewed late in its life.
         let lifetime = identity.not_after.duration_since(identity.not_before);
         let near = (lifetime / 5).unsigned_abs().min(EXPIRY_NEAR);
         if left.is_negative() {
-            error!(not_after = %identity.not_after, "the certificate in force has expired");
+            Self::Past
         } else if left.unsigned_abs() < near {
-            warn!(not_after = %identity.not_after, "the certificate in force expires soon");
+            Self::Near
+        } else {
+            Self::Far
+        }
+    }
+}
+
+/// Looks every `period`, and says so in the log when the certificate's end is near or past,
+/// for ever. It is served all the same: whether to trust it is the API server's to decide.
+pub(super) async fn watch_expiry(in_force: Arc<InForce>, period: Duration) {
+    let mut ticks = interval(period);
+    let mut said = (End::Far, Instant::now());
+    loop {
+        ticks.tick().await;
+        let Some(identity) = in_force.identity() else { continue };
+        let end = End::of(&identity, Timestamp::now());
+        if said.0 == end && said.1.elapsed() < SAY_AGAIN {
+            continue;
+        }
+        said = (end, Instant::now());
+        let not_after = identity.not_after;
+        match end {
+            End::Far => {}
+            End::Near => warn!(%not_after, "the certificate in force expires soon"),
+            End::Past => error!(%not_after, "the certificate in force has expired"),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::client::post;
 use crate::fixture::{self, Fixture, echo, echoing, eventually};
@@ -157,7 +158,7 @@ fn a_client_that_reads_nothing_is_cut_off() {
         config.timeouts.write = SHORT;
     });
     let mut deaf = server.connect();
-    deaf.set_write_patience(SHORT);
+    deaf.set_patience(SHORT);
     let request = post("/enforce", b"{}").repeat(1000);
     let mut sent = 0;
     while deaf.send(&request).is_ok() && sent < 200 {
@@ -188,6 +189,22 @@ fn other_protocols_are_turned_away() {
     assert!(!answer.starts_with(b"HTTP"), "plain HTTP is not answered");
 
     assert_eq!(server.connect().post("/enforce", b"{}").unwrap().status, 200);
+    server.stop();
+}
+
+#[test]
+fn new_keys_are_no_request() {
+    let server = impatient();
+    let mut client = server.connect();
+    assert_eq!(client.post("/enforce", b"{}").unwrap().status, 200);
+    client.update_keys().unwrap();
+    assert_eq!(client.post("/enforce", b"{}").unwrap().status, 200);
+    let mut restless = server.connect();
+    let end = Instant::now() + fixture::PATIENCE;
+    while restless.update_keys().is_ok() {
+        assert!(Instant::now() < end, "it is not cut off");
+        thread::sleep(Duration::from_millis(10));
+    }
     server.stop();
 }
 

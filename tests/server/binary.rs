@@ -1,97 +1,15 @@
 //! The binary: flags, environment, signals, exit codes, log.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::io::Read;
+use std::time::Duration;
 
 use ironhull::serve::certs::PemPair;
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-use tempfile::TempDir;
+use rustix::process::Signal;
 
-use crate::client::{Trust, post};
-use crate::fixture::{self, PATIENCE, certificate, eventually, ready};
-
-struct Process {
-    child: Child,
-    log: Option<BufReader<ChildStdout>>,
-    webhook: SocketAddr,
-    ops: SocketAddr,
-    trust: Trust,
-    started: Vec<Value>,
-    _files: TempDir,
-}
-
-fn command(pair: &PemPair) -> (Command, TempDir) {
-    let files = tempfile::tempdir().unwrap();
-    let (cert, key) = (files.path().join("tls.crt"), files.path().join("tls.key"));
-    fs::write(&cert, &pair.certificate).unwrap();
-    fs::write(&key, &pair.key).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ironhull"));
-    command
-        .arg("serve")
-        .args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"])
-        .env("IRONHULL_TLS_CERT", &cert)
-        .env("IRONHULL_TLS_KEY", &key)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    (command, files)
-}
-
-fn start(arguments: &[&str]) -> Process {
-    let pair = certificate();
-    let trust = Trust::new([pair.certificate.as_slice()]);
-    let (mut command, files) = command(&pair);
-    let mut child = command.args(arguments).spawn().unwrap();
-    let mut log = BufReader::new(child.stdout.take().unwrap());
-    let mut started = Vec::new();
-    let (webhook, ops) = loop {
-        let line = line(&mut log);
-        started.push(line.clone());
-        if line["message"] == "listening" {
-            let address = |key: &str| line[key].as_str().unwrap().parse().unwrap();
-            break (address("webhook_addr"), address("ops_addr"));
-        }
-    };
-    Process { child, log: Some(log), webhook, ops, trust, started, _files: files }
-}
-
-fn line(log: &mut impl BufRead) -> Value {
-    let mut line = String::new();
-    assert!(log.read_line(&mut line).unwrap() > 0, "the log has ended");
-    serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"))
-}
-
-impl Process {
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        wait(&mut self.child)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn wait(child: &mut Child) -> ExitStatus {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        assert!(Instant::now() < end, "it does not end");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
+use crate::client::post;
+use crate::fixture::{self, certificate, eventually, ready};
+use crate::process::{command, line, start, wait};
 
 #[test]
 fn sigterm_answers_what_is_in_flight_and_exits_with_success() {
@@ -128,7 +46,7 @@ fn the_log_has_one_line_a_request_and_nothing_of_its_body() {
     let effective =
         process.started.iter().find(|line| line["message"] == "effective configuration");
     let effective = effective.unwrap()["config"].as_str().unwrap();
-    assert!(effective.contains("max_connections: 1024"), "{effective}");
+    assert!(effective.contains("max_connections: 512"), "{effective}");
     let review = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{
         "uid":"u-1","kind":{"group":"","version":"v1","kind":"Pod"},
         "resource":{"group":"","version":"v1","resource":"pods"},"namespace":"shop",
@@ -167,9 +85,12 @@ fn a_closed_log_stops_nobody() {
     let mut process = start(&["--log-format", "json"]);
     drop(process.log.take());
     let mut client = process.trust.connect(process.webhook).unwrap();
-    for _ in 0..100 {
+    for _ in 0..200 {
         assert_eq!(client.post("/enforce", b"{}").unwrap().status, 400);
     }
+    eventually("lost lines are counted", || {
+        fixture::metric(process.ops, "ironhull_log_lines_dropped") > 0
+    });
     assert_eq!(ready(process.ops).0, 200);
 }
 

@@ -147,10 +147,18 @@ impl Client {
         read_answer(&mut self.stream, &mut self.unread)
     }
 
+    /// Asks for new keys, which TLS 1.3 lets either side do at any time.
+    pub(crate) fn update_keys(&mut self) -> io::Result<()> {
+        self.stream.conn.refresh_traffic_keys().map_err(io::Error::other)?;
+        while self.stream.conn.wants_write() {
+            self.stream.conn.write_tls(&mut self.stream.sock)?;
+        }
+        Ok(())
+    }
+
     /// Whether the server has closed or closes, with nothing more said.
     pub(crate) fn is_closed(&mut self) -> bool {
-        let mut byte = [0; 1];
-        match self.stream.read(&mut byte) {
+        match self.read_some() {
             Ok(count) => count == 0,
             Err(error) => {
                 !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
@@ -158,7 +166,13 @@ impl Client {
         }
     }
 
-    pub(crate) fn set_write_patience(&self, patience: Duration) {
+    /// The next bytes that come, whatever they are; says how many.
+    pub(crate) fn read_some(&mut self) -> io::Result<usize> {
+        self.stream.read(&mut [0; 1024])
+    }
+
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        self.stream.sock.set_read_timeout(Some(patience)).unwrap();
         self.stream.sock.set_write_timeout(Some(patience)).unwrap();
     }
 }

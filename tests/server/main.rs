@@ -10,11 +10,14 @@
 )]
 
 mod client;
+mod clock;
 mod fixture;
+mod process;
 
 mod abuse;
 mod binary;
 mod errors;
+mod failures;
 mod limits;
 mod managed;
 mod reload;

@@ -16,7 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
 
 use crate::client::Trust;
-use crate::fixture::{Fixture, certificate, echo, eventually, ready};
+use crate::fixture::{Fixture, certificate, certificate_until, echo, eventually, ready};
 
 /// A directory as the kubelet mounts a Secret or a ConfigMap: the files are links
 /// through `..data`, which is itself a link that an update swaps.
@@ -111,7 +111,7 @@ fn a_bad_certificate_is_kept_out() {
     let (first, second) = (certificate(), certificate());
     let mut mount = Mount::new(&[("tls.crt", &first.certificate), ("tls.key", &first.key)]);
     let server = serving(&mount, &[&first, &second]);
-    let expired = expired();
+    let expired = certificate_until(2020);
     let refused = |count: u64, part: &str| {
         eventually(part, || {
             let (status, detail) = ready(server.ops());
@@ -168,16 +168,6 @@ fn a_rotation_in_two_writes_ends_with_the_new_pair() {
     server.stop();
 }
 
-fn expired() -> PemPair {
-    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
-    let key = rcgen::KeyPair::generate().unwrap();
-    PemPair {
-        certificate: params.self_signed(&key).unwrap().pem().into_bytes(),
-        key: key.serialize_pem().into_bytes(),
-    }
-}
-
 fn policy(name: &str, namespace: &str, more: &str) -> Vec<u8> {
     format!(
         "apiVersion: ironhull.dev/v1alpha1\nkind: HardeningPolicy\nmetadata: {{name: {name}}}\n\
@@ -229,5 +219,56 @@ fn policies_are_swapped_and_a_bad_one_is_kept_out() {
         let detail = ready(server.ops()).1;
         detail["policies"]["refused"].as_str().is_some_and(|why| why.contains("cannot read"))
     });
+    server.stop();
+}
+
+#[test]
+fn policies_that_vanish_stay_in_force_until_they_are_back() {
+    let (web, db) = (policy("web", "web", ""), policy("db", "db", ""));
+    let mut mount = Mount::new(&[("one.yaml", &web), ("two.yaml", &db)]);
+    let path = mount.directory.path().to_owned();
+    let aside = path.with_extension("aside");
+    let server = crate::fixture::with(|config| {
+        config.review = echo;
+        config.policies = Policies::Files(cli::serve::files(path.clone()));
+    });
+    let refused = |count: u64, what: &str| {
+        eventually(what, || {
+            let said = server.connect().post("/enforce", b"{}").unwrap().json();
+            assert_eq!(said["loaded"], serde_json::json!(["web", "db"]), "{what}");
+            let (status, detail) = ready(server.ops());
+            assert_eq!(status, 200, "{what}");
+            let series = r#"ironhull_policy_reloads_total{result="refused"}"#;
+            detail["policies"]["refused"].is_string() && server.metric(series) == count
+        });
+    };
+    let back = |what: &str| {
+        eventually(what, || ready(server.ops()).1["policies"]["refused"].is_null());
+    };
+
+    fs::rename(&path, &aside).unwrap();
+    refused(1, "the directory is gone");
+    fs::rename(&aside, &path).unwrap();
+    back("the directory is back");
+
+    fs::rename(mount.path("..data"), mount.path("..gone")).unwrap();
+    symlink("..nowhere", mount.path("..data")).unwrap();
+    refused(2, "a swap to nowhere");
+    fs::rename(mount.path("..gone"), mount.path("..data")).unwrap();
+    back("the link leads somewhere again");
+
+    mount.swap(&[("one.yaml", &web), ("two.yaml", &db[..db.len() - 10])]);
+    refused(3, "a file that ends in the middle");
+    mount.swap(&[("one.yaml", &web), ("two.yaml", b"\0\0\xff")]);
+    refused(4, "a file of garbage");
+    mount.swap(&[("one.yaml", &web), ("two.yaml", &db)]);
+    back("the files are whole again");
+
+    fs::rename(&path, &aside).unwrap();
+    fs::write(&path, "kind: HardeningPolicy").unwrap();
+    refused(5, "a file in the directory's place");
+    fs::remove_file(&path).unwrap();
+    fs::rename(&aside, &path).unwrap();
+    back("the directory is back again");
     server.stop();
 }

@@ -17,6 +17,7 @@ use super::register;
 pub(crate) struct Process {
     resident: Gauge,
     open_files: Gauge,
+    max_files: Gauge,
     cpu: Counter<f64, AtomicU64>,
 }
 
@@ -30,15 +31,16 @@ impl Process {
         );
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         started.set(i64::try_from(now.as_secs()).unwrap_or_default());
-        let max_files: Gauge =
-            register(registry, "process_max_fds", "The most file descriptors it may have");
-        let limit = getrlimit(Resource::Nofile).current;
-        max_files.set(limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(i64::MAX));
         Self {
             resident: register(
                 registry,
                 "process_resident_memory_bytes",
                 "Memory that is in use, in bytes",
+            ),
+            max_files: register(
+                registry,
+                "process_max_fds",
+                "The most file descriptors it may have",
             ),
             open_files: register(registry, "process_open_fds", "File descriptors it has"),
             cpu: register(registry, "process_cpu_seconds", "Processor time it has used"),
@@ -50,6 +52,8 @@ impl Process {
         if let Some(bytes) = resident_bytes() {
             self.resident.set(bytes);
         }
+        let limit = getrlimit(Resource::Nofile).current;
+        self.max_files.set(limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(i64::MAX));
         if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
             // One of them is this directory's.
             self.open_files.set(i64::try_from(open.count()).unwrap_or(i64::MAX) - 1);

@@ -1,0 +1,274 @@
+//! How much work a body is, before it is reviewed.
+//!
+//! What a review needs goes with what is in the body, not with its bytes: a dozen of them make a
+//! container, for which some ten kilobytes are needed, and four make a value in a list of which
+//! the engine keeps a copy.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use crate::serve::limits::LARGE_BODY;
+
+/// The most containers of a request, those of the old object among them. Pods have one to
+/// twenty.
+pub(super) const MAX_CONTAINERS: usize = 1000;
+
+/// The most values in it: elements of lists and members of objects. The largest pods that etcd
+/// takes, managed fields included, have some 40,000; beyond the limit more than 10 MiB may
+/// be needed to review them.
+pub(super) const MAX_VALUES: usize = 64_000;
+
+/// The most bytes of names in it: they come up again in findings, warnings and notes, some
+/// thirteen times. A thousand containers with images have 300 KB.
+pub(super) const MAX_NAMES: usize = 512 * 1024;
+
+/// Bodies with no more than this are ordinary, and reviewed beside others: half a megabyte.
+const ORDINARY: Count = Count { containers: 50, values: 4000, names: 32 * 1024 };
+
+const MOST: Count = Count { containers: MAX_CONTAINERS, values: MAX_VALUES, names: MAX_NAMES };
+
+/// A small body with no more objects than this is ordinary without a closer look, since each
+/// container is one. Counting a byte is all that it costs the reviews of small pods.
+const FEW_OBJECTS: usize = 100;
+
+/// So short a body has no more than some thousand values.
+const SHORT: usize = 16 * 1024;
+
+/// How much work a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// Reviewed at once, where it was read.
+    Ordinary,
+    /// Reviewed when it is its turn, apart from connections.
+    Large,
+    /// Not reviewed.
+    TooMuch,
+}
+
+impl Weight {
+    /// That of a body, which need not be JSON.
+    pub(super) fn of(body: &[u8]) -> Self {
+        let objects = || body.iter().filter(|byte| **byte == b'{').count();
+        if body.len() <= SHORT && objects() <= FEW_OBJECTS {
+            return Self::Ordinary;
+        }
+        let count = Count::of(body);
+        if !count.is_within(&MOST) {
+            Self::TooMuch
+        } else if body.len() <= LARGE_BODY && count.is_within(&ORDINARY) {
+            Self::Ordinary
+        } else {
+            Self::Large
+        }
+    }
+}
+
+/// What is in a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    /// Containers, wherever they are: in a pod, or in a template at any depth.
+    containers: usize,
+    values: usize,
+    /// The bytes of what is told by name: see [`Kind::Name`].
+    names: usize,
+}
+
+impl Count {
+    /// Beyond a limit it does not count on; of what is no JSON it counts what comes before.
+    fn of(body: &[u8]) -> Self {
+        let mut count = Self::default();
+        let mut reader = serde_json::Deserializer::from_slice(body);
+        let whole = Anything { count: &mut count, kind: Kind::Other };
+        let _what_is_wrong_says_the_review = whole.deserialize(&mut reader);
+        count
+    }
+
+    fn is_within(&self, most: &Self) -> bool {
+        let Self { containers, values, names } = self;
+        *containers <= most.containers && *values <= most.values && *names <= most.names
+    }
+
+    fn value<E: Error>(&mut self, is_container: bool) -> Result<(), E> {
+        self.values += 1;
+        self.containers += usize::from(is_container);
+        self.go_on()
+    }
+
+    fn go_on<E: Error>(&self) -> Result<(), E> {
+        if self.is_within(&MOST) { Ok(()) } else { Err(E::custom("that is enough")) }
+    }
+}
+
+/// Any value, in which everything is counted.
+struct Anything<'c> {
+    count: &'c mut Count,
+    kind: Kind,
+}
+
+/// What a member's value is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A list of containers.
+    Containers,
+    /// What the engine repeats: names, images, capabilities, paths that an author asks for.
+    Name,
+    Other,
+}
+
+/// A member's name: what its value is.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Anything<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Anything<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(kind) = map.next_key_seed(Key)? {
+            self.count.value(false)?;
+            map.next_value_seed(Anything { count: &mut *self.count, kind })?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self { count, kind } = self;
+        let (is_list, kind) = match kind {
+            Kind::Containers => (true, Kind::Other),
+            other => (false, other),
+        };
+        while list.next_element_seed(Anything { count: &mut *count, kind })?.is_some() {
+            count.value(is_list)?;
+        }
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        if self.kind == Kind::Name {
+            self.count.names += text.len();
+        }
+        self.count.go_on()
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Kind;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key {
+    type Value = Kind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Kind, E> {
+        Ok(match name {
+            "containers" | "initContainers" | "ephemeralContainers" => Kind::Containers,
+            "name" | "generateName" | "namespace" | "uid" | "image" | "type" | "add" | "drop" => {
+                Kind::Name
+            }
+            annotation if annotation.ends_with("ironhull.dev/writable-paths") => Kind::Name,
+            _ => Kind::Other,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(containers: usize, init: usize) -> String {
+        let list = |count| vec!["{}"; count].join(",");
+        format!(
+            r#"{{"request":{{"x":[null,true,1,-1,1.5,"containers",{{"containers":null}}],
+                "object":{{"spec":{{"template":{{"spec":{{"initContainers":[{}],
+                "c\u006fntainers":[{}]}}}}}}}}}}}}"#,
+            list(init),
+            list(containers)
+        )
+    }
+
+    fn containers(body: &[u8]) -> usize {
+        Count::of(body).containers
+    }
+
+    #[test]
+    fn containers_are_counted_wherever_they_are() {
+        assert_eq!(containers(body(3, 2).as_bytes()), 5);
+        assert_eq!(containers(body(0, 0).as_bytes()), 0);
+        assert_eq!(containers(body(20_000, 0).as_bytes()), MAX_CONTAINERS + 1);
+        assert_eq!(containers(b"{\"containers\":[{},{},"), 2, "of half a body");
+        assert_eq!(containers(b"nonsense"), 0);
+        assert_eq!(containers("[".repeat(100_000).as_bytes()), 0);
+    }
+
+    #[test]
+    fn values_are_counted() {
+        let values = |body: &str| Count::of(body.as_bytes()).values;
+        assert_eq!(values(r#"{"a":[1,[],{"b":null,"b":"c"}],"d":-1.5}"#), 7);
+        assert_eq!(values(&format!("[{}0]", "0,".repeat(100_000))), MAX_VALUES + 1);
+    }
+
+    #[test]
+    fn names_are_measured() {
+        let names = |body: &str| Count::of(body.as_bytes()).names;
+        let body = r#"{"name":"ab","x":["name",{"image":"abc","value":"abcd"}],
+            "add":["a","b"],"web.ironhull.dev/writable-paths":"/a"}"#;
+        assert_eq!(names(body), 2 + 3 + 2 + 2);
+        let long = format!(r#"{{"uid":"{}"}}"#, "a".repeat(MAX_NAMES + 1));
+        assert_eq!(Weight::of(long.as_bytes()), Weight::TooMuch);
+        let long = format!(r#"{{"value":"{}"}}"#, "a".repeat(MAX_NAMES + 1));
+        assert_eq!(Weight::of(long.as_bytes()), Weight::Large);
+    }
+
+    #[test]
+    fn many_containers_and_values_weigh_more_than_many_bytes() {
+        let weight = |containers| Weight::of(body(containers, 0).as_bytes());
+        assert_eq!(weight(3), Weight::Ordinary);
+        assert_eq!(weight(50), Weight::Ordinary);
+        assert_eq!(weight(101), Weight::Large);
+        assert_eq!(weight(MAX_CONTAINERS), Weight::Large);
+        assert_eq!(weight(MAX_CONTAINERS + 1), Weight::TooMuch);
+        let values = |count: usize| Weight::of(format!("[{}0]", "0,".repeat(count)).as_bytes());
+        assert_eq!(values(10_000), Weight::Large);
+        assert_eq!(values(MAX_VALUES), Weight::TooMuch);
+        let long = format!("\"{}\"", "a".repeat(LARGE_BODY));
+        assert_eq!(Weight::of(long.as_bytes()), Weight::Large);
+    }
+}
