@@ -59,7 +59,7 @@ fn engine(criterion: &mut Criterion) {
         let mut pod = needy_pod(containers);
         for name in ["all", "none"] {
             let text = pod.to_string();
-            let view = Pod::from_json(text.as_bytes()).unwrap();
+            let view = Pod::from_json(&text).unwrap();
             group.bench_function(BenchmarkId::new(name, containers), |bencher| {
                 bencher.iter(|| harden(black_box(&view), policy, &CREATE));
             });
@@ -71,7 +71,7 @@ fn engine(criterion: &mut Criterion) {
     for containers in CONTAINERS {
         let text = needy_pod(containers).to_string();
         group.bench_function(BenchmarkId::from_parameter(containers), |bencher| {
-            bencher.iter(|| Pod::from_json(black_box(text.as_bytes())).unwrap());
+            bencher.iter(|| Pod::from_json(black_box(&text)).unwrap());
         });
     }
     group.finish();
@@ -79,7 +79,7 @@ fn engine(criterion: &mut Criterion) {
 
 fn harden_in_place(pod: &mut Value) {
     let text = pod.to_string();
-    let view = Pod::from_json(text.as_bytes()).unwrap();
+    let view = Pod::from_json(&text).unwrap();
     let outcome = harden(&view, Policy::restricted(), &CREATE);
     let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();
     json_patch::patch(pod, &patch).unwrap();

@@ -236,7 +236,8 @@ fn audit_annotations(
 ) -> Vec<(&'static str, String)> {
     let mut audit = Vec::with_capacity(2);
     audit.push(("policy", policy.versioned()));
-    let mut set = String::new();
+    // All rules on one container are named in less.
+    let mut set = String::with_capacity(256);
     let mut last = None;
     // Findings are in the order of their rules.
     for finding in outcome.findings.iter().filter(|finding| finding.result.changes()) {

@@ -4,7 +4,6 @@
 //! takes one allocation, where a tree of values takes one a member.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 /// A buffer of JSON text.
@@ -63,7 +62,7 @@ impl Json {
     /// A string, the base64 of `text` (RFC 4648, section 4).
     pub(crate) fn base64(&mut self, text: &str) {
         self.0.push('"');
-        STANDARD.encode_string(text, &mut self.0);
+        base64().encode_string(text, &mut self.0);
         self.0.push('"');
     }
 
@@ -178,6 +177,17 @@ impl Object<'_> {
             self.0.0.truncate(before);
         }
     }
+}
+
+/// What the processor has for it: a patch is two kilobytes, and takes a tenth of the time.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn base64() -> impl Engine {
+    base64::engine::Simd::standard(base64::engine::general_purpose::PAD)
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn base64() -> impl Engine {
+    base64::engine::general_purpose::STANDARD
 }
 
 fn serialised(value: &(impl Serialize + ?Sized)) -> String {

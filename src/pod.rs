@@ -292,8 +292,8 @@ impl<'a> Pod<'a> {
     ///
     /// # Errors
     /// When the text is not JSON or a field the rules look at has another type.
-    pub fn from_json(json: &'a [u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
+    pub fn from_json(json: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json)
     }
 
     /// Init containers and sidecars, then app containers, each with its index.

@@ -77,7 +77,7 @@ fn hardened<T>(
     see: impl FnOnce(&Outcome<'_>) -> T,
 ) -> Result<(Value, T), String> {
     let text = pod.to_string();
-    let view = Pod::from_json(text.as_bytes()).map_err(|error| error.to_string())?;
+    let view = Pod::from_json(&text).map_err(|error| error.to_string())?;
     let reserved: Vec<&str> = shipped.reserved.iter().map(String::as_str).collect();
     let context = Context {
         date: jiff::civil::date(2026, 11, 22),
@@ -194,7 +194,7 @@ fn what_is_refused_is_what_pod_security_refuses() {
     let mut wrong = Vec::new();
     for ((id, pod), judgement) in pods.iter().zip(judge::judge(&binary, &asked)) {
         let text = pod.to_string();
-        let (Ok(view), None) = (Pod::from_json(text.as_bytes()), &judgement.error) else {
+        let (Ok(view), None) = (Pod::from_json(&text), &judgement.error) else {
             continue;
         };
         let ours = ironhull::remains::refused(&view);

@@ -220,7 +220,7 @@ fn enforced(pod: &Value) -> Value {
         reserved_volumes: &[],
     };
     let text = pod.to_string();
-    let view = Pod::from_json(text.as_bytes()).unwrap();
+    let view = Pod::from_json(&text).unwrap();
     let patch: json_patch::Patch =
         serde_json::from_str(harden(&view, policy, &context).patch.as_json()).unwrap();
     let mut pod = pod.clone();

@@ -172,7 +172,7 @@ impl Cases {
 
     fn read(&mut self, text: &'static str) -> Case {
         self.add(move || {
-            let _dropped_in_time = black_box(Pod::from_json(black_box(text.as_bytes())));
+            let _dropped_in_time = black_box(Pod::from_json(black_box(text)));
         })
     }
 
@@ -181,7 +181,7 @@ impl Cases {
     }
 
     fn harden(&mut self, text: &'static str, policy: &'static Policy) -> anyhow::Result<Case> {
-        let pod: &'static Pod<'_> = Box::leak(Box::new(Pod::from_json(text.as_bytes())?));
+        let pod: &'static Pod<'_> = Box::leak(Box::new(Pod::from_json(text)?));
         Ok(self.add(move || {
             black_box(harden(black_box(pod), policy, &CREATE));
         }))
@@ -260,7 +260,7 @@ fn one_rule(on: Option<RuleName>) -> String {
 /// The pod as ironhull makes it.
 fn hardened(pod: &Value) -> anyhow::Result<Value> {
     let text = pod.to_string();
-    let view = Pod::from_json(text.as_bytes())?;
+    let view = Pod::from_json(&text)?;
     let outcome = harden(&view, Policy::restricted(), &CREATE);
     let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json())?;
     let mut hardened = pod.clone();

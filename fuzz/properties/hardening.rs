@@ -41,7 +41,7 @@ pub fn hardened(
 
 fn once(pod: &Value, policy: &Policy, context: &Context<'_>) -> Result<Option<Hardened>, String> {
     let text = pod.to_string();
-    let Ok(view) = Pod::from_json(text.as_bytes()) else { return Ok(None) };
+    let Ok(view) = Pod::from_json(&text) else { return Ok(None) };
     let outcome = harden(&view, policy, context);
     let patch = outcome.patch.as_json().to_owned();
     for dry in [false, true] {

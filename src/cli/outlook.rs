@@ -174,7 +174,7 @@ fn judge<T>(
     take: impl FnOnce(Judged<'_>) -> T,
 ) -> anyhow::Result<T> {
     let Template { json, policy, date, reserved_volumes, seen } = *template;
-    let pod = Pod::from_json(json.as_bytes()).context("the pod cannot be read")?;
+    let pod = Pod::from_json(json).context("the pod cannot be read")?;
     let reserved: Vec<&str> = reserved_volumes.iter().map(String::as_str).collect();
     let context = Context {
         date,
@@ -193,7 +193,7 @@ fn judge<T>(
     let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json())?;
     json_patch::patch(&mut after, &patch)?;
     let text = after.to_string();
-    let restricted = names(remains::refused(&Pod::from_json(text.as_bytes())?));
+    let restricted = names(remains::refused(&Pod::from_json(&text)?));
     let after = spec(&after)?;
     let case = Case { before: &before, after: &after, outcome: &outcome, policy, seen };
     let risks = risk::assess(&case);

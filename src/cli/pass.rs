@@ -52,7 +52,7 @@ impl Pass<'_> {
         for workload in &document.contents.workloads {
             let value = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
             let json = value.to_string();
-            let pod = Pod::from_json(json.as_bytes())
+            let pod = Pod::from_json(&json)
                 .map_err(|error| Box::new(unreadable(source, document, workload, value, &error)))?;
             let namespace = workload.namespace.as_deref().unwrap_or(self.namespace);
             let policy = self.policies.for_namespace(namespace);

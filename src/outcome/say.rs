@@ -5,6 +5,7 @@
 //! what a person should act on.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 use super::{Finding, Level, Note, Outcome, Remark, RuleResult, Skip, Subject};
 use crate::exemption::{By, Exemption, printable};
@@ -27,18 +28,21 @@ impl Outcome<'_> {
     pub fn warnings(&self, dry: bool) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for void in &self.void {
-            lines.push(format!("{} is void: {}", printable(&void.key, MAX_WORD), void.why));
+            let key = printable(&void.key, MAX_WORD);
+            lines.push(line(format_args!("{key} is void: {}", void.why)));
         }
         for Group { text, subjects } in self.groups(dry) {
-            lines.push(match (text.strip_prefix("would "), subjects.is_empty()) {
-                (_, true) => text,
-                (Some(_), _) => format!("{text} on {}", subjects.join(", ")),
-                (None, _) => format!("{}: {text}", subjects.join(", ")),
+            lines.push(match (text.strip_prefix("would "), &*subjects) {
+                (_, []) => line(format_args!("{text}")),
+                (None, [subject]) => line(format_args!("{subject}: {text}")),
+                (Some(_), _) => line(format_args!("{text} on {}", subjects.join(", "))),
+                (None, _) => line(format_args!("{}: {text}", subjects.join(", "))),
             });
         }
-        lines.extend(self.remarks.iter().map(Remark::to_string));
+        lines.extend(self.remarks.iter().map(|remark| line(format_args!("{remark}"))));
         for exemption in &self.exemptions {
-            lines.push(format!("{}: {exemption}", self.subject_name(exemption.subject)));
+            let subject = self.subject_name(exemption.subject);
+            lines.push(line(format_args!("{subject}: {exemption}")));
         }
         within_limits(lines)
     }
@@ -84,13 +88,24 @@ struct Group<'o> {
     subjects: Vec<&'o str>,
 }
 
+/// A warning, of any length: most fit in the room that is made for them.
+fn line(what: fmt::Arguments<'_>) -> String {
+    let mut line = String::with_capacity(MAX_WARNING);
+    // A string takes everything.
+    let _infallible = write!(line, "ironhull: {what}");
+    line
+}
+
 /// Cuts each line, and the list.
 fn within_limits(lines: Vec<String>) -> Vec<String> {
     let mut said = Vec::with_capacity(lines.len());
     let mut bytes = 0;
     let total = lines.len();
     for line in lines {
-        let line = printable(&format!("ironhull: {line}"), MAX_WARNING).into_owned();
+        let line = match printable(&line, MAX_WARNING) {
+            Cow::Owned(short) => short,
+            Cow::Borrowed(_) => line,
+        };
         // Room for the last line, which says how many are missing.
         if bytes + line.len() + MAX_WARNING > MAX_WARNINGS {
             let missing = total - said.len();

@@ -3,7 +3,7 @@
 use super::*;
 
 fn patch(json: &str, edit: impl FnOnce(&mut Plan<'_>)) -> String {
-    let pod = Pod::from_json(json.as_bytes()).unwrap();
+    let pod = Pod::from_json(json).unwrap();
     let containers: Vec<_> = pod.containers().collect();
     let mut plan = Plan::default();
     plan.containers.resize_with(containers.len(), ContainerPlan::default);

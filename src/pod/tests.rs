@@ -3,7 +3,7 @@
 use super::*;
 
 fn pod(json: &str) -> Pod<'_> {
-    Pod::from_json(json.as_bytes()).unwrap()
+    Pod::from_json(json).unwrap()
 }
 
 #[test]

@@ -170,7 +170,8 @@ pub(crate) struct PatternText {
 impl Decode for PatternText {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let text = decoder.string(node, "a pattern of images")?;
-        if text.is_empty() || text.contains(char::is_whitespace) {
+        let never = |c: char| c.is_whitespace() || c.is_control();
+        if text.is_empty() || text.contains(never) {
             decoder.error(node.span, format!("{} can match no image", quoted(text)));
             return None;
         }

@@ -73,7 +73,7 @@ fn restricted_as_judged(pod: &Value, judge: &Judge) -> Result<(), String> {
         return Ok(());
     };
     let text = pod.to_string();
-    let view = Pod::from_json(text.as_bytes()).map_err(|error| error.to_string())?;
+    let view = Pod::from_json(&text).map_err(|error| error.to_string())?;
     let ours = ironhull::remains::refused(&view);
     match ours.is_empty() == judgement.restricted.allowed {
         true => Ok(()),
@@ -93,8 +93,8 @@ struct Hardened {
 
 impl Hardened {
     fn of(pod: &Value, policy: &Policy, settings: &Settings) -> Result<Self, String> {
-        let bytes = serde_json::to_vec(pod).unwrap();
-        let pod = Pod::from_json(&bytes).map_err(|error| format!("pod.yaml: {error}"))?;
+        let text = pod.to_string();
+        let pod = Pod::from_json(&text).map_err(|error| format!("pod.yaml: {error}"))?;
         let known: Vec<&str> = settings.known.iter().map(String::as_str).collect();
         let reserved: Vec<&str> = settings.reserved_volumes.iter().map(String::as_str).collect();
         let scope = match settings.scope.as_str() {

@@ -212,7 +212,7 @@ fn an_annotation_is_in_force_or_void() {
         let pod = json!({"metadata": {"annotations": {&key: &value}},
             "spec": {"containers": [{"name": "web", "image": "registry.corp/pay/api:3"}]}});
         let text = pod.to_string();
-        let view = ironhull::pod::Pod::from_json(text.as_bytes()).unwrap();
+        let view = ironhull::pod::Pod::from_json(&text).unwrap();
         let outcome = ironhull::harden::harden(&view, &policy, &CREATE);
         let ours =
             outcome.exemptions.iter().filter(|e| e.by == ironhull::exemption::By::Annotation);

@@ -115,7 +115,7 @@ const CREATE: Context<'static> = Context {
 /// Hardens a pod and applies the patch, by another implementation of RFC 6902.
 fn hardened(pod: &Value, policy: &Policy, context: &Context<'_>) -> Hardened {
     let text = pod.to_string();
-    let view = Pod::from_json(text.as_bytes()).unwrap();
+    let view = Pod::from_json(&text).unwrap();
     let outcome = harden(&view, policy, context);
     let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();
     let mut pod = pod.clone();
@@ -402,7 +402,7 @@ fn the_same_pod_gives_the_same_patch() {
     check("the_same_pod_gives_the_same_patch", 2_000, cases(Flavour::Any), |case| {
         let Case { pod, policy, more, .. } = &case;
         let patch = |text: &str, context: &Context<'_>| {
-            let view = Pod::from_json(text.as_bytes()).unwrap();
+            let view = Pod::from_json(text).unwrap();
             harden(&view, policy, context).patch.as_json().to_owned()
         };
         let text = pod.to_string();

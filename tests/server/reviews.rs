@@ -152,15 +152,16 @@ fn what_is_not_a_review_is_one_line() {
     let mut client = server.connect();
     let beta = String::from_utf8(review(|_| {})).unwrap().replace("k8s.io/v1", "k8s.io/v1beta1");
     for (body, part) in [
-        (beta.as_str(), "admission.k8s.io/v1"),
-        ("{", ""),
-        ("[]", ""),
-        ("", ""),
-        (r#"{"apiVersion":"v1","kind":"Pod"}"#, ""),
-        ("\u{0}\u{1}\r\n\r\nx", ""),
+        (beta.as_bytes(), "admission.k8s.io/v1"),
+        (b"{", ""),
+        (b"[]", ""),
+        (b"", ""),
+        (br#"{"apiVersion":"v1","kind":"Pod"}"#, ""),
+        (b"\0\x01\r\n\r\nx", ""),
+        (b"{\"kind\":\"\xff\"}", "not UTF-8 from byte 9 on"),
     ] {
-        let answer = client.post("/enforce", body.as_bytes()).unwrap();
-        assert_eq!(answer.status, 400, "{body}");
+        let answer = client.post("/enforce", body).unwrap();
+        assert_eq!(answer.status, 400, "{}", body.escape_ascii());
         assert_eq!(answer.text().lines().count(), 1, "{}", answer.text());
         assert!(answer.text().contains(part), "{}", answer.text());
         assert!(!answer.closes(), "the request was read to its end");

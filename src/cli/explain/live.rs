@@ -106,7 +106,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     };
     let Policies { set, .. } = choice.read(&cluster, date, err).await?;
     let live: LivePod = serde_json::from_str(&json).context("the pod cannot be read")?;
-    let pod = Pod::from_json(json.as_bytes()).context("the pod cannot be read")?;
+    let pod = Pod::from_json(&json).context("the pod cannot be read")?;
     let policy = space.policy(&set);
     let context =
         Context { date, scope: Of::Create, provenance: false, root: "", reserved_volumes: &[] };

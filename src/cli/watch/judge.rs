@@ -153,7 +153,7 @@ pub struct Facts {
 
 /// Judges a pod.
 pub fn judge(json: &str, status: &Status<'_>, policy: &Policy, date: Date) -> Facts {
-    let Ok(pod) = Pod::from_json(json.as_bytes()) else { return unreadable(status) };
+    let Ok(pod) = Pod::from_json(json) else { return unreadable(status) };
     let mut facts = Facts::default();
     let context =
         |scope| Context { date, scope, provenance: false, root: "", reserved_volumes: &[] };

@@ -49,7 +49,7 @@ pub(super) enum Weight {
 impl Weight {
     /// That of a body, which need not be JSON.
     pub(super) fn of(body: &[u8]) -> Self {
-        let objects = || body.iter().filter(|byte| **byte == b'{').count();
+        let objects = || memchr::memchr_iter(b'{', body).count();
         if body.len() <= SHORT && objects() <= FEW_OBJECTS {
             return Self::Ordinary;
         }

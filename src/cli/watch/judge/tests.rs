@@ -84,7 +84,7 @@ fn a_hardened_pod_is_seen_to_be_one() {
     assert_eq!(would_change(&facts, RuleName::Capabilities), 1);
     assert_eq!(would_change(&facts, RuleName::FsGroup), 1);
     let text = object.to_string();
-    let before = Pod::from_json(text.as_bytes()).unwrap();
+    let before = Pod::from_json(&text).unwrap();
     let context = Context {
         date: date(2027, 1, 1),
         scope: Scope::Create,
