@@ -377,6 +377,10 @@ fn unknown_rule(name: &str) -> String {
 
 /// The text without control characters, at most `max` characters of it.
 pub fn printable(text: &str, max: usize) -> Cow<'_, str> {
+    let ordinary = |byte: u8| (0x20..0x7f).contains(&byte);
+    if text.len() <= max && text.bytes().all(ordinary) {
+        return Cow::Borrowed(text);
+    }
     if text.chars().count() <= max && !text.chars().any(char::is_control) {
         return Cow::Borrowed(text);
     }

@@ -264,11 +264,16 @@ fn complete_registry(name: &str) -> Cow<'_, str> {
         None => Cow::Owned(["docker.io/library/", name].concat()),
         Some(("index.docker.io", rest)) => complete_hub(rest, None),
         Some(("docker.io", rest)) => complete_hub(rest, Some(name)),
-        Some((first, _)) if first.contains(['.', ':', '*']) || first == "localhost" => {
+        Some((first, _)) if first.bytes().any(is_of_registry) || first == "localhost" => {
             Cow::Borrowed(name)
         }
         Some(_) => Cow::Owned(["docker.io/", name].concat()),
     }
+}
+
+/// Whether a byte tells a registry from a part of a path. `*` may stand for one.
+fn is_of_registry(byte: u8) -> bool {
+    matches!(byte, b'.' | b':' | b'*')
 }
 
 /// A path on Docker Hub: an official image when it has one part.
@@ -285,15 +290,16 @@ fn complete_hub<'i>(path: &str, full: Option<&'i str>) -> Cow<'i, str> {
 /// Whether `text` matches `pattern`, in time linear in both for one `*` and never
 /// worse than their product.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let mut pieces = pattern.split(|b| *b == b'*');
-    let Some(rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
+    // Most patterns that are tried differ early.
+    let alike = |(wanted, byte): &(&u8, &u8)| wanted == byte && **wanted != b'*';
+    let same = pattern.iter().zip(text).take_while(alike).count();
+    let (Some(pattern), Some(mut rest)) = (pattern.get(same..), text.get(same..)) else {
         return false;
     };
-    let mut rest = rest;
-    let mut pieces = pieces.peekable();
-    if pieces.peek().is_none() {
-        return rest.is_empty();
-    }
+    let Some(pattern) = pattern.strip_prefix(b"*") else {
+        return pattern.is_empty() && rest.is_empty();
+    };
+    let mut pieces = pattern.split(|b| *b == b'*').peekable();
     while let Some(piece) = pieces.next() {
         if pieces.peek().is_none() {
             return rest.ends_with(piece);
