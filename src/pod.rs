@@ -5,11 +5,14 @@
 //! is ever written back. `null` counts as missing everywhere, and of a duplicate
 //! key the last one wins, as Kubernetes' own decoder has it.
 
+mod fill;
 mod mounts;
 mod text;
 pub(crate) mod view;
 mod volume;
 
+pub use fill::Fill;
+pub(crate) use fill::Member;
 pub use mounts::normalise_path;
 pub use text::{StringMap, Text};
 pub(crate) use view::view;

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::NotAReview;
-use crate::pod::{Pod, StringMap, Text, view};
+use crate::pod::{Fill as _, Pod, StringMap, Text, view};
 
 view! {
     /// What a review asks, without its objects.
@@ -90,8 +90,11 @@ macro_rules! review_of {
             body: &[u8],
         ) -> Result<Result<Read<'_, $object<'_>>, Unreadable<'_>>, NotAReview> {
             let body = text(body)?;
-            match serde_json::from_str::<$review<'_>>(body) {
-                Ok($review { api_version, kind, request, .. }) => {
+            let mut review = $review::default();
+            let mut json = serde_json::Deserializer::from_str(body);
+            match review.fill(&mut json).and_then(|()| json.end()) {
+                Ok(()) => {
+                    let $review { api_version, kind, request, .. } = review;
                     let request = checked(&api_version, &kind, request, |request| &request.uid)?;
                     Ok(Ok(request.split()))
                 }

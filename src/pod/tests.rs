@@ -86,3 +86,45 @@ fn the_deepest_mount_decides() {
     assert!(container.covering_mount("/var/x").unwrap().0.is_read_only(&Volumes::of(&pod)));
     assert_eq!(pod.spec.volumes[0].file_modes().collect::<Vec<_>>(), [0o400]);
 }
+
+#[test]
+fn of_a_duplicate_key_nothing_of_the_first_one_stays() {
+    let pod = Pod::from_json(
+        r#"{
+            "metadata": {"name": "a", "annotations": {"k": "1", "l": "2"}},
+            "metadata": {"namespace": "b", "annotations": {"m": "3"}, "annotations": {"n": "4"}},
+            "spec": {
+                "hostUsers": false, "hostUsers": null,
+                "volumes": [{"name": "v", "secret": {"defaultMode": 256}, "emptyDir": {}}],
+                "containers": [{"name": "x"}, {"name": "y"}],
+                "containers": [{"name": "z", "securityContext": {"runAsUser": 1},
+                                "securityContext": {"runAsGroup": 2}}]
+            }
+        }"#,
+    )
+    .unwrap();
+    assert_eq!((&*pod.metadata.name, &*pod.metadata.namespace), ("", "b"));
+    assert_eq!(pod.metadata.annotations.iter().collect::<Vec<_>>(), [("n", "4")]);
+    assert_eq!(pod.spec.host_users, None);
+    let volumes: Vec<_> =
+        pod.spec.volumes.iter().map(|it| (&*it.kind, it.source.default_mode)).collect();
+    assert_eq!(volumes, [("emptyDir", None)]);
+    let names: Vec<_> = pod.containers().map(|placed| &*placed.container.name).collect();
+    assert_eq!(names, ["z"]);
+    let context = &pod.spec.containers[0].security_context;
+    assert_eq!((context.run_as_user, context.run_as_group), (None, Some(2)));
+}
+
+#[test]
+fn what_has_another_type_is_refused() {
+    for (pod, why) in [
+        (r#"{"spec": {"containers": [null]}}"#, "invalid type: null, expected a map"),
+        (r#"{"spec": {"containers": {}}}"#, "invalid type: map, expected a sequence"),
+        (r#"{"spec": []}"#, "invalid type: sequence, expected a map"),
+        (r#"{"spec": {"hostPID": "yes"}}"#, "invalid type: string \"yes\", expected a boolean"),
+        (r#"{"metadata": {"name": 7}}"#, "invalid type: integer `7`, expected a string"),
+    ] {
+        let error = Pod::from_json(pod).unwrap_err().to_string();
+        assert!(error.starts_with(why), "{error}");
+    }
+}

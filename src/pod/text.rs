@@ -6,6 +6,8 @@ use std::ops::Deref;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
+use super::{Fill, Member};
+
 /// A string, borrowed from the input where it holds no escapes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Text<'a>(Cow<'a, str>);
@@ -81,27 +83,36 @@ impl<'a> StringMap<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for StringMap<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MapVisitor;
+impl<'de: 'a, 'a> Fill<'de> for Text<'a> {
+    fn fill<D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        *self = Text::deserialize(deserializer)?;
+        Ok(())
+    }
+}
 
-        impl<'de> Visitor<'de> for MapVisitor {
-            type Value = Vec<(Text<'de>, Text<'de>)>;
+impl<'de: 'a, 'a> Fill<'de> for StringMap<'a> {
+    fn fill<D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        struct Entries<'v, 'a>(&'v mut Vec<(Text<'a>, Text<'a>)>);
+
+        impl<'de: 'a, 'a> Visitor<'de> for Entries<'_, 'a> {
+            type Value = ();
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a map of strings")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                // Kubernetes decodes a null value as the empty string.
-                while let Some((key, value)) = map.next_entry::<Text<'de>, Option<Text<'de>>>()? {
-                    entries.push((key, value.unwrap_or_default()));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    // Kubernetes decodes a null value as the empty string.
+                    let mut value = Text::default();
+                    map.next_value_seed(Member(&mut value))?;
+                    self.0.push((key, value));
                 }
-                Ok(entries)
+                Ok(())
             }
         }
 
-        deserializer.deserialize_map(MapVisitor).map(Self)
+        self.0.clear();
+        deserializer.deserialize_map(Entries(&mut self.0))
     }
 }

@@ -24,6 +24,14 @@ macro_rules! view {
 
         impl<'de $(: $lt, $lt)?> serde::Deserialize<'de> for $name $(<$lt>)? {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let mut view = Self::default();
+                $crate::pod::Fill::fill(&mut view, deserializer)?;
+                Ok(view)
+            }
+        }
+
+        impl<'de $(: $lt, $lt)?> $crate::pod::Fill<'de> for $name $(<$lt>)? {
+            fn fill<D: serde::Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
                 #[allow(non_camel_case_types, reason = "the variants are the fields' names")]
                 enum Key { $( $field, )* Other }
 
@@ -46,31 +54,35 @@ macro_rules! view {
                     }
                 }
 
-                struct ViewVisitor<T>(std::marker::PhantomData<T>);
+                struct Members<'v, T>(&'v mut T);
 
-                impl<'de $(: $lt, $lt)?> serde::de::Visitor<'de> for ViewVisitor<$name $(<$lt>)?> {
-                    type Value = $name $(<$lt>)?;
+                impl<'de $(: $lt, $lt)?> serde::de::Visitor<'de> for Members<'_, $name $(<$lt>)?> {
+                    type Value = ();
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str("a map")
                     }
-                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                        let mut view = <$name>::default();
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+                        let view = self.0;
                         while let Some(member) = map.next_key::<Key>()? {
                             view.has_members = true;
                             match member {
                                 $( Key::$field => {
-                                    view.$field = map.next_value::<Option<$ty>>()?.unwrap_or_default();
+                                    map.next_value_seed($crate::pod::Member(&mut view.$field))?;
                                 } )*
                                 Key::Other => {
                                     map.next_value::<serde::de::IgnoredAny>()?;
                                 }
                             }
                         }
-                        Ok(view)
+                        Ok(())
                     }
                 }
 
-                deserializer.deserialize_map(ViewVisitor(std::marker::PhantomData))
+                // Only of a duplicate key was something read before.
+                if self.has_members {
+                    *self = Self::default();
+                }
+                deserializer.deserialize_map(Members(self))
             }
         }
     };

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::{Mount, Pod, Text, view};
+use super::{Fill, Member, Mount, Pod, Text, view};
 
 /// One of `spec.volumes`. Its source is whatever member is not its name.
 #[derive(Clone, Debug, Default)]
@@ -113,35 +112,40 @@ impl<'p> Volumes<'p> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Volume<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct VolumeVisitor;
+impl<'de: 'a, 'a> Fill<'de> for Volume<'a> {
+    fn fill<D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        struct Members<'v, 'a>(&'v mut Volume<'a>);
 
-        impl<'de> Visitor<'de> for VolumeVisitor {
-            type Value = Volume<'de>;
+        impl<'de: 'a, 'a> Visitor<'de> for Members<'_, 'a> {
+            type Value = ();
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a volume")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut volume = Volume::default();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+                let volume = self.0;
                 while let Some(key) = map.next_key::<Text<'de>>()? {
                     if &*key == "name" {
-                        volume.name = map.next_value::<Option<Text<'de>>>()?.unwrap_or_default();
+                        map.next_value_seed(Member(&mut volume.name))?;
                     } else if &*key == "hostPath" {
                         // Says nothing of what matters here, and its members vary.
                         map.next_value::<IgnoredAny>()?;
                         volume.kind = key;
-                    } else if let Some(source) = map.next_value::<Option<Source>>()? {
-                        volume.kind = key;
-                        volume.source = source;
+                    } else {
+                        let mut source = None;
+                        map.next_value_seed(Member(&mut source))?;
+                        if let Some(source) = source {
+                            volume.kind = key;
+                            volume.source = source;
+                        }
                     }
                 }
-                Ok(volume)
+                Ok(())
             }
         }
 
-        deserializer.deserialize_map(VolumeVisitor)
+        *self = Self::default();
+        deserializer.deserialize_map(Members(self))
     }
 }
