@@ -188,7 +188,7 @@ impl Decode for PatternText {
     }
 }
 
-inline_schema!(PatternText, { "type": "string", "pattern": "^\\S+$" });
+inline_schema!(PatternText, { "type": "string", "pattern": r"^[^\s\x00-\x1f\x7f-\x9f]+$" });
 
 /// A pattern of images that something is granted to. Anybody can push an image
 /// whose name *ends* as one likes, so the registry has to be said.
