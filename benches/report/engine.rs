@@ -16,6 +16,7 @@ use ironhull::policy::{Policy, PolicySet, Source};
 use ironhull::rules::{RuleName, RuleScope};
 use serde_json::{Value, json};
 
+use crate::cold;
 use crate::figures::{Allocations, Document, Engine, Exemptions, Growth, OneRule, Size};
 use crate::stats::{Line, Spread};
 use crate::support::reviews::{CREATE, TODAY, needy_pod, review};
@@ -76,7 +77,12 @@ pub fn run(extent: &Extent) -> anyhow::Result<Engine> {
     let (sizes, documents) = (transpose(sizes)?, transpose(documents)?);
 
     let times = cases.measure(extent);
-    let ns = |case: Case| times[case.0];
+    let ns = |case: Case| Spread::of(times[case.0].iter().copied());
+    let line = line(extent.rounds, |round| {
+        let point =
+            |(containers, _, all): &(usize, Case, Case)| (*containers as f64, times[all.0][round]);
+        growth.iter().map(point).collect()
+    });
     let counts = |case: Case| cases.allocations[case.0];
     let growth: Vec<_> = growth
         .into_iter()
@@ -85,13 +91,6 @@ pub fn run(extent: &Extent) -> anyhow::Result<Engine> {
             pods: extent.containers / containers,
             read_ns_per_container: ns(read).map(|ns| ns / containers as f64),
             all_ns_per_container: ns(all).map(|ns| ns / containers as f64),
-        })
-        .collect();
-    let points: Vec<_> = growth
-        .iter()
-        .map(|row| {
-            let containers = row.containers as f64;
-            (containers, row.all_ns_per_container.median * containers)
         })
         .collect();
     Ok(Engine {
@@ -114,7 +113,8 @@ pub fn run(extent: &Extent) -> anyhow::Result<Engine> {
             .into_iter()
             .map(|(exemptions, case)| Exemptions { exemptions, ns: ns(case) })
             .collect(),
-        line: Line::through(&points),
+        line,
+        steps: cold::run(extent.rounds)?,
         growth,
     })
 }
@@ -197,7 +197,7 @@ impl Cases {
     }
 
     /// Nanoseconds for each case, over rounds.
-    fn measure(&mut self, extent: &Extent) -> Vec<Spread> {
+    fn measure(&mut self, extent: &Extent) -> Vec<Vec<f64>> {
         let repeats: Vec<u32> = self
             .runs
             .iter_mut()
@@ -215,8 +215,16 @@ impl Cases {
                 seen[case].push(time(&mut self.runs[case], repeats[case]));
             }
         }
-        seen.into_iter().map(Spread::of).collect()
+        seen
     }
+}
+
+/// The line through the points of that round which is in the middle by how near they are to it:
+/// points of one round were disturbed alike.
+fn line(rounds: usize, points: impl Fn(usize) -> Vec<(f64, f64)>) -> Line {
+    let mut lines: Vec<_> = (0..rounds).map(|round| Line::through(&points(round))).collect();
+    lines.sort_by(|one, other| one.r_squared.total_cmp(&other.r_squared));
+    lines[lines.len() / 2]
 }
 
 /// Nanoseconds for one run, on average.
@@ -297,9 +305,9 @@ fn exempt_pod(exemptions: usize) -> anyhow::Result<Value> {
     Ok(pod)
 }
 
-/// Containers to a pod, up to all in one.
+/// Containers to a pod, up to the most that the server reviews.
 fn growth(total: usize) -> Vec<usize> {
-    [1, 3, 10, 30, 100, 300, 1000, 3000].into_iter().filter(|n| *n < total).chain([total]).collect()
+    [1, 3, 10, 30, 100, 300, 1000].into_iter().filter(|n| *n <= total).collect()
 }
 
 fn transpose<const N: usize>(

@@ -53,8 +53,21 @@ pub struct Engine {
     pub rules: Vec<OneRule>,
     pub exemptions: Vec<Exemptions>,
     pub growth: Vec<Growth>,
-    /// Nanoseconds by containers in one pod that needs everything.
+    /// Nanoseconds by containers in one pod that needs everything, in the round of which as many
+    /// rounds were nearer to a line as farther from it.
     pub line: Line,
+    /// What the review of the HTTPS part is made of.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+}
+
+/// A step of a review: in a loop, and after something else.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// `skim` for the uid as the constant hook does, `read` of the pod, `harden`, and `review`, the whole.
+    pub step: String,
+    pub warm_ns: Spread,
+    pub cold_ns: Spread,
 }
 
 /// A pod of so many containers.

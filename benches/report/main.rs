@@ -19,6 +19,7 @@
 )]
 
 mod cluster;
+mod cold;
 mod engine;
 mod figures;
 mod hooks;

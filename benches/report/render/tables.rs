@@ -71,6 +71,36 @@ pub fn engine(page: &mut String, engine: &Engine) {
         let _ = writeln!(page, "| {} | {} |", row.exemptions, micros(row.ns));
     }
     growth(page, engine);
+    steps(page, engine);
+}
+
+/// What a review's time goes into, the floor's share beside it.
+fn steps(page: &mut String, engine: &Engine) {
+    let find = |name: &str| engine.steps.iter().find(|step| step.step == name);
+    let (Some(skim), Some(read), Some(harden), Some(review)) =
+        (find("skim"), find("read"), find("harden"), find("review"))
+    else {
+        return;
+    };
+    page.push_str(
+        "\nThe review of the next part, step by step: *warm*, in a loop, and *cold*, each after a message to another \
+         thread that goes through 128 KiB, as a review in a server comes after the kernel, TLS and HTTP. The rest is \
+         the request's other members, warnings, audit annotations, and the answer with its base64.\n\n\
+         | step | warm, µs | cold, µs |\n|---|---|---|\n",
+    );
+    let rest = |of: fn(&crate::figures::Step) -> Spread| {
+        of(review).median - of(read).median - of(harden).median
+    };
+    let (warm, cold) = (rest(|step| step.warm_ns), rest(|step| step.cold_ns));
+    for (what, step) in [("reading the pod", read), ("hardening it", harden)] {
+        let _ = writeln!(page, "| {what} | {} | {} |", micros(step.warm_ns), micros(step.cold_ns));
+    }
+    let _ = writeln!(page, "| the rest | {:.2} | {:.2} |", warm / 1e3, cold / 1e3);
+    for (what, step) in
+        [("the whole", review), ("*reading the uid alone, as the constant hook does*", skim)]
+    {
+        let _ = writeln!(page, "| {what} | {} | {} |", micros(step.warm_ns), micros(step.cold_ns));
+    }
 }
 
 fn growth(page: &mut String, engine: &Engine) {
@@ -78,7 +108,7 @@ fn growth(page: &mut String, engine: &Engine) {
     let line = engine.line;
     let _ = write!(
         page,
-        "\n{total} containers in all, so many to a pod. Time by containers is nearest to {} ns + {} ns a container, with \
+        "\n{total} containers in all, so many to a pod, up to the most that the server reviews. Time by containers is nearest to {} ns + {} ns a container, with \
          an R² of {:.4}:\n\n| containers to a pod | pods | read, ns a container | everything, ns a container |\n\
          |---|---|---|---|\n",
         decimal(line.start),

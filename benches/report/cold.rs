@@ -1,0 +1,124 @@
+//! What a review's steps cost when something else was done before, as in a server.
+//!
+//! A loop keeps code, data and the processor's guesses at branches at hand. In a server a
+//! review comes after a read from the kernel, TLS and HTTP, and other processes have had the
+//! core. Here each run comes after a message to another thread and back, which goes through
+//! more memory than the first two caches hold for it.
+
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context as _, anyhow};
+use ironhull::admission::{self, Endpoint, Mode};
+use ironhull::harden::harden;
+use ironhull::pod::Pod;
+use ironhull::policy::{Policy, PolicySet};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::figures::Step;
+use crate::stats::Spread;
+use crate::support::reviews::{CREATE, TODAY, deployment};
+
+const ENFORCE: Endpoint<'static> = Endpoint { mode: Mode::Enforce, policy: None };
+
+/// What the other thread goes through.
+const OTHER_MEMORY: usize = 128 << 10;
+
+/// How often a step is taken in a round; of the times the median counts.
+const RUNS: usize = 200;
+
+/// The steps of the review that the HTTPS part sends, warm and cold.
+///
+/// # Errors
+/// When the review cannot be read, or there is no thread.
+pub fn run(rounds: usize) -> anyhow::Result<Vec<Step>> {
+    let body = deployment();
+    let pod = serde_json::from_slice::<Value>(&body)?["request"]["object"].to_string();
+    let view = Pod::from_json(&pod)?;
+    let policies = PolicySet::new(Vec::new()).map_err(|_| anyhow!("no policies"))?;
+    let skim = || drop(black_box(serde_json::from_slice::<Skimmed<'_>>(black_box(&body))));
+    let read = || drop(black_box(Pod::from_json(black_box(&pod))));
+    let harden = || drop(black_box(harden(black_box(&view), Policy::restricted(), &CREATE)));
+    let review = || drop(black_box(admission::review(black_box(&body), ENFORCE, &policies, TODAY)));
+    let steps: [(&str, &dyn Fn()); 4] =
+        [("skim", &skim), ("read", &read), ("harden", &harden), ("review", &review)];
+    let mut other = Other::start()?;
+    let mut seen = steps.map(|_| (Vec::new(), Vec::new()));
+    for _ in 0..rounds {
+        for ((_, step), (warm, _)) in steps.iter().zip(&mut seen) {
+            warm.push(median(|| Ok(time(step)))?);
+        }
+        for ((_, step), (_, cold)) in steps.iter().zip(&mut seen) {
+            cold.push(median(|| other.turn().map(|()| time(step)))?);
+        }
+    }
+    let figures = steps.iter().zip(seen).map(|((name, _), (warm, cold))| Step {
+        step: (*name).to_owned(),
+        warm_ns: Spread::of(warm),
+        cold_ns: Spread::of(cold),
+    });
+    Ok(figures.collect())
+}
+
+/// What the constant hook reads of a review.
+#[derive(Deserialize)]
+struct Skimmed<'r> {
+    #[serde(borrow)]
+    #[expect(dead_code, reason = "reading it is what is measured")]
+    request: SkimmedRequest<'r>,
+}
+
+#[derive(Deserialize)]
+struct SkimmedRequest<'r> {
+    #[expect(dead_code, reason = "reading it is what is measured")]
+    uid: &'r str,
+}
+
+fn time(step: impl Fn()) -> f64 {
+    let begun = Instant::now();
+    step();
+    begun.elapsed().as_nanos() as f64
+}
+
+fn median(mut once: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64> {
+    let times = (0..RUNS).map(|_| once()).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(Spread::of(times).median)
+}
+
+/// Another thread, and what it is told on.
+struct Other(UnixStream);
+
+impl Other {
+    fn start() -> anyhow::Result<Self> {
+        let (ours, mut theirs) = UnixStream::pair().context("no pair of sockets")?;
+        thread::Builder::new()
+            .spawn(move || {
+                let mut memory = vec![1_u8; OTHER_MEMORY];
+                let mut byte = [0];
+                // It ends when the other side is dropped.
+                while theirs.read_exact(&mut byte).is_ok() {
+                    for place in &mut memory {
+                        *place = place.wrapping_mul(3) ^ byte[0];
+                    }
+                    black_box(&memory);
+                    if theirs.write_all(&byte).is_err() {
+                        break;
+                    }
+                }
+            })
+            .context("no thread")?;
+        Ok(Self(ours))
+    }
+
+    /// Has it do its work.
+    fn turn(&mut self) -> anyhow::Result<()> {
+        let mut byte = [7];
+        self.0.write_all(&byte)?;
+        self.0.read_exact(&mut byte)?;
+        Ok(())
+    }
+}
