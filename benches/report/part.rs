@@ -156,7 +156,8 @@ pub fn inside(part: &str, binary: &Path, out: &Path) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let figures = match part {
         "apiserver" => {
-            let extent = creations::Extent { rounds: rounds(CLUSTER_ROUNDS)?, requests: 80 };
+            let rounds = rounds(CLUSTER_ROUNDS)?;
+            let extent = creations::Extent { rounds, requests: 80, slices: 6 };
             serde_json::to_vec(&runtime.block_on(creations::run(binary, &extent))?)?
         }
         "storm" => serde_json::to_vec(&runtime.block_on(storm::run(binary, 500))?)?,

@@ -1,7 +1,8 @@
 //! Creating pods through a real API server, with nothing and with each way to harden them.
 //!
 //! One client: the variants take turns request by request. Eight: in slices, so that the rate
-//! is one variant's alone. Pods that are really created stay until the cluster is removed: deleting
+//! is one variant's alone, and of a dry run in several a round, since what eight at once
+//! have to wait for each other differs more than the variants do. Pods that are really created stay until the cluster is removed: deleting
 //! them would disturb what is measured next.
 
 use std::path::Path;
@@ -23,8 +24,11 @@ const CLIENTS: usize = 8;
 /// How much is measured.
 pub struct Extent {
     pub rounds: usize,
-    /// Requests of each variant in a round, by one client; eight send twice as many together.
+    /// Requests of each variant in a round, by one client; eight send twice as many together
+    /// in a slice.
     pub requests: usize,
+    /// Slices of each variant in a round of eight clients' dry runs.
+    pub slices: usize,
 }
 
 /// One variant in one round.
@@ -92,22 +96,29 @@ async fn one(api: &Api, dry_run: bool, extent: &Extent) -> anyhow::Result<Seen> 
 
 async fn eight(clients: &[Api], dry_run: bool, extent: &Extent) -> anyhow::Result<Seen> {
     let mut seen = Seen::default();
+    let slices = if dry_run { extent.slices } else { 1 };
     for round in 0..=extent.rounds {
-        for step in 0..VARIANTS.len() {
-            let variant = (round + step) % VARIANTS.len();
-            let begun = Instant::now();
-            let each = clients.iter().enumerate().map(async |(client, api)| {
-                let mut latencies = Vec::new();
-                for request in 0..extent.requests * 2 / clients.len() {
-                    let name = format!("eight-{round}-{client}-{request}");
-                    latencies.push(create(api, VARIANTS[variant], &name, dry_run).await?);
-                }
-                anyhow::Ok(latencies)
-            });
-            let mut latencies: Vec<_> = try_join_all(each).await?.into_iter().flatten().collect();
-            let all = begun.elapsed();
-            if round > 0 {
-                seen[variant].push(slice(&mut latencies, all));
+        let mut latencies: [Vec<Duration>; VARIANTS.len()] = Default::default();
+        let mut took = [Duration::ZERO; VARIANTS.len()];
+        for turn in 0..slices {
+            for step in 0..VARIANTS.len() {
+                let variant = (round + turn + step) % VARIANTS.len();
+                let begun = Instant::now();
+                let each = clients.iter().enumerate().map(async |(client, api)| {
+                    let mut latencies = Vec::new();
+                    for request in 0..extent.requests * 2 / clients.len() {
+                        let name = format!("eight-{round}-{turn}-{client}-{request}");
+                        latencies.push(create(api, VARIANTS[variant], &name, dry_run).await?);
+                    }
+                    anyhow::Ok(latencies)
+                });
+                latencies[variant].extend(try_join_all(each).await?.into_iter().flatten());
+                took[variant] += begun.elapsed();
+            }
+        }
+        if round > 0 {
+            for ((seen, latencies), took) in seen.iter_mut().zip(&mut latencies).zip(took) {
+                seen.push(slice(latencies, took));
             }
         }
     }
