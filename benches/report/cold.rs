@@ -3,11 +3,14 @@
 //! A loop keeps code, data and the processor's guesses at branches at hand. In a server a
 //! review comes after a read from the kernel, TLS and HTTP, and other processes have had the
 //! core. Here each run comes after a message to another thread and back, which goes through
-//! more memory than the first two caches hold for it.
+//! more memory than the first two caches hold for it; and once more while every core is busy,
+//! as under load: what a virtual machine calls a core is often half of one.
 
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -47,21 +50,34 @@ pub fn run(rounds: usize) -> anyhow::Result<Vec<Step>> {
     let steps: [(&str, &dyn Fn()); 4] =
         [("skim", &skim), ("read", &read), ("harden", &harden), ("review", &review)];
     let mut other = Other::start()?;
-    let mut seen = steps.map(|_| (Vec::new(), Vec::new()));
+    let mut seen = steps.map(|_| Seen::default());
     for _ in 0..rounds {
-        for ((_, step), (warm, _)) in steps.iter().zip(&mut seen) {
-            warm.push(median(|| Ok(time(step)))?);
+        for ((_, step), seen) in steps.iter().zip(&mut seen) {
+            seen.warm.push(median(|| Ok(time(step)))?);
         }
-        for ((_, step), (_, cold)) in steps.iter().zip(&mut seen) {
-            cold.push(median(|| other.turn().map(|()| time(step)))?);
+        for ((_, step), seen) in steps.iter().zip(&mut seen) {
+            seen.cold.push(median(|| other.turn().map(|()| time(step)))?);
+        }
+        let _until_here = Busy::start()?;
+        for ((_, step), seen) in steps.iter().zip(&mut seen) {
+            seen.busy.push(median(|| other.turn().map(|()| time(step)))?);
         }
     }
-    let figures = steps.iter().zip(seen).map(|((name, _), (warm, cold))| Step {
+    let figures = steps.iter().zip(seen).map(|((name, _), seen)| Step {
         step: (*name).to_owned(),
-        warm_ns: Spread::of(warm),
-        cold_ns: Spread::of(cold),
+        warm_ns: Spread::of(seen.warm),
+        cold_ns: Spread::of(seen.cold),
+        busy_ns: Spread::of(seen.busy),
     });
     Ok(figures.collect())
+}
+
+/// The nanoseconds of a step, by rounds.
+#[derive(Default)]
+struct Seen {
+    warm: Vec<f64>,
+    cold: Vec<f64>,
+    busy: Vec<f64>,
 }
 
 /// What the constant hook reads of a review.
@@ -120,5 +136,33 @@ impl Other {
         self.0.write_all(&byte)?;
         self.0.read_exact(&mut byte)?;
         Ok(())
+    }
+}
+
+/// As many threads as there are other cores, which review what is measured until it is dropped.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn start() -> anyhow::Result<Self> {
+        let busy = Self(Arc::new(AtomicBool::new(true)));
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        for _ in 1..cores.max(2) {
+            let goes_on = Arc::clone(&busy.0);
+            let body = deployment();
+            let policies = PolicySet::new(Vec::new()).map_err(|_| anyhow!("no policies"))?;
+            let work = move || {
+                while goes_on.load(Ordering::Relaxed) {
+                    drop(black_box(admission::review(&body, ENFORCE, &policies, TODAY)));
+                }
+            };
+            thread::Builder::new().spawn(work).context("no thread")?;
+        }
+        Ok(busy)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }

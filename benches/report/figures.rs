@@ -61,13 +61,14 @@ pub struct Engine {
     pub steps: Vec<Step>,
 }
 
-/// A step of a review: in a loop, and after something else.
+/// A step of a review: in a loop, after something else, and that with every core busy.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// `skim` for the uid as the constant hook does, `read` of the pod, `harden`, and `review`, the whole.
     pub step: String,
     pub warm_ns: Spread,
     pub cold_ns: Spread,
+    pub busy_ns: Spread,
 }
 
 /// A pod of so many containers.
@@ -149,6 +150,9 @@ pub struct Load {
     pub p999_us: Spread,
     /// Of the server, in user space and in the kernel.
     pub cpu_us: Spread,
+    /// From the request's head to its answer, by the server's own clock, on average.
+    #[serde(default)]
+    pub handled_us: Option<Spread>,
     /// To the constant hook's of the same round.
     pub rate_ratio: Spread,
     pub cpu_ratio: Spread,

@@ -33,6 +33,7 @@ struct Slice {
     p99: f64,
     p999: f64,
     cpu: f64,
+    handled: f64,
 }
 
 /// Measures all of it.
@@ -83,15 +84,18 @@ fn load(connections: usize, over: Connections, until: Until) -> Load {
 }
 
 fn slice(server: &Server, target: &Arc<Target>, load: &Load) -> anyhow::Result<Slice> {
-    let before = server.process().cpu()?;
+    let handled = || server.metric("ironhull_review_duration_seconds_sum{mode=\"enforce\"}");
+    let (handled_before, before) = (handled()?, server.process().cpu()?);
     let answered = load.run(target)?.whole()?;
     let cpu = server.process().cpu()? - before;
+    let handled = handled()? - handled_before;
     Ok(Slice {
         rate: answered.rate(),
         p50: micros(answered.latency(0.5)),
         p99: micros(answered.latency(0.99)),
         p999: micros(answered.latency(0.999)),
         cpu: micros(cpu) / answered.latencies.len() as f64,
+        handled: handled * 1e6 / answered.latencies.len() as f64,
     })
 }
 
@@ -108,6 +112,7 @@ fn row(connections: usize, hook: &str, slices: &[Slice], constant: &[Slice]) -> 
         p99_us: spread(|slice| slice.p99),
         p999_us: spread(|slice| slice.p999),
         cpu_us: spread(|slice| slice.cpu),
+        handled_us: Some(spread(|slice| slice.handled)),
         rate_ratio: ratio(|slice| slice.rate),
         cpu_ratio: ratio(|slice| slice.cpu),
     }
