@@ -5,9 +5,11 @@
 //! after a division into documents that looks at lines alone. A manifest that means one
 //! thing here and another in the cluster would be hardened wrongly, so none of that is
 //! left to a YAML library: [`split`] divides, [`tree`] says what stands where,
-//! [`resolve`] and [`decode`] say what it means.
+//! [`resolve`] and [`decode`] say what it means. That Kubernetes sees the same stand there,
+//! [`witness`] sees to.
 
 mod ambiguity;
+mod characters;
 mod decode;
 mod edit;
 mod emit;
@@ -16,8 +18,8 @@ mod kinds;
 mod resolve;
 mod slips;
 mod split;
-mod tabs;
 mod tree;
+mod witness;
 
 use std::fmt;
 use std::ops::Range;
@@ -243,16 +245,8 @@ struct Reading {
 
 impl Reading {
     fn yaml(text: &str) -> Result<Self, (String, usize)> {
-        // To YAML 1.1 these end a line, and with it a comment: what follows one there would
-        // count in the cluster and not here.
-        if let Some(offset) = text.find(['\u{85}', '\u{2028}', '\u{2029}']) {
-            let message = "Kubernetes takes this character for a line break; write it escaped, in \
-                           double quotes";
-            return Err((message.to_owned(), offset));
-        }
-        if let Some(offset) = ambiguity::late_mark(text) {
-            let message = "a byte-order mark belongs to the beginning of a file alone";
-            return Err((message.to_owned(), offset));
+        if let Some((offset, message)) = characters::find(text) {
+            return Err((message, offset));
         }
         if let Some(offset) = ambiguity::early_end(text) {
             return Err(("a document ends here that has not begun".to_owned(), offset));
@@ -262,11 +256,11 @@ impl Reading {
             let message = "Kubernetes does not know the escape `\\/`; write `/`";
             return Err((message.to_owned(), offset));
         }
-        if let Some(offset) = tabs::find(&tree, text) {
-            return Err(("Kubernetes refuses a tab here".to_owned(), offset));
-        }
         let (value, duplicates) =
             decode::decode(&tree).map_err(|error| (error.message, error.offset))?;
+        if let Some(error) = witness::find(&tree, text) {
+            return Err((error.message, error.offset));
+        }
         Ok(Self { value, duplicates, unread: tree.unread })
     }
 
@@ -319,10 +313,7 @@ fn slip_remarks(
 fn value_of(text: &str, syntax: Syntax) -> Option<Value> {
     match syntax {
         Syntax::Json => serde_json::from_str(text).ok(),
-        Syntax::Yaml => {
-            let tree = Tree::parse(text).ok()?;
-            decode::decode(&tree).ok().map(|(value, _)| value)
-        }
+        Syntax::Yaml => Reading::yaml(text).ok().map(|reading| reading.value),
     }
 }
 

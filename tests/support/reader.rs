@@ -36,7 +36,10 @@ impl Kubernetes {
         writeln!(stdin, "{line}").expect("the judge reads");
         let mut answer = String::new();
         self.stdout.read_line(&mut answer).expect("the judge answers");
-        let mut answer: Value = serde_json::from_str(&answer).expect("an answer");
+        // It may be nested as deeply as a manifest, which is more than serde_json takes unasked.
+        let mut answer = serde_json::Deserializer::from_str(&answer);
+        answer.disable_recursion_limit();
+        let mut answer: Value = answer.into_iter().next().expect("a line").expect("an answer");
         // Of a kind that it does not know it says so, and reads it all the same.
         match answer.get_mut("json") {
             Some(json) => Ok(json.take()),

@@ -1,7 +1,8 @@
 //! What the readers of YAML 1.1 and 1.2 both take, and take for different things.
 //!
 //! Such a text would be one thing in the cluster and another here, so it is refused.
-//! Random texts, read here and by Kubernetes, showed where the two part.
+//! Random texts, read here and by Kubernetes, showed where the two part. This is not all of it:
+//! what is left [`super::witness`] finds, but it cannot say as well what to write instead.
 
 use granit_parser::ScalarStyle;
 
@@ -78,24 +79,6 @@ pub(super) fn new_escape(tree: &Tree, text: &str) -> Option<usize> {
     })
 }
 
-/// Where a byte-order mark stands before everything else and not at the very beginning: to
-/// Kubernetes it is then a part of the first word.
-pub(super) fn late_mark(text: &str) -> Option<usize> {
-    let rest = text.strip_prefix(BOM).unwrap_or(text);
-    let mut start = text.len() - rest.len();
-    for line in rest.split_inclusive(['\n', '\r']) {
-        let said = line.trim_start_matches([' ', '\t', '\n', '\r']);
-        if said.starts_with(BOM) {
-            return Some(start + line.len() - said.len());
-        }
-        if !said.is_empty() && !said.starts_with('#') && !line.starts_with("---") {
-            return None;
-        }
-        start += line.len();
-    }
-    None
-}
-
 /// Where a document's end, `...`, stands before anything has begun one.
 pub(super) fn early_end(text: &str) -> Option<usize> {
     let mut start = 0;
@@ -153,19 +136,6 @@ mod tests {
             "a: ?b",
         ] {
             Tree::parse(text).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_late_byte_order_mark_is_found() {
-        for (text, at) in [
-            ("\u{feff}a: 1\n", None),
-            ("a: 1\n\u{feff}b: 2\n", None),
-            ("\n\u{feff}a: 1\n", Some(1)),
-            ("\u{feff}\u{feff}a: 1\n", Some(3)),
-            ("---\n# c\n \u{feff}a: 1\n", Some(9)),
-        ] {
-            assert_eq!(late_mark(text), at, "{text:?}");
         }
     }
 

@@ -123,7 +123,13 @@ fn binary(text: &str) -> Result<Scalar, String> {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(joined)
         .map_err(|_| "a `!!binary` value is not base64".to_owned())?;
-    Ok(Scalar::Text(String::from_utf8_lossy(&bytes).into_owned()))
+    // Go puts one replacement for each byte that is no text, Rust one for each run of them.
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Ok(Scalar::Text(text))
 }
 
 /// What an unquoted scalar without a tag means.
@@ -293,6 +299,7 @@ mod tests {
         assert_eq!(read("3", true, "float"), Ok(json!(3)));
         assert_eq!(read("12", true, "!mine"), Ok(json!("12")));
         assert_eq!(read("aGk=", true, "binary"), Ok(json!("hi")));
+        assert_eq!(read("4oJh", true, "binary"), Ok(json!("\u{fffd}\u{fffd}a")));
         assert_eq!(read("x", true, "int"), Err("cannot read `x` as `!!int`".to_owned()));
     }
 
