@@ -67,11 +67,12 @@ fn float_key(value: f64) -> String {
     if value.is_nan() {
         return ".nan".to_owned();
     }
+    #[expect(clippy::cast_possible_truncation, reason = "Go rounds keys to 32 bits")]
+    let value = value as f32;
     if value.is_infinite() {
         return if value > 0.0 { ".inf" } else { "-.inf" }.to_owned();
     }
-    #[expect(clippy::cast_possible_truncation, reason = "Go rounds keys to 32 bits")]
-    let scientific = format!("{:e}", value as f32);
+    let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
     // The shortest form goes over to an exponent at the seventh digit.
@@ -79,9 +80,7 @@ fn float_key(value: f64) -> String {
         let sign = if exponent < 0 { '-' } else { '+' };
         format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
     } else {
-        #[expect(clippy::cast_possible_truncation, reason = "as above")]
-        let plain = value as f32;
-        plain.to_string()
+        value.to_string()
     }
 }
 
@@ -312,6 +311,7 @@ mod tests {
             ("1e6", "1e+06"),
             ("1e5", "100000"),
             ("0.00001", "1e-05"),
+            ("-1e39", "-.inf"),
             ("2001-01-01", "2001-01-01"),
         ] {
             assert_eq!(untagged(text).into_key().unwrap(), expected, "{text}");
