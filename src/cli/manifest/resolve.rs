@@ -47,10 +47,11 @@ impl Scalar {
 const I64_BOUND: f64 = 9_223_372_036_854_775_808.0;
 
 /// Go writes a float without fraction below 1e21 as an integer, and Kubernetes then
-/// reads it as one.
+/// reads it as one. Minus zero stays what it is.
 fn float_to_json(value: f64) -> Option<Number> {
+    let minus_zero = value == 0.0 && value.is_sign_negative();
     #[expect(clippy::cast_possible_truncation, reason = "whole numbers within the bounds")]
-    if value.fract() == 0.0 {
+    if value.fract() == 0.0 && !minus_zero {
         if value.abs() < I64_BOUND {
             return Some(Number::from(value as i64));
         }
@@ -265,6 +266,7 @@ mod tests {
             ("08", json!(8)),
             ("+1", json!(1)),
             ("-0", json!(0)),
+            ("-0.0", json!(-0.0)),
             ("--1", json!("--1")),
             ("1e3", json!(1000)),
             ("1.0", json!(1)),
