@@ -2,15 +2,12 @@
 //!
 //! A loop keeps code, data and the processor's guesses at branches at hand. In a server a
 //! review comes after a read from the kernel, TLS and HTTP, and other processes have had the
-//! core. Here each run comes after a message to another thread and back, which goes through
-//! more memory than the first two caches hold for it; and once more while every core is busy,
-//! as under load: what a virtual machine calls a core is often half of one.
+//! core. Here each run comes after a message to another thread and back, after other code that
+//! is as branched, and after more memory than the first caches hold.
 
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -18,7 +15,8 @@ use anyhow::{Context as _, anyhow};
 use ironhull::admission::{self, Endpoint, Mode};
 use ironhull::harden::harden;
 use ironhull::pod::Pod;
-use ironhull::policy::{Policy, PolicySet};
+use ironhull::policy::parse::parse;
+use ironhull::policy::{Policy, PolicySet, Source};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -28,8 +26,11 @@ use crate::support::reviews::{CREATE, TODAY, deployment};
 
 const ENFORCE: Endpoint<'static> = Endpoint { mode: Mode::Enforce, policy: None };
 
-/// What the other thread goes through.
-const OTHER_MEMORY: usize = 128 << 10;
+/// What is gone through, in bytes: as much as a core's second cache holds.
+const OTHER_MEMORY: usize = 512 << 10;
+
+/// What is read between two runs.
+const POLICY: &str = include_str!("../../policies/restricted.yaml");
 
 /// How often a step is taken in a round; of the times the median counts.
 const RUNS: usize = 200;
@@ -58,16 +59,11 @@ pub fn run(rounds: usize) -> anyhow::Result<Vec<Step>> {
         for ((_, step), seen) in steps.iter().zip(&mut seen) {
             seen.cold.push(median(|| other.turn().map(|()| time(step)))?);
         }
-        let _until_here = Busy::start()?;
-        for ((_, step), seen) in steps.iter().zip(&mut seen) {
-            seen.busy.push(median(|| other.turn().map(|()| time(step)))?);
-        }
     }
     let figures = steps.iter().zip(seen).map(|((name, _), seen)| Step {
         step: (*name).to_owned(),
         warm_ns: Spread::of(seen.warm),
         cold_ns: Spread::of(seen.cold),
-        busy_ns: Spread::of(seen.busy),
     });
     Ok(figures.collect())
 }
@@ -77,7 +73,6 @@ pub fn run(rounds: usize) -> anyhow::Result<Vec<Step>> {
 struct Seen {
     warm: Vec<f64>,
     cold: Vec<f64>,
-    busy: Vec<f64>,
 }
 
 /// What the constant hook reads of a review.
@@ -105,64 +100,36 @@ fn median(mut once: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64> 
     Ok(Spread::of(times).median)
 }
 
-/// Another thread, and what it is told on.
-struct Other(UnixStream);
+/// What is done between two runs.
+struct Other {
+    thread: UnixStream,
+    memory: Vec<u8>,
+    file: Source,
+}
 
 impl Other {
     fn start() -> anyhow::Result<Self> {
-        let (ours, mut theirs) = UnixStream::pair().context("no pair of sockets")?;
-        thread::Builder::new()
-            .spawn(move || {
-                let mut memory = vec![1_u8; OTHER_MEMORY];
-                let mut byte = [0];
-                // It ends when the other side is dropped.
-                while theirs.read_exact(&mut byte).is_ok() {
-                    for place in &mut memory {
-                        *place = place.wrapping_mul(3) ^ byte[0];
-                    }
-                    black_box(&memory);
-                    if theirs.write_all(&byte).is_err() {
-                        break;
-                    }
-                }
-            })
-            .context("no thread")?;
-        Ok(Self(ours))
+        let (thread, mut theirs) = UnixStream::pair().context("no pair of sockets")?;
+        let echo = move || {
+            let mut byte = [0];
+            // It ends when the other side is dropped.
+            while theirs.read_exact(&mut byte).is_ok() && theirs.write_all(&byte).is_ok() {}
+        };
+        thread::Builder::new().spawn(echo).context("no thread")?;
+        let file = Source { name: "restricted.yaml".to_owned(), text: POLICY.to_owned() };
+        Ok(Self { thread, memory: vec![1; OTHER_MEMORY], file })
     }
 
-    /// Has it do its work.
+    /// Does it once.
     fn turn(&mut self) -> anyhow::Result<()> {
         let mut byte = [7];
-        self.0.write_all(&byte)?;
-        self.0.read_exact(&mut byte)?;
-        Ok(())
-    }
-}
-
-/// As many threads as there are other cores, which review what is measured until it is dropped.
-struct Busy(Arc<AtomicBool>);
-
-impl Busy {
-    fn start() -> anyhow::Result<Self> {
-        let busy = Self(Arc::new(AtomicBool::new(true)));
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        for _ in 1..cores.max(2) {
-            let goes_on = Arc::clone(&busy.0);
-            let body = deployment();
-            let policies = PolicySet::new(Vec::new()).map_err(|_| anyhow!("no policies"))?;
-            let work = move || {
-                while goes_on.load(Ordering::Relaxed) {
-                    drop(black_box(admission::review(&body, ENFORCE, &policies, TODAY)));
-                }
-            };
-            thread::Builder::new().spawn(work).context("no thread")?;
+        self.thread.write_all(&byte)?;
+        self.thread.read_exact(&mut byte)?;
+        drop(black_box(parse(std::slice::from_ref(&self.file))));
+        for place in &mut self.memory {
+            *place = place.wrapping_mul(3) ^ byte[0];
         }
-        Ok(busy)
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        black_box(&self.memory);
+        Ok(())
     }
 }

@@ -61,14 +61,13 @@ pub struct Engine {
     pub steps: Vec<Step>,
 }
 
-/// A step of a review: in a loop, after something else, and that with every core busy.
+/// A step of a review: in a loop, and after something else.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// `skim` for the uid as the constant hook does, `read` of the pod, `harden`, and `review`, the whole.
     pub step: String,
     pub warm_ns: Spread,
     pub cold_ns: Spread,
-    pub busy_ns: Spread,
 }
 
 /// A pod of so many containers.

@@ -84,19 +84,19 @@ fn steps(page: &mut String, engine: &Engine) {
     };
     page.push_str(
         "\nThe review of the next part, step by step: *warm*, in a loop, and *cold*, each after a message to another \
-         thread that goes through 128 KiB, as a review in a server comes after the kernel, TLS and HTTP; and cold while \
-         every core is *busy*, as under load: a virtual machine's core is often half of one. The rest is the \
-         request's other members, warnings, audit annotations, and the answer with its base64.\n\n\
-         | step | warm, µs | cold, µs | busy, µs |\n|---|---|---|---|\n",
+         thread and back, the reading of a policy, and half a megabyte gone through: in a server a review comes after \
+         the kernel, TLS, HTTP and other processes, and finds neither its code nor its branches known. The rest is \
+         the request's other members, warnings, audit annotations, and the answer with its base64.\n\n\
+         | step | warm, µs | cold, µs |\n|---|---|---|\n",
     );
     let rest = |of: fn(&Step) -> Spread| of(review).median - of(read).median - of(harden).median;
     let row = |page: &mut String, what: &str, step: &Step| {
-        let figures = [step.warm_ns, step.cold_ns, step.busy_ns].map(micros);
+        let figures = [step.warm_ns, step.cold_ns].map(micros);
         let _ = writeln!(page, "| {what} | {} |", figures.join(" | "));
     };
     row(page, "reading the pod", read);
     row(page, "hardening it", harden);
-    let rests = [rest(|step| step.warm_ns), rest(|step| step.cold_ns), rest(|step| step.busy_ns)];
+    let rests = [rest(|step| step.warm_ns), rest(|step| step.cold_ns)];
     let rests = rests.map(|ns| format!("{:.2}", ns / 1e3));
     let _ = writeln!(page, "| the rest | {} |", rests.join(" | "));
     row(page, "the whole", review);
@@ -136,7 +136,7 @@ pub fn https(page: &mut String, https: &Https) {
          which has {} operations. *naive* does the same with {} small ones. All three run at once and are loaded in \
          turn, on connections that are kept, as the API server keeps them. Logs go to /dev/null. *Handled* is what the \
          server itself says of a review, from the request's head to its answer: the two differ there and nowhere \
-         else, by what the engine's table of steps divides up (*busy*).\n\n\
+         else, by what the engine's table of steps divides up (*cold*).\n\n\
          ![The server's CPU time a request](performance-https.svg)\n\n\
          | connections | hook | CPU µs a request | to constant | handled, µs | requests/s | to constant | p50 µs | p99 µs | p99.9 µs |\n\
          |---|---|---|---|---|---|---|---|---|---|\n",
