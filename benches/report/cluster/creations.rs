@@ -1,8 +1,8 @@
 //! Creating pods through a real API server, with nothing and with each way to harden them.
 //!
 //! One client: the variants take turns request by request. Eight: in slices, so that the rate
-//! is one variant's alone, and of a dry run in several a round, since what eight at once
-//! have to wait for each other differs more than the variants do. Pods that are really created stay until the cluster is removed: deleting
+//! is one variant's alone, and in several a round, since what eight at once have to wait for
+//! each other, and for the disk, differs more than the variants do. Pods that are really created stay until the cluster is removed: deleting
 //! them would disturb what is measured next.
 
 use std::path::Path;
@@ -27,7 +27,8 @@ pub struct Extent {
     /// Requests of each variant in a round, by one client; eight send twice as many together
     /// in a slice.
     pub requests: usize,
-    /// Slices of each variant in a round of eight clients' dry runs.
+    /// Slices of each variant in a round of eight clients' dry runs; half as many of real
+    /// creations, of which something stays.
     pub slices: usize,
 }
 
@@ -96,7 +97,7 @@ async fn one(api: &Api, dry_run: bool, extent: &Extent) -> anyhow::Result<Seen> 
 
 async fn eight(clients: &[Api], dry_run: bool, extent: &Extent) -> anyhow::Result<Seen> {
     let mut seen = Seen::default();
-    let slices = if dry_run { extent.slices } else { 1 };
+    let slices = if dry_run { extent.slices } else { extent.slices.div_ceil(2) };
     for round in 0..=extent.rounds {
         let mut latencies: [Vec<Duration>; VARIANTS.len()] = Default::default();
         let mut took = [Duration::ZERO; VARIANTS.len()];

@@ -135,8 +135,8 @@ pub fn https(page: &mut String, https: &Https) {
          metrics and log line, but it reads only the request's uid and answers the very patch that ironhull answers, \
          which has {} operations. *naive* does the same with {} small ones. All three run at once and are loaded in \
          turn, on connections that are kept, as the API server keeps them. Logs go to /dev/null. *Handled* is what the \
-         server itself says of a review, from the request's head to its answer: the two differ there and nowhere \
-         else, by what the engine's table of steps divides up (*cold*).\n\n\
+         server itself says of a review, from the request's head to its answer: there the two differ, and \
+         hardly elsewhere, by what the engine's table of steps divides up (*cold*).\n\n\
          ![The server's CPU time a request](performance-https.svg)\n\n\
          | connections | hook | CPU µs a request | to constant | handled, µs | requests/s | to constant | p50 µs | p99 µs | p99.9 µs |\n\
          |---|---|---|---|---|---|---|---|---|---|\n",
@@ -185,7 +185,7 @@ pub fn apiserver(page: &mut String, api: &ApiServer) {
          force at once. The two hooks are those from above, with patches of {} and {} operations; \
          MutatingAdmissionPolicy is [benches/mutating-admission-policy.yaml](../benches/mutating-admission-policy.yaml), \
          which makes the same spec of this pod and says what it cannot do. Before anything is measured, what each makes \
-         of the pod is compared. One client: the ways take turns request by request; eight: in slices.\n\n\
+         of the pod is compared. One client: the ways take turns request by request; eight: in slices, and of real creations they wait for etcd's disk too.\n\n\
          ![Milliseconds added to no admission at all](performance-apiserver.svg)\n\n\
          | creation | clients | | median, ms | added, ms | added, to constant | pods/s |\n|---|---|---|---|---|---|---|\n",
         api.version, api.operations, api.naive_operations,
