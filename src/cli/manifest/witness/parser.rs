@@ -95,6 +95,15 @@ impl Parser<'_> {
         }
     }
 
+    /// The value of a key, or nothing where there is no colon.
+    fn value(&mut self, ends: &[Token], block: bool, indentless: bool) -> Scanned {
+        if self.takes(&Token::Value)? {
+            self.node_unless(ends, block, indentless)
+        } else {
+            self.empty()
+        }
+    }
+
     fn node(&mut self, block: bool, indentless: bool) -> Scanned {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -191,11 +200,7 @@ impl Parser<'_> {
         while self.takes(&Token::Key)? {
             self.count(id);
             self.node_unless(&ends, true, true)?;
-            if self.takes(&Token::Value)? {
-                self.node_unless(&ends, true, true)?;
-            } else {
-                self.empty()?;
-            }
+            self.value(&ends, true, true)?;
         }
         if self.takes(&Token::BlockEnd)? {
             return Ok(());
@@ -225,11 +230,7 @@ impl Parser<'_> {
                 } else {
                     self.node(false, false)?;
                 }
-                if self.takes(&Token::Value)? {
-                    self.node_unless(&ends, false, false)?;
-                } else {
-                    self.empty()?;
-                }
+                self.value(&ends, false, false)?;
             } else if !self.is(|token| *token == Token::FlowSequenceEnd)? {
                 self.count(id);
                 self.node(false, false)?;
@@ -253,11 +254,7 @@ impl Parser<'_> {
                 self.count(id);
                 let ends_key = [Token::Value, Token::FlowEntry, Token::FlowMappingEnd];
                 self.node_unless(&ends_key, false, false)?;
-                if self.takes(&Token::Value)? {
-                    self.node_unless(&ends, false, false)?;
-                } else {
-                    self.empty()?;
-                }
+                self.value(&ends, false, false)?;
             } else if !self.is(|token| *token == Token::FlowMappingEnd)? {
                 self.count(id);
                 self.node(false, false)?;
