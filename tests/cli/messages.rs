@@ -33,6 +33,9 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     (", expected ", "looked for in a message, not said"),
     ("invalid type: ", "looked for in a message, not said"),
     (": document {document}: {}", "for logs; commands render it with its line"),
+    ("Kubernetes refuses what begins here", "no text is known that the first reading takes"),
+    ("Kubernetes reads this otherwise", "no text is known that the first reading takes"),
+    ("Kubernetes reads {other:?} here", "no text is known that the first reading takes"),
     ("not an object", "never leaves its module"),
     ("A rule's name.", "a description in the schema"),
 ];

@@ -1,6 +1,6 @@
 //! Anchors, aliases and tags, as go-yaml v2 reads them (`scannerc.go`).
 
-use super::scanner::{Scanned, Scanner, Token, error};
+use super::scanner::{Scanned, Scanner, Token, error, refused};
 
 impl Scanner<'_> {
     pub(super) fn named(&mut self, token: fn(String) -> Token) -> Scanned {
@@ -10,9 +10,7 @@ impl Scanner<'_> {
             let name = scanner.word();
             let ends = scanner.is_blank_or_end(0) || b"?:,]}%@`".contains(&scanner.byte(0));
             if name.is_empty() || !ends {
-                let message = "Kubernetes takes only letters, digits, `-` and `_` in the name of \
-                               an anchor";
-                return Err(error(start, message));
+                return Err(refused(start));
             }
             Ok(token(name))
         })

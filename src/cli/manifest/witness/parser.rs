@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::scanner::{Scanned, Scanner, Token, error};
+use super::scanner::{Scanned, Scanner, Token, error, refused};
 
 /// A node. Those of a document stand one after the other, each collection before what it holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,9 +70,9 @@ impl Parser<'_> {
         Ok(is)
     }
 
-    fn fails<T>(&mut self, message: &str) -> Scanned<T> {
+    fn refused<T>(&mut self) -> Scanned<T> {
         let (_, at) = self.scanner.peek()?;
-        Err(error(at, message))
+        Err(refused(at))
     }
 
     fn push(&mut self, what: What, tag: String) -> Scanned<usize> {
@@ -107,7 +107,8 @@ impl Parser<'_> {
     fn node(&mut self, block: bool, indentless: bool) -> Scanned {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return self.fails("the document is nested too deeply");
+            let (_, at) = self.scanner.peek()?;
+            return Err(error(at, "the document is nested too deeply"));
         }
         if let (Token::Alias(name), at) = self.scanner.peek()? {
             let Some(&target) = self.anchors.get(name) else {
@@ -164,7 +165,7 @@ impl Parser<'_> {
             Token::FlowMapping => self.flow_mapping(tag),
             Token::BlockSequence if block => self.block_sequence(tag),
             Token::BlockMapping if block => self.block_mapping(tag),
-            _ if bare => self.fails("Kubernetes looks for a value here; quote text that begins so"),
+            _ if bare => self.refused(),
             _ => self.push(What::Scalar { text: String::new(), plain: true }, tag).map(drop),
         }
     }
@@ -188,9 +189,7 @@ impl Parser<'_> {
         if self.takes(&Token::BlockEnd)? {
             return Ok(());
         }
-        self.fails(
-            "Kubernetes looks for the list's next `-` here; is it indented as the others are?",
-        )
+        self.refused()
     }
 
     fn block_mapping(&mut self, tag: String) -> Scanned {
@@ -205,9 +204,7 @@ impl Parser<'_> {
         if self.takes(&Token::BlockEnd)? {
             return Ok(());
         }
-        self.fails(
-            "Kubernetes looks for the map's next key here; is it indented as the others are?",
-        )
+        self.refused()
     }
 
     fn flow_sequence(&mut self, tag: String) -> Scanned {
@@ -217,7 +214,7 @@ impl Parser<'_> {
         let mut first = true;
         while !self.is(|token| *token == Token::FlowSequenceEnd)? {
             if !first && !self.takes(&Token::FlowEntry)? {
-                return self.fails("Kubernetes looks for `,` or `]` here; quote text before it");
+                return self.refused();
             }
             first = false;
             if self.takes(&Token::Key)? {
@@ -247,7 +244,7 @@ impl Parser<'_> {
         let mut first = true;
         while !self.is(|token| *token == Token::FlowMappingEnd)? {
             if !first && !self.takes(&Token::FlowEntry)? {
-                return self.fails("Kubernetes looks for `,` or `}` here; quote text before it");
+                return self.refused();
             }
             first = false;
             if self.takes(&Token::Key)? {

@@ -1,6 +1,6 @@
 //! Text without quotes, in quotes and in blocks, as go-yaml v2 reads it (`scannerc.go`).
 
-use super::scanner::{A_TAB, Scanned, Scanner, Token, error};
+use super::scanner::{A_TAB, Scanned, Scanner, Token, error, refused};
 
 impl Scanner<'_> {
     pub(super) fn plain_scalar(&mut self) -> Scanned<Token> {
@@ -38,10 +38,10 @@ impl Scanner<'_> {
         self.skip();
         loop {
             if self.is_marker() {
-                return Err(error(self.at, "a document cannot end within quotes; indent the line"));
+                return Err(refused(self.at));
             }
             if self.is_end() {
-                return Err(error(start, "Kubernetes looks for the quote that ends this text"));
+                return Err(refused(start));
             }
             let mut blanks = Blanks::default();
             while !self.is_blank_or_end(0) && (self.byte(0) != quote || self.is_doubled(single)) {
@@ -97,16 +97,13 @@ impl Scanner<'_> {
             Some('P') => return Ok('\u{2029}'),
             Some(c @ (' ' | '"' | '\'' | '\\')) => return Ok(c),
             _ => {
-                return Err(error(
-                    start,
-                    "Kubernetes does not know this escape; write the character",
-                ));
+                return Err(refused(start));
             }
         };
         let mut value = 0;
         for _ in 0..width {
             let digit = self.skip().and_then(|c| c.to_digit(16));
-            let digit = digit.ok_or_else(|| error(start, "this escape has too few digits"))?;
+            let digit = digit.ok_or_else(|| refused(start))?;
             value = (value << 4) | digit;
         }
         char::from_u32(value).ok_or_else(|| {
@@ -143,7 +140,7 @@ impl Scanner<'_> {
             match self.byte(0) {
                 sign @ (b'+' | b'-') if chomp.is_none() => chomp = Some(sign),
                 b'0' if indent == 0 => {
-                    return Err(error(self.at, "the indentation of a block of text is at least 1"));
+                    return Err(refused(self.at));
                 }
                 digit if indent == 0 && digit.is_ascii_digit() => {
                     indent = self.indent.saturating_sub(1) + usize::from(digit - b'0');
@@ -159,10 +156,7 @@ impl Scanner<'_> {
         if self.is_break() {
             self.skip_line();
         } else if !self.is_end() {
-            return Err(error(
-                self.at,
-                "only a comment may follow on this line; the text begins on the next",
-            ));
+            return Err(refused(self.at));
         }
 
         let mut text = String::new();

@@ -118,11 +118,7 @@ impl<'t> Scanner<'t> {
 
     fn drop_key(&mut self, level: usize) -> Scanned {
         match self.keys.get_mut(level).and_then(Option::take) {
-            Some(key) if key.required => Err(error(
-                key.at,
-                "Kubernetes looks for the `:` of a key here; a key and its `:` stand on one line, \
-                 at most 1024 characters apart",
-            )),
+            Some(key) if key.required => Err(refused(key.at)),
             _ => Ok(()),
         }
     }
@@ -185,9 +181,7 @@ impl<'t> Scanner<'t> {
         self.unroll(self.column + 1);
         let flow = self.flow_level() > 0;
         match self.byte(0) {
-            b'%' if self.column == 0 => {
-                Err(error(self.at, "Kubernetes reads no directives; take this line out"))
-            }
+            b'%' if self.column == 0 => Err(refused(self.at)),
             b'-' if self.is_marker() => self.document(Token::DocumentStart),
             b'.' if self.is_marker() => self.document(Token::DocumentEnd),
             b'[' => self.open(Token::FlowSequence),
@@ -219,9 +213,7 @@ impl<'t> Scanner<'t> {
             b'-' if !matches!(self.byte(1), b' ' | b'\t') => self.node(Self::plain_scalar),
             b'?' | b':' if !flow && !self.is_blank_or_end(1) => self.node(Self::plain_scalar),
             b'\t' => Err(error(self.at, A_TAB)),
-            b'-' | b'?' | b':' | b'|' | b'>' | b'%' | b'@' | b'`' => {
-                Err(error(self.at, "Kubernetes takes no text that begins so; quote it"))
-            }
+            b'-' | b'?' | b':' | b'|' | b'>' | b'%' | b'@' | b'`' => Err(refused(self.at)),
             _ => self.node(Self::plain_scalar),
         }
     }
@@ -257,7 +249,7 @@ impl<'t> Scanner<'t> {
         let block = self.flow_level() == 0;
         if block {
             if !self.key_allowed {
-                return Err(error(self.at, NOT_HERE));
+                return Err(refused(self.at));
             }
             self.roll(self.column, collection, self.at, None);
         }
@@ -281,8 +273,7 @@ impl<'t> Scanner<'t> {
         } else {
             if level == 0 {
                 if !self.key_allowed {
-                    let message = "Kubernetes takes no `:` here; quote text that has one in it";
-                    return Err(error(self.at, message));
+                    return Err(refused(self.at));
                 }
                 self.roll(self.column, Token::BlockMapping, self.at, None);
             }
@@ -376,10 +367,17 @@ pub(super) fn error(offset: usize, message: &str) -> SyntaxError {
     SyntaxError { message: message.to_owned(), offset }
 }
 
-pub(super) const A_TAB: &str = "Kubernetes refuses a tab here";
+/// What Kubernetes refuses and the first reading does not: no text is known, so there is nothing
+/// to say of it but this.
+pub(super) fn refused(offset: usize) -> SyntaxError {
+    error(
+        offset,
+        "Kubernetes refuses what begins here, though YAML 1.2 has it; write it in block style, in \
+         quotes where it is text",
+    )
+}
 
-const NOT_HERE: &str = "Kubernetes takes no list and no map that begins here; begin it on a line \
-                        of its own";
+pub(super) const A_TAB: &str = "Kubernetes refuses a tab here";
 
 /// How many characters a key may have, up to its colon.
 const KEY_LENGTH: usize = 1024;
