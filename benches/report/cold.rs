@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
-use ironhull::admission::{self, Endpoint, Mode};
+use ironhull::admission;
 use ironhull::harden::harden;
 use ironhull::pod::Pod;
 use ironhull::policy::parse::parse;
@@ -20,11 +20,10 @@ use ironhull::policy::{Policy, PolicySet, Source};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::engine::ENFORCE;
 use crate::figures::Step;
 use crate::stats::Spread;
 use crate::support::reviews::{CREATE, TODAY, deployment};
-
-const ENFORCE: Endpoint<'static> = Endpoint { mode: Mode::Enforce, policy: None };
 
 /// What is gone through, in bytes: as much as a core's second cache holds.
 const OTHER_MEMORY: usize = 512 << 10;

@@ -21,7 +21,8 @@ use crate::figures::{Allocations, Document, Engine, Exemptions, Growth, OneRule,
 use crate::stats::{Line, Spread};
 use crate::support::reviews::{CREATE, TODAY, needy_pod, review};
 
-const ENFORCE: Endpoint<'static> = Endpoint { mode: Mode::Enforce, policy: None };
+/// What every review here asks.
+pub const ENFORCE: Endpoint<'static> = Endpoint { mode: Mode::Enforce, policy: None };
 
 const SIZES: [usize; 5] = [1, 3, 10, 30, 100];
 const DOCUMENTS: [usize; 6] = [1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 19, 1 << 20];

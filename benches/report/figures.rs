@@ -57,7 +57,6 @@ pub struct Engine {
     /// rounds were nearer to a line as farther from it.
     pub line: Line,
     /// What the review of the HTTPS part is made of.
-    #[serde(default)]
     pub steps: Vec<Step>,
 }
 
@@ -150,8 +149,7 @@ pub struct Load {
     /// Of the server, in user space and in the kernel.
     pub cpu_us: Spread,
     /// From the request's head to its answer, by the server's own clock, on average.
-    #[serde(default)]
-    pub handled_us: Option<Spread>,
+    pub handled_us: Spread,
     /// To the constant hook's of the same round.
     pub rate_ratio: Spread,
     pub cpu_ratio: Spread,

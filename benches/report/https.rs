@@ -112,7 +112,7 @@ fn row(connections: usize, hook: &str, slices: &[Slice], constant: &[Slice]) -> 
         p99_us: spread(|slice| slice.p99),
         p999_us: spread(|slice| slice.p999),
         cpu_us: spread(|slice| slice.cpu),
-        handled_us: Some(spread(|slice| slice.handled)),
+        handled_us: spread(|slice| slice.handled),
         rate_ratio: ratio(|slice| slice.rate),
         cpu_ratio: ratio(|slice| slice.cpu),
     }

@@ -2,8 +2,8 @@
 //!
 //! One client: the variants take turns request by request. Eight: in slices, so that the rate
 //! is one variant's alone, and in several a round, since what eight at once have to wait for
-//! each other, and for the disk, differs more than the variants do. Pods that are really created stay until the cluster is removed: deleting
-//! them would disturb what is measured next.
+//! each other, and for the disk, differs more than the variants do. Pods that are really
+//! created stay until the cluster is removed: deleting them would disturb what is measured next.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

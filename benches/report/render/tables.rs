@@ -150,7 +150,7 @@ pub fn https(page: &mut String, https: &Https) {
             load.hook,
             spread(load.cpu_us),
             spread(load.cpu_ratio),
-            load.handled_us.map(spread).unwrap_or_default(),
+            spread(load.handled_us),
             spread(load.rate),
             spread(load.rate_ratio),
             spread(load.p50_us),
