@@ -6,6 +6,7 @@
 
 use granit_parser::ScalarStyle;
 
+use super::characters::BOM;
 use super::tree::{Kind, Node, NodeId, SyntaxError, Tree};
 
 /// What YAML 1.1 and 1.2 both read in a flow collection, and read differently.
@@ -96,8 +97,6 @@ pub(super) fn early_end(text: &str) -> Option<usize> {
     }
     None
 }
-
-const BOM: char = '\u{feff}';
 
 #[cfg(test)]
 mod tests {

@@ -35,7 +35,8 @@ fn is_taken(c: char) -> bool {
     }
 }
 
-const BOM: char = '\u{feff}';
+/// The byte-order mark.
+pub(super) const BOM: char = '\u{feff}';
 
 #[cfg(test)]
 mod tests {

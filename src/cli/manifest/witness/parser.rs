@@ -207,16 +207,24 @@ impl Parser<'_> {
         self.refused()
     }
 
+    /// Whether a flow collection goes on: its end is taken, or the comma before what is not its
+    /// first entry.
+    fn goes_on(&mut self, end: &Token, first: &mut bool) -> Scanned<bool> {
+        if self.takes(end)? {
+            return Ok(false);
+        }
+        if !std::mem::take(first) && !self.takes(&Token::FlowEntry)? {
+            return self.refused();
+        }
+        Ok(true)
+    }
+
     fn flow_sequence(&mut self, tag: String) -> Scanned {
         let id = self.push(What::Sequence(0), tag)?;
         self.scanner.take();
         let ends = [Token::FlowEntry, Token::FlowSequenceEnd];
         let mut first = true;
-        while !self.is(|token| *token == Token::FlowSequenceEnd)? {
-            if !first && !self.takes(&Token::FlowEntry)? {
-                return self.refused();
-            }
-            first = false;
+        while self.goes_on(&Token::FlowSequenceEnd, &mut first)? {
             if self.takes(&Token::Key)? {
                 self.count(id);
                 self.push(What::Mapping(1), String::new())?;
@@ -233,7 +241,6 @@ impl Parser<'_> {
                 self.node(false, false)?;
             }
         }
-        self.scanner.take();
         Ok(())
     }
 
@@ -242,11 +249,7 @@ impl Parser<'_> {
         self.scanner.take();
         let ends = [Token::FlowEntry, Token::FlowMappingEnd];
         let mut first = true;
-        while !self.is(|token| *token == Token::FlowMappingEnd)? {
-            if !first && !self.takes(&Token::FlowEntry)? {
-                return self.refused();
-            }
-            first = false;
+        while self.goes_on(&Token::FlowMappingEnd, &mut first)? {
             if self.takes(&Token::Key)? {
                 self.count(id);
                 let ends_key = [Token::Value, Token::FlowEntry, Token::FlowMappingEnd];
@@ -258,7 +261,6 @@ impl Parser<'_> {
                 self.empty()?;
             }
         }
-        self.scanner.take();
         Ok(())
     }
 }

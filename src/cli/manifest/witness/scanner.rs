@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::SyntaxError;
+use crate::cli::manifest::characters::BOM;
 
 /// What the parser is told of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl<'t> Scanner<'t> {
         Self {
             text,
             // A byte-order mark says how the text is written, and is no part of it.
-            at: if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 },
+            at: if text.starts_with(BOM) { BOM.len_utf8() } else { 0 },
             index: 0,
             line: 0,
             column: 0,
