@@ -9,6 +9,7 @@ use crate::policy::Policy;
 use crate::provenance;
 use crate::remains;
 use crate::rules::{Action, RULES, RuleName};
+use crate::sharing;
 
 pub use crate::pass::{Context, Scope};
 
@@ -47,6 +48,7 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
         patch: patch::Patch::default(),
     };
     if !pass.ephemeral {
+        outcome.remarks.extend(sharing::remarks(&pass));
         outcome.remarks.extend(remains::lines(pass.pod).into_iter().map(Remark::Remains));
     }
     if pass.plan.is_empty() {

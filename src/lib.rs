@@ -51,4 +51,5 @@ pub mod policy;
 pub mod provenance;
 pub mod remains;
 pub mod rules;
+mod sharing;
 pub mod user;

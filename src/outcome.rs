@@ -286,6 +286,8 @@ pub enum Note<'p> {
     KeptRoot,
     /// `runAsNonRoot: false` beside a uid above 0.
     NonRootInFact,
+    /// `runAsNonRoot: false`, where nothing runs as root by it, under `fill`.
+    RefusedFalse,
     /// The image is known to be root, and the author relies on its user.
     ImageIsRoot,
     /// The image's entry trusts the image's own user.
@@ -313,6 +315,8 @@ pub enum Note<'p> {
     EntryWantsNone,
     /// No container's user was set, so no volume needs another group.
     NotNeeded,
+    /// No container whose user was set mounts a volume that an fsGroup would help it with.
+    NothingHandedOver,
     /// Adds that the policy does not allow, kept.
     KeptAdds(Vec<&'p str>),
     /// These paths got an emptyDir.
@@ -344,6 +348,56 @@ pub enum Remark<'p> {
         volume: &'p str,
         /// The mode of the file.
         mode: i64,
+    },
+    /// The new fsGroup changes the files of storage that a container which keeps its user
+    /// mounts.
+    StorageWidened {
+        /// The container.
+        container: &'p str,
+        /// The volume.
+        volume: &'p str,
+    },
+    /// The new fsGroup makes files readable by the group that a root container alone could read.
+    FilesWidened {
+        /// The container.
+        container: &'p str,
+        /// The volume.
+        volume: &'p str,
+    },
+    /// A container with a new user mounts storage, and there is no fsGroup.
+    NotHandedOver {
+        /// The container.
+        container: &'p str,
+        /// The volume.
+        volume: &'p str,
+        /// Its new uid.
+        uid: i64,
+    },
+    /// A container with a new user mounts files that others may not use, and there is no
+    /// fsGroup.
+    NotReadable {
+        /// The container.
+        container: &'p str,
+        /// The volume.
+        volume: &'p str,
+        /// Its new uid.
+        uid: i64,
+    },
+    /// A container with a new user has a block device.
+    Device {
+        /// The container.
+        container: &'p str,
+        /// Where it has the device.
+        path: &'p str,
+        /// Its new uid.
+        uid: i64,
+    },
+    /// Two containers share their processes and run as different users.
+    NoSignals {
+        /// One whose user is new.
+        container: &'p str,
+        /// One whose user is another.
+        other: &'p str,
     },
 }
 

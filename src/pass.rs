@@ -145,7 +145,7 @@ impl<'p> Pass<'p> {
             reserved_volumes: context.reserved_volumes,
             containers,
             looked,
-            volumes: Volumes::of(pod),
+            volumes: Volumes::of(pod, context.reserved_volumes),
             placement,
             declared,
             plan,
@@ -180,6 +180,24 @@ impl<'p> Pass<'p> {
                 judge(self, index);
             }
         }
+    }
+
+    /// Whether a container works as a user that ironhull gives it. An init container that
+    /// follows an app container which keeps its own user does not: it works on what that
+    /// container's author has arranged.
+    pub fn has_new_user(&self, examined: &Examined<'_>) -> bool {
+        let keeps = |other: &Examined<'_>| {
+            other.placed.kind == ContainerKind::App
+                && !other.user.sets_uid()
+                && other.user.author.uid == examined.user.uid.set
+        };
+        examined.user.sets_uid()
+            && (examined.placed.kind != ContainerKind::Init || !self.containers.iter().any(keeps))
+    }
+
+    /// The fsGroup that the pod will have.
+    pub fn fs_group(&self) -> Option<i64> {
+        self.pod.spec.security_context.fs_group.or(self.plan.pod.fs_group)
     }
 
     /// The container with this index and the plan for it.
@@ -246,7 +264,22 @@ impl Pass<'_> {
     }
 }
 
-impl Examined<'_> {
+impl<'p> Examined<'p> {
+    /// The uid that it will run with; none where its image's user stays.
+    pub fn uid(&self) -> Option<i64> {
+        self.user.uid.set.or(self.user.author.uid)
+    }
+
+    /// The lowest port below 1024 that it is known to listen on, by its manifest.
+    pub fn low_port(&self) -> Option<i64> {
+        self.placed.container.ports_told().filter(|port| (1..1024).contains(port)).min()
+    }
+
+    /// The names of the volumes it mounts.
+    pub fn mounted(&self) -> impl Iterator<Item = &'p str> + use<'p> {
+        self.placed.container.volume_mounts.iter().map(|mount| &*mount.name)
+    }
+
     /// Whether it is of a kind that can have mounts of its own.
     pub fn is_ephemeral(&self) -> bool {
         self.placed.kind == ContainerKind::Ephemeral

@@ -5,6 +5,10 @@
 //! is ever written back. `null` counts as missing everywhere, and of a duplicate
 //! key the last one wins, as Kubernetes' own decoder has it.
 
+use std::fmt;
+
+use serde::de::{Deserializer, Visitor};
+
 mod fill;
 mod mounts;
 mod text;
@@ -13,10 +17,10 @@ mod volume;
 
 pub use fill::Fill;
 pub(crate) use fill::Member;
-pub use mounts::normalise_path;
+pub use mounts::{normalise_path, real, within};
 pub use text::{StringMap, Text};
 pub(crate) use view::view;
-pub use volume::{KeyToPath, Projection, Source, Volume, Volumes};
+pub use volume::{FsGroupUse, KeyToPath, Projection, Source, Volume, Volumes};
 
 view! {
     /// A pod, or the template of one.
@@ -52,6 +56,7 @@ view! {
         host_pid: bool = "hostPID",
         host_ipc: bool = "hostIPC",
         host_users: Option<bool> = "hostUsers",
+        share_process_namespace: bool = "shareProcessNamespace",
     }
 }
 
@@ -190,6 +195,7 @@ view! {
         security_context: SecurityContext<'a> = "securityContext",
         ports: Vec<Port> = "ports",
         volume_mounts: Vec<Mount<'a>> = "volumeMounts",
+        volume_devices: Vec<Device<'a>> = "volumeDevices",
         liveness_probe: Handler<'a> = "livenessProbe",
         readiness_probe: Handler<'a> = "readinessProbe",
         startup_probe: Handler<'a> = "startupProbe",
@@ -208,15 +214,50 @@ view! {
 view! {
     /// A probe or a hook.
     pub struct Handler<'a> {
-        http_get: HandlerHost<'a> = "httpGet",
-        tcp_socket: HandlerHost<'a> = "tcpSocket",
+        http_get: Target<'a> = "httpGet",
+        tcp_socket: Target<'a> = "tcpSocket",
+        grpc: Target<'a> = "grpc",
     }
 }
 
 view! {
     /// Where a probe or a hook connects to.
-    pub struct HandlerHost<'a> {
+    pub struct Target<'a> {
         host: Text<'a> = "host",
+        port: PortNumber = "port",
+    }
+}
+
+/// A port by its number; 0 where it has a name, which is that of one of the container's `ports`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortNumber(pub i64);
+
+impl<'de> Fill<'de> for PortNumber {
+    fn fill<D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        struct NumberOrName;
+
+        impl Visitor<'_> for NumberOrName {
+            type Value = i64;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a port's number or name")
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<i64, E> {
+                Ok(number)
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<i64, E> {
+                Ok(i64::try_from(number).unwrap_or_default())
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<i64, E> {
+                Ok(0)
+            }
+        }
+
+        self.0 = deserializer.deserialize_any(NumberOrName)?;
+        Ok(())
     }
 }
 
@@ -236,6 +277,13 @@ view! {
         read_only: bool = "readOnly",
         sub_path: Text<'a> = "subPath",
         sub_path_expr: Text<'a> = "subPathExpr",
+    }
+}
+
+view! {
+    /// One of a container's `volumeDevices`.
+    pub struct Device<'a> {
+        device_path: Text<'a> = "devicePath",
     }
 }
 
@@ -401,13 +449,23 @@ impl SeccompProfile<'_> {
 }
 
 impl Container<'_> {
-    /// The lowest declared port below 1024.
-    pub fn privileged_port(&self) -> Option<i64> {
-        self.ports
-            .iter()
-            .map(|port| port.container_port)
-            .filter(|port| (1..1024).contains(port))
-            .min()
+    /// Its probes and hooks.
+    pub fn handlers(&self) -> [&Handler<'_>; 5] {
+        let Container { liveness_probe, readiness_probe, startup_probe, lifecycle, .. } = self;
+        let Lifecycle { post_start, pre_stop, .. } = lifecycle;
+        [liveness_probe, readiness_probe, startup_probe, post_start, pre_stop]
+    }
+
+    /// The ports that the manifest tells of: those it declares, and those that its probes and
+    /// hooks connect to. One of another host is not the container's.
+    pub fn ports_told(&self) -> impl Iterator<Item = i64> {
+        let declared = self.ports.iter().map(|port| port.container_port);
+        let targets = self.handlers().into_iter().flat_map(|handler| {
+            let Handler { http_get, tcp_socket, grpc, .. } = handler;
+            [http_get, tcp_socket, grpc]
+        });
+        let own = targets.filter(|target| target.host.is_empty());
+        declared.chain(own.map(|target| target.port.0))
     }
 }
 

@@ -4,7 +4,7 @@
 //! Source: the checks of `k8s.io/pod-security-admission/policy` that no rule of ironhull's
 //! is about.
 
-use crate::pod::{AppArmorProfile, Container, Handler, Pod, SeLinuxOptions, SecurityContext};
+use crate::pod::{AppArmorProfile, Container, Pod, SeLinuxOptions, SecurityContext};
 
 /// Volume sources that *restricted* does not allow (`check_restrictedVolumes.go`).
 const RESTRICTED_VOLUMES: [&str; 21] = [
@@ -196,15 +196,8 @@ fn unconfined(profile: &AppArmorProfile<'_>) -> bool {
 }
 
 fn names_host(container: &Container<'_>) -> bool {
-    let Container { liveness_probe, readiness_probe, startup_probe, lifecycle, .. } = container;
-    let handlers = [
-        liveness_probe,
-        readiness_probe,
-        startup_probe,
-        &lifecycle.post_start,
-        &lifecycle.pre_stop,
-    ];
-    handlers.iter().any(|handler: &&Handler<'_>| {
-        !handler.http_get.host.is_empty() || !handler.tcp_socket.host.is_empty()
-    })
+    container
+        .handlers()
+        .iter()
+        .any(|handler| !handler.http_get.host.is_empty() || !handler.tcp_socket.host.is_empty())
 }

@@ -110,7 +110,8 @@ impl Candidate<'_> {
 }
 
 /// Decides for all containers; init containers follow the first app container that has a
-/// uid.
+/// uid, and where containers share their processes, those of which nothing is known follow
+/// one of which something is.
 ///
 /// `ours` is the pod-level uid that ironhull set at an earlier pass, if any.
 pub fn decide<'p>(
@@ -125,12 +126,24 @@ pub fn decide<'p>(
     // get one from a container that another webhook brings later.
     let beyond =
         pod.has_user_namespace() && policy.rules.run_as_user.value.get() >= USER_NAMESPACE_IDS;
-    let leader = match !beyond && candidates.iter().any(is_init) {
-        true => candidates.iter().find_map(|candidate| decider.lead(candidate)),
+    let processes = match pod.spec.share_process_namespace && !beyond {
+        true => decider.lead_of_processes(candidates),
         false => None,
     };
-    let leads = |candidate| leader.filter(|_| is_init(candidate));
+    let follows = |candidate| processes.filter(|_| is_unknown(pod, candidate));
+    let leader = match !beyond && candidates.iter().any(is_init) {
+        true => candidates.iter().find_map(|candidate| decider.lead(candidate, follows(candidate))),
+        false => None,
+    };
+    let leads = |candidate| if is_init(candidate) { leader } else { follows(candidate) };
     candidates.iter().map(|candidate| decider.decide(candidate, leads(candidate))).collect()
+}
+
+/// Whether nothing says as whom an app or sidecar container runs: neither its author, nor an
+/// image entry.
+fn is_unknown(pod: &Pod<'_>, candidate: &Candidate<'_>) -> bool {
+    let entry = candidate.entry.and_then(|entry| entry.user);
+    Author::of(pod, candidate.placed).uid.is_none() && entry.is_none()
 }
 
 /// The container whose user another one follows.
@@ -176,7 +189,7 @@ impl<'p> Decider<'p> {
                     && author.uid != Some(target.uid)
             });
             if author.has_non_root_uid() && follows.is_none() {
-                return self.has_uid(undecided);
+                return self.has_uid(undecided, context.run_as_non_root);
             }
             let wanted = self.wanted(candidate, target);
             return match author.is_root() && follows.is_none() {
@@ -192,7 +205,7 @@ impl<'p> Decider<'p> {
             return self.root(undecided, wanted);
         }
         if author.has_non_root_uid() {
-            return self.has_uid(undecided);
+            return self.has_uid(undecided, context.run_as_non_root);
         }
         let wanted = (!trusts_image).then(|| self.wanted(candidate, leader));
         if author.non_root == Some(true) {
@@ -203,16 +216,26 @@ impl<'p> Decider<'p> {
 
     /// The user of an app container that has one, as if it were not exempt: an exemption
     /// never changes another container's user.
-    fn lead(&self, candidate: &Candidate<'p>) -> Option<Leader<'p>> {
+    fn lead(&self, candidate: &Candidate<'p>, follows: Option<Leader<'p>>) -> Option<Leader<'p>> {
         let container = candidate.placed.container;
         if candidate.placed.kind != ContainerKind::App || container.security_context.privileged {
             return None;
         }
-        let decision = self.decide(&Candidate { exempt: RuleSet::EMPTY, ..*candidate }, None);
+        let decision = self.decide(&Candidate { exempt: RuleSet::EMPTY, ..*candidate }, follows);
         let author = decision.author;
         let uid = decision.uid.set.or(author.uid).filter(|uid| *uid > 0)?;
         let gid = decision.gid.set.or(author.gid);
         Some(Leader { name: &container.name, uid, gid })
+    }
+
+    /// The app container whose user the unknown ones follow where all share their processes, so
+    /// that signals between them go on working: one that anything is known of, where no other
+    /// known one has another user.
+    fn lead_of_processes(&self, candidates: &[Candidate<'p>]) -> Option<Leader<'p>> {
+        let known = candidates.iter().filter(|candidate| !is_unknown(self.pod, candidate));
+        let mut leaders = known.filter_map(|candidate| self.lead(candidate, None));
+        let first = leaders.next()?;
+        leaders.all(|other| other.uid == first.uid).then_some(first)
     }
 
     /// The uid of the container an ephemeral one looks into, where it has one.
@@ -290,8 +313,9 @@ impl<'p> Decider<'p> {
         undecided.decided(non_root, uid, gid)
     }
 
-    /// A uid above 0: it stays.
-    fn has_uid(&self, undecided: Undecided<'p>) -> Decision<'p> {
+    /// A uid above 0: it stays. `own` is the container's own runAsNonRoot; of one that it
+    /// inherits the pod level speaks.
+    fn has_uid(&self, undecided: Undecided<'p>, own: Option<bool>) -> Decision<'p> {
         let action = self.policy.rules.run_as_non_root.action;
         let choice = |set, result, note| Choice { set, result, note };
         let non_root = match (undecided.author.non_root, action) {
@@ -299,7 +323,11 @@ impl<'p> Decider<'p> {
             (None, Action::Warn) => choice(None, RuleResult::Kept, Some(Note::OnlyWarns)),
             (None, _) => choice(Some(true), RuleResult::Set, None),
             (Some(false), Action::Enforce) => choice(Some(true), RuleResult::Replaced, None),
-            (Some(false), _) => choice(None, RuleResult::Compliant, Some(Note::NonRootInFact)),
+            (Some(false), _) if own.is_none() => {
+                choice(None, RuleResult::Compliant, Some(Note::NonRootInFact))
+            }
+            (Some(false), Action::Warn) => choice(None, RuleResult::Kept, Some(Note::OnlyWarns)),
+            (Some(false), _) => choice(None, RuleResult::Kept, Some(Note::RefusedFalse)),
         };
         undecided.decided(non_root, Choice::compliant(), Choice::compliant())
     }

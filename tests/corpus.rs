@@ -23,9 +23,10 @@ use std::path::Path;
 
 use ironhull::cli::manifest::Source;
 use ironhull::harden::{Context, Scope, harden};
-use ironhull::outcome::{Outcome, Remark, RuleResult, Skip};
+use ironhull::outcome::{Note, Outcome, Remark, RuleResult, Skip};
 use ironhull::pod::Pod;
 use ironhull::policy::{Policy, PolicySet, diagnostic};
+use ironhull::rules::RuleName;
 use serde_json::Value;
 
 /// One pod of the corpus.
@@ -235,6 +236,8 @@ struct Table {
     skips: BTreeMap<String, usize>,
     /// Those that pass baseline and do not come out passing restricted, by reason.
     exceptions: BTreeMap<String, Vec<String>>,
+    /// Those in which a container gets a uid, by what becomes of the fsGroup.
+    fs_group: BTreeMap<String, Vec<String>>,
 }
 
 impl Table {
@@ -252,6 +255,13 @@ impl Table {
         self.baseline += usize::from(before.baseline.allowed);
         self.restricted_after += usize::from(after.restricted.allowed);
         self.exempt += usize::from(words.iter().any(|word| word == "declares an exemption"));
+        for word in words.iter().filter_map(|word| word.strip_prefix("fsGroup: ")) {
+            let word = match word {
+                "not needed" => why_not_needed(shipped),
+                other => other,
+            };
+            self.fs_group.entry(word.to_owned()).or_default().push(shipped.id.clone());
+        }
         for word in words.iter().filter(|word| Skip::ALL.iter().any(|skip| skip.as_str() == *word))
         {
             *self.skips.entry(word.clone()).or_default() += 1;
@@ -306,6 +316,35 @@ fn explained(shipped: &Shipped, check: &str, words: &[String]) {
     assert!(named, "{}: {check} fails and nothing says so: {words:?}", shipped.id);
 }
 
+/// What a pod has in which no container with a new uid gains by an fsGroup.
+fn why_not_needed(shipped: &Shipped) -> &'static str {
+    let spec = &shipped.pod["spec"];
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let containers = list(&spec["containers"]).into_iter().chain(list(&spec["initContainers"]));
+    let mounts: Vec<String> = containers
+        .flat_map(|container| list(&container["volumeMounts"]))
+        .filter_map(|mount| Some(mount["name"].as_str()?.to_owned()))
+        .collect();
+    let volumes = list(&spec["volumes"]);
+    let kinds: Vec<String> = mounts
+        .iter()
+        .filter_map(|name| volumes.iter().find(|volume| volume["name"] == name.as_str()))
+        .flat_map(|volume| volume.as_object().unwrap().keys().cloned().collect::<Vec<_>>())
+        .filter(|key| key != "name")
+        .collect();
+    let has = |of: &[&str]| kinds.iter().any(|kind| of.contains(&kind.as_str()));
+    let claimed = mounts.iter().any(|name| shipped.reserved.contains(name));
+    if mounts.is_empty() {
+        "none: nothing is mounted"
+    } else if claimed || has(&["persistentVolumeClaim", "ephemeral", "csi"]) {
+        "none: storage of a container that keeps its user, or that is read-only"
+    } else if has(&["hostPath", "nfs", "glusterfs", "cephfs", "quobyte"]) {
+        "none: paths of the node, or file shares that know no fsGroup"
+    } else {
+        "none: files that everybody can read, and emptyDirs of one user"
+    }
+}
+
 /// A volume without a source is an emptyDir by the time Pod Security sees it.
 fn shipped_without_source(shipped: &Shipped) -> bool {
     let volumes = shipped.pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();
@@ -313,6 +352,10 @@ fn shipped_without_source(shipped: &Shipped) -> bool {
         volume.as_object().unwrap().iter().all(|(key, source)| key == "name" || source.is_null())
     })
 }
+
+/// What becomes of an fsGroup that is listed pod by pod: somebody's storage or files are
+/// concerned.
+const ONE_BY_ONE: [&str; 3] = ["none: storage", "none: an image", "set, "];
 
 impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -360,6 +403,25 @@ impl std::fmt::Display for Table {
         for (reason, count) in &self.skips {
             writeln!(f, "| `{reason}` | {count} |")?;
         }
+        writeln!(f, "\n## Who gets an fsGroup\n")?;
+        writeln!(
+            f,
+            "Of the pods without one in which an app or sidecar container gets a uid. An fsGroup changes every file of a claim, so only those get one"
+        )?;
+        writeln!(f, "in which a container with a new uid needs it.\n")?;
+        writeln!(f, "| fsGroup | pods |\n|---|---:|")?;
+        for (what, ids) in &self.fs_group {
+            writeln!(f, "| {what} | {} |", ids.len())?;
+        }
+        for (what, ids) in &self.fs_group {
+            if !ONE_BY_ONE.iter().any(|listed| what.starts_with(listed)) {
+                continue;
+            }
+            writeln!(f, "\n{what}:\n")?;
+            for id in ids {
+                writeln!(f, "- {id}")?;
+            }
+        }
         writeln!(f, "\n## The exceptions, one by one\n")?;
         writeln!(
             f,
@@ -387,6 +449,21 @@ fn words(outcome: &Outcome<'_>) -> Vec<String> {
             _ => None,
         })
         .collect();
+    let of_pod = outcome.findings.iter().find(|finding| finding.rule == RuleName::FsGroup);
+    let widened = outcome.remarks.iter().any(|remark| {
+        matches!(remark, Remark::StorageWidened { .. } | Remark::FilesWidened { .. })
+    });
+    let fs_group = of_pod.and_then(|finding| match (finding.result, &finding.note) {
+        (RuleResult::Set, _) if widened => {
+            Some("set, and a container that keeps its user is warned of")
+        }
+        (RuleResult::Set, _) => Some("set"),
+        (RuleResult::Skipped(Skip::NarrowMode), _) => Some("none: narrow files of another user"),
+        (_, Some(Note::EntryWantsNone)) => Some("none: an image's entry wants none"),
+        (_, Some(Note::NothingHandedOver)) => Some("not needed"),
+        _ => None,
+    });
+    words.extend(fs_group.map(|word| format!("fsGroup: {word}")));
     for remark in &outcome.remarks {
         if let Remark::Remains(fields) = remark {
             words.extend(fields.iter().map(|field| match *field {

@@ -72,7 +72,7 @@ fn the_embedded_documents_are_good() {
     assert_eq!(names(&restricted.rules.capabilities.allowed_add), ["NET_BIND_SERVICE"]);
     assert_eq!(
         names(&restricted.rules.capabilities.root_keeps),
-        ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID"]
+        ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "KILL", "NET_BIND_SERVICE"]
     );
     assert!(restricted.images.known().is_some_and(|known| !known.entries().is_empty()));
 }

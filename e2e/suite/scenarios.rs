@@ -12,6 +12,7 @@ mod servers;
 mod uninstall;
 mod user_namespaces;
 mod users;
+mod volumes;
 mod watch;
 mod workloads;
 
@@ -117,6 +118,19 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     scenario("servers::memcached", servers::memcached),
     scenario("servers::known_by_a_mirrors_name", servers::known_by_a_mirrors_name),
     scenario("servers::that_give_up_root_themselves", servers::that_give_up_root_themselves),
+    scenario("volumes::a_bystanders_files_stay", volumes::a_bystanders_files_stay)
+        .needs(&[Need::Volumes]),
+    scenario("volumes::claims_are_handed_over", volumes::claims_are_handed_over)
+        .needs(&[Need::Volumes]),
+    scenario("volumes::without_an_fs_group", volumes::without_an_fs_group).needs(&[Need::Volumes]),
+    scenario("volumes::postgresql", volumes::postgresql).needs(&[Need::Volumes]),
+    scenario("volumes::a_socket_below_run", volumes::a_socket_below_run),
+    scenario(
+        "volumes::a_root_master_signals_its_workers",
+        volumes::a_root_master_signals_its_workers,
+    ),
+    scenario("volumes::a_port_of_a_probe", volumes::a_port_of_a_probe),
+    scenario("volumes::shared_processes", volumes::shared_processes),
     scenario("user_namespaces::root_inside", user_namespaces::root_inside)
         .needs(&[Need::UserNamespaces]),
     scenario("user_namespaces::and_pod_security", user_namespaces::and_pod_security)

@@ -10,6 +10,7 @@ pub mod needs;
 mod reach;
 pub mod remedy;
 pub mod script;
+mod shared;
 
 use std::collections::BTreeMap;
 
@@ -67,6 +68,12 @@ pub enum Cause {
     NotExecutable,
     /// It reads a mounted file that only root may read.
     NarrowFile,
+    /// Its files become usable by a group, although it keeps its user.
+    Widened,
+    /// It opens a block device.
+    Device,
+    /// It signals a process of another user.
+    Signals,
     /// It does not run today either.
     FailsToday,
     /// Pod Security refuses it in its namespace.
@@ -89,6 +96,9 @@ impl Cause {
         Self::HostPath,
         Self::NotExecutable,
         Self::NarrowFile,
+        Self::Widened,
+        Self::Device,
+        Self::Signals,
         Self::FailsToday,
         Self::Refused,
     ];
@@ -182,7 +192,19 @@ pub fn assess(case: &Case<'_>) -> Vec<Risk> {
         return Vec::new();
     }
     let pairs = containers(case.before).zip(containers(case.after));
-    pairs.flat_map(|(before, after)| container::assess(case, before, after)).collect()
+    let mut risks: Vec<Risk> =
+        pairs.flat_map(|(before, after)| container::assess(case, before, after)).collect();
+    let shared = case.outcome.remarks.iter().filter_map(shared::of);
+    // What is sure of a container covers what is only feared, and what its command tells says
+    // more than what it mounts.
+    let known = |new: &Risk| {
+        risks.iter().any(|risk| {
+            risk.container == new.container && (risk.certain || risk.cause == new.cause)
+        })
+    };
+    let shared: Vec<Risk> = shared.filter(|risk| !known(risk)).collect();
+    risks.extend(shared);
+    risks
 }
 
 /// The init containers and the others.

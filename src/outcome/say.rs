@@ -211,6 +211,9 @@ impl std::fmt::Display for Note<'_> {
             Self::OnlyWarns => f.write_str("the policy only warns"),
             Self::KeptRoot => f.write_str("root is explicit, and the policy only fills"),
             Self::NonRootInFact => f.write_str("its uid is above 0"),
+            Self::RefusedFalse => {
+                f.write_str("Pod Security restricted refuses it, and the policy only fills")
+            }
             Self::ImageIsRoot => f.write_str(
                 "the kubelet will say \"image will run as root\": give it a runAsUser, the image's user is root",
             ),
@@ -231,6 +234,7 @@ impl std::fmt::Display for Note<'_> {
             }
             Self::EntryWantsNone => f.write_str("the policy wants none for the image"),
             Self::NotNeeded => f.write_str("no container's uid is set"),
+            Self::NothingHandedOver => f.write_str("no new user needs it for a volume"),
             Self::KeptAdds(adds) => write!(f, "adds {} kept", word(&adds.join(", "))),
             Self::Mounted(paths) => write!(f, "emptyDir at {}", word(&paths.join(", "))),
             Self::ReadOnlyAt(path) => write!(f, "the mount at {} is read-only", word(path)),
@@ -247,6 +251,7 @@ impl std::fmt::Display for Note<'_> {
 
 impl std::fmt::Display for Remark<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = |text: &str| printable(text, MAX_WORD).into_owned();
         match self {
             Self::AnnotationsFull => {
                 f.write_str("an annotation was left out: the pod's annotations are full (256 KiB)")
@@ -254,14 +259,48 @@ impl std::fmt::Display for Remark<'_> {
             Self::Remains(fields) => {
                 write!(f, "Pod Security restricted would still refuse: {}", fields.join(", "))
             }
-            Self::NotExecutable { container, volume, mode } => {
-                let (container, volume) =
-                    (printable(container, MAX_WORD), printable(volume, MAX_WORD));
-                write!(
-                    f,
-                    "{container}: files of mode {mode:04o} in volume {volume} cannot be executed by its user"
-                )
-            }
+            Self::NotExecutable { container, volume, mode } => write!(
+                f,
+                "{}: files of mode {mode:04o} in volume {} cannot be executed by its user",
+                word(container),
+                word(volume)
+            ),
+            Self::StorageWidened { container, volume } => write!(
+                f,
+                "{}: fsGroup makes all files of volume {} group-writable, and it keeps its user",
+                word(container),
+                word(volume)
+            ),
+            Self::FilesWidened { container, volume } => write!(
+                f,
+                "{}: fsGroup makes volume {} group-readable; ssh as root refuses such a key",
+                word(container),
+                word(volume)
+            ),
+            Self::NotHandedOver { container, volume, uid } => write!(
+                f,
+                "{}: uid {uid} may not write to volume {} without an fsGroup: set one if it is new",
+                word(container),
+                word(volume)
+            ),
+            Self::NotReadable { container, volume, uid } => write!(
+                f,
+                "{}: uid {uid} cannot use the files of volume {} without an fsGroup",
+                word(container),
+                word(volume)
+            ),
+            Self::Device { container, path, uid } => write!(
+                f,
+                "{}: uid {uid} may not open {}: a device is root's unless the runtime hands it over",
+                word(container),
+                word(path)
+            ),
+            Self::NoSignals { container, other } => write!(
+                f,
+                "{} and {} share processes as different users: signals between them fail",
+                word(container),
+                word(other)
+            ),
         }
     }
 }

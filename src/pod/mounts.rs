@@ -11,19 +11,45 @@ impl Container<'_> {
         let mut best: Option<(usize, &Mount<'_>, bool)> = None;
         for mount in &self.volume_mounts {
             let at = normalise_path(&mount.mount_path);
-            let rest = match path.strip_prefix(&*at) {
-                Some(rest) if at.len() > 1 => rest,
-                _ => continue,
-            };
-            let exact = rest.is_empty();
+            if at.len() == 1 || !within(path, &at) {
+                continue;
+            }
+            let depth = real(&at).len();
             // Of two mounts at one place the later hides the earlier.
-            if (exact || rest.starts_with('/')) && best.is_none_or(|(depth, ..)| at.len() >= depth)
-            {
-                best = Some((at.len(), mount, exact));
+            if best.is_none_or(|(deepest, ..)| depth >= deepest) {
+                best = Some((depth, mount, depth == real(path).len()));
             }
         }
         best.map(|(_, mount, exact)| (mount, exact))
     }
+}
+
+/// Directories that nearly every image has under a second name, by a symbolic link from the
+/// first to the second (Debian, Ubuntu, Alpine, Fedora and what is made of them: FHS 3.0,
+/// 3.15 and 5.13).
+const LINKS: [(&str, &str); 2] = [("/var/run", "/run"), ("/var/lock", "/run/lock")];
+
+/// A normalised path by the name that is no link.
+pub fn real(path: &str) -> Cow<'_, str> {
+    for (link, target) in LINKS {
+        match path.strip_prefix(link) {
+            Some("") => return Cow::Borrowed(target),
+            Some(rest) if rest.starts_with('/') => return Cow::Owned(format!("{target}{rest}")),
+            _ => {}
+        }
+    }
+    Cow::Borrowed(path)
+}
+
+/// Whether a path is a directory or lies below it, whichever of its two names either goes by.
+/// Both are normalised.
+pub fn within(path: &str, directory: &str) -> bool {
+    let below = |path: &str, directory: &str| {
+        path.strip_prefix(directory.trim_end_matches('/'))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    // A volume at `/var` has what is below it, and no link.
+    below(path, directory) || below(&real(path), &real(directory))
 }
 
 /// A path without empty and `.` parts and without a trailing `/`; a relative one is

@@ -83,7 +83,7 @@ fn the_deepest_mount_decides() {
     assert_eq!(cover("/var/log"), Some(("log".into(), true)));
     assert_eq!(cover("/var/cache"), Some(("var".into(), false)));
     assert_eq!(cover("/tmp"), None);
-    assert!(container.covering_mount("/var/x").unwrap().0.is_read_only(&Volumes::of(&pod)));
+    assert!(container.covering_mount("/var/x").unwrap().0.is_read_only(&Volumes::of(&pod, &[])));
     assert_eq!(pod.spec.volumes[0].file_modes().collect::<Vec<_>>(), [0o400]);
 }
 

@@ -1,6 +1,6 @@
 //! Volumes: what a rule needs to know of where a mount comes from.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
@@ -50,6 +50,44 @@ view! {
     }
 }
 
+/// Storage that the kubelet hands over to an fsGroup (`SetVolumeOwnership` in the plugins below
+/// `k8s.io/kubernetes/pkg/volume`; of a CSI driver its `fsGroupPolicy` decides). hostPath, NFS,
+/// GlusterFS, CephFS and Quobyte volumes, and those of images, stay as they are.
+const STORAGE: [&str; 19] = [
+    "persistentVolumeClaim",
+    "ephemeral",
+    "csi",
+    "awsElasticBlockStore",
+    "azureDisk",
+    "azureFile",
+    "cinder",
+    "fc",
+    "flexVolume",
+    "flocker",
+    "gcePersistentDisk",
+    "gitRepo",
+    "iscsi",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "rbd",
+    "scaleIO",
+    "storageos",
+    "vsphereVolume",
+];
+
+/// What an fsGroup does for those who use a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FsGroupUse {
+    /// Storage is handed over to the group, with everything in it.
+    Storage,
+    /// The group may read or execute files that others may not.
+    Files,
+    /// A directory that everybody can write: what is made in it gets the group.
+    Scratch,
+    /// Nothing.
+    None,
+}
+
 /// The volumes whose files Kubernetes writes itself, with modes.
 const WITH_MODES: [&str; 4] = ["secret", "configMap", "downwardAPI", "projected"];
 
@@ -59,6 +97,27 @@ impl Volume<'_> {
     /// read-only by itself.
     pub fn is_read_only(&self) -> bool {
         WITH_MODES.contains(&&*self.kind) || &*self.kind == "image" || self.source.read_only
+    }
+
+    /// What an fsGroup does for those who use it. A volume without a source is an emptyDir, as
+    /// the API server has it.
+    pub fn fs_group_use(&self) -> FsGroupUse {
+        let kind = &*self.kind;
+        if matches!(kind, "emptyDir" | "") {
+            FsGroupUse::Scratch
+        } else if STORAGE.contains(&kind) && !self.source.read_only {
+            FsGroupUse::Storage
+        } else if self.file_modes().any(group_gains) {
+            FsGroupUse::Files
+        } else {
+            FsGroupUse::None
+        }
+    }
+
+    /// Whether others than the owner and the group may not read one of its files.
+    pub fn is_narrow(&self) -> bool {
+        const OTHERS_READ: i64 = 0o004;
+        self.file_modes().any(|mode| mode & OTHERS_READ == 0)
     }
 
     /// The modes of its files, where Kubernetes writes them itself: the default
@@ -76,6 +135,15 @@ impl Volume<'_> {
     }
 }
 
+/// Whether an fsGroup lets the group read or execute a file that others may not: it always
+/// lets it read.
+fn group_gains(mode: i64) -> bool {
+    const READ: i64 = 0o4;
+    const EXECUTE: i64 = 0o1;
+    let group = (mode >> 3) | READ;
+    group & !mode & (READ | EXECUTE) != 0
+}
+
 impl Mount<'_> {
     /// Whether nothing can be written through this mount.
     pub fn is_read_only(&self, volumes: &Volumes<'_>) -> bool {
@@ -89,18 +157,42 @@ pub struct Volumes<'p> {
     list: &'p [Volume<'p>],
     /// The same by name, where looking through the list would take longer.
     by_name: Option<HashMap<&'p str, &'p Volume<'p>>>,
+    /// Names of claims that the pod gets besides.
+    claims: &'p [&'p str],
+    /// The same, where looking through them would take longer.
+    claimed: Option<HashSet<&'p str>>,
 }
 
 impl<'p> Volumes<'p> {
     /// Up to how many are looked through: nearly every pod has fewer.
     const FEW: usize = 16;
 
-    /// The volumes of `pod`.
-    pub fn of(pod: &'p Pod<'p>) -> Self {
+    /// The volumes of `pod`, and the `claims` that it gets besides: a StatefulSet's
+    /// `volumeClaimTemplates`.
+    pub fn of(pod: &'p Pod<'p>, claims: &'p [&'p str]) -> Self {
         let list = pod.spec.volumes.as_slice();
         // Of two with one name the first counts, as where they are looked through.
         let pairs = || list.iter().rev().map(|volume| (&*volume.name, volume));
-        Self { list, by_name: (list.len() > Self::FEW).then(|| pairs().collect()) }
+        Self {
+            list,
+            by_name: (list.len() > Self::FEW).then(|| pairs().collect()),
+            claims,
+            claimed: (claims.len() > Self::FEW).then(|| claims.iter().copied().collect()),
+        }
+    }
+
+    /// What an fsGroup does for those who mount the volume of that name. A claim template's
+    /// takes the place of a volume, as the StatefulSet's controller has it.
+    pub fn fs_group_use(&self, name: &str) -> FsGroupUse {
+        let claimed = match &self.claimed {
+            None => self.claims.contains(&name),
+            Some(claimed) => claimed.contains(name),
+        };
+        match self.get(name) {
+            _ if claimed => FsGroupUse::Storage,
+            Some(volume) => volume.fs_group_use(),
+            None => FsGroupUse::None,
+        }
     }
 
     /// The volume of that name.

@@ -9,9 +9,9 @@
 //! rewritten to the plain one where that is allowed, and removed where not.
 //!
 //! A container whose ALL ironhull drops gets back
-//! - `NET_BIND_SERVICE`, where it declares a port below 1024 and `allowedAdd` has it: it
-//!   gives a non-root process nothing, but a binary with that file capability (caddy,
-//!   coredns, ingress-nginx) cannot even be executed without it;
+//! - `NET_BIND_SERVICE`, where it declares a port below 1024 or a probe or hook of it connects
+//!   to one, and `allowedAdd` has it: it gives a non-root process nothing, but a binary with
+//!   that file capability (caddy, coredns, ingress-nginx) cannot even be executed without it;
 //! - the `addCapabilities` of its image's entry;
 //! - `rootKeeps`, where it may run as root (by an exemption, a kept explicit root, or in a
 //!   user namespace): what chown, gosu, su-exec and the entrypoints of databases need;
@@ -97,6 +97,8 @@ struct Judgement<'p> {
     container: &'p Container<'p>,
     entry: Option<&'p ImageEntry>,
     may_run_as_root: bool,
+    /// It is known to listen below 1024.
+    low_port: bool,
     add: Vec<&'p str>,
     /// `drop` has exactly `ALL`.
     drops_all: bool,
@@ -111,6 +113,7 @@ impl<'p> Judgement<'p> {
             container,
             entry: examined.entry,
             may_run_as_root: examined.user.may_run_as_root,
+            low_port: examined.low_port().is_some(),
             add: now.add.iter().map(|name| &**name).collect(),
             drops_all: now.drop.iter().any(|name| &**name == "ALL"),
         }
@@ -198,7 +201,7 @@ impl<'p> Judgement<'p> {
         let dropped = &self.container.security_context.capabilities.drop;
         // Runtimes read `all` as ALL: its author has dropped everything already.
         let nothing_left = dropped.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
-        let binds = self.container.privileged_port().is_some()
+        let binds = self.low_port
             && settings.allowed_add.iter().any(|name| name.as_str() == NET_BIND_SERVICE);
         let entry = self.entry.map(|entry| entry.add_capabilities.as_slice()).unwrap_or_default();
         let root = if self.may_run_as_root { settings.root_keeps.as_slice() } else { &[] };

@@ -1,10 +1,22 @@
 //! # `fsGroup`
 //!
 //! ## What it does
-//! Gives the pod an `fsGroup`, so that a uid that ironhull sets can use the pod's volumes.
-//! It does so exactly where ironhull sets or replaces the uid of at least one app or
-//! sidecar container, with `fsGroupChangePolicy: OnRootMismatch` beside it. The gid is that
-//! of the container's image entry, else the rule's `value`.
+//! Gives the pod an `fsGroup` where a container whose uid ironhull sets mounts a volume that
+//! it could not use otherwise:
+//! - storage that the kubelet hands over: a claim, an ephemeral or CSI volume, an in-tree disk;
+//! - files of a Secret, ConfigMap, projected or downward-API volume that the group may read or
+//!   execute and others may not;
+//! - an emptyDir that a container with another user mounts too: what is made in it gets the
+//!   group. Everybody can write to an emptyDir, so it alone is no reason, and not even this is
+//!   one where a container that keeps its user has storage in the pod.
+//!
+//! The gid is the `fsGroup` of that container's image entry, else the gid that its entry or its
+//! author gives it, else the rule's `value`; `fsGroupChangePolicy: OnRootMismatch` stands beside it. Every container
+//! of the pod has it as a supplementary group.
+//!
+//! A warning names the container that keeps its user and mounts storage or, as root, files of
+//! mode 0400 all the same: their modes change too. Another one says which storage or files a
+//! new user gets without an fsGroup.
 //!
 //! ## Why
 //! The new uid must be able to write to the pod's volumes and to read files of Secret,
@@ -12,14 +24,20 @@
 //! they become `root:fsGroup` 0440. It makes nothing executable: a script of mode 0700
 //! gets a warning.
 //!
+//! On storage the kubelet changes every file to at least 0660 and every directory to 2770 when
+//! the volume's root does not have the group yet. PostgreSQL, ssh and Erlang refuse files that
+//! others than their owner can use, so nobody is to get that who gains nothing by it.
+//!
 //! ## Fields
 //! - `spec.securityContext.fsGroup`
 //! - `spec.securityContext.fsGroupChangePolicy`
 //!
 //! ## Left alone when
 //! - the pod has an fsGroup, whatever it is;
-//! - ironhull sets no uid;
-//! - the image's entry says `fsGroup: none`;
+//! - ironhull sets no uid, or none that any volume needs it for; volumes of type hostPath, NFS,
+//!   CephFS, GlusterFS or Quobyte do not know it, and init containers do as the app container
+//!   does whose user they follow;
+//! - the entry of an image says `fsGroup: none` and its container mounts storage or such files;
 //! - the containers that could have needed it are exempt from `runAsNonRoot` (`exempt`);
 //! - files that others may not read are mounted, and by containers alone that stay root or
 //!   keep their own uid (`narrowMode`): their keys would become readable by the group.
@@ -28,13 +46,13 @@
 //! `exempt.ironhull.dev/fsGroup`, for the whole pod.
 //!
 //! ## Source
-//! `k8s.io/kubernetes/pkg/volume/volume_linux.go` (`SetVolumeOwnership`); KEP-695 for
-//! `fsGroupChangePolicy`.
+//! `k8s.io/kubernetes/pkg/volume/volume_linux.go` (`SetVolumeOwnership`) and who calls it in
+//! the plugins below `pkg/volume`; KEP-695 for `fsGroupChangePolicy`; KEP-2317 for CSI.
 
-use crate::image::EntryFsGroup;
+use crate::image::{EntryFsGroup, ImageEntry};
 use crate::outcome::{Finding, Level, Note, Remark, RuleResult, Skip, Subject, Value};
 use crate::pass::{Examined, Pass};
-use crate::pod::{Container, ContainerKind, Volume, Volumes};
+use crate::pod::{Container, ContainerKind, FsGroupUse, Volume, Volumes};
 use crate::policy::GroupId;
 use crate::policy::decode::{settings, words};
 use crate::rules::{Action, Rule, RuleName};
@@ -44,7 +62,7 @@ settings! {
     pub struct Settings {
         /// How strongly the rule acts.
         pub action: Action = "action",
-        /// The fsGroup where the image's entry names none.
+        /// The fsGroup where neither the image's entry nor the container's author names a gid.
         pub value: GroupId = "value",
         /// The fsGroupChangePolicy that comes with it.
         pub change_policy: ChangePolicy = "changePolicy",
@@ -118,33 +136,83 @@ impl Rule for FsGroup {
     }
 }
 
-/// The gid for the pod, or why it needs none. App containers are asked first.
+/// The gid for the pod, or why it needs none.
 fn wanted<'p>(pass: &Pass<'p>, value: GroupId) -> Result<i64, Note<'p>> {
-    let set = |kind| {
-        let of_kind = pass.containers.iter().filter(move |c| c.placed.kind == kind);
-        of_kind.filter(|c| c.user.sets_uid())
+    let Some(container) = container_in_need(pass)? else { return Err(Note::NothingHandedOver) };
+    let hands_over = |name| {
+        matches!(pass.volumes.fs_group_use(name), FsGroupUse::Storage | FsGroupUse::Files)
     };
-    let mut group = None;
-    for container in set(ContainerKind::App).chain(set(ContainerKind::Sidecar)) {
-        let entry = container.entry.and_then(|entry| entry.fs_group);
-        match entry {
-            // A volume may be this container's as well as another's.
-            Some(EntryFsGroup::None) => return Err(Note::EntryWantsNone),
-            Some(EntryFsGroup::Gid(gid)) => group = group.or(Some(gid.get())),
-            None => group = group.or(Some(value.get())),
-        }
+    let wants_none = |entry: &ImageEntry| entry.fs_group == Some(EntryFsGroup::None);
+    // Whoever set its uid, and when: what it mounts is not to be touched.
+    if pass.containers.iter().any(|it| it.entry.is_some_and(wants_none) && it.mounted().any(hands_over)) {
+        return Err(Note::EntryWantsNone);
     }
-    group.ok_or(Note::NotNeeded)
+    // An init container's user is that of an app container, whatever its own image is.
+    let entry = container.entry.filter(|_| container.placed.kind != ContainerKind::Init);
+    if let Some(EntryFsGroup::Gid(gid)) = entry.and_then(|entry| entry.fs_group) {
+        return Ok(gid.get());
+    }
+    let own = container.user.gid.set.or(container.user.author.gid);
+    // What is the policy's for every container says nothing of this one: the policy has a word of
+    // its own for the fsGroup.
+    let general = pass.policy.rules.run_as_group.value.get();
+    Ok(own.filter(|gid| *gid > 0 && *gid != general).unwrap_or(value.get()))
+}
+
+/// The container that an fsGroup is for: the one that could do least without it, app
+/// containers before sidecars.
+fn container_in_need<'a, 'p>(pass: &'a Pass<'p>) -> Result<Option<&'a Examined<'p>>, Note<'p>> {
+    let not_init = |it: &Examined<'_>| it.placed.kind != ContainerKind::Init;
+    if !pass.containers.iter().any(|it| not_init(it) && it.user.sets_uid()) {
+        return Err(Note::NotNeeded);
+    }
+    let kinds = [ContainerKind::App, ContainerKind::Sidecar, ContainerKind::Init];
+    let new = || {
+        let of_kind = |kind| pass.containers.iter().filter(move |it| it.placed.kind == kind);
+        kinds.into_iter().flat_map(of_kind).filter(|it| pass.has_new_user(it))
+    };
+    let mounts = |use_of_group| {
+        move |it: &&Examined<'p>| {
+            it.mounted().any(|name| pass.volumes.fs_group_use(name) == use_of_group)
+        }
+    };
+    let needs = || new().find(mounts(FsGroupUse::Storage)).or_else(|| new().find(mounts(FsGroupUse::Files)));
+    let shares = || {
+        // Everybody can write to it: that is not worth the files of somebody's storage.
+        let mut others = pass.containers.iter().filter(|it| !pass.has_new_user(it));
+        if new().next().is_none() || others.any(|it| mounts(FsGroupUse::Storage)(&it)) {
+            return None;
+        }
+        sharing(pass)
+    };
+    Ok(needs().or_else(shares))
+}
+
+/// A container with a new user that shares an emptyDir with another user. Below it files get
+/// the fsGroup, so that the other one can use a socket or a file of mode 0660.
+fn sharing<'a, 'p>(pass: &'a Pass<'p>) -> Option<&'a Examined<'p>> {
+    let mut mounts: Vec<(&str, &Examined<'p>)> = Vec::new();
+    for examined in &pass.containers {
+        let scratch =
+            examined.mounted().filter(|name| pass.volumes.fs_group_use(name) == FsGroupUse::Scratch);
+        mounts.extend(scratch.map(|name| (name, examined)));
+    }
+    mounts.sort_by_key(|(name, _)| *name);
+    mounts.chunk_by(|one, other| one.0 == other.0).find_map(|mounts| {
+        let (_, first) = mounts.first()?;
+        let differ = mounts.iter().any(|(_, it)| it.uid() != first.uid());
+        let mut new = mounts.iter().map(|(_, it)| *it).filter(|it| pass.has_new_user(it));
+        new.next().filter(|_| differ)
+    })
 }
 
 /// A file that only its owner may read, where nobody who mounts such a file gets its uid
 /// from ironhull: its mode would be widened for nobody's good.
 fn narrow_file<'p>(pass: &Pass<'p>) -> Option<Note<'p>> {
-    const OTHERS_READ: i64 = 0o004;
     let mut stays = None;
     for examined in &pass.containers {
         let container = examined.placed.container;
-        let narrow = |volume: &&Volume<'_>| volume.file_modes().any(|mode| mode & OTHERS_READ == 0);
+        let narrow = |volume: &&Volume<'_>| volume.is_narrow();
         let Some(volume) = mounted(&pass.volumes, container).find(narrow) else { continue };
         if examined.user.sets_uid() {
             return None;
@@ -166,7 +234,7 @@ fn remark_scripts(pass: &mut Pass<'_>) {
     const OWNER_EXECUTES: i64 = 0o100;
     const OTHERS_EXECUTE: i64 = 0o001;
     const GROUP_EXECUTES: i64 = 0o010;
-    let fs_group = pass.plan.pod.fs_group.or(pass.pod.spec.security_context.fs_group).is_some();
+    let fs_group = pass.fs_group().is_some();
     let reachable = if fs_group { OTHERS_EXECUTE | GROUP_EXECUTES } else { OTHERS_EXECUTE };
     let useless = |mode: &i64| mode & OWNER_EXECUTES != 0 && mode & reachable == 0;
     for container in pass.containers.iter().filter(|container| container.user.sets_uid()) {

@@ -8,7 +8,10 @@
 //! entry instead, and the workload may ask for more with the annotation
 //! `ironhull.dev/writable-paths` (or `NAME.ironhull.dev/writable-paths`).
 //!
-//! A mount at the path or a writable one above it covers it; one below it does not. Every
+//! A mount at the path or a writable one above it covers it; one below it does not. `/var/run`
+//! and `/run` are one directory here, as in nearly every image, and so are `/var/lock` and
+//! `/run/lock`; where an emptyDir at the first name would hide a mount below the second, it goes
+//! to the second. Every
 //! container gets its own volumes: a shared /tmp would be a leak between containers. Their
 //! names are appended to the pod's annotation
 //! `cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes`, since an emptyDir
@@ -47,6 +50,7 @@ use sha2::{Digest, Sha256};
 use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
 use crate::pass::{Examined, Pass};
 use crate::patch::{NewMount, NewVolume};
+use crate::pod::{normalise_path, real, within};
 use crate::policy::decode::{settings, words};
 use crate::policy::{Quantity, WritablePath};
 use crate::rules::{Action, Rule, RuleName};
@@ -182,13 +186,37 @@ impl<'p> Paths<'p> {
         for path in listed.chain(asked.map(|(_, path)| Cow::Owned(path.as_str().to_owned()))) {
             paths.look(pass, examined, path);
         }
+        paths.clear_of(examined);
         paths
     }
 
+    /// Makes sure that no emptyDir hides a mount below it. `/var/run` is a link to `/run`, and
+    /// runtimes make mounts in the order of their numbers of parts: an emptyDir at `/var/run`
+    /// would come after a mount at `/run/php`, and lie over it. At `/run` it comes before. The
+    /// path stays as it is said wherever that does no harm: an image without the link has two
+    /// directories, and nobody here can know.
+    fn clear_of(&mut self, examined: &Examined<'_>) {
+        let parts = |path: &str| path.bytes().filter(|byte| *byte == b'/').count();
+        let mounts = &examined.placed.container.volume_mounts;
+        let theirs: Vec<_> = mounts.iter().map(|mount| normalise_path(&mount.mount_path)).collect();
+        for index in 0..self.missing.len() {
+            let Some(path) = self.missing.get(index) else { return };
+            let at = real(path);
+            let hidden = |other: &Cow<'_, str>| {
+                parts(other) <= parts(path) && within(other, path) && real(other) != at
+            };
+            if at == *path || !theirs.iter().chain(&self.missing).any(hidden) {
+                continue;
+            }
+            let at = at.into_owned();
+            if let Some(path) = self.missing.get_mut(index) {
+                *path = Cow::Owned(at);
+            }
+        }
+    }
+
     fn look(&mut self, pass: &Pass<'p>, examined: &Examined<'p>, path: Cow<'p, str>) {
-        let covers = |ours: &Cow<'p, str>| {
-            path.strip_prefix(&**ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
+        let covers = |ours: &Cow<'p, str>| within(&path, ours);
         // A mount that covers it lies deeper than an emptyDir of ours above it.
         match examined.placed.container.covering_mount(&path) {
             None if self.missing.iter().any(covers) => {}

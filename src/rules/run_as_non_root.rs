@@ -25,7 +25,9 @@
 //!   is none on the node (`userNamespace`);
 //! - a weak pod-level value is inherited by a container that is exempt (`exempt`): it stays,
 //!   and the others get their own;
-//! - it is `false` beside a uid above 0 under `fill`: the container is not root in fact;
+//! - it is `false` beside a uid above 0 under `fill`: the container is not root in fact, but
+//!   Pod Security refuses it, and a warning says so; so it does of a Windows pod that says
+//!   `spec.os.name`;
 //! - the pod is for Windows and does not say so in `spec.os.name`, or is a HostProcess pod
 //!   (`windows`).
 //!

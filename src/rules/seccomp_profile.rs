@@ -18,7 +18,9 @@
 //! - the container is privileged (`privileged`);
 //! - a legacy annotation (`seccomp.security.alpha.kubernetes.io/pod`,
 //!   `container.seccomp.security.alpha.kubernetes.io/NAME`) says something else: the API
-//!   server refuses a different field at the same level (`legacySeccomp`).
+//!   server refuses a different field at the same level (`legacySeccomp`). A container that
+//!   only its annotation speaks for takes the pod level's field, which the API server allows;
+//!   no kubelet since Kubernetes 1.27 reads the annotation.
 //!
 //! ## Exempting
 //! `exempt.ironhull.dev/seccompProfile`, for the pod or one container. A namespace that
@@ -135,11 +137,13 @@ enum Need {
     Nothing,
     /// It has no value of its own and takes the pod level's.
     Inherits,
+    /// The same, and no field of its own is allowed beside its legacy annotation.
+    InheritsOnly,
     /// Its own weaker value is to be replaced.
     Replace,
     /// Its own weaker value stays.
     Keep,
-    /// It is exempt, privileged or has a legacy annotation.
+    /// It is exempt or privileged, or a legacy annotation holds its own weaker value.
     Out,
 }
 
@@ -185,16 +189,19 @@ impl Rule for SeccompProfile {
             let finding = match need {
                 Need::Out => continue,
                 Need::Nothing => finding,
-                Need::Inherits if outer.is_compliant() => finding,
+                Need::Inherits | Need::InheritsOnly if outer.is_compliant() => finding,
                 Need::Keep => Finding { result: RuleResult::Kept, ..finding },
                 _ if settings.action == Action::Warn => {
                     Finding { result: RuleResult::Kept, note: Some(Note::OnlyWarns), ..finding }
                 }
                 Need::Replace => set(RuleResult::Replaced, Level::Container),
-                Need::Inherits if level == Levels::KeepWeak => {
+                Need::Inherits | Need::InheritsOnly if level == Levels::KeepWeak => {
                     Finding { result: RuleResult::Kept, ..finding }
                 }
-                Need::Inherits => {
+                Need::InheritsOnly if level != Levels::Pod => {
+                    Finding { result: RuleResult::Skipped(Skip::LegacySeccomp), ..finding }
+                }
+                Need::Inherits | Need::InheritsOnly => {
                     let result =
                         if outer.is_set() { RuleResult::Replaced } else { RuleResult::Set };
                     set(result, if level == Levels::Pod { Level::Pod } else { Level::Container })
@@ -225,6 +232,7 @@ impl<'p> Levels<'p> {
     fn choose(pass: &Pass<'p>, settings: &Settings, needs: &[Need]) -> Self {
         let outer = &pass.pod.spec.security_context.seccomp_profile;
         let inherits = needs.contains(&Need::Inherits);
+        let inherits_only = needs.contains(&Need::InheritsOnly);
         if outer.is_set() && !outer.is_compliant() && settings.action == Action::Fill {
             return Self::KeepWeak;
         }
@@ -235,15 +243,17 @@ impl<'p> Levels<'p> {
         if annotation.is_some_and(|value| differs(value, &settings.profile)) {
             return Self::Legacy;
         }
-        if !outer.is_set() {
+        if !outer.is_set() && !inherits_only {
             let shared = needs.iter().all(|need| !matches!(need, Need::Keep | Need::Out));
             return if inherits && shared { Self::Pod } else { Self::Containers };
         }
+        // An exemption or a privileged container must not get what it does not ask for.
         let heir = pass.containers.iter().zip(needs).find(|(container, need)| {
             **need == Need::Out
                 && !container.placed.container.security_context.seccomp_profile.is_set()
         });
         match heir {
+            Some(_) if !outer.is_set() => Self::Containers,
             Some((container, _)) => Self::Inherited(&container.placed.container.name),
             None => Self::Pod,
         }
@@ -279,6 +289,9 @@ fn need(pass: &mut Pass<'_>, index: usize, settings: &Settings) -> Need {
     let annotations = &pass.pod.metadata.annotations;
     let annotation = annotations.get_joined(CONTAINER_ANNOTATION, &container.name);
     if annotation.is_some_and(|value| differs(value, &settings.profile)) {
+        if !own.is_set() && !pass.ephemeral {
+            return Need::InheritsOnly;
+        }
         let result = RuleResult::Skipped(Skip::LegacySeccomp);
         pass.find(RuleName::SeccompProfile, Subject::Container(index), result);
         return Need::Out;

@@ -1,13 +1,13 @@
 //! # `unprivilegedPorts`
 //!
 //! ## What it does
-//! Lets a process that is not root bind the ports below 1024 that its container declares.
-//! Where the pod has a network of its own, it gets the safe sysctl
+//! Lets a process that is not root bind the ports below 1024 that its container declares, or
+//! that its probes and hooks connect to: `ports` is only information to Kubernetes. Where the pod has a network of its own, it gets the safe sysctl
 //! `net.ipv4.ip_unprivileged_port_start: "0"`, so that a non-root nginx on port 80 still
 //! starts.
 //!
 //! ## Why
-//! One workload in eleven declares such a port and could not bind it as non-root wherever
+//! One workload in eleven has such a port and could not bind it as non-root wherever
 //! the container runtime keeps the kernel's default (containerd before 2.0, for one).
 //! `NET_BIND_SERVICE` would not help: Kubernetes gives a non-root process no ambient
 //! capabilities.
@@ -63,9 +63,9 @@ impl Rule for UnprivilegedPorts {
         // Privileged containers bind what they like.
         let unprivileged =
             || pass.containers.iter().filter(|c| !c.placed.container.security_context.privileged);
-        let declared =
-            unprivileged().find_map(|container| container.placed.container.privileged_port());
-        let finding = match (declared, own) {
+        let low =
+            unprivileged().find_map(|container| container.low_port());
+        let finding = match (low, own) {
             _ if pass.declared.of_pod().contains(RuleName::UnprivilegedPorts) => {
                 finding(RuleResult::Exempt)
             }
@@ -75,7 +75,7 @@ impl Rule for UnprivilegedPorts {
             }
             _ if pass.pod.spec.host_network => {
                 let hindered = unprivileged().filter(|container| container.user.sets_uid());
-                match hindered.filter_map(|c| c.placed.container.privileged_port()).min() {
+                match hindered.filter_map(|c| c.low_port()).min() {
                     Some(port) => finding(RuleResult::Kept).note(Some(Note::HostNetworkPort(port))),
                     None => finding(RuleResult::Compliant),
                 }

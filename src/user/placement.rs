@@ -110,8 +110,12 @@ fn weak_values<'p>(
             })
             .collect::<Vec<_>>();
         // Who inherits it speaks of it, unless nobody does.
-        let silent = heir.is_empty() && !has_uid;
-        placement.non_root = weak(action, &heir, true, silent.then_some(Note::KeptRoot));
+        let silent = pairs()
+            .filter(|(c, _)| c.placed.container.security_context.run_as_non_root.is_none())
+            .all(|(_, decision)| decision.author.has_non_root_uid());
+        let root = heir.is_empty() && !has_uid;
+        let kept = if root { Note::KeptRoot } else { Note::RefusedFalse };
+        placement.non_root = weak(action, &heir, true, silent.then_some(kept));
     }
 }
 

@@ -14,8 +14,9 @@ pub fn decide<'p>(
     policy: &Policy,
     candidates: &[Candidate<'p>],
 ) -> (Vec<Decision<'p>>, Placement<'p>) {
-    let enforced = policy.rules.run_as_non_root.action == Action::Enforce;
-    let reached = pod.names_windows() && enforced && !pod.is_host_process();
+    let action = policy.rules.run_as_non_root.action;
+    let read = pod.names_windows() && !pod.is_host_process();
+    let reached = read && action == Action::Enforce;
     let note = (!pod.names_windows()).then_some(Note::NoOsName);
     let decisions: Vec<_> = candidates
         .iter()
@@ -25,6 +26,12 @@ pub fn decide<'p>(
             let skipped = RuleResult::Skipped(Skip::Windows);
             let non_root = match author.non_root {
                 _ if exempt => Choice::of(RuleResult::Exempt),
+                // Pod Security reads it, and refuses it.
+                Some(false) if read && action == Action::Fill => {
+                    let note = Some(Note::RefusedFalse);
+                    Choice { set: None, result: RuleResult::Kept, note }
+                }
+                Some(false) if read && action == Action::Warn => Choice::only_warns(),
                 _ if !reached => Choice { set: None, result: skipped, note: note.clone() },
                 Some(true) => Choice::compliant(),
                 Some(false) => Choice { set: Some(true), result: RuleResult::Replaced, note: None },

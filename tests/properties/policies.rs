@@ -73,7 +73,7 @@ fn document(choices: &mut Choices<'_>, flavour: Flavour) -> Value {
             "capabilities" => {
                 settings.set("allowedAdd", allowed.clone());
                 let roots = [
-                    json!(["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID"]),
+                    json!(["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "KILL"]),
                     json!([]),
                     json!(["SETUID"]),
                 ];

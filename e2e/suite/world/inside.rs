@@ -20,8 +20,9 @@ touch /ironhull-e2e 2>/dev/null && echo 'Root: yes' || echo 'Root: no'
 touch /tmp/ironhull-e2e 2>/dev/null && echo 'Tmp: yes' || echo 'Tmp: no'
 "#;
 
-/// CHOWN, DAC_OVERRIDE, FOWNER, SETGID, SETUID: what a hardened container that is root has.
-pub const ROOT_KEEPS: &str = "00000000000000cb";
+/// CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID, NET_BIND_SERVICE: what a hardened
+/// container that is root has.
+pub const ROOT_KEEPS: &str = "00000000000004eb";
 
 impl Inside {
     /// Reads what [`LOOK`] printed.

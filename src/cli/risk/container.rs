@@ -56,6 +56,9 @@ pub(super) fn assess(case: &Case<'_>, before: &Container, after: &Container) -> 
     };
     let mut risks: Vec<Risk> = needs.iter().filter_map(|needed| view.need(needed)).collect();
     risks.extend(view.beside(before));
+    if !risks.iter().any(|risk| risk.cause == Cause::LowPort) {
+        risks.extend(view.low_port());
+    }
     let certain = |risks: &[Risk]| risks.iter().any(|risk| risk.certain);
     if stranger && !certain(&risks) {
         risks.extend(view.stranger(&program));

@@ -124,6 +124,8 @@ const PRIVILEGED: &[(&str, &str)] = &[
     ("rmmod", "SYS_MODULE"),
     ("mknod", "MKNOD"),
     ("chroot", "SYS_CHROOT"),
+    // Where it confines what serves each connection.
+    ("sshd", "SYS_CHROOT"),
     ("tcpdump", "NET_RAW"),
     ("arping", "NET_RAW"),
     ("hwclock", "SYS_TIME"),
@@ -154,7 +156,6 @@ const KEEPERS: &[(&str, Option<&str>)] = &[
     ("update-ca-certificates", Some("/etc/ssl/certs")),
     ("crond", None),
     ("cron", None),
-    ("sshd", None),
 ];
 
 struct Reader<'c> {

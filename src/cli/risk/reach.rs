@@ -1,6 +1,9 @@
 //! What a container can write, read and own, once it is hardened.
 
-use k8s_openapi::api::core::v1::{Container, PodSpec, Volume, VolumeMount};
+use k8s_openapi::api::core::v1::{
+    Container, HTTPGetAction, PodSpec, TCPSocketAction, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// Where a path leads.
 pub(super) enum Place<'c> {
@@ -36,8 +39,7 @@ pub(super) fn place<'c>(spec: &'c PodSpec, container: &'c Container, path: &str)
 
 /// Whether `path` is `directory` or below it.
 pub(super) fn within(path: &str, directory: &str) -> bool {
-    let directory = directory.trim_end_matches('/');
-    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    crate::pod::within(path, &crate::pod::normalise_path(directory))
 }
 
 /// What can be in a volume.
@@ -130,4 +132,36 @@ pub(super) fn host(mount: &VolumeMount, volume: &Volume) -> Host {
     } else {
         Host::Written
     }
+}
+
+/// The ports that a container declares, and those of its own that its probes and hooks connect
+/// to. One by its name is among the declared ones.
+pub(super) fn ports(container: &Container) -> Vec<i64> {
+    fn number(port: &IntOrString) -> Option<i64> {
+        match port {
+            IntOrString::Int(port) => Some(i64::from(*port)),
+            IntOrString::String(_) => None,
+        }
+    }
+    let own = |host: &Option<String>| host.as_deref().is_none_or(str::is_empty);
+    let http = |get: &Option<HTTPGetAction>| {
+        get.as_ref().filter(|get| own(&get.host)).and_then(|get| number(&get.port))
+    };
+    let tcp = |to: &Option<TCPSocketAction>| {
+        to.as_ref().filter(|to| own(&to.host)).and_then(|to| number(&to.port))
+    };
+    let declared = container.ports.iter().flatten().map(|port| i64::from(port.container_port));
+    let mut ports: Vec<i64> = declared.collect();
+    let probes = [&container.liveness_probe, &container.readiness_probe, &container.startup_probe];
+    for probe in probes.into_iter().flatten() {
+        ports.extend(http(&probe.http_get));
+        ports.extend(tcp(&probe.tcp_socket));
+        ports.extend(probe.grpc.as_ref().map(|grpc| i64::from(grpc.port)));
+    }
+    let hooks = container.lifecycle.iter().flat_map(|hooks| [&hooks.post_start, &hooks.pre_stop]);
+    for hook in hooks.flatten() {
+        ports.extend(http(&hook.http_get));
+        ports.extend(tcp(&hook.tcp_socket));
+    }
+    ports
 }

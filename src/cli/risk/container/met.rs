@@ -68,7 +68,7 @@ impl View<'_> {
         let path = path?;
         // What it makes itself it owns.
         if let Place::Mount(mount, _) = reach::place(self.case.after, self.after, path)
-            && mount.mount_path.trim_end_matches('/') != path
+            && !reach::within(&mount.mount_path, path)
         {
             return None;
         }
@@ -118,11 +118,6 @@ impl View<'_> {
             (Contents::Host, Some(volume)) if reach::host(mount, volume) != Host::Public => {
                 let why = format!("{what} on the node, where it belongs to root");
                 Some(self.risk(Cause::HostPath, ends, why, Remedy::Exempt(ROOT)))
-            }
-            (Contents::Storage, _) if self.fs_group().is_none() => {
-                let why = format!("{what} in a volume that is not handed over to its new user");
-                let remedy = Remedy::Manifest("set `fsGroup` on the pod".to_owned());
-                Some(self.risk(Cause::NotOwner, false, why, remedy))
             }
             (Contents::Other, Some(_)) => {
                 let why = format!("{what} in a volume that may belong to another user");
@@ -198,6 +193,24 @@ impl View<'_> {
         let why = format!("`{by}` binds port {port}, which it does not declare");
         let remedy = Remedy::Manifest(format!("declare it: `ports: [{{containerPort: {port}}}]`"));
         Some(self.risk(Cause::LowPort, false, why, remedy))
+    }
+
+    /// A low port that its manifest tells of, and that it will not be able to bind.
+    pub(super) fn low_port(&self) -> Option<Risk> {
+        let ports = reach::ports(self.before);
+        let low = ports.into_iter().filter(|port| (1..FIRST_UNPRIVILEGED).contains(port)).min()?;
+        let risk = self.port(low, "its program")?;
+        let why = format!(
+            "it is to listen on port {low}, which takes root where the kernel's default holds"
+        );
+        let remedy = match risk.remedy {
+            Remedy::Manifest(_) => Remedy::Manifest(format!(
+                "let it listen above 1023, or set the sysctl `{}: \"0\"` on the pod",
+                PORT_SYSCTL[0]
+            )),
+            other => other,
+        };
+        Some(Risk { why, remedy, ..risk })
     }
 
     /// What probes and hooks need.

@@ -79,6 +79,10 @@ fn root_in_a_user_namespace_is_counted_apart() {
 #[test]
 fn a_hardened_pod_is_seen_to_be_one() {
     let mut object = pod(&json!({}), Some(1000));
+    object["spec"]["volumes"] =
+        json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
+    object["spec"]["containers"][0]["volumeMounts"] =
+        json!([{"name": "data", "mountPath": "/data"}]);
     let facts = judged(&object);
     assert_eq!(facts.standing, Standing::Unhardened);
     assert_eq!(would_change(&facts, RuleName::Capabilities), 1);

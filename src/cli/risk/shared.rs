@@ -1,0 +1,71 @@
+//! What comes of what containers share: the engine says it, and here it gets a cause and a
+//! remedy.
+
+use super::{Cause, Remedy, Risk};
+use crate::outcome::Remark;
+
+/// The risk that a remark of the engine speaks of.
+pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
+    let (container, cause, why, remedy) = match *remark {
+        Remark::NotHandedOver { container, volume, uid } => (
+            container,
+            Cause::NotOwner,
+            format!(
+                "nobody hands volume `{volume}` over to uid {uid}, and storage that is new is root's"
+            ),
+            Remedy::Manifest(format!(
+                "set `fsGroup` on the pod, unless the files of volume `{volume}` belong to uid {uid} already"
+            )),
+        ),
+        Remark::NotReadable { container, volume, .. } => (
+            container,
+            Cause::NarrowFile,
+            format!("the files of volume `{volume}` can be used by root alone"),
+            Remedy::Manifest(format!(
+                "set `defaultMode: 0444` on volume `{volume}`, or `fsGroup` on the pod"
+            )),
+        ),
+        Remark::StorageWidened { container, volume } => (
+            container,
+            Cause::Widened,
+            format!(
+                "the fsGroup makes all files of volume `{volume}` writable by a group, which databases refuse"
+            ),
+            Remedy::Manifest(
+                "give the others a `runAsUser`, or exempt the pod from fsGroup".to_owned(),
+            ),
+        ),
+        Remark::FilesWidened { container, volume } => (
+            container,
+            Cause::Widened,
+            format!(
+                "the fsGroup makes volume `{volume}` readable by a group, and ssh as root refuses such a key"
+            ),
+            Remedy::Manifest(format!(
+                "give it a volume of its own in place of `{volume}`, and copy the key"
+            )),
+        ),
+        Remark::Device { container, path, .. } => (
+            container,
+            Cause::Device,
+            format!(
+                "the block device `{path}` is root's, unless the node's runtime hands devices over"
+            ),
+            Remedy::Try(
+                "set `device_ownership_from_security_context` in the nodes' container runtime, \
+                 or exempt it from runAsNonRoot"
+                    .to_owned(),
+            ),
+        ),
+        Remark::NoSignals { container, other } => (
+            container,
+            Cause::Signals,
+            format!(
+                "it shares processes with `{other}`, whose user is another: signals between them fail"
+            ),
+            Remedy::Manifest(format!("give `{container}` and `{other}` the same `runAsUser`")),
+        ),
+        Remark::AnnotationsFull | Remark::Remains(_) | Remark::NotExecutable { .. } => return None,
+    };
+    Some(Risk { container: container.to_owned(), cause, certain: false, why, remedy })
+}

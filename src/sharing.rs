@@ -1,0 +1,78 @@
+//! What containers of a pod share, and what a new user changes about it: volumes that are
+//! handed over to a group, or to nobody; devices; processes.
+//!
+//! Here is only what a person should look at. What can be set right is set by the rules.
+
+use crate::outcome::Remark;
+use crate::pass::{Examined, Pass};
+use crate::pod::{ContainerKind, FsGroupUse};
+
+/// What there is to say of a pod as it will be. Nothing where no uid is ironhull's.
+pub(crate) fn remarks<'p>(pass: &Pass<'p>) -> Vec<Remark<'p>> {
+    let mut remarks = Vec::new();
+    if pass.ephemeral || !pass.containers.iter().any(|it| it.user.sets_uid()) {
+        return remarks;
+    }
+    let handed_over = pass.plan.pod.fs_group.is_some();
+    for examined in &pass.containers {
+        if handed_over {
+            remarks.extend(widened(pass, examined));
+        } else if pass.fs_group().is_none() {
+            remarks.extend(not_handed_over(pass, examined));
+        }
+        remarks.extend(device(examined));
+    }
+    remarks.extend(signals(pass));
+    remarks
+}
+
+/// The first volume of a container that keeps its user, whose files the new fsGroup changes.
+fn widened<'p>(pass: &Pass<'p>, examined: &Examined<'p>) -> Option<Remark<'p>> {
+    if examined.user.sets_uid() {
+        return None;
+    }
+    let container = &*examined.placed.container.name;
+    // An init container of its author's has done its work before others look.
+    let runs = examined.placed.kind != ContainerKind::Init;
+    // Files of the API are root's, and programs like ssh look at the modes of their own.
+    let may_be_root = examined.user.author.uid.is_none_or(|uid| uid == 0);
+    examined.mounted().find_map(|name| match pass.volumes.fs_group_use(name) {
+        FsGroupUse::Storage if runs => Some(Remark::StorageWidened { container, volume: name }),
+        FsGroupUse::Files if may_be_root && pass.volumes.get(name)?.is_narrow() => {
+            Some(Remark::FilesWidened { container, volume: name })
+        }
+        _ => None,
+    })
+}
+
+/// The first volume that a new user needs an fsGroup for, where there is none.
+fn not_handed_over<'p>(pass: &Pass<'p>, examined: &Examined<'p>) -> Option<Remark<'p>> {
+    let uid = examined.user.uid.set.filter(|_| pass.has_new_user(examined))?;
+    let container = &*examined.placed.container.name;
+    examined.mounted().find_map(|volume| match pass.volumes.fs_group_use(volume) {
+        FsGroupUse::Storage => Some(Remark::NotHandedOver { container, volume, uid }),
+        FsGroupUse::Files => Some(Remark::NotReadable { container, volume, uid }),
+        FsGroupUse::Scratch | FsGroupUse::None => None,
+    })
+}
+
+/// A block device that a new user may not be able to open.
+fn device<'p>(examined: &Examined<'p>) -> Option<Remark<'p>> {
+    let uid = examined.user.uid.set?;
+    let container = examined.placed.container;
+    let device = container.volume_devices.first()?;
+    Some(Remark::Device { container: &container.name, path: &device.device_path, uid })
+}
+
+/// Two containers that share their processes and will run as different users, at least one
+/// of them by ironhull.
+fn signals<'p>(pass: &Pass<'p>) -> Option<Remark<'p>> {
+    if !pass.pod.spec.share_process_namespace {
+        return None;
+    }
+    let runs = || pass.containers.iter().filter(|it| it.placed.kind != ContainerKind::Init);
+    let new = runs().find(|it| it.user.sets_uid())?;
+    let other = runs().find(|it| it.uid() != new.uid())?;
+    let [container, other] = [new, other].map(|it| &*it.placed.container.name);
+    Some(Remark::NoSignals { container, other })
+}
