@@ -196,8 +196,9 @@ fn holds(name: &str, decision: Decision, context: &str) {
 
 fn pod(context: &str, fields: Value) -> Value {
     let mut pod = json!({"spec": {"securityContext": {}, "containers": [
-        {"name": "web", "image": "registry.corp/web:1", "ports": [{"containerPort": 80}], "securityContext": {}},
-    ]}});
+        {"name": "web", "image": "registry.corp/web:1", "ports": [{"containerPort": 80}], "securityContext": {},
+         "volumeMounts": [{"name": "data", "mountPath": "/data"}]},
+    ], "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]}});
     *pod.pointer_mut(context).unwrap() = fields;
     pod
 }

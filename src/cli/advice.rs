@@ -113,6 +113,29 @@ const ENTRIES: &[Entry] = &[
         section: "chown-operation-not-permitted",
     },
     Entry {
+        words: &[&["kill", "not permitted"]],
+        cause: "the process that it signals runs as another user",
+        remedy: "give the containers that share their processes the same `runAsUser`",
+        section: "kill-operation-not-permitted",
+    },
+    Entry {
+        words: &[&["invalid permissions"], &["owner only"], &["bad permissions"]],
+        cause: "it refuses files that a group can use, and the pod's fsGroup makes them so",
+        remedy: "give all containers of the pod a `runAsUser`, or exempt the pod from `fsGroup`",
+        section: "invalid-permissions-accessible-by-owner-only-bad-permissions",
+    },
+    Entry {
+        words: &[
+            &["block device", "permission denied"],
+            &["/dev/sd", "permission denied"],
+            &["/dev/vd", "permission denied"],
+            &["/dev/xvd", "permission denied"],
+        ],
+        cause: "the device belongs to root, and the runtime does not hand it over",
+        remedy: "exempt that container from `runAsNonRoot`, or have the runtime hand devices over",
+        section: "permission-denied-on-a-block-device",
+    },
+    Entry {
         words: &[&["exec", "operation not permitted"]],
         cause: "the binary has a file capability that the container has dropped",
         remedy: "declare its port below 1024 in `ports`, or give the image an entry with `addCapabilities`",

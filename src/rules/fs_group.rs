@@ -1,18 +1,20 @@
 //! # `fsGroup`
 //!
 //! ## What it does
-//! Gives the pod an `fsGroup` where a container whose uid ironhull sets mounts a volume that
-//! it could not use otherwise:
+//! Gives the pod an `fsGroup` where a container whose uid ironhull sets could not use one of
+//! its volumes otherwise. That may be
 //! - storage that the kubelet hands over: a claim, an ephemeral or CSI volume, an in-tree disk;
 //! - files of a Secret, ConfigMap, projected or downward-API volume that the group may read or
 //!   execute and others may not;
 //! - an emptyDir that a container with another user mounts too: what is made in it gets the
-//!   group. Everybody can write to an emptyDir, so it alone is no reason, and not even this is
-//!   one where a container that keeps its user has storage in the pod.
+//!   group.
+//!
+//! Everybody can write to an emptyDir: one that a single user mounts is no reason, nor is one
+//! that is shared where a container that keeps its user has storage in the pod.
 //!
 //! The gid is the `fsGroup` of that container's image entry, else the gid that its entry or its
-//! author gives it, else the rule's `value`; `fsGroupChangePolicy: OnRootMismatch` stands beside it. Every container
-//! of the pod has it as a supplementary group.
+//! author gives it, else the rule's `value`; `fsGroupChangePolicy: OnRootMismatch` stands
+//! beside it. Every container of the pod has it as a supplementary group.
 //!
 //! A warning names the container that keeps its user and mounts storage or, as root, files of
 //! mode 0400 all the same: their modes change too. Another one says which storage or files a

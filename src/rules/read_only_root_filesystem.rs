@@ -10,8 +10,8 @@
 //!
 //! A mount at the path or a writable one above it covers it; one below it does not. `/var/run`
 //! and `/run` are one directory here, as in nearly every image, and so are `/var/lock` and
-//! `/run/lock`; where an emptyDir at the first name would hide a mount below the second, it goes
-//! to the second. Every
+//! `/run/lock`; where an emptyDir at the first name would hide a mount below the second, it
+//! goes to the second. Every
 //! container gets its own volumes: a shared /tmp would be a leak between containers. Their
 //! names are appended to the pod's annotation
 //! `cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes`, since an emptyDir

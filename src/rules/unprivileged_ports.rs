@@ -1,8 +1,9 @@
 //! # `unprivilegedPorts`
 //!
 //! ## What it does
-//! Lets a process that is not root bind the ports below 1024 that its container declares, or
-//! that its probes and hooks connect to: `ports` is only information to Kubernetes. Where the pod has a network of its own, it gets the safe sysctl
+//! Lets a process that is not root bind the ports below 1024 that its container declares or
+//! that its probes and hooks connect to. (`ports` is only information to Kubernetes.) Where
+//! the pod has a network of its own, it gets the safe sysctl
 //! `net.ipv4.ip_unprivileged_port_start: "0"`, so that a non-root nginx on port 80 still
 //! starts.
 //!
