@@ -337,7 +337,7 @@ fn why_not_needed(shipped: &Shipped) -> &'static str {
     if mounts.is_empty() {
         "none: nothing is mounted"
     } else if claimed || has(&["persistentVolumeClaim", "ephemeral", "csi"]) {
-        "none: storage of a container that keeps its user, or that is read-only"
+        "none: storage that is read-only, or of a container that keeps its user"
     } else if has(&["hostPath", "nfs", "glusterfs", "cephfs", "quobyte"]) {
         "none: paths of the node, or file shares that know no fsGroup"
     } else {
@@ -406,9 +406,12 @@ impl std::fmt::Display for Table {
         writeln!(f, "\n## Who gets an fsGroup\n")?;
         writeln!(
             f,
-            "Of the pods without one in which an app or sidecar container gets a uid. An fsGroup changes every file of a claim, so only those get one"
+            "Of the pods that have none and in which an app or sidecar container gets a uid. Earlier each of them got one; but an fsGroup"
         )?;
-        writeln!(f, "in which a container with a new uid needs it.\n")?;
+        writeln!(
+            f,
+            "changes every file of a claim, so now it comes only where a container with a new uid needs it.\n"
+        )?;
         writeln!(f, "| fsGroup | pods |\n|---|---:|")?;
         for (what, ids) in &self.fs_group {
             writeln!(f, "| {what} | {} |", ids.len())?;

@@ -19,8 +19,9 @@
 //! - a legacy annotation (`seccomp.security.alpha.kubernetes.io/pod`,
 //!   `container.seccomp.security.alpha.kubernetes.io/NAME`) says something else: the API
 //!   server refuses a different field at the same level (`legacySeccomp`). A container that
-//!   only its annotation speaks for takes the pod level's field, which the API server allows;
-//!   no kubelet since Kubernetes 1.27 reads the annotation.
+//!   only its annotation speaks for takes the pod level's field, which the API server allows
+//!   (no kubelet since Kubernetes 1.27 reads the annotation), unless an exempt or privileged
+//!   container would inherit it too: then it is left, and said.
 //!
 //! ## Exempting
 //! `exempt.ironhull.dev/seccompProfile`, for the pod or one container. A namespace that
