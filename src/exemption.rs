@@ -24,6 +24,7 @@ use crate::outcome::{Looked, Subject};
 use crate::pod::Pod;
 use crate::policy::{Grant, Policy, WritablePath};
 use crate::rules::{RuleName, RuleScope, RuleSet};
+use crate::text::printable;
 
 pub use value::Claim;
 
@@ -143,6 +144,27 @@ pub fn in_force<'p>(
         }
     }
     sorter.result
+}
+
+/// The rules that a container of this name may be exempt from because of its image: by a grant that
+/// names images, whenever it ends, or by an annotation where only some images may have one.
+pub fn by_image(policy: &Policy, container: &str, image: &str) -> RuleSet {
+    let image = policy.registry_aliases.normalise(image);
+    let among = |images: &[ImagePattern]| images.iter().any(|pattern| pattern.matches(&image));
+    let grants = policy.exempt.iter().filter(|grant| {
+        let named =
+            grant.containers.is_empty() || grant.containers.iter().any(|it| it == container);
+        named && among(&grant.images)
+    });
+    let mut rules = grants.fold(RuleSet::EMPTY, |rules, grant| rules.union(grant.rules));
+    if among(&policy.exemptions.images) {
+        rules = rules.union(policy.exemptions.allow);
+    }
+    // What a container is exempt from is decided for its user as a whole: `user`.
+    if rules.contains(RuleName::RunAsNonRoot) {
+        rules = rules.with(RuleName::RunAsUser).with(RuleName::RunAsGroup);
+    }
+    rules
 }
 
 /// An annotation of our domain.
@@ -375,24 +397,6 @@ fn unknown_rule(name: &str) -> String {
     }
 }
 
-/// The text without control characters, at most `max` characters of it.
-pub fn printable(text: &str, max: usize) -> Cow<'_, str> {
-    let ordinary = |byte: u8| (0x20..0x7f).contains(&byte);
-    if text.len() <= max && text.bytes().all(ordinary) {
-        return Cow::Borrowed(text);
-    }
-    if text.chars().count() <= max && !text.chars().any(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut short: String = clean.take(max).collect();
-    if text.chars().count() > max {
-        short.pop();
-        short.push('…');
-    }
-    Cow::Owned(short)
-}
-
 /// The Levenshtein distance of two short words.
 pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
@@ -430,11 +434,5 @@ mod tests {
     fn a_rule_that_is_misspelt_gets_a_hint() {
         assert_eq!(unknown_rule("runAsNonroot"), "no such rule, did you mean `runAsNonRoot`?");
         assert_eq!(unknown_rule("everything"), "there is no such rule");
-    }
-
-    #[test]
-    fn what_strangers_write_is_bounded_and_printable() {
-        assert_eq!(printable("a\nb\u{1b}[0m", 10), "a b [0m");
-        assert_eq!(printable("ééééé", 3), "éé…");
     }
 }

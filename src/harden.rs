@@ -47,7 +47,13 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
         patch: patch::Patch::default(),
     };
     if !pass.ephemeral {
-        outcome.remarks.extend(remains::lines(pass.pod).into_iter().map(Remark::Remains));
+        let privileged = pass.containers.iter().any(|container| container.privileged);
+        if !pass.windows && pass.pod.has_windows_options() {
+            outcome.remarks.push(Remark::WindowsOptions);
+        }
+        outcome
+            .remarks
+            .extend(remains::lines(pass.pod, privileged).into_iter().map(Remark::Remains));
     }
     if pass.plan.is_empty() {
         return outcome;

@@ -192,11 +192,13 @@ pub enum Skip {
     InjectedAfter,
     /// The pod could not be read.
     Unreadable,
+    /// The object is more than is reviewed.
+    TooLarge,
 }
 
 impl Skip {
     /// Every reason.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Mirror,
         Self::Windows,
         Self::Privileged,
@@ -211,6 +213,7 @@ impl Skip {
         Self::PathUnavailable,
         Self::InjectedAfter,
         Self::Unreadable,
+        Self::TooLarge,
     ];
 
     /// The name used in outcomes, metrics and documentation.
@@ -230,6 +233,7 @@ impl Skip {
             Self::PathUnavailable => "pathUnavailable",
             Self::InjectedAfter => "injectedAfter",
             Self::Unreadable => "unreadable",
+            Self::TooLarge => "tooLarge",
         }
     }
 }
@@ -336,6 +340,8 @@ pub enum Remark<'p> {
     AnnotationsFull,
     /// What no rule mends and Pod Security *restricted* refuses, by the names of the fields.
     Remains(Vec<&'p str>),
+    /// `windowsOptions` in a pod that may run on Linux nodes, where nothing reads them.
+    WindowsOptions,
     /// A volume holds a script that its new user cannot execute.
     NotExecutable {
         /// The container.

@@ -1,23 +1,22 @@
 //! `/advise`: warnings for the person who applies a workload, never a patch. The warnings
 //! on a pod that a controller makes reach nobody.
 
-use jiff::civil::Date;
-
 use super::read::WorkloadMetadata;
 use super::{
-    Answer, Endpoint, Facts, Mode, NotAReview, answer, answer_unreadable, choose, ignored,
-    not_loaded, read,
+    Answer, Endpoint, Environment, Facts, Mode, NotAReview, answer, answer_unreadable, choose,
+    ignored, not_loaded, read,
 };
-use crate::exemption::{is_for_pods, printable};
+use crate::exemption::is_for_pods;
 use crate::harden::{Context, Scope, harden};
 use crate::pod::Pod;
 use crate::policy::PolicySet;
+use crate::text::printable;
 
 pub(super) fn review(
     body: &[u8],
     endpoint: Endpoint<'_>,
     policies: &PolicySet,
-    date: Date,
+    environment: Environment,
 ) -> Result<Answer, NotAReview> {
     let (request, object, _) = match read::workload_request(body)? {
         Ok(read) => read,
@@ -38,8 +37,9 @@ pub(super) fn review(
     let reserved: Vec<&str> = claims.iter().map(|claim| &*claim.metadata.name).collect();
     let (policy, missing) = choose(policies, endpoint, &request.namespace);
     let context = Context {
-        date,
+        date: environment.date,
         scope: Scope::Create,
+        user_namespaces: environment.user_namespaces,
         provenance: false,
         root: "",
         reserved_volumes: &reserved,

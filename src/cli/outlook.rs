@@ -179,6 +179,7 @@ fn judge<T>(
     let context = Context {
         date,
         scope: Scope::Create,
+        user_namespaces: false,
         provenance: false,
         root: "",
         reserved_volumes: &reserved,

@@ -61,6 +61,7 @@ impl Pass<'_> {
             let context = Context {
                 date: self.date,
                 scope: Scope::Create,
+                user_namespaces: false,
                 provenance: false,
                 root: &workload.pod,
                 reserved_volumes: &reserved,

@@ -1,8 +1,8 @@
 //! Tables for people: columns as wide as they need to be, and a last one for sentences.
 
-use std::borrow::Cow;
-
 use clap::builder::styling::Style;
+
+use crate::text::clean;
 
 /// What stands between two columns.
 const GAP: usize = 2;
@@ -30,17 +30,6 @@ impl Cell {
     /// A text as it is.
     pub fn plain(text: impl Into<String>) -> Self {
         Self::new(text, Style::new())
-    }
-}
-
-/// A text that may come from anybody, for a terminal: without what moves the cursor, colours
-/// or turns the direction of what follows.
-pub fn clean(text: &str) -> Cow<'_, str> {
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let bad = |c: char| c.is_control() || turns(c);
-    match text.contains(bad) {
-        true => Cow::Owned(text.replace(bad, " ")),
-        false => Cow::Borrowed(text),
     }
 }
 

@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use super::{Finding, Level, Note, Outcome, Remark, RuleResult, Skip, Subject};
-use crate::exemption::{By, Exemption, printable};
+use crate::exemption::{By, Exemption};
 use crate::rules::RuleName;
+use crate::text::printable;
 
 /// The longest warning, in characters.
 pub const MAX_WARNING: usize = 120;
@@ -125,6 +126,7 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
     // What a container inherits is said once, of the pod.
     let inherited = finding.level == Some(Level::Pod) && finding.subject != Subject::Pod;
     match (finding.result, &finding.note) {
+        (RuleResult::Kept, _) if rule == RuleName::Privileged => Some(LEFT_PRIVILEGED.to_owned()),
         (RuleResult::Replaced, _) if inherited && finding.was.is_some() => None,
         (RuleResult::Replaced, note) => {
             let now = finding.now.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -163,13 +165,17 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
     }
 }
 
+/// What is said of a container that stays privileged, by whichever rule says it first.
+const LEFT_PRIVILEGED: &str = "privileged: left as it is by every rule";
+
 /// What a person should be told of something left alone.
 fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String> {
     let reason = skip_reason(skip, rule);
     match (skip, note) {
         // Said once, not for every rule.
-        (Skip::Privileged, _) => (rule == RuleName::Capabilities)
-            .then(|| "privileged: left as it is by every rule".to_owned()),
+        (Skip::Privileged, _) => {
+            (rule == RuleName::Capabilities).then(|| LEFT_PRIVILEGED.to_owned())
+        }
         (Skip::Windows, Some(note)) => Some(note.to_string()),
         (Skip::Exempt, Some(note)) => Some(format!("{rule} stays: {note}")),
         (Skip::UserNamespace, Some(note)) => Some(format!("{rule} not set: {note}")),
@@ -201,6 +207,7 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::PathUnavailable => "a writable path cannot be provided",
         Skip::InjectedAfter => "the container came after the pod level was set",
         Skip::Unreadable => "the pod cannot be read",
+        Skip::TooLarge => "the object is more than is reviewed",
     }
 }
 
@@ -254,6 +261,9 @@ impl std::fmt::Display for Remark<'_> {
             Self::Remains(fields) => {
                 write!(f, "Pod Security restricted would still refuse: {}", fields.join(", "))
             }
+            Self::WindowsOptions => f.write_str(
+                "windowsOptions make no Windows pod, it is hardened for Linux: say spec.os.name: windows",
+            ),
             Self::NotExecutable { container, volume, mode } => {
                 let (container, volume) =
                     (printable(container, MAX_WORD), printable(volume, MAX_WORD));

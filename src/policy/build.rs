@@ -35,6 +35,7 @@ impl Builder<'_> {
         let stated = spec.rules.take().unwrap_or_default();
         let rules = rules::Settings::complete(stated, self.base.map(|base| &base.rules))?;
         self.check_user_rules(node, &rules);
+        self.check_privileged(node, &rules);
         self.check_added(node, &spec, &rules);
         self.check_label(&metadata.name, &spec);
         let policy = self.assemble(&metadata.name, &spec, rules)?;
@@ -94,6 +95,17 @@ impl Builder<'_> {
                      {DEFAULT_UID} will do), or set `runAsNonRoot: fill`",
                 ),
             );
+        }
+    }
+
+    /// `privileged` is unset, which is false, or true: there is nothing to fill.
+    fn check_privileged(&mut self, document: &Node<'_>, rules: &rules::Settings) {
+        let stated = document.get("spec").and_then(|spec| spec.get("rules"));
+        let Some(rule) = stated.and_then(|rules| rules.get("privileged")) else { return };
+        if rules.privileged.action == Action::Fill {
+            self.decoder
+                .error(rule.span, "`privileged` cannot be filled: where it is unset it is false")
+                .hint("`warn` names what is privileged, `enforce` makes it unprivileged");
         }
     }
 

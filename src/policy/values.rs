@@ -5,11 +5,12 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::decode::{Decode, Decoder, inline_schema};
-use super::diagnostic::{listed, quoted};
+use super::diagnostic::listed;
 use super::tree::Node;
 use super::{Capability, GroupId, MAX_ID, NonRootId, Quantity, WritablePath, WritablePathError};
 use crate::image::{EntryFsGroup, EntryUser};
 use crate::rules::{Action, RuleName, RuleSet};
+use crate::text::quoted;
 
 impl Decode for Action {
     /// YAML 1.1 reads `off` as false, and what it writes again (Helm, kubectl) says

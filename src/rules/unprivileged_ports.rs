@@ -62,7 +62,7 @@ impl Rule for UnprivilegedPorts {
         let own = sysctls.iter().find(|sysctl| matches!(&*sysctl.name, SYSCTL | SYSCTL_SLASHES));
         // Privileged containers bind what they like.
         let unprivileged =
-            || pass.containers.iter().filter(|c| !c.placed.container.security_context.privileged);
+            || pass.containers.iter().filter(|c| !c.privileged);
         let declared =
             unprivileged().find_map(|container| container.placed.container.privileged_port());
         let finding = match (declared, own) {

@@ -17,7 +17,7 @@ use crate::cli::cluster::{Cluster, Connection};
 use crate::cli::preview::gather::PODS;
 use crate::cli::preview::policies::{Choice, Policies};
 use crate::cli::preview::scope::{Scope, Space, Wanted};
-use crate::cli::table::{BOLD, Cell, DIM, Table, clean};
+use crate::cli::table::{BOLD, Cell, DIM, Table};
 use crate::exemption::HARDENED_ANNOTATION;
 use crate::harden::{Context, Scope as Of, harden};
 use crate::outcome::Outcome;
@@ -25,6 +25,7 @@ use crate::pod::{MIRROR_ANNOTATION, Pod};
 use crate::policy::Policy;
 use crate::policy::diagnostic::nearest;
 use crate::provenance::{self, Incoming};
+use crate::text::clean;
 pub use troubles::Trouble;
 
 /// What is asked.
@@ -108,8 +109,14 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let live: LivePod = serde_json::from_str(&json).context("the pod cannot be read")?;
     let pod = Pod::from_json(&json).context("the pod cannot be read")?;
     let policy = space.policy(&set);
-    let context =
-        Context { date, scope: Of::Create, provenance: false, root: "", reserved_volumes: &[] };
+    let context = Context {
+        date,
+        scope: Of::Create,
+        user_namespaces: false,
+        provenance: false,
+        root: "",
+        reserved_volumes: &[],
+    };
     let outcome = harden(&pod, policy, &context);
     let note = pod.annotation(HARDENED_ANNOTATION).and_then(Incoming::read);
     let troubles = troubles::of(&cluster.reader, space, name, &live).await;

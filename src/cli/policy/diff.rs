@@ -18,10 +18,11 @@ use crate::cli::preview::gather;
 use crate::cli::preview::policies;
 use crate::cli::preview::scope::{Scope, Wanted};
 use crate::cli::risk::{Seen, Verdict};
-use crate::cli::table::{BOLD, Cell, DIM, Table, clean};
+use crate::cli::table::{BOLD, Cell, DIM, Table};
 use crate::cli::{pass, say, today, width};
 use crate::policy::diagnostic::listed;
 use crate::policy::{Policy, PolicySet};
+use crate::text::clean;
 
 /// Show what other policies would do to workloads
 ///

@@ -7,8 +7,9 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
 use crate::cli::advice::{Advice, advice};
 use crate::cli::risk::{Cause, Remedy, Risk, Seen, Unseen};
-use crate::exemption::{HARDENED_ANNOTATION, printable};
+use crate::exemption::HARDENED_ANNOTATION;
 use crate::provenance::Incoming;
+use crate::text::printable;
 
 /// What the pods of one workload tell.
 #[derive(Debug, Default)]

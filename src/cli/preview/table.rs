@@ -4,7 +4,8 @@ use clap::builder::styling::{AnsiColor, Style};
 
 use super::report::{NamespacePreview, Preview, Verdicts, WorkloadPreview};
 use crate::cli::risk::{Cause, Verdict};
-use crate::cli::table::{BOLD, Cell, DIM, Table, clean};
+use crate::cli::table::{BOLD, Cell, DIM, Table};
+use crate::text::clean;
 
 /// The text for a terminal of so many columns, or for a pipe.
 pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {

@@ -394,5 +394,5 @@ const SHOWN: usize = 48;
 
 fn shown(words: &[Option<String>]) -> String {
     let words: Vec<&str> = words.iter().map(|word| word.as_deref().unwrap_or("…")).collect();
-    crate::exemption::printable(&words.join(" "), SHOWN).into_owned()
+    crate::text::printable(&words.join(" "), SHOWN).into_owned()
 }

@@ -155,8 +155,14 @@ pub struct Facts {
 pub fn judge(json: &str, status: &Status<'_>, policy: &Policy, date: Date) -> Facts {
     let Ok(pod) = Pod::from_json(json) else { return unreadable(status) };
     let mut facts = Facts::default();
-    let context =
-        |scope| Context { date, scope, provenance: false, root: "", reserved_volumes: &[] };
+    let context = |scope| Context {
+        date,
+        scope,
+        user_namespaces: false,
+        provenance: false,
+        root: "",
+        reserved_volumes: &[],
+    };
     let outcome = harden(&pod, policy, &context(Scope::Create));
     facts.take(&pod, &outcome, pod.containers(), status);
     facts.standing = match outcome {
@@ -246,7 +252,7 @@ fn allowed(pod: &Pod<'_>, outcome: &Outcome<'_>, container: usize) -> Allowed {
     });
     match exempt {
         true => Allowed::Exempt,
-        false if pod.has_user_namespace() => Allowed::UserNamespace,
+        false if pod.asks_for_user_namespace() => Allowed::UserNamespace,
         false => Allowed::No,
     }
 }

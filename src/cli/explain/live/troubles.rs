@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::cli::advice::{Advice, advice, path_in};
 use crate::cli::cluster::Reader;
 use crate::cli::preview::scope::Space;
-use crate::cli::table::{BOLD, DIM, clean};
-use crate::exemption::{DOMAIN, printable};
+use crate::cli::table::{BOLD, DIM};
+use crate::exemption::DOMAIN;
 use crate::policy::WritablePath;
+use crate::text::{clean, printable};
 
 /// A message that a pod does not run for, and what it means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

@@ -88,6 +88,7 @@ fn a_hardened_pod_is_seen_to_be_one() {
     let context = Context {
         date: date(2027, 1, 1),
         scope: Scope::Create,
+        user_namespaces: false,
         provenance: true,
         root: "",
         reserved_volumes: &[],
