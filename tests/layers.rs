@@ -58,7 +58,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("patch", &["json", "pod", "rules!"]),
     ("remains", &["pod"]),
     ("policy", &["image", "pod", "rules!"]),
-    ("image", &["policy"]),
+    ("image", &["pod", "policy"]),
     ("pod", &[]),
     ("json", &[]),
 ];
