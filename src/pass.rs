@@ -103,7 +103,8 @@ impl<'p> Pass<'p> {
             let image = policy.registry_aliases.normalise(&placed.container.image);
             let entry = policy.images.find(&image);
             candidates.push(Candidate { placed, entry, exempt: RuleSet::EMPTY, privileged: false });
-            looked.push(Looked { name: &placed.container.name, kind: placed.kind });
+            let entry_reason = entry.and_then(|entry| entry.reason.as_deref());
+            looked.push(Looked { name: &placed.container.name, kind: placed.kind, entry_reason });
             images.push(image);
         };
         match context.scope {

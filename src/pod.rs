@@ -7,6 +7,7 @@
 
 mod fill;
 mod mounts;
+mod raw;
 mod text;
 pub(crate) mod view;
 mod volume;
@@ -14,6 +15,7 @@ mod volume;
 pub use fill::Fill;
 pub(crate) use fill::Member;
 pub use mounts::normalise_path;
+pub use raw::{EnvFrom, EnvVar, Raw, ValueFrom, Variable};
 pub use text::{StringMap, Text};
 pub(crate) use view::view;
 pub use volume::{KeyToPath, Projection, Source, Volume, Volumes};
@@ -187,6 +189,10 @@ view! {
         image: Text<'a> = "image",
         restart_policy: Text<'a> = "restartPolicy",
         target_container_name: Text<'a> = "targetContainerName",
+        command: Raw<'a> = "command",
+        args: Raw<'a> = "args",
+        env: Raw<'a> = "env",
+        env_from: Raw<'a> = "envFrom",
         security_context: SecurityContext<'a> = "securityContext",
         ports: Vec<Port> = "ports",
         volume_mounts: Vec<Mount<'a>> = "volumeMounts",

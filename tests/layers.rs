@@ -61,7 +61,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("patch", &["json", "pod", "rules!"]),
     ("remains", &["pod"]),
     ("policy", &["image", "pod", "rules!", "text"]),
-    ("image", &["policy"]),
+    ("image", &["pod", "policy"]),
     ("pod", &[]),
     ("json", &[]),
     ("text", &[]),

@@ -77,6 +77,8 @@ pub(super) struct Explained {
     exemptions: Vec<Exempt>,
     /// Annotations that exempt nothing.
     void: Vec<Voided>,
+    /// What the policy knows of the containers' images.
+    images: Vec<KnownImage>,
     /// What there is to say of the pod as a whole.
     remarks: Vec<String>,
 }
@@ -125,6 +127,15 @@ pub struct Exempt {
     /// The whole of it in words.
     #[serde(skip)]
     pub text: String,
+}
+
+/// What the policy knows of a container's image.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct KnownImage {
+    /// The container's name.
+    pub container: String,
+    /// The `reason` of the image's entry.
+    pub reason: String,
 }
 
 /// An annotation that exempts nothing.
@@ -225,6 +236,7 @@ fn explain(source: &Source, document: &Document, judged: &Judged<'_>) -> Explain
         findings: findings.into_iter().map(|finding| row(outcome, finding)).collect(),
         exemptions: outcome.exemptions.iter().map(|exempt| exemption(outcome, exempt)).collect(),
         void: voided(outcome),
+        images: known_images(outcome),
         remarks: outcome.remarks.iter().map(ToString::to_string).collect(),
     }
 }
@@ -233,6 +245,16 @@ fn explain(source: &Source, document: &Document, judged: &Judged<'_>) -> Explain
 pub(super) fn voided(outcome: &Outcome<'_>) -> Vec<Voided> {
     let void = outcome.void.iter();
     void.map(|void| Voided { key: void.key.to_string(), why: void.why.clone() }).collect()
+}
+
+/// What the policy knows of the images.
+fn known_images(outcome: &Outcome<'_>) -> Vec<KnownImage> {
+    let looked = outcome.containers.iter();
+    let known = looked.filter_map(|looked| {
+        let reason = looked.entry_reason?.to_owned();
+        Some(KnownImage { container: looked.name.to_owned(), reason })
+    });
+    known.collect()
 }
 
 fn row(outcome: &Outcome<'_>, finding: &Finding<'_>) -> Row {

@@ -63,6 +63,8 @@ pub enum Cause {
     LowPort,
     /// It uses a path of the node.
     HostPath,
+    /// Its image needs a variable, an argument or a volume that it does not have.
+    ImageRequires,
     /// It executes a mounted file that only root may execute.
     NotExecutable,
     /// It reads a mounted file that only root may read.
@@ -87,6 +89,7 @@ impl Cause {
         Self::NotOwner,
         Self::LowPort,
         Self::HostPath,
+        Self::ImageRequires,
         Self::NotExecutable,
         Self::NarrowFile,
         Self::FailsToday,
@@ -188,6 +191,14 @@ pub fn assess(case: &Case<'_>) -> Vec<Risk> {
 /// The init containers and the others.
 fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
     spec.init_containers.iter().flatten().chain(&spec.containers)
+}
+
+/// What the container's image requires and it does not have, and whether that is known.
+fn required<'o>(outcome: &'o Outcome<'_>, name: &str) -> impl Iterator<Item = (&'o str, bool)> {
+    outcome.remarks.iter().filter_map(move |remark| match remark {
+        Remark::Requires { container, say, known } if *container == name => Some((*say, *known)),
+        _ => None,
+    })
 }
 
 /// The volumes with a script that the container will not be able to execute.

@@ -40,7 +40,8 @@ impl Outcome<'_> {
                 (None, _) => line(format_args!("{}: {text}", subjects.join(", "))),
             });
         }
-        lines.extend(self.remarks.iter().map(|remark| line(format_args!("{remark}"))));
+        let remarks = self.remarks.iter().filter(|remark| remark.is_warning());
+        lines.extend(remarks.map(|remark| line(format_args!("{remark}"))));
         for exemption in &self.exemptions {
             let subject = self.subject_name(exemption.subject);
             lines.push(line(format_args!("{subject}: {exemption}")));
@@ -150,6 +151,10 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
         (RuleResult::Kept, Some(Note::OnlyWarns)) => {
             Some(format!("{rule}{} is weaker than the policy wants (it only warns)", was()))
         }
+        // A sentence that says what it is about.
+        (RuleResult::Kept | RuleResult::Skipped(_), Some(note @ Note::ForReadOnlyRoot(_))) => {
+            Some(note.to_string())
+        }
         (RuleResult::Kept, Some(note)) => Some(format!("{rule}{} kept: {note}", was())),
         // One warning for the three user rules: runAsUser's.
         (RuleResult::Kept, None)
@@ -159,6 +164,10 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
         }
         (RuleResult::Kept, None) => {
             Some(format!("{rule}{} kept: explicit, and the policy does not enforce", was()))
+        }
+        (RuleResult::Skipped(skip @ Skip::ImageNeedsWritableRoot), None) => {
+            let stays = if finding.was.is_some() { "stays false" } else { "not set" };
+            Some(format!("{rule} {stays}: {}", skip_reason(skip, rule)))
         }
         (RuleResult::Skipped(skip), note) => skipped(rule, skip, note.as_ref()),
         _ => None,
@@ -205,6 +214,7 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::AddAll => "it adds ALL, and dropping ALL beside it would leave nothing",
         Skip::LegacySeccomp => "a legacy seccomp annotation says something else",
         Skip::PathUnavailable => "a writable path cannot be provided",
+        Skip::ImageNeedsWritableRoot => "the image cannot run with a read-only root",
         Skip::InjectedAfter => "the container came after the pod level was set",
         Skip::Unreadable => "the pod cannot be read",
         Skip::TooLarge => "the object is more than is reviewed",
@@ -242,6 +252,10 @@ impl std::fmt::Display for Note<'_> {
             Self::Mounted(paths) => write!(f, "emptyDir at {}", word(&paths.join(", "))),
             Self::ReadOnlyAt(path) => write!(f, "the mount at {} is read-only", word(path)),
             Self::BelowReadOnly(path) => write!(f, "{} lies below a read-only mount", word(path)),
+            Self::ImageNeedsWritableRoot => {
+                f.write_str(skip_reason(Skip::ImageNeedsWritableRoot, RuleName::ReadOnlyRootFilesystem))
+            }
+            Self::ForReadOnlyRoot(say) => f.write_str(&printable(say, MAX_WARNING)),
             Self::HostNetworkPort(port) => {
                 write!(f, "port {port} cannot be bound as non-root on the host's network")
             }
@@ -264,6 +278,12 @@ impl std::fmt::Display for Remark<'_> {
             Self::WindowsOptions => f.write_str(
                 "windowsOptions make no Windows pod, it is hardened for Linux: say spec.os.name: windows",
             ),
+            Self::Requires { container, say, known } => {
+                let (container, say) =
+                    (printable(container, MAX_WORD), printable(say, MAX_WARNING));
+                let unless = if *known { "" } else { "unless it is so already: " };
+                write!(f, "{container}: {unless}{say}")
+            }
             Self::NotExecutable { container, volume, mode } => {
                 let (container, volume) =
                     (printable(container, MAX_WORD), printable(volume, MAX_WORD));

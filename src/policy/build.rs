@@ -8,11 +8,13 @@ use jiff::civil::Date;
 
 use super::decode::{Decoder, Spanned};
 use super::lint::lint;
-use super::manifest::{Exemptions, Grant, ImageEntry, ImageUser, KnownImages, Manifest, Spec};
+use super::manifest::{
+    Exemptions, Grant, ImageEntry, ImageUser, KnownImages, Manifest, Requirement, Spec,
+};
 use super::names::{GrantPattern, LONGEST_LABEL, PolicyName};
 use super::tree::Node;
 use super::{Capability, ExemptionLimits, Origin, Policy, effective};
-use crate::image::{self, ImagePattern, ImageTable, RegistryAliases};
+use crate::image::{self, ImagePattern, ImageTable, Purpose, RegistryAliases};
 use crate::rules::{self, Action};
 
 /// What the policies of a load are built with.
@@ -145,6 +147,7 @@ const DEFAULT_UID: u16 = 1000;
 fn entry(entry: &ImageEntry) -> image::ImageEntry {
     image::ImageEntry {
         patterns: entry.patterns.iter().map(|pattern| pattern.value.pattern.clone()).collect(),
+        tags: entry.tags.clone(),
         user: entry.user,
         group: entry.group.as_ref().map(|group| group.value),
         fs_group: entry.fs_group,
@@ -156,8 +159,20 @@ fn entry(entry: &ImageEntry) -> image::ImageEntry {
             .map(|added| added.value.clone())
             .collect(),
         image_is_root: entry.image_user == Some(ImageUser::Root),
+        needs_writable_root: entry.read_only_root.is_some(),
+        requires: entry.requires.iter().flatten().filter_map(requirement).collect(),
+        ports: entry.ports.iter().flatten().map(|port| port.0).collect(),
         reason: entry.reason.clone(),
     }
+}
+
+fn requirement(stated: &Requirement) -> Option<image::Requirement> {
+    Some(image::Requirement {
+        condition: stated.condition()?,
+        when: stated.when(),
+        purpose: stated.purpose.unwrap_or(Purpose::NonRoot),
+        say: stated.say.value.clone(),
+    })
 }
 
 fn limits(stated: &Exemptions, base: Option<&ExemptionLimits>) -> Option<ExemptionLimits> {

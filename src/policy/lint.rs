@@ -70,7 +70,7 @@ fn shadowed(spec: &Spec, policy: &Policy, decoder: &mut Decoder) {
     let entries = spec.images.iter().flatten();
     for (index, entry) in entries.clone().enumerate() {
         for Spanned { value, span } in &entry.patterns {
-            let earlier = policy.images.position(value.pattern.as_str());
+            let earlier = policy.images.covering(&value.pattern, entry.tags.as_ref());
             let Some(earlier) = earlier.filter(|earlier| *earlier < index) else { continue };
             let winner = entries.clone().nth(earlier).and_then(|winner| {
                 winner.patterns.iter().find(|p| p.value.pattern.matches(value.pattern.as_str()))

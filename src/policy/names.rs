@@ -161,6 +161,28 @@ inline_schema!(ContainerName, {
     "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 });
 
+/// The name of an environment variable.
+#[derive(Clone, Debug)]
+pub(crate) struct VariableName(pub(crate) String);
+
+impl Decode for VariableName {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let text = decoder.string(node, "the name of a variable")?;
+        // What the API server asks of `env[].name` (relaxed since Kubernetes 1.30).
+        if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic() && c != '=') {
+            let error = decoder
+                .error(node.span, format!("{} cannot be the name of a variable", quoted(text)));
+            if text.contains('=') {
+                error.hint("the name alone: any value will do");
+            }
+            return None;
+        }
+        Some(Self(text.to_owned()))
+    }
+}
+
+inline_schema!(VariableName, { "type": "string", "pattern": "^[!-<>-~]+$" });
+
 /// A pattern of images, as it was written and as it is understood.
 #[derive(Clone, Debug)]
 pub(crate) struct PatternText {

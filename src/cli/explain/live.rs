@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Exempt, Row, Voided};
+use super::{Exempt, KnownImage, Row, Voided};
 use crate::cli::cluster::{Cluster, Connection};
 use crate::cli::preview::gather::PODS;
 use crate::cli::preview::policies::{Choice, Policies};
@@ -64,6 +64,8 @@ pub struct ExplainedPod {
     pub exemptions: Vec<Exempt>,
     /// Annotations that exempt nothing.
     pub void: Vec<Voided>,
+    /// What the policy knows of the containers' images.
+    pub images: Vec<KnownImage>,
     /// Why it does not run, where it does not.
     pub troubles: Vec<Trouble>,
 }
@@ -130,6 +132,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
         rules: rules(&outcome, note.as_ref(), space, policy, &pod),
         exemptions: outcome.exemptions.iter().map(|e| super::exemption(&outcome, e)).collect(),
         void: super::voided(&outcome),
+        images: super::known_images(&outcome),
         troubles,
     })
 }
@@ -286,6 +289,10 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
     for void in &one.void {
         let said = format!("annotation {} is void: {}", void.key, void.why);
         text.push_str(&format!("  {}\n", clean(&said)));
+    }
+    for image in &one.images {
+        let said = format!("{}: the policy knows the image: {}", image.container, image.reason);
+        text.push_str(&format!("  {DIM}{}{DIM:#}\n", clean(&said)));
     }
     for trouble in &one.troubles {
         text.push_str(&trouble.text());

@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Style};
 use serde_json::Value;
 
-use super::{Explained, Row};
+use super::{Explained, KnownImage, Row};
 use crate::cli::table::{BOLD, Cell, DIM, Table};
 
 /// A long list of values is cut here: the whole of it is in the JSON form.
@@ -49,6 +49,11 @@ fn workload(text: &mut String, one: &Explained, width: Option<usize>) {
     }
     for void in &one.void {
         text.push_str(&format!("  annotation {} is void: {}\n", void.key, void.why));
+    }
+    for KnownImage { container, reason } in &one.images {
+        text.push_str(&format!(
+            "  {DIM}{container}: the policy knows the image: {reason}{DIM:#}\n"
+        ));
     }
     for remark in &one.remarks {
         text.push_str(&format!("  {remark}\n"));

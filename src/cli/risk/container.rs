@@ -56,6 +56,7 @@ pub(super) fn assess(case: &Case<'_>, before: &Container, after: &Container) -> 
     };
     let mut risks: Vec<Risk> = needs.iter().filter_map(|needed| view.need(needed)).collect();
     risks.extend(view.beside(before));
+    risks.extend(view.required());
     let certain = |risks: &[Risk]| risks.iter().any(|risk| risk.certain);
     if stranger && !certain(&risks) {
         risks.extend(view.stranger(&program));

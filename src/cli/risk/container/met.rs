@@ -200,6 +200,23 @@ impl View<'_> {
         Some(self.risk(Cause::LowPort, false, why, remedy))
     }
 
+    /// What comes of what the image's entry requires.
+    pub(super) fn required(&self) -> Vec<Risk> {
+        let required = super::super::required(self.case.outcome, &self.before.name);
+        let risk = |(say, known): (&str, bool)| {
+            let why = match known {
+                true => "its image does not start hardened as it is set up here",
+                false => "its image needs a setting that comes from where it is not to be seen",
+            };
+            let remedy = match known {
+                true => Remedy::Manifest(say.to_owned()),
+                false => Remedy::Try(format!("unless it is so already: {say}")),
+            };
+            self.risk(Cause::ImageRequires, known, why, remedy)
+        };
+        required.map(risk).collect()
+    }
+
     /// What probes and hooks need.
     pub(super) fn beside(&self, container: &Container) -> Vec<Risk> {
         let probes =
