@@ -229,8 +229,15 @@ impl<'p> Sorter<'p, '_> {
             self.writable_paths(key, &place, value);
         } else {
             let name = printable(name, 63);
-            let why = match name == "all" || name.parse::<RuleName>().is_ok() {
+            let rule = name == "all" || name.parse::<RuleName>().is_ok();
+            let written = matches!(&place, Place::Container(container)
+                if container.rsplit('.').next().is_some_and(|it| it.eq_ignore_ascii_case("exempt")));
+            let why = match rule {
+                true if written => "`exempt.` is written in lower case".to_owned(),
                 true => format!("`exempt.` is missing before `{DOMAIN}/`"),
+                false if name.eq_ignore_ascii_case(WRITABLE_PATHS) => {
+                    format!("no such annotation, did you mean `{WRITABLE_PATHS}`?")
+                }
                 false => format!("`{name}` is not an annotation of ironhull's"),
             };
             self.result.void.push(Void { key: Cow::Borrowed(key), why });

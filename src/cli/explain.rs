@@ -155,6 +155,10 @@ pub struct Voided {
 /// When nothing can be written.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let Args { pod, input, output, connection: _ } = args;
+    if let Some(file) = pod.as_ref().filter(|pod| is_file(pod)) {
+        say::error(err, format!("`{file}` is a file: a file comes after -f, `-f {file}`"))?;
+        return Ok(say::EXIT_ERROR);
+    }
     if let Some(pod) = pod {
         return live_pod(pod, args, out, err);
     }
@@ -172,6 +176,12 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         }
     }
     Ok(0)
+}
+
+/// Whether what should be a pod's name ends as a manifest's does.
+fn is_file(name: &str) -> bool {
+    let end = std::path::Path::new(name).extension();
+    end.is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known))
 }
 
 fn live_pod(

@@ -166,6 +166,7 @@ pub const EXTRAS: &[Extra] = &[
         examples: &[
             ("ironhull policy show shop", "by the compiled-in policy"),
             ("ironhull policy show shop --policy policies/", "by your own"),
+            ("ironhull policy show shop --installed", "by those of the cluster"),
         ],
         statuses: &[DONE, (EXIT_ERROR, "wrong usage, or policies with errors")],
     },

@@ -32,7 +32,7 @@ pub struct Input {
     pub namespace: Option<String>,
 
     /// The date by which exemptions end; else today (UTC)
-    #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = super::date, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     pub date: Option<Date>,
 }
 

@@ -47,6 +47,8 @@ pub enum Cause {
     NeedsRoot,
     /// It needs a capability that it loses.
     NeedsCapability,
+    /// It runs a setuid program, which makes root of nobody any more.
+    Setuid,
     /// It relies on its image's user, which is root.
     ImageIsRoot,
     /// It runs as root today, and nothing is known of its program.
@@ -81,6 +83,7 @@ impl Cause {
         Self::AsksForRoot,
         Self::NeedsRoot,
         Self::NeedsCapability,
+        Self::Setuid,
         Self::ImageIsRoot,
         Self::RunsAsRoot,
         Self::OtherUser,

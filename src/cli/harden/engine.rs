@@ -28,6 +28,15 @@ pub(super) struct Change {
     pub(super) found: Vec<Found>,
 }
 
+impl Change {
+    /// How many fields change, container by container, as `explain` lists them: a patch has
+    /// fewer operations, since one may carry a whole `securityContext`. Beside the rules'
+    /// fields there may be another, which counts as one.
+    pub(super) fn fields(&self) -> usize {
+        self.found.len().max(1)
+    }
+}
+
 /// What came of everything that was named.
 pub(super) struct Hardening {
     /// The sources with which nothing is wrong.
@@ -214,8 +223,8 @@ impl Hardened {
             && again.documents.iter().map(|document| &document.value).eq(self.values())
     }
 
-    /// How many operations change it.
-    pub(super) fn operations(&self) -> usize {
-        self.changes.iter().map(|change| change.patch.len()).sum()
+    /// How many fields change.
+    pub(super) fn fields(&self) -> usize {
+        self.changes.iter().map(Change::fields).sum()
     }
 }

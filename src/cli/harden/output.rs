@@ -99,7 +99,7 @@ pub(super) fn patches(hardened: &[Hardened]) -> String {
 pub(super) fn list(hardened: &[Hardened]) -> String {
     let mut text = String::new();
     for_each_change(hardened, |one, document, change| {
-        let changes = changes(change.patch.len());
+        let changes = changes(change.fields());
         let workload =
             document.contents.workloads.first().filter(|workload| workload.at.is_empty());
         let place = pass::place(&one.source, document, workload);
@@ -109,8 +109,8 @@ pub(super) fn list(hardened: &[Hardened]) -> String {
 }
 
 /// `1 change`, `2 changes`
-pub(super) fn changes(operations: usize) -> String {
-    if operations == 1 { "1 change".to_owned() } else { format!("{operations} changes") }
+pub(super) fn changes(fields: usize) -> String {
+    if fields == 1 { "1 change".to_owned() } else { format!("{fields} changes") }
 }
 
 /// The name of a file as it is seen from the current directory, without `./`.

@@ -99,7 +99,7 @@ fn replace(
         match draft.replace(one) {
             Ok(()) => {
                 written += 1;
-                writeln!(out, "wrote {}: {}", one.source.name, changes(one.operations()))?;
+                writeln!(out, "wrote {}: {}", one.source.name, changes(one.fields()))?;
             }
             Err(error) => errors.push(error),
         }

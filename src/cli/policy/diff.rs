@@ -47,7 +47,7 @@ pub struct Args {
     wanted: Wanted,
 
     /// The date by which exemptions end; else today (UTC)
-    #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = crate::cli::date, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
 
     /// The form of the answer

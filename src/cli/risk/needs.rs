@@ -28,6 +28,8 @@ pub enum Need {
     Port(i64),
     /// To read what is at this path.
     Read(Option<String>),
+    /// That a setuid program makes root of another user; as root, this capability.
+    Setuid(&'static str),
 }
 
 /// A need, and whose.
@@ -60,6 +62,18 @@ pub fn of_container(container: &Container) -> Program {
     }
     let words = command.iter().chain(container.args.iter().flatten());
     of_words(words, container)
+}
+
+/// The setuid programs in the arguments of an image's own entrypoint: most entrypoints run
+/// what they are given, and no manifest says which do not.
+pub fn of_arguments(container: &Container) -> Vec<Needed> {
+    let words = container.args.iter().flatten();
+    let (Program::Recognised(needs) | Program::Unrecognised(_, needs)) = of_words(words, container)
+    else {
+        return Vec::new();
+    };
+    let setuid = needs.into_iter().filter(|needed| matches!(needed.need, Need::Setuid(_)));
+    setuid.map(|needed| Needed { failure: Failure::GoesOn, ..needed }).collect()
 }
 
 /// What a command needs that is run in the container, such as a probe's.
@@ -96,15 +110,11 @@ const WRAPPERS: &str = "exec nohup time timeout nice ionice env tini dumb-init c
 
 /// What only root with a capability can do: the program, the capability.
 const PRIVILEGED: &[(&str, &str)] = &[
-    ("su", "SETUID"),
-    ("sudo", "SETUID"),
     ("gosu", "SETUID"),
     ("su-exec", "SETUID"),
     ("setpriv", "SETUID"),
     ("runuser", "SETUID"),
     ("chpst", "SETUID"),
-    ("mount", "SYS_ADMIN"),
-    ("umount", "SYS_ADMIN"),
     ("losetup", "SYS_ADMIN"),
     ("swapon", "SYS_ADMIN"),
     ("swapoff", "SYS_ADMIN"),
@@ -128,6 +138,27 @@ const PRIVILEGED: &[(&str, &str)] = &[
     ("arping", "NET_RAW"),
     ("hwclock", "SYS_TIME"),
     ("setcap", "SETFCAP"),
+];
+
+/// Programs that are setuid root in the usual images, and what each does with it: of another
+/// user than root they make root, which `no_new_privs` takes from them.
+const SETUID: &[(&str, &str)] = &[
+    ("su", "SETUID"),
+    ("sudo", "SETUID"),
+    ("doas", "SETUID"),
+    ("pkexec", "SETUID"),
+    ("newgrp", "SETGID"),
+    ("sg", "SETGID"),
+    ("newuidmap", "SETUID"),
+    ("newgidmap", "SETGID"),
+    ("mount", "SYS_ADMIN"),
+    ("umount", "SYS_ADMIN"),
+    ("fusermount", "SYS_ADMIN"),
+    ("fusermount3", "SYS_ADMIN"),
+    ("chsh", "CHOWN"),
+    ("chfn", "CHOWN"),
+    ("gpasswd", "CHOWN"),
+    ("crontab", "SETUID"),
 ];
 
 /// Programs that change the image's users or packages, or serve many users: root, and
@@ -264,6 +295,9 @@ impl Reader<'_> {
             let at = known.iter().position(|word| *word == flag)?;
             known.get(at + 1).copied()
         };
+        if let Some((_, capability)) = SETUID.iter().find(|(known, _)| *known == name) {
+            return Some(vec![Need::Setuid(capability)]);
+        }
         if let Some((_, capability)) = PRIVILEGED.iter().find(|(known, _)| *known == name) {
             return Some(vec![Need::Capability(capability)]);
         }
