@@ -277,7 +277,7 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
         text.push_str(&format!("  {}\n", clean(&exemption.text)));
     }
     for void in &one.void {
-        let said = format!("annotation {} is void: {}", void.key, void.why);
+        let said = format!("annotation {}", void.text());
         text.push_str(&format!("  {}\n", clean(&said)));
     }
     for trouble in &one.troubles {

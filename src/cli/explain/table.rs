@@ -48,7 +48,7 @@ fn workload(text: &mut String, one: &Explained, width: Option<usize>) {
         text.push_str(&format!("  {}\n", exemption.text));
     }
     for void in &one.void {
-        text.push_str(&format!("  annotation {} is void: {}\n", void.key, void.why));
+        text.push_str(&format!("  annotation {}\n", void.text()));
     }
     for remark in &one.remarks {
         text.push_str(&format!("  {remark}\n"));

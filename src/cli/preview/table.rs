@@ -97,7 +97,7 @@ fn notes(workload: &WorkloadPreview) -> Vec<String> {
         notes.push(format!("restricted refuses: {}", workload.restricted.join(", ")));
     }
     notes.extend(workload.exemptions.iter().map(|exempt| exempt.text.clone()));
-    notes.extend(workload.void.iter().map(|void| format!("{} is void: {}", void.key, void.why)));
+    notes.extend(workload.void.iter().map(|void| void.text()));
     notes
 }
 
