@@ -82,6 +82,15 @@ pub struct Void<'p> {
     pub key: Cow<'p, str>,
     /// Why it is void.
     pub why: String,
+    /// Whether the rest of what it says holds: of writable paths, those that are allowed.
+    pub partly: bool,
+}
+
+impl Void<'_> {
+    /// What it is, in words.
+    pub fn verdict(&self) -> &'static str {
+        if self.partly { "void in part" } else { "void" }
+    }
 }
 
 /// Everything declared for a pod, sorted out.
@@ -212,7 +221,9 @@ impl<'p> Sorter<'p, '_> {
         if let Some(place) = exempt {
             match self.exempt(&place, name, value) {
                 Ok(()) => {}
-                Err(why) => self.result.void.push(Void { key: Cow::Borrowed(key), why }),
+                Err(why) => {
+                    self.result.void.push(Void { key: Cow::Borrowed(key), why, partly: false })
+                }
             }
             return;
         }
@@ -240,7 +251,7 @@ impl<'p> Sorter<'p, '_> {
                 }
                 false => format!("`{name}` is not an annotation of ironhull's"),
             };
-            self.result.void.push(Void { key: Cow::Borrowed(key), why });
+            self.result.void.push(Void { key: Cow::Borrowed(key), why, partly: false });
         }
     }
 
@@ -361,25 +372,28 @@ impl<'p> Sorter<'p, '_> {
     }
 
     fn writable_paths(&mut self, key: &'p str, place: &Place<'_>, value: &str) {
-        let subject = self.subject(place);
-        let mut void = |why| self.result.void.push(Void { key: Cow::Borrowed(key), why });
-        let subject = match subject {
+        let void = |why, partly| Void { key: Cow::Borrowed(key), why, partly };
+        let subject = match self.subject(place) {
             Ok(Some(subject)) => subject,
             Ok(None) => return,
-            Err(why) => return void(why),
+            Err(why) => return self.result.void.push(void(why, false)),
         };
         let paths = value.split(',').map(str::trim).filter(|path| !path.is_empty());
+        let (mut refused, before) = (Vec::new(), self.result.writable_paths.len());
         for (count, path) in paths.enumerate() {
             if count == MAX_WRITABLE_PATHS {
-                return void(format!(
+                refused.push(format!(
                     "asks for more than {MAX_WRITABLE_PATHS} paths; the rest is ignored"
                 ));
+                break;
             }
             match WritablePath::asked_for(path) {
                 Ok(path) => self.result.writable_paths.push((subject, path)),
-                Err(error) => void(format!("`{}` {error}", printable(path, 64))),
+                Err(error) => refused.push(format!("`{}` {error}", printable(path, 64))),
             }
         }
+        let partly = self.result.writable_paths.len() > before;
+        self.result.void.extend(refused.into_iter().map(|why| void(why, partly)));
     }
 
     fn index(&self, name: &str) -> Option<usize> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::cluster::{self, Connection};
 use super::input::Input;
 use super::manifest::{Document, ManifestError, Source};
-use super::pass::{self, Judged, Pass};
+use super::pass::{self, Assignment, Judged, Pass};
 use super::preview::policies::Choice;
 use super::say;
 use crate::exemption::{By, Exemption};
@@ -28,7 +28,7 @@ use crate::rules::RuleName;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// A pod of a cluster; without it, manifests (-f)
-    #[arg(value_name = "POD", conflicts_with = "files", value_hint = ValueHint::Other)]
+    #[arg(value_name = "POD", conflicts_with_all = ["files", "policy_name"], value_hint = ValueHint::Other)]
     pod: Option<String>,
 
     #[command(flatten)]
@@ -146,6 +146,16 @@ pub struct Voided {
     pub key: String,
     /// Why it exempts nothing.
     pub why: String,
+    /// Whether the rest of what it says holds: of writable paths, those that are allowed.
+    pub partly: bool,
+}
+
+impl Voided {
+    /// `KEY is void: WHY`
+    pub fn text(&self) -> String {
+        let verdict = if self.partly { "void in part" } else { "void" };
+        format!("{} is {verdict}: {}", self.key, self.why)
+    }
 }
 
 /// Runs the command; what it answers goes to `out`, what is wrong to `err`. Returns the
@@ -209,11 +219,12 @@ fn explain_all(
     input: &Input,
     err: &mut dyn Write,
 ) -> anyhow::Result<Result<Vec<Explained>, Vec<ManifestError>>> {
-    let Some(policies) = input.policies(err)? else { return Ok(Err(Vec::new())) };
+    let Some(set) = input.policies(err)? else { return Ok(Err(Vec::new())) };
     let sources = match input.read(err)? {
         Ok(sources) => sources,
         Err(errors) => return Ok(Err(errors)),
     };
+    let policies = Assignment::chosen(input, &set, &sources, err)?;
     let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
     let mut explained = Vec::new();
     let mut errors = Vec::new();
@@ -254,7 +265,12 @@ fn explain(source: &Source, document: &Document, judged: &Judged<'_>) -> Explain
 /// The annotations that exempt nothing.
 pub(super) fn voided(outcome: &Outcome<'_>) -> Vec<Voided> {
     let void = outcome.void.iter();
-    void.map(|void| Voided { key: void.key.to_string(), why: void.why.clone() }).collect()
+    void.map(|void| Voided {
+        key: void.key.to_string(),
+        why: void.why.clone(),
+        partly: void.partly,
+    })
+    .collect()
 }
 
 /// What the policy knows of the images.

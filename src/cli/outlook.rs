@@ -216,14 +216,20 @@ fn judge<T>(
 
 /// The pod's spec. What is null is not there, to Kubernetes.
 fn spec(object: &Value) -> anyhow::Result<PodSpec> {
-    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    let spec = spec_value(object);
     if spec.is_null() {
         return Err(anyhow!("the pod has no spec"));
     }
-    drop_nulls(&mut spec);
     // By its text, as pods of the cluster are read: for another reader the compiler would
     // write all of Kubernetes' types a second time, a twentieth of the program.
     serde_json::from_str(&spec.to_string()).context("the pod cannot be read")
+}
+
+/// The value that a pod's spec is read of.
+pub fn spec_value(object: &Value) -> Value {
+    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    drop_nulls(&mut spec);
+    spec
 }
 
 fn drop_nulls(value: &mut Value) {

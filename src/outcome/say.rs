@@ -27,10 +27,22 @@ impl Outcome<'_> {
     /// bytes together, without control characters. With `dry` (audit) they also say what
     /// would be changed, one line a rule.
     pub fn warnings(&self, dry: bool) -> Vec<String> {
+        within_limits(self.lines(dry, MAX_WORD))
+    }
+
+    /// The same in full, for the command line: no line is cut there, and none is left out.
+    pub fn warnings_in_full(&self) -> Vec<String> {
+        let lines = self.lines(false, usize::MAX).into_iter();
+        lines.map(|line| printable(&line, usize::MAX).into_owned()).collect()
+    }
+
+    /// What there is to say, a line each, of any length; of keys and reasons at most
+    /// `longest` characters.
+    fn lines(&self, dry: bool, longest: usize) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for void in &self.void {
-            let key = printable(&void.key, MAX_WORD);
-            lines.push(line(format_args!("{key} is void: {}", void.why)));
+            let key = printable(&void.key, longest);
+            lines.push(line(format_args!("{key} is {}: {}", void.verdict(), void.why)));
         }
         for Group { text, subjects } in self.groups(dry) {
             lines.push(match (text.strip_prefix("would "), &*subjects) {
@@ -43,10 +55,21 @@ impl Outcome<'_> {
         let remarks = self.remarks.iter().filter(|remark| remark.is_warning());
         lines.extend(remarks.map(|remark| line(format_args!("{remark}"))));
         for exemption in &self.exemptions {
-            let subject = self.subject_name(exemption.subject);
-            lines.push(line(format_args!("{subject}: {exemption}")));
+            let subject = self.shown(exemption.subject);
+            lines.push(match longest {
+                usize::MAX => line(format_args!("{subject}: {exemption:#}")),
+                _ => line(format_args!("{subject}: {exemption}")),
+            });
         }
-        within_limits(lines)
+        lines
+    }
+
+    /// The name of a subject, also of one that has none.
+    fn shown(&self, subject: Subject) -> &str {
+        match self.subject_name(subject) {
+            "" => "(no name)",
+            name => name,
+        }
     }
 
     /// Why a finding is as it is, in words; empty where the result says it all.
@@ -72,7 +95,7 @@ impl Outcome<'_> {
             change.into_iter().chain(warning(finding, dry)).map(move |text| (finding, text))
         });
         for (finding, text) in said {
-            let name = self.subject_name(finding.subject);
+            let name = self.shown(finding.subject);
             match groups.iter_mut().find(|group| group.text == text) {
                 Some(group) if group.subjects.len() == MAX_SUBJECTS => {}
                 Some(group) if !group.subjects.contains(&name) => group.subjects.push(name),
@@ -297,7 +320,8 @@ impl std::fmt::Display for Remark<'_> {
 }
 
 impl std::fmt::Display for Exemption<'_> {
-    /// `exempt from runAsNonRoot until 2027-03-01 (SEC-12): chown of the data volume`
+    /// `exempt from runAsNonRoot until 2027-03-01 (SEC-12): chown of the data volume`; with
+    /// `{:#}` the whole reason.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let rules: Cow<'_, str> = match self.is_for_every_rule() {
             true => "every rule".into(),
@@ -314,7 +338,8 @@ impl std::fmt::Display for Exemption<'_> {
             f.write_str(" by the policy")?;
         }
         if !self.reason.is_empty() {
-            write!(f, ": {}", printable(&self.reason, MAX_WORD))?;
+            let longest = if f.alternate() { usize::MAX } else { MAX_WORD };
+            write!(f, ": {}", printable(&self.reason, longest))?;
         }
         Ok(())
     }

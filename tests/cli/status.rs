@@ -15,6 +15,7 @@ const CASES: &[(&str, i32, &str)] = &[
     ("harden", 0, "harden --check -f tests/manifests/check-clean/in.yaml"),
     ("harden", 1, "harden --check -f docs/examples/auditor.yaml"),
     ("harden", 2, "harden -f no/such/file.yaml"),
+    ("harden", 3, "harden --check -f tests/manifests/kinds-unknown-check/in.yaml"),
     // What has to do with a cluster goes on in tests/live.
     ("preview", 2, "preview --kubeconfig no/such/file"),
     ("rules", 0, "rules"),

@@ -268,7 +268,7 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
         text.push_str(&paragraph(2, &clean(&exemption.text), width));
     }
     for void in &one.void {
-        let said = format!("annotation {} is void: {}", void.key, void.why);
+        let said = format!("annotation {}", void.text());
         text.push_str(&paragraph(2, &clean(&said), width));
     }
     for image in &one.images {

@@ -51,8 +51,7 @@ fn workload(text: &mut String, one: &Explained, width: Option<usize>) {
         text.push_str(&paragraph(2, &exemption.text, width));
     }
     for void in &one.void {
-        let said = format!("annotation {} is void: {}", void.key, void.why);
-        text.push_str(&paragraph(2, &said, width));
+        text.push_str(&paragraph(2, &format!("annotation {}", void.text()), width));
     }
     for KnownImage { container, reason } in &one.images {
         text.push_str(&format!(

@@ -7,6 +7,8 @@ use similar::TextDiff;
 
 use super::engine::Hardened;
 use super::output::relative;
+use crate::cli::manifest::Encoding;
+use crate::cli::say;
 use crate::text::is_deceptive;
 
 /// The diff of every source that changes.
@@ -32,6 +34,21 @@ pub(super) fn diff(hardened: &[Hardened]) -> String {
         );
     }
     text
+}
+
+/// Says of which files the diff is no use to `git apply` and `patch`.
+pub(super) fn say_encodings(hardened: &[Hardened], err: &mut dyn Write) -> io::Result<()> {
+    let others = hardened
+        .iter()
+        .filter(|one| !one.changes.is_empty() && one.source.encoding != Encoding::Utf8);
+    for one in others {
+        let name = &one.source.name;
+        say::note(
+            err,
+            format!("{name}: is UTF-16, and its diff UTF-8: to read, not to apply; or use --write"),
+        )?;
+    }
+    Ok(())
 }
 
 /// Writes it, coloured.

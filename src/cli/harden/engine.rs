@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::sarif::{self, Found};
 use crate::cli::input::{Input, Read};
 use crate::cli::manifest::{Document, Edited, ManifestError, Source};
-use crate::cli::pass::{self, Judged, Pass};
+use crate::cli::pass::{self, Assignment, Judged, Pass};
 use crate::cli::progress::Progress;
 use crate::cli::say;
 
@@ -63,12 +63,13 @@ pub(super) fn harden_all(
     at_errors: AtErrors,
     err: &mut dyn Write,
 ) -> anyhow::Result<Option<Hardening>> {
-    let Some(policies) = input.policies(err)? else { return Ok(None) };
+    let Some(set) = input.policies(err)? else { return Ok(None) };
     let Read { sources, mut errors } = input.read_what_can_be(err)?;
     let mut hardened = Vec::with_capacity(sources.len());
     if at_errors == AtErrors::Stop && !errors.is_empty() {
         return Ok(Some(Hardening { hardened, errors }));
     }
+    let policies = Assignment::chosen(input, &set, &sources, err)?;
     let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
     let mut progress = Progress::new("hardening", u64::try_from(sources.len()).ok());
     for source in sources {
@@ -159,7 +160,7 @@ fn harden_document(
 
 fn say_warnings(source: &Source, document: &Document, judged: &Judged<'_>) -> Vec<String> {
     let place = pass::place(source, document, Some(judged.workload));
-    let warnings = judged.outcome.warnings(false).into_iter();
+    let warnings = judged.outcome.warnings_in_full().into_iter();
     warnings
         .map(|warning| {
             // Who speaks is clear here.

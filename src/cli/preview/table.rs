@@ -109,7 +109,7 @@ fn notes(workload: &WorkloadPreview) -> Vec<String> {
     notes.extend(workload.debug.iter().map(debug));
     notes.extend(left(workload));
     notes.extend(workload.exemptions.iter().map(|exempt| exempt.text.clone()));
-    notes.extend(workload.void.iter().map(|void| format!("{} is void: {}", void.key, void.why)));
+    notes.extend(workload.void.iter().map(|void| void.text()));
     notes
 }
 
