@@ -85,7 +85,7 @@ cluster-down: ## removes it
 	e2e/cluster/cluster stop
 
 .PHONY: demo-cluster
-demo-cluster: ## ironhull on a live pod: cluster, image, chart, and what is seen from inside, before and after
+demo-cluster: ## ironhull on a live pod, on a cluster of its own, seen from inside (installs Debian packages: needs root)
 	@e2e/demo
 
 .PHONY: e2e

@@ -31,7 +31,7 @@ use serde_json::Value;
 #[allow(dead_code, reason = "the report sends the rest of them")]
 mod reviews;
 
-use reviews::{CREATE, DEPLOYMENT, TODAY, needy_pod};
+use reviews::{CREATE, DEPLOYMENT, ENVIRONMENT, needy_pod};
 
 const CONTAINERS: [usize; 4] = [1, 3, 10, 100];
 
@@ -46,7 +46,7 @@ fn handler(criterion: &mut Criterion) {
     for (name, request) in [("deployment", request), ("hardened", hardened)] {
         let body = request.to_string().into_bytes();
         group.bench_function(name, |bencher| {
-            bencher.iter(|| review(black_box(&body), endpoint, &policies, TODAY).unwrap());
+            bencher.iter(|| review(black_box(&body), endpoint, &policies, ENVIRONMENT).unwrap());
         });
     }
     group.finish();

@@ -6,6 +6,7 @@
 mod advise;
 mod read;
 mod respond;
+mod update;
 
 use std::borrow::Cow;
 
@@ -18,7 +19,7 @@ use crate::pod::{Metadata, Pod};
 use crate::policy::{Policy, PolicySet};
 use crate::rules::RuleName;
 use read::{Asks, Request, Unreadable};
-use respond::Response;
+use respond::{Refusal, Response};
 
 /// What the namespace opted in to, and which question is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +53,15 @@ pub struct Endpoint<'e> {
     pub mode: Mode,
     /// The second: a policy chosen by the namespace's label.
     pub policy: Option<&'e str>,
+}
+
+/// What an answer depends on besides the request and the policies.
+#[derive(Clone, Copy, Debug)]
+pub struct Environment {
+    /// Today, in UTC: exemptions end by it.
+    pub date: Date,
+    /// Whether the cluster honours `hostUsers: false`: see [`Context::user_namespaces`].
+    pub user_namespaces: bool,
 }
 
 /// An answered review.
@@ -107,12 +117,24 @@ pub enum Verdict {
     Ignored,
     /// The object could not be read: refused under `enforce`, else allowed with a warning.
     Unreadable,
+    /// More than is reviewed: refused under `enforce`, else allowed with a warning.
+    TooLarge,
+    /// An image that an exemption does not cover: refused under `enforce`, else allowed with a
+    /// warning.
+    Forbidden,
 }
 
 impl Verdict {
     /// Every verdict.
-    pub const ALL: [Self; 5] =
-        [Self::Patched, Self::Unchanged, Self::WouldPatch, Self::Ignored, Self::Unreadable];
+    pub const ALL: [Self; 7] = [
+        Self::Patched,
+        Self::Unchanged,
+        Self::WouldPatch,
+        Self::Ignored,
+        Self::Unreadable,
+        Self::TooLarge,
+        Self::Forbidden,
+    ];
 
     /// The word for it in logs and metrics.
     pub fn as_str(self) -> &'static str {
@@ -122,6 +144,8 @@ impl Verdict {
             Self::WouldPatch => "would_patch",
             Self::Ignored => "ignored",
             Self::Unreadable => "unreadable",
+            Self::TooLarge => "too_large",
+            Self::Forbidden => "forbidden",
         }
     }
 }
@@ -140,35 +164,60 @@ pub fn review(
     body: &[u8],
     endpoint: Endpoint<'_>,
     policies: &PolicySet,
-    date: Date,
+    environment: Environment,
 ) -> Result<Answer, NotAReview> {
     if endpoint.mode == Mode::Advise {
-        return advise::review(body, endpoint, policies, date);
+        return advise::review(body, endpoint, policies, environment);
     }
     let (request, object, old) = match read::pod_request(body)? {
         Ok(read) => read,
         Err(unreadable) => return Ok(answer_unreadable(&unreadable, endpoint.mode)),
     };
     let mut facts = Facts::of(&request);
-    let ephemeral = match request.asks() {
-        Asks::CreatePod => false,
-        Asks::DebugPod => true,
-        Asks::Other => return Ok(ignored(facts)),
-    };
-    let Some(pod) = object.filter(|pod| matches!(&*pod.kind, "" | "Pod")) else {
+    let asks = request.asks();
+    let is_pod = |pod: &Pod<'_>| matches!(&*pod.kind, "" | "Pod");
+    let (Some(pod), false) = (object.filter(is_pod), asks == Asks::Other) else {
         return Ok(ignored(facts));
     };
     facts.name_by(&pod.metadata);
-    let known: Vec<&str> = old
-        .iter()
-        .flat_map(Pod::ephemeral_containers)
-        .map(|placed| &*placed.container.name)
-        .collect();
-    let scope = if ephemeral { Scope::Ephemeral { known: &known } } else { Scope::Create };
     let (policy, missing) = choose(policies, endpoint, &request.namespace);
-    let context = Context { date, scope, provenance: true, root: "", reserved_volumes: &[] };
-    let outcome = harden(&pod, policy, &context);
-    Ok(answer(facts, endpoint.mode, policy, &outcome, not_loaded(missing, policy)))
+    let first = not_loaded(missing, policy);
+    let context = |scope| Context {
+        date: environment.date,
+        scope,
+        user_namespaces: environment.user_namespaces,
+        provenance: true,
+        root: "",
+        reserved_volumes: &[],
+    };
+    let (pod, old) = match (asks, old) {
+        (Asks::CreatePod, _) => {
+            let outcome = harden(&pod, policy, &context(Scope::Create));
+            return Ok(answer(facts, endpoint.mode, policy, &outcome, first));
+        }
+        (_, Some(old)) => (pod, old),
+        (_, None) => {
+            let why = "an update without oldObject".to_owned();
+            return Ok(answer_unreadable(&Unreadable { request, why }, endpoint.mode));
+        }
+    };
+    if asks == Asks::UpdatePod {
+        if !update::changes_images(&old, &pod) {
+            return Ok(ignored(facts));
+        }
+        let lost = update::lost_exemptions(&old, &pod, policy, &context(Scope::Create));
+        return Ok(answer_update(facts, endpoint.mode, policy, &lost));
+    }
+    let known = old.ephemeral_containers().map(|placed| placed.container.name.to_string());
+    let known: Vec<String> = known.collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    // Of the new object the API server keeps the ephemeral containers and nothing else, and that
+    // after admission (`dropNonEphemeralContainerUpdates` in `pkg/registry/core/pod/strategy.go`): all
+    // the rest, annotations included, is what its sender would like ironhull to believe.
+    let mut judged = old;
+    judged.spec.ephemeral_containers = pod.spec.ephemeral_containers;
+    let outcome = harden(&judged, policy, &context(Scope::Ephemeral { known: &known }));
+    Ok(answer(facts, endpoint.mode, policy, &outcome, first))
 }
 
 /// The policy for a review, and the name that its path asked for in vain. A policy that is
@@ -190,9 +239,9 @@ fn choose<'s, 'e>(
 /// The warning that the policy which the path names is missing, if it is.
 fn not_loaded(missing: Option<&str>, policy: &Policy) -> Vec<String> {
     let warning = |name| {
-        let name = crate::exemption::printable(name, 63);
+        let name = crate::text::printable(name, 63);
         let warning = format!("ironhull: policy {name} is not loaded; {} is applied", policy.name);
-        crate::exemption::printable(&warning, MAX_WARNING).into_owned()
+        crate::text::printable(&warning, MAX_WARNING).into_owned()
     };
     missing.map(warning).into_iter().collect()
 }
@@ -271,7 +320,7 @@ fn audit_annotations(
 const MAX_AUDIT_VALUE: usize = 1024;
 
 fn bounded(text: String) -> String {
-    match crate::exemption::printable(&text, MAX_AUDIT_VALUE) {
+    match crate::text::printable(&text, MAX_AUDIT_VALUE) {
         Cow::Owned(short) => short,
         Cow::Borrowed(_) => text,
     }
@@ -285,25 +334,70 @@ fn ignored(facts: Facts) -> Answer {
 /// pod through.
 fn answer_unreadable(unreadable: &Unreadable<'_>, mode: Mode) -> Answer {
     let Unreadable { request, why } = unreadable;
-    let mut facts = Facts::of(request);
+    let facts = Facts { verdict: Verdict::Unreadable, ..Facts::of(request) };
     if mode != Mode::Advise && request.asks() == Asks::Other {
-        return ignored(facts);
+        return ignored(Facts { verdict: Verdict::Ignored, ..facts });
     }
     let message = format!("ironhull cannot read the object: {why}");
-    let message = crate::exemption::printable(&message, MAX_WARNING).into_owned();
+    let message = crate::text::printable(&message, MAX_WARNING).into_owned();
+    let audit = vec![("left-alone", Skip::Unreadable.as_str().to_owned())];
+    answer_unless(facts, mode, Refusal::invalid(message), audit)
+}
+
+/// Answers a review that is more work than is done for one (see `serve::http::weight`), without its
+/// objects: refused under `enforce`, else allowed with a warning.
+///
+/// # Errors
+/// When `body` is not an AdmissionReview, or what is read of it is too large by itself.
+pub fn too_large(body: &[u8], endpoint: Endpoint<'_>, why: &str) -> Result<Answer, NotAReview> {
+    let request = read::envelope(body)?;
+    let facts = Facts { verdict: Verdict::TooLarge, ..Facts::of(&request) };
+    if facts.size() > MAX_ENVELOPE {
+        return Err(NotAReview(format!("not an AdmissionReview: {why}")));
+    }
+    if endpoint.mode != Mode::Advise && request.asks() == Asks::Other {
+        return Ok(ignored(Facts { verdict: Verdict::Ignored, ..facts }));
+    }
+    let message = format!("ironhull does not review so large an object: {why}");
+    let audit = vec![("left-alone", Skip::TooLarge.as_str().to_owned())];
+    Ok(answer_unless(facts, endpoint.mode, Refusal::too_large(message), audit))
+}
+
+/// What an API server says of a request besides its objects has some hundred bytes.
+const MAX_ENVELOPE: usize = 4096;
+
+/// An update of a pod that takes an image to where an exemption for another one reaches.
+fn answer_update(facts: Facts, mode: Mode, policy: &Policy, lost: &[String]) -> Answer {
+    let facts = Facts { policy: Some(policy.name.clone()), ..facts };
+    if lost.is_empty() {
+        return ignored(Facts { verdict: Verdict::Unchanged, ..facts });
+    }
+    let facts = Facts { verdict: Verdict::Forbidden, ..facts };
+    let message = format!("ironhull: {}", lost.join("; "));
+    let message = crate::text::printable(&message, MAX_AUDIT_VALUE).into_owned();
+    answer_unless(facts, mode, Refusal::forbidden(message), vec![("policy", policy.versioned())])
+}
+
+/// Refused under `enforce`, else allowed with a warning.
+fn answer_unless(
+    mut facts: Facts,
+    mode: Mode,
+    refusal: Refusal,
+    audit: Vec<(&'static str, String)>,
+) -> Answer {
     let refused = mode == Mode::Enforce;
-    let warnings = if refused { vec![] } else { vec![message.clone()] };
+    let warning = crate::text::printable(&refusal.message, MAX_WARNING).into_owned();
+    let warnings = if refused { vec![] } else { vec![warning] };
+    facts.warnings = warnings.len();
     let body = Response {
         uid: &facts.uid,
         allowed: !refused,
         patch: None,
         warnings: &warnings,
-        audit: vec![("left-alone", Skip::Unreadable.as_str().to_owned())],
-        refusal: refused.then_some(message.as_str()),
+        audit,
+        refusal: refused.then_some(&refusal),
     }
     .into_bytes();
-    facts.verdict = Verdict::Unreadable;
-    facts.warnings = warnings.len();
     Answer { body, facts }
 }
 
@@ -322,6 +416,11 @@ impl Facts {
             exemptions: Vec::new(),
             warnings: 0,
         }
+    }
+
+    /// How many bytes of the request it holds.
+    fn size(&self) -> usize {
+        self.uid.len() + self.namespace.len() + self.name.len() + self.kind.len()
     }
 
     /// Takes the name from the object, where the request has none, as for every pod that a

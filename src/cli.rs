@@ -22,12 +22,14 @@ pub mod rules;
 pub mod say;
 pub mod schemas;
 pub mod serve;
+pub mod stays;
 pub mod table;
 pub mod watch;
 
 use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, Parser, Subcommand};
 
 /// Hardens Kubernetes pods without breaking the application
@@ -106,6 +108,47 @@ pub(crate) fn width() -> Option<usize> {
         .map(|(width, _)| usize::from(width.0))
         // A terminal that does not say.
         .filter(|width| *width > 0)
+}
+
+/// A date that somebody typed.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn date(text: &str) -> Result<jiff::civil::Date, String> {
+    let digits =
+        |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+    let parts: Vec<&str> = text.split('-').collect();
+    match parts.as_slice() {
+        [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2) => {
+            text.parse().map_err(|_error| "there is no such day".to_owned())
+        }
+        _ => Err("a date is a year, a month and a day in digits, such as 2027-03-01".to_owned()),
+    }
+}
+
+/// What helps where the parser met a word that it has no place for: most are the name of what
+/// `-f` or `-n` wants. Another error stays as it is.
+pub fn with_hint(mut error: clap::Error) -> clap::Error {
+    let word = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) if !word.starts_with('-') => word.clone(),
+        _ => return error,
+    };
+    let usage = match error.get(ContextKind::Usage) {
+        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
+        _ => String::new(),
+    };
+    let of = |command: &str| usage.contains(&format!(" {command} "));
+    let tip = match error.kind() {
+        ErrorKind::UnknownArgument if of("preview") || of("diff") => {
+            format!("a namespace comes after -n: `-n {word}`")
+        }
+        ErrorKind::UnknownArgument if of("harden") || of("explain") => {
+            format!("a file comes after -f: `-f {word}`")
+        }
+        _ => return error,
+    };
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
 }
 
 /// The day by which exemptions end where nobody says another: today, in UTC.

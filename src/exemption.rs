@@ -24,6 +24,7 @@ use crate::outcome::{Looked, Subject};
 use crate::pod::Pod;
 use crate::policy::{Grant, Policy, WritablePath};
 use crate::rules::{RuleName, RuleScope, RuleSet};
+use crate::text::printable;
 
 pub use value::Claim;
 
@@ -81,6 +82,15 @@ pub struct Void<'p> {
     pub key: Cow<'p, str>,
     /// Why it is void.
     pub why: String,
+    /// Whether the rest of what it says holds: of writable paths, those that are allowed.
+    pub partly: bool,
+}
+
+impl Void<'_> {
+    /// What it is, in words.
+    pub fn verdict(&self) -> &'static str {
+        if self.partly { "void in part" } else { "void" }
+    }
 }
 
 /// Everything declared for a pod, sorted out.
@@ -145,6 +155,27 @@ pub fn in_force<'p>(
     sorter.result
 }
 
+/// The rules that a container of this name may be exempt from because of its image: by a grant that
+/// names images, whenever it ends, or by an annotation where only some images may have one.
+pub fn by_image(policy: &Policy, container: &str, image: &str) -> RuleSet {
+    let image = policy.registry_aliases.normalise(image);
+    let among = |images: &[ImagePattern]| images.iter().any(|pattern| pattern.matches(&image));
+    let grants = policy.exempt.iter().filter(|grant| {
+        let named =
+            grant.containers.is_empty() || grant.containers.iter().any(|it| it == container);
+        named && among(&grant.images)
+    });
+    let mut rules = grants.fold(RuleSet::EMPTY, |rules, grant| rules.union(grant.rules));
+    if among(&policy.exemptions.images) {
+        rules = rules.union(policy.exemptions.allow);
+    }
+    // What a container is exempt from is decided for its user as a whole: `user`.
+    if rules.contains(RuleName::RunAsNonRoot) {
+        rules = rules.with(RuleName::RunAsUser).with(RuleName::RunAsGroup);
+    }
+    rules
+}
+
 /// An annotation of our domain.
 struct Annotation<'p> {
     key: &'p str,
@@ -190,7 +221,9 @@ impl<'p> Sorter<'p, '_> {
         if let Some(place) = exempt {
             match self.exempt(&place, name, value) {
                 Ok(()) => {}
-                Err(why) => self.result.void.push(Void { key: Cow::Borrowed(key), why }),
+                Err(why) => {
+                    self.result.void.push(Void { key: Cow::Borrowed(key), why, partly: false })
+                }
             }
             return;
         }
@@ -207,11 +240,18 @@ impl<'p> Sorter<'p, '_> {
             self.writable_paths(key, &place, value);
         } else {
             let name = printable(name, 63);
-            let why = match name == "all" || name.parse::<RuleName>().is_ok() {
+            let rule = name == "all" || name.parse::<RuleName>().is_ok();
+            let written = matches!(&place, Place::Container(container)
+                if container.rsplit('.').next().is_some_and(|it| it.eq_ignore_ascii_case("exempt")));
+            let why = match rule {
+                true if written => "`exempt.` is written in lower case".to_owned(),
                 true => format!("`exempt.` is missing before `{DOMAIN}/`"),
+                false if name.eq_ignore_ascii_case(WRITABLE_PATHS) => {
+                    format!("no such annotation, did you mean `{WRITABLE_PATHS}`?")
+                }
                 false => format!("`{name}` is not an annotation of ironhull's"),
             };
-            self.result.void.push(Void { key: Cow::Borrowed(key), why });
+            self.result.void.push(Void { key: Cow::Borrowed(key), why, partly: false });
         }
     }
 
@@ -332,25 +372,28 @@ impl<'p> Sorter<'p, '_> {
     }
 
     fn writable_paths(&mut self, key: &'p str, place: &Place<'_>, value: &str) {
-        let subject = self.subject(place);
-        let mut void = |why| self.result.void.push(Void { key: Cow::Borrowed(key), why });
-        let subject = match subject {
+        let void = |why, partly| Void { key: Cow::Borrowed(key), why, partly };
+        let subject = match self.subject(place) {
             Ok(Some(subject)) => subject,
             Ok(None) => return,
-            Err(why) => return void(why),
+            Err(why) => return self.result.void.push(void(why, false)),
         };
         let paths = value.split(',').map(str::trim).filter(|path| !path.is_empty());
+        let (mut refused, before) = (Vec::new(), self.result.writable_paths.len());
         for (count, path) in paths.enumerate() {
             if count == MAX_WRITABLE_PATHS {
-                return void(format!(
+                refused.push(format!(
                     "asks for more than {MAX_WRITABLE_PATHS} paths; the rest is ignored"
                 ));
+                break;
             }
             match WritablePath::asked_for(path) {
                 Ok(path) => self.result.writable_paths.push((subject, path)),
-                Err(error) => void(format!("`{}` {error}", printable(path, 64))),
+                Err(error) => refused.push(format!("`{}` {error}", printable(path, 64))),
             }
         }
+        let partly = self.result.writable_paths.len() > before;
+        self.result.void.extend(refused.into_iter().map(|why| void(why, partly)));
     }
 
     fn index(&self, name: &str) -> Option<usize> {
@@ -373,24 +416,6 @@ fn unknown_rule(name: &str) -> String {
         Some((_, rule)) => format!("no such rule, did you mean `{rule}`?"),
         None => "there is no such rule".to_owned(),
     }
-}
-
-/// The text without control characters, at most `max` characters of it.
-pub fn printable(text: &str, max: usize) -> Cow<'_, str> {
-    let ordinary = |byte: u8| (0x20..0x7f).contains(&byte);
-    if text.len() <= max && text.bytes().all(ordinary) {
-        return Cow::Borrowed(text);
-    }
-    if text.chars().count() <= max && !text.chars().any(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut short: String = clean.take(max).collect();
-    if text.chars().count() > max {
-        short.pop();
-        short.push('…');
-    }
-    Cow::Owned(short)
 }
 
 /// The Levenshtein distance of two short words.
@@ -430,11 +455,5 @@ mod tests {
     fn a_rule_that_is_misspelt_gets_a_hint() {
         assert_eq!(unknown_rule("runAsNonroot"), "no such rule, did you mean `runAsNonRoot`?");
         assert_eq!(unknown_rule("everything"), "there is no such rule");
-    }
-
-    #[test]
-    fn what_strangers_write_is_bounded_and_printable() {
-        assert_eq!(printable("a\nb\u{1b}[0m", 10), "a b [0m");
-        assert_eq!(printable("ééééé", 3), "éé…");
     }
 }

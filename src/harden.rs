@@ -48,8 +48,14 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
         patch: patch::Patch::default(),
     };
     if !pass.ephemeral {
+        let privileged = pass.containers.iter().any(|container| container.privileged);
+        if !pass.windows && pass.pod.has_windows_options() {
+            outcome.remarks.push(Remark::WindowsOptions);
+        }
         outcome.remarks.extend(sharing::remarks(&pass));
-        outcome.remarks.extend(remains::lines(pass.pod).into_iter().map(Remark::Remains));
+        outcome
+            .remarks
+            .extend(remains::lines(pass.pod, privileged).into_iter().map(Remark::Remains));
     }
     if pass.plan.is_empty() {
         return outcome;

@@ -4,11 +4,17 @@
 //! (github.com/distribution/reference, `normalize.go`). The digest is ignored
 //! where there is a tag.
 
+mod requires;
+mod tags;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::policy::{Capability, GroupId, NonRootId, WritablePath};
+
+pub use requires::{Condition, Met, Purpose, Requirement, When};
+pub use tags::{TagBounds, TagBoundsError};
 
 /// A pattern of normalised image names: `*` matches any characters, also `/` and
 /// none at all; nothing else is special.
@@ -75,6 +81,8 @@ impl RegistryAliases {
 pub struct ImageEntry {
     /// The images it is about.
     pub patterns: Vec<ImagePattern>,
+    /// The versions among them for which it holds; all where there are no bounds.
+    pub tags: Option<TagBounds>,
     /// The user they run as.
     pub user: Option<EntryUser>,
     /// The group that goes with the user.
@@ -87,8 +95,21 @@ pub struct ImageEntry {
     pub add_capabilities: Vec<Capability>,
     /// The image's own user is known to be root. It tells, it changes nothing.
     pub image_is_root: bool,
+    /// They cannot run with a read-only root.
+    pub needs_writable_root: bool,
+    /// What their containers must have.
+    pub requires: Vec<Requirement>,
+    /// The ports below 1024 on which their program listens unless told otherwise.
+    pub ports: Vec<u16>,
     /// Why, for `explain`.
     pub reason: Option<String>,
+}
+
+impl ImageEntry {
+    /// The requirements for one purpose.
+    pub fn required_for(&self, purpose: Purpose) -> impl Iterator<Item = &Requirement> {
+        self.requires.iter().filter(move |requirement| requirement.purpose == purpose)
+    }
 }
 
 /// `runAsUser` of an image entry.
@@ -170,13 +191,27 @@ impl ImageTable {
         }
     }
 
-    /// The index of the first of its own entries that matches `image`, a normalised
-    /// name (or a pattern: what matches its text matches all that it matches).
-    pub fn position(&self, image: &str) -> Option<usize> {
-        self.position_in(repository(image), image)
+    /// The index of the first of its own entries that matches all that `pattern` within
+    /// `tags` matches. (What matches a pattern's text matches all that it matches.)
+    pub fn covering(&self, pattern: &ImagePattern, tags: Option<&TagBounds>) -> Option<usize> {
+        let covers =
+            |entry: &ImageEntry| entry.tags.as_ref().is_none_or(|bounds| bounds.cover(tags));
+        self.first(repository(&pattern.text), &pattern.text, covers)
     }
 
     fn position_in(&self, repository: Option<&str>, image: &str) -> Option<usize> {
+        let admits =
+            |entry: &ImageEntry| entry.tags.as_ref().is_none_or(|bounds| bounds.admit(tag(image)));
+        self.first(repository, image, admits)
+    }
+
+    /// The index of the first entry with a pattern for `image` that `admits` lets in.
+    fn first(
+        &self,
+        repository: Option<&str>,
+        image: &str,
+        admits: impl Fn(&ImageEntry) -> bool,
+    ) -> Option<usize> {
         let named = match repository {
             Some(repository) if !self.by_repository.is_empty() => {
                 self.by_repository.get(repository)
@@ -186,7 +221,11 @@ impl ImageTable {
         let first = |places: &[(usize, usize)]| {
             places
                 .iter()
-                .find(|(e, p)| self.pattern(*e, *p).is_some_and(|p| p.matches(image)))
+                .find(|(e, p)| {
+                    self.entries.get(*e).is_some_and(|entry| {
+                        entry.patterns.get(*p).is_some_and(|p| p.matches(image)) && admits(entry)
+                    })
+                })
                 .copied()
         };
         let named = named.and_then(|places| first(places));
@@ -197,10 +236,6 @@ impl ImageTable {
         };
         Some(entry)
     }
-
-    fn pattern(&self, entry: usize, pattern: usize) -> Option<&ImagePattern> {
-        self.entries.get(entry)?.patterns.get(pattern)
-    }
 }
 
 /// The part of a normalised name (or a pattern) before its tag or digest.
@@ -208,6 +243,11 @@ fn repository(name: &str) -> Option<&str> {
     let Marks { digest, slash, tag } = Marks::of(name);
     slash?;
     name.get(..tag.or(digest)?)
+}
+
+/// The tag of a normalised name; none where it has a digest instead.
+fn tag(name: &str) -> Option<&str> {
+    name.get(Marks::of(name).tag? + 1..)
 }
 
 /// Where the parts of an image's name begin.
@@ -382,16 +422,28 @@ mod tests {
             reason: Some(reason.into()),
             ..ImageEntry::default()
         };
+        let bounded = |pattern: &str, tags: &str| ImageEntry {
+            tags: TagBounds::new(tags).ok(),
+            ..entry(pattern, tags)
+        };
         let table = ImageTable::new(vec![
             entry("redis:*alpine*", "alpine"),
             entry("docker.io/*", "any"),
             entry("redis:*", "late"),
             entry("registry.corp:5000/a@*", "digest"),
+            bounded("quay.io/web:*", ">=5.1"),
+            bounded("quay.io/web@*", ">=5.1"),
+            bounded("quay.io/web:*", ">=4 <5.1"),
         ]);
         let reason = |image: &str| table.find(&full(image)).and_then(|e| e.reason.clone());
         assert_eq!(reason("redis:7-alpine").as_deref(), Some("alpine"));
         assert_eq!(reason("redis:7").as_deref(), Some("any"));
         assert_eq!(reason("registry.corp:5000/a@sha256:12").as_deref(), Some("digest"));
         assert_eq!(reason("registry.corp:5000/a:12"), None);
+        assert_eq!(reason("quay.io/web").as_deref(), Some(">=5.1"));
+        assert_eq!(reason("quay.io/web:5").as_deref(), Some(">=5.1"));
+        assert_eq!(reason("quay.io/web@sha256:12").as_deref(), Some(">=5.1"));
+        assert_eq!(reason("quay.io/web:4.9-alpine").as_deref(), Some(">=4 <5.1"));
+        assert_eq!(reason("quay.io/web:3.9"), None);
     }
 }

@@ -21,6 +21,7 @@
 //! | [`patch`] | intentions to RFC 6902 |
 //! | [`policy`], [`image`] | what a policy says, per namespace and per image |
 //! | [`pod`] | a borrowing view of the raw pod |
+//! | [`text`] | text from strangers, made safe to show |
 
 #![warn(unreachable_pub)]
 
@@ -52,4 +53,5 @@ pub mod provenance;
 pub mod remains;
 pub mod rules;
 mod sharing;
+pub mod text;
 pub mod user;

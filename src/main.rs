@@ -17,7 +17,8 @@ fn main() -> ExitCode {
         return done(io::stdout().write_all(answer.as_bytes()).map_err(Into::into));
     }
     let (arguments, detail) = help::asked(env::args_os());
-    let matches = help::parser(program, detail).get_matches_from(arguments);
+    let matches = help::parser(program, detail).try_get_matches_from(arguments);
+    let matches = matches.unwrap_or_else(|error| cli::with_hint(error).exit());
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // Before the streams are made, which ask for it once.
     cli.colour().write_global();

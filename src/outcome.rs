@@ -43,6 +43,8 @@ pub struct Looked<'p> {
     pub name: &'p str,
     /// Its kind.
     pub kind: ContainerKind,
+    /// The `reason` of the image entry that its image has in the policy.
+    pub entry_reason: Option<&'p str>,
 }
 
 /// What one rule concluded about one container, or about the pod.
@@ -188,15 +190,19 @@ pub enum Skip {
     LegacySeccomp,
     /// A writable path lies below a read-only mount.
     PathUnavailable,
+    /// The image cannot run with a read-only root, by the policy's entry for it.
+    ImageNeedsWritableRoot,
     /// The container came after ironhull had set the pod-level user.
     InjectedAfter,
     /// The pod could not be read.
     Unreadable,
+    /// The object is more than is reviewed.
+    TooLarge,
 }
 
 impl Skip {
     /// Every reason.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Mirror,
         Self::Windows,
         Self::Privileged,
@@ -209,8 +215,10 @@ impl Skip {
         Self::AddAll,
         Self::LegacySeccomp,
         Self::PathUnavailable,
+        Self::ImageNeedsWritableRoot,
         Self::InjectedAfter,
         Self::Unreadable,
+        Self::TooLarge,
     ];
 
     /// The name used in outcomes, metrics and documentation.
@@ -228,8 +236,10 @@ impl Skip {
             Self::AddAll => "addAll",
             Self::LegacySeccomp => "legacySeccomp",
             Self::PathUnavailable => "pathUnavailable",
+            Self::ImageNeedsWritableRoot => "imageNeedsWritableRoot",
             Self::InjectedAfter => "injectedAfter",
             Self::Unreadable => "unreadable",
+            Self::TooLarge => "tooLarge",
         }
     }
 }
@@ -325,6 +335,10 @@ pub enum Note<'p> {
     ReadOnlyAt(Cow<'p, str>),
     /// This path lies below a read-only mount.
     BelowReadOnly(Cow<'p, str>),
+    /// The image's entry says that it cannot run with a read-only root.
+    ImageNeedsWritableRoot,
+    /// What the image's entry says to do for a read-only root.
+    ForReadOnlyRoot(&'p str),
     /// The sysctl cannot be set on the host's network.
     HostNetworkPort(i64),
     /// A Windows pod that does not say `spec.os.name`.
@@ -333,13 +347,16 @@ pub enum Note<'p> {
     FollowsTarget(&'p str),
 }
 
-/// Something to say that is no rule's conclusion.
+/// Something to say that is no rule's conclusion. [`Remark::is_warning`] says of which the
+/// person who asked should hear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark<'p> {
     /// An annotation of ours was left out: all of them together may hold 256 KiB.
     AnnotationsFull,
     /// What no rule mends and Pod Security *restricted* refuses, by the names of the fields.
     Remains(Vec<&'p str>),
+    /// `windowsOptions` in a pod that may run on Linux nodes, where nothing reads them.
+    WindowsOptions,
     /// A volume holds a script that its new user cannot execute.
     NotExecutable {
         /// The container.
@@ -399,6 +416,22 @@ pub enum Remark<'p> {
         /// One whose user is another.
         other: &'p str,
     },
+    /// The container does not have what its image's entry requires of it.
+    Requires {
+        /// The container.
+        container: &'p str,
+        /// What to do.
+        say: &'p str,
+        /// Whether it is known not to have it; else the manifest does not tell.
+        known: bool,
+    },
+}
+
+impl Remark<'_> {
+    /// Whether it is certain enough to be a warning.
+    pub fn is_warning(&self) -> bool {
+        !matches!(self, Self::Requires { known: false, .. })
+    }
 }
 
 impl<'p> Outcome<'p> {

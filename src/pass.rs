@@ -22,6 +22,11 @@ pub struct Context<'c> {
     pub date: Date,
     /// What may be changed.
     pub scope: Scope<'c>,
+    /// Whether the cluster honours `hostUsers: false`. An API server that does not know the
+    /// field, or has it switched off, drops it after mutating admission
+    /// (`dropDisabledFields` in `pkg/api/pod/util.go`), and root in the pod is root on the
+    /// node. So `false` unless somebody who knows the cluster says otherwise.
+    pub user_namespaces: bool,
     /// Whether a changed pod gets the annotation `ironhull.dev/hardened`.
     pub provenance: bool,
     /// The JSON Pointer of the pod in the document that the patch is for: empty for a
@@ -82,6 +87,8 @@ pub struct Examined<'p> {
     pub entry: Option<&'p ImageEntry>,
     /// The rules it is exempt from.
     pub exempt: RuleSet,
+    /// Whether it stays privileged: no rule but `privileged` acts on it then.
+    pub privileged: bool,
     /// Who it will run as.
     pub user: Decision<'p>,
 }
@@ -95,8 +102,9 @@ impl<'p> Pass<'p> {
         let look = |placed: Placed<'p, 'p>| {
             let image = policy.registry_aliases.normalise(&placed.container.image);
             let entry = policy.images.find(&image);
-            candidates.push(Candidate { placed, entry, exempt: RuleSet::EMPTY });
-            looked.push(Looked { name: &placed.container.name, kind: placed.kind });
+            candidates.push(Candidate { placed, entry, exempt: RuleSet::EMPTY, privileged: false });
+            let entry_reason = entry.and_then(|entry| entry.reason.as_deref());
+            looked.push(Looked { name: &placed.container.name, kind: placed.kind, entry_reason });
             images.push(image);
         };
         match context.scope {
@@ -109,6 +117,8 @@ impl<'p> Pass<'p> {
         let declared = exemption::in_force(pod, policy, &looked, &images, context.date);
         for (index, candidate) in candidates.iter_mut().enumerate() {
             candidate.exempt = declared.of_container(index);
+            candidate.privileged =
+                policy.keeps_privileged(candidate.placed.container, candidate.exempt);
         }
         let windows = pod.is_windows();
         let ephemeral = matches!(context.scope, Scope::Ephemeral { .. });
@@ -118,7 +128,8 @@ impl<'p> Pass<'p> {
             // Reading the note on the pod is dear, and most pods need not be asked.
             let ours = candidates.iter().any(Candidate::may_come_later);
             let ours = ours.then(|| provenance::pod_level_uid(pod)).flatten();
-            let users = user::decide(pod, policy, &candidates, ours);
+            let in_user_namespace = context.user_namespaces && pod.asks_for_user_namespace();
+            let users = user::decide(pod, policy, &candidates, ours, in_user_namespace);
             let placement = placement::place(pod, policy, &candidates, &users);
             (users, placement)
         };
@@ -131,6 +142,7 @@ impl<'p> Pass<'p> {
                 placed: candidate.placed,
                 entry: candidate.entry,
                 exempt: candidate.exempt,
+                privileged: candidate.privileged,
                 user,
             })
             .collect();
@@ -164,7 +176,7 @@ impl<'p> Pass<'p> {
     /// the others that they are privileged or exempt.
     pub fn judge(&mut self, rule: RuleName, mut judge: impl FnMut(&mut Self, usize)) {
         let left_out = |container: &Examined<'_>| {
-            if container.placed.container.security_context.privileged {
+            if container.privileged {
                 Some(RuleResult::Skipped(Skip::Privileged))
             } else {
                 container.exempt.contains(rule).then_some(RuleResult::Exempt)
@@ -270,9 +282,16 @@ impl<'p> Examined<'p> {
         self.user.uid.set.or(self.user.author.uid)
     }
 
-    /// The lowest port below 1024 that it is known to listen on, by its manifest.
+    /// The lowest port below 1024 that it is known to listen on: by its manifest, or where that
+    /// tells of no port at all, by what its image's entry says that its program does.
     pub fn low_port(&self) -> Option<i64> {
-        self.placed.container.ports_told().filter(|port| (1..1024).contains(port)).min()
+        let low = |port: &i64| (1..1024).contains(port);
+        let mut told = self.placed.container.ports_told().peekable();
+        if told.peek().is_some() {
+            return told.filter(low).min();
+        }
+        let known = self.entry.map(|entry| entry.ports.as_slice()).unwrap_or_default();
+        known.iter().map(|port| i64::from(*port)).filter(low).min()
     }
 
     /// The names of the volumes it mounts.

@@ -80,6 +80,7 @@ impl Plan<'_> {
 impl ContainerPlan<'_> {
     fn is_empty(&self) -> bool {
         let Self {
+            privileged,
             run_as_non_root,
             run_as_user,
             run_as_group,
@@ -89,7 +90,8 @@ impl ContainerPlan<'_> {
             seccomp_profile,
             mounts,
         } = self;
-        run_as_non_root.is_none()
+        privileged.is_none()
+            && run_as_non_root.is_none()
             && run_as_user.is_none()
             && run_as_group.is_none()
             && allow_privilege_escalation.is_none()
@@ -124,6 +126,8 @@ pub struct PodPlan<'p> {
 /// What is to be set in one container.
 #[derive(Clone, Debug, Default)]
 pub struct ContainerPlan<'p> {
+    /// `privileged`
+    pub privileged: Option<bool>,
     /// `runAsNonRoot`
     pub run_as_non_root: Option<bool>,
     /// `runAsUser`
@@ -253,6 +257,8 @@ fn container_context(
 ) {
     let now = &container.security_context;
     let mut edit = Edit::new(writer, path, now.has_members);
+    // Only what is there, and true, is ever replaced.
+    edit.flag("privileged", true, plan.privileged);
     edit.flag("runAsNonRoot", now.run_as_non_root.is_some(), plan.run_as_non_root);
     edit.number("runAsUser", now.run_as_user.is_some(), plan.run_as_user);
     edit.number("runAsGroup", now.run_as_group.is_some(), plan.run_as_group);

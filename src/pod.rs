@@ -11,6 +11,7 @@ use serde::de::{Deserializer, Visitor};
 
 mod fill;
 mod mounts;
+mod raw;
 mod text;
 pub(crate) mod view;
 mod volume;
@@ -18,6 +19,7 @@ mod volume;
 pub use fill::Fill;
 pub(crate) use fill::Member;
 pub use mounts::{normalise_path, real, within};
+pub use raw::{EnvFrom, EnvVar, Raw, ValueFrom, Variable};
 pub use text::{StringMap, Text};
 pub(crate) use view::view;
 pub use volume::{FsGroupUse, KeyToPath, Projection, Source, Volume, Volumes};
@@ -192,6 +194,10 @@ view! {
         image: Text<'a> = "image",
         restart_policy: Text<'a> = "restartPolicy",
         target_container_name: Text<'a> = "targetContainerName",
+        command: Raw<'a> = "command",
+        args: Raw<'a> = "args",
+        env: Raw<'a> = "env",
+        env_from: Raw<'a> = "envFrom",
         security_context: SecurityContext<'a> = "securityContext",
         ports: Vec<Port> = "ports",
         volume_mounts: Vec<Mount<'a>> = "volumeMounts",
@@ -389,8 +395,11 @@ impl<'a> Pod<'a> {
         &*self.spec.os.name == "windows"
     }
 
-    /// Whether the pod is one for Windows nodes: by its `os`, its node selector, its
-    /// required node affinity, or any `windowsOptions`.
+    /// Whether the pod can only run on Windows nodes: by its `os`, else its node selector or
+    /// its required node affinity. A kubelet refuses a pod whose `os` or selectors do not fit its
+    /// node, also one that names the node itself (`predicateAdmitHandler` and
+    /// `podOSSelectorAdmitHandler` in `pkg/kubelet/lifecycle`), and none of these can be changed or
+    /// loosened later. `windowsOptions` say nothing: on Linux the kubelet ignores them.
     pub fn is_windows(&self) -> bool {
         match &*self.spec.os.name {
             "windows" => return true,
@@ -400,9 +409,12 @@ impl<'a> Pod<'a> {
         let selected =
             OS_LABELS.iter().any(|key| self.spec.node_selector.get(key) == Some("windows"));
         let terms = &self.spec.affinity.node_affinity.required.terms;
-        selected
-            || (!terms.is_empty() && terms.iter().all(NodeSelectorTerm::wants_windows))
-            || self.spec.security_context.windows_options.has_members
+        selected || (!terms.is_empty() && terms.iter().all(NodeSelectorTerm::wants_windows))
+    }
+
+    /// Whether the pod has `windowsOptions` at either level.
+    pub fn has_windows_options(&self) -> bool {
+        self.spec.security_context.windows_options.has_members
             || self
                 .containers()
                 .any(|placed| placed.container.security_context.windows_options.has_members)
@@ -416,8 +428,9 @@ impl<'a> Pod<'a> {
                 .any(|placed| placed.container.security_context.windows_options.host_process)
     }
 
-    /// Whether the pod has a user namespace of its own (KEP-127).
-    pub fn has_user_namespace(&self) -> bool {
+    /// Whether the pod asks for a user namespace of its own (KEP-127). It gets one where the
+    /// cluster honours the field, which is not to be seen in the pod.
+    pub fn asks_for_user_namespace(&self) -> bool {
         self.spec.host_users == Some(false)
     }
 }

@@ -23,7 +23,9 @@ use std::sync::LazyLock;
 use jiff::civil::Date;
 
 use crate::image::{ImagePattern, ImageTable, RegistryAliases};
-use crate::rules::{self, RuleSet};
+use crate::pod::Container;
+use crate::rules::{self, Action, RuleName, RuleSet};
+use crate::text::is_deceptive;
 
 pub use diagnostic::{Diagnostic, Place, Severity, Source};
 pub use set::PolicySet;
@@ -71,6 +73,13 @@ impl Policy {
     pub fn restricted() -> &'static Self {
         static RESTRICTED: LazyLock<Policy> = LazyLock::new(parse::embedded_restricted);
         &RESTRICTED
+    }
+
+    /// Whether a container that is exempt from these rules stays privileged.
+    pub fn keeps_privileged(&self, container: &Container<'_>, exempt: RuleSet) -> bool {
+        container.security_context.privileged
+            && (self.rules.privileged.action != Action::Enforce
+                || exempt.contains(RuleName::Privileged))
     }
 
     /// `NAME@REVISION`, by which notes on pods and the audit log name it.
@@ -197,7 +206,7 @@ impl WritablePath {
         if !path.starts_with('/') {
             return Err(WritablePathError::NotAbsolute);
         }
-        if path.chars().any(|c| c.is_control() || c == ':') {
+        if path.chars().any(|c| is_deceptive(c) || c == ':') {
             return Err(WritablePathError::Characters);
         }
         if path.split('/').any(|part| part == "..") {

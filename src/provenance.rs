@@ -203,6 +203,7 @@ fn rules_set(plan: &Plan<'_>, subject: Subject) -> RuleSet {
             let capabilities = &c.capabilities;
             let mounts = !c.mounts.is_empty();
             of(&[
+                (R::Privileged, c.privileged.is_some()),
                 (R::RunAsNonRoot, c.run_as_non_root.is_some()),
                 (R::RunAsUser, c.run_as_user.is_some()),
                 (R::RunAsGroup, c.run_as_group.is_some()),
@@ -226,13 +227,15 @@ fn holds(pod: &Pod<'_>, container: Option<&Container<'_>>, rule: RuleName) -> bo
             RuleName::FsGroup => outer.fs_group.is_some(),
             RuleName::SeccompProfile => outer.seccomp_profile.is_compliant(),
             RuleName::UnprivilegedPorts => !outer.sysctls.is_empty(),
-            RuleName::Capabilities
+            RuleName::Privileged
+            | RuleName::Capabilities
             | RuleName::AllowPrivilegeEscalation
             | RuleName::ReadOnlyRootFilesystem => false,
         };
     };
     let own = &container.security_context;
     match rule {
+        RuleName::Privileged => !own.privileged,
         RuleName::RunAsNonRoot => own.run_as_non_root.is_some(),
         RuleName::RunAsUser => own.run_as_user.is_some_and(|uid| uid > 0),
         RuleName::RunAsGroup => own.run_as_group.is_some(),

@@ -59,10 +59,12 @@ const MAX_LINE: usize = 64;
 
 /// The names of the fields that stand in the way, as many in one remark as a warning can
 /// hold.
-pub fn lines<'p>(pod: &'p Pod<'_>) -> Vec<Vec<&'p str>> {
+///
+/// `privileged` tells whether a container stays so.
+pub fn lines<'p>(pod: &'p Pod<'_>, privileged: bool) -> Vec<Vec<&'p str>> {
     let mut lines: Vec<Vec<&str>> = Vec::new();
     let mut room = 0;
-    for name in fields(pod) {
+    for name in fields(pod).into_iter().filter(|name| privileged || *name != "privileged") {
         let wanted = name.len() + ", ".len();
         match lines.last_mut() {
             Some(line) if wanted <= room => line.push(name),
@@ -150,7 +152,7 @@ pub fn refused<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
         containers.any(|placed| test(&placed.container.security_context))
     };
     let mut found = Vec::new();
-    if !pod.has_user_namespace() {
+    if !pod.asks_for_user_namespace() {
         let holds = outer.run_as_non_root == Some(true);
         if outer.run_as_non_root == Some(false)
             || any(&|own| own.run_as_non_root.map_or(!holds, |own| !own))

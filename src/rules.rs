@@ -71,8 +71,8 @@ pub trait Rule: Sync {
 }
 
 /// Declares every rule once: the module, the name in a policy and what it acts
-/// on. The order is the order in which the rules are applied; `capabilities`
-/// comes before `allowPrivilegeEscalation`, which judges the capabilities as
+/// on. The order is the order in which the rules are applied; `privileged` decides
+/// whether the others act on a container at all, and `capabilities` comes before `allowPrivilegeEscalation`, which judges the capabilities as
 /// they will be.
 macro_rules! rules {
     ($( $module:ident $variant:ident $name:literal $scope:ident; )*) => {
@@ -157,6 +157,7 @@ macro_rules! rules {
 }
 
 rules! {
+    privileged Privileged "privileged" Container;
     run_as_non_root RunAsNonRoot "runAsNonRoot" Container;
     run_as_user RunAsUser "runAsUser" Container;
     run_as_group RunAsGroup "runAsGroup" Container;

@@ -153,6 +153,7 @@ impl Parts {
         let hook = Arc::new(Hook {
             review: config.review,
             store,
+            user_namespaces: config.user_namespaces,
             metrics: Arc::clone(&metrics),
             readiness: Arc::clone(&readiness),
             budget: Arc::clone(&budget),

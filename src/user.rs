@@ -97,6 +97,8 @@ pub struct Candidate<'p> {
     pub entry: Option<&'p ImageEntry>,
     /// The rules it is exempt from.
     pub exempt: RuleSet,
+    /// Whether it stays privileged: no rule acts on it then.
+    pub privileged: bool,
 }
 
 impl Candidate<'_> {
@@ -104,7 +106,7 @@ impl Candidate<'_> {
     /// would inherit it, although nothing is set for such a container.
     pub fn may_come_later(&self) -> bool {
         let context = &self.placed.container.security_context;
-        let left_alone = context.privileged || self.exempt.contains(RuleName::RunAsNonRoot);
+        let left_alone = self.privileged || self.exempt.contains(RuleName::RunAsNonRoot);
         left_alone && context.run_as_user.is_none()
     }
 }
@@ -113,19 +115,20 @@ impl Candidate<'_> {
 /// uid, and where containers share their processes, those of which nothing is known follow
 /// one of which something is.
 ///
-/// `ours` is the pod-level uid that ironhull set at an earlier pass, if any.
+/// `ours` is the pod-level uid that ironhull set at an earlier pass, if any;
+/// `in_user_namespace` tells whether root in the pod is none on the node.
 pub fn decide<'p>(
     pod: &'p Pod<'p>,
     policy: &'p Policy,
     candidates: &[Candidate<'p>],
     ours: Option<i64>,
+    in_user_namespace: bool,
 ) -> Vec<Decision<'p>> {
-    let decider = Decider { pod, policy, ours };
+    let decider = Decider { pod, policy, ours, in_user_namespace };
     let is_init = |candidate: &Candidate<'p>| candidate.placed.kind == ContainerKind::Init;
     // Where the policy's own uid does not exist, an init container gets none: it must not
     // get one from a container that another webhook brings later.
-    let beyond =
-        pod.has_user_namespace() && policy.rules.run_as_user.value.get() >= USER_NAMESPACE_IDS;
+    let beyond = in_user_namespace && policy.rules.run_as_user.value.get() >= USER_NAMESPACE_IDS;
     let processes = match pod.spec.share_process_namespace && !beyond {
         true => decider.lead_of_processes(candidates),
         false => None,
@@ -165,6 +168,7 @@ struct Decider<'p> {
     pod: &'p Pod<'p>,
     policy: &'p Policy,
     ours: Option<i64>,
+    in_user_namespace: bool,
 }
 
 impl<'p> Decider<'p> {
@@ -174,7 +178,7 @@ impl<'p> Decider<'p> {
         let context = &placed.container.security_context;
         let inherits_ours = context.run_as_user.is_none() && self.ours.is_some();
         let undecided = Undecided { author, entry: candidate.entry, exempt: candidate.exempt };
-        if context.privileged {
+        if candidate.privileged {
             return undecided.privileged(self.ours.filter(|_| inherits_ours));
         }
         if candidate.exempt.contains(RuleName::RunAsNonRoot) {
@@ -218,10 +222,12 @@ impl<'p> Decider<'p> {
     /// never changes another container's user.
     fn lead(&self, candidate: &Candidate<'p>, follows: Option<Leader<'p>>) -> Option<Leader<'p>> {
         let container = candidate.placed.container;
-        if candidate.placed.kind != ContainerKind::App || container.security_context.privileged {
+        let privileged = self.policy.keeps_privileged(container, RuleSet::EMPTY);
+        if candidate.placed.kind != ContainerKind::App || privileged {
             return None;
         }
-        let decision = self.decide(&Candidate { exempt: RuleSet::EMPTY, ..*candidate }, follows);
+        let alike = Candidate { exempt: RuleSet::EMPTY, privileged, ..*candidate };
+        let decision = self.decide(&alike, follows);
         let author = decision.author;
         let uid = decision.uid.set.or(author.uid).filter(|uid| *uid > 0)?;
         let gid = decision.gid.set.or(author.gid);
@@ -277,7 +283,7 @@ impl<'p> Decider<'p> {
     fn root(&self, undecided: Undecided<'p>, wanted: Option<Wanted<'p>>) -> Decision<'p> {
         let rules = &self.policy.rules;
         let author = undecided.author;
-        if self.pod.has_user_namespace() {
+        if self.in_user_namespace {
             return undecided.all(RuleResult::Skipped(Skip::UserNamespace), true);
         }
         let uid_action = undecided.action(RuleName::RunAsUser, rules.run_as_user.action);
@@ -386,7 +392,7 @@ impl<'p> Decider<'p> {
         non_root: Choice<'p, bool>,
         wanted: Wanted<'p>,
     ) -> Decision<'p> {
-        if self.pod.has_user_namespace() && wanted.uid >= USER_NAMESPACE_IDS {
+        if self.in_user_namespace && wanted.uid >= USER_NAMESPACE_IDS {
             return undecided
                 .all(RuleResult::Skipped(Skip::UserNamespace), true)
                 .with_uid_note(Note::BeyondUserNamespace(wanted.uid));

@@ -451,6 +451,95 @@ fn what_makes_no_sense_is_refused() {
     }
 }
 
+/// An inline policy is held against the policies' own schema before anything is rendered: a
+/// replica that starts with a bad one ends at once.
+#[test]
+fn an_inline_policy_with_a_mistake_is_refused() {
+    let Some(helm) = helm() else { return };
+    for (value, said) in [
+        ("rules.runAsUser.action=enforced", "rules/runAsUser/action"),
+        ("rules.runAsUsr.action=enforce", "runAsUsr"),
+        ("rules.runAsUser.value=0", "rules/runAsUser/value"),
+        ("rules.capabilities.allowedAdd={CAP_CHOWN}", "allowedAdd"),
+        ("namespace=shop", "namespace"),
+        ("exemptions.maxDays=soon", "exemptions/maxDays"),
+    ] {
+        let output = template(&helm, &["--set", &format!("policies.inline.x.{value}")]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(said), "{value}: {error}");
+    }
+    render(&helm, &["--set", "policies.inline.x.namespaces={shop}"]);
+    render(&helm, &["--set", "policies.inline.x.rules.runAsUser.value=2000"]);
+}
+
+/// The chart's schema has the policies' in it, each definition on a line of its own.
+/// `UPDATE_EXPECT=1` writes them.
+#[test]
+fn the_schema_has_that_of_policies() {
+    let file = root().join("deploy/chart/values.schema.json");
+    let (code, text) = run_policy(&["policy", "schema"]);
+    assert_eq!(code, 0);
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let definitions = schema["$defs"].as_object().unwrap();
+    let lines: Vec<String> = definitions
+        .iter()
+        .filter(|(name, _)| {
+            !matches!(name.as_str(), "HardeningPolicy" | "KnownImages" | "Metadata")
+        })
+        .map(|(name, definition)| {
+            let mut definition = definition.clone();
+            without_lookahead(&mut definition);
+            let mut text = definition.to_string();
+            for name in definitions.keys() {
+                let (ours, theirs) =
+                    (format!("#/definitions/policy{name}\""), format!("#/$defs/{name}\""));
+                text = text.replace(&theirs, &ours);
+            }
+            format!("    \"policy{name}\": {text},")
+        })
+        .collect();
+    let found = fs::read_to_string(&file).unwrap();
+    let (others, ours): (Vec<&str>, Vec<&str>) =
+        found.lines().partition(|line| !line.starts_with("    \"policy"));
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        let at = others.iter().position(|line| *line == "  \"definitions\": {").unwrap() + 1;
+        let (before, after) = others.split_at(at);
+        let lines = lines.iter().map(String::as_str);
+        let lines = before.iter().copied().chain(lines).chain(after.iter().copied());
+        fs::write(&file, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        return;
+    }
+    assert_eq!(ours, lines, "UPDATE_EXPECT=1 writes them");
+}
+
+/// Helm's regular expressions, those of Go, cannot look ahead: what must not follow the
+/// beginning becomes a `not`.
+fn without_lookahead(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            let pattern = members.get("pattern").and_then(Value::as_str).map(str::to_owned);
+            if let Some(mut rest) = pattern.as_deref().and_then(|text| text.strip_prefix("^(?!")) {
+                let mut refused = Vec::new();
+                while let Some((not, after)) = rest.split_once(')') {
+                    refused.push(json!({"pattern": format!("^{not}")}));
+                    match after.strip_prefix("(?!") {
+                        Some(next) => rest = next,
+                        None => {
+                            rest = after;
+                            break;
+                        }
+                    }
+                }
+                members.insert("pattern".to_owned(), format!("^{rest}").into());
+                members.insert("not".to_owned(), json!({"anyOf": refused}));
+            }
+            members.values_mut().for_each(without_lookahead);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_lookahead),
+        _ => {}
+    }
+}
+
 /// What can be set is what values.yaml lists, and the schema knows all of it.
 #[test]
 fn the_schema_lists_every_value() {

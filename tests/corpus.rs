@@ -83,6 +83,7 @@ fn hardened<T>(
     let context = Context {
         date: jiff::civil::date(2026, 11, 22),
         scope: Scope::Create,
+        user_namespaces: false,
         provenance: true,
         root: "",
         reserved_volumes: &reserved,

@@ -26,7 +26,9 @@ use ironhull::policy::{Policy, PolicySet, Source};
 use ironhull::rules::{RuleName, RuleScope};
 
 use pages::fences::fences;
-use pages::{cli, commands, current, current_between, json, path, picture, reference};
+use pages::{
+    cli, commands, current, current_between, json, known_images, path, picture, reference,
+};
 
 /// The first sentence under "What it does".
 fn summary(rule: RuleName) -> String {
@@ -85,6 +87,23 @@ fn rules_table() -> String {
 #[test]
 fn the_rules_page_is_current() {
     current("docs/rules.md", &rules_page().replace("(docs/rules.md#", "(#"));
+}
+
+#[test]
+fn the_page_of_known_images_is_current() {
+    current("docs/known-images.md", &known_images::page());
+}
+
+/// A condition that stands in a comment alone is one that ironhull does not act on.
+#[test]
+fn every_condition_of_a_known_image_has_a_field() {
+    let (unstated, count) = known_images::unstated();
+    assert!(
+        unstated.is_empty(),
+        "conditions in policies/images.yaml without a field, or a `# note:`:\n{}",
+        unstated.join("\n")
+    );
+    assert!(count > 50, "the conditions are not found any more");
 }
 
 #[test]

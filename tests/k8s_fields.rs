@@ -216,6 +216,7 @@ fn enforced(pod: &Value) -> Value {
     let context = Context {
         date: jiff::civil::date(2027, 1, 15),
         scope: Scope::Create,
+        user_namespaces: false,
         provenance: false,
         root: "",
         reserved_volumes: &[],

@@ -21,7 +21,10 @@ use std::process::Command;
 /// Each module of the core and what it may call, top-down. `rules!` stands for the
 /// vocabulary of `rules` alone.
 const TABLE: &[(&str, &[&str])] = &[
-    ("admission", &["exemption", "harden", "json", "outcome", "patch", "pod", "policy", "rules!"]),
+    (
+        "admission",
+        &["exemption", "harden", "json", "outcome", "patch", "pod", "policy", "rules!", "text"],
+    ),
     (
         "harden",
         &[
@@ -54,15 +57,16 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     ("provenance", &["exemption", "json", "outcome", "patch", "pod", "policy", "rules!"]),
     ("user", &["image", "outcome", "pod", "policy", "rules!"]),
-    ("exemption", &["image", "outcome", "pod", "policy", "rules!"]),
-    ("outcome", &["exemption", "patch", "pod", "rules!"]),
+    ("exemption", &["image", "outcome", "pod", "policy", "rules!", "text"]),
+    ("outcome", &["exemption", "patch", "pod", "rules!", "text"]),
     ("patch", &["json", "pod", "rules!"]),
     ("remains", &["pod"]),
     ("sharing", &["outcome", "pass", "pod"]),
-    ("policy", &["image", "pod", "rules!"]),
-    ("image", &["policy"]),
+    ("policy", &["image", "pod", "rules!", "text"]),
+    ("image", &["pod", "policy"]),
     ("pod", &[]),
     ("json", &[]),
+    ("text", &[]),
 ];
 
 /// What every layer may know of `rules`: names, actions, settings.

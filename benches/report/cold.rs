@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::engine::ENFORCE;
 use crate::figures::Step;
 use crate::stats::Spread;
-use crate::support::reviews::{CREATE, TODAY, deployment};
+use crate::support::reviews::{CREATE, ENVIRONMENT, deployment};
 
 /// What is gone through, in bytes: as much as a core's second cache holds.
 const OTHER_MEMORY: usize = 512 << 10;
@@ -46,7 +46,8 @@ pub fn run(rounds: usize) -> anyhow::Result<Vec<Step>> {
     let skim = || drop(black_box(serde_json::from_slice::<Skimmed<'_>>(black_box(&body))));
     let read = || drop(black_box(Pod::from_json(black_box(&pod))));
     let harden = || drop(black_box(harden(black_box(&view), Policy::restricted(), &CREATE)));
-    let review = || drop(black_box(admission::review(black_box(&body), ENFORCE, &policies, TODAY)));
+    let review =
+        || drop(black_box(admission::review(black_box(&body), ENFORCE, &policies, ENVIRONMENT)));
     let steps: [(&str, &dyn Fn()); 4] =
         [("skim", &skim), ("read", &read), ("harden", &harden), ("review", &review)];
     let mut other = Other::start()?;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::cold;
 use crate::figures::{Allocations, Document, Engine, Exemptions, Growth, OneRule, Size};
 use crate::stats::{Line, Spread};
-use crate::support::reviews::{CREATE, TODAY, needy_pod, review};
+use crate::support::reviews::{CREATE, ENVIRONMENT, needy_pod, review};
 
 /// What every review here asks.
 pub const ENFORCE: Endpoint<'static> = Endpoint { mode: Mode::Enforce, policy: None };
@@ -190,10 +190,10 @@ impl Cases {
 
     fn review(&mut self, body: Vec<u8>) -> anyhow::Result<Case> {
         let policies = PolicySet::new(Vec::new()).map_err(|_| anyhow!("no policies"))?;
-        admission::review(&body, ENFORCE, &policies, TODAY)?;
+        admission::review(&body, ENFORCE, &policies, ENVIRONMENT)?;
         Ok(self.add(move || {
             let _dropped_in_time =
-                black_box(admission::review(black_box(&body), ENFORCE, &policies, TODAY));
+                black_box(admission::review(black_box(&body), ENFORCE, &policies, ENVIRONMENT));
         }))
     }
 

@@ -1,5 +1,6 @@
 //! The requests that are sent, and the pods in them.
 
+use ironhull::admission::Environment;
 use ironhull::harden::{Context, Scope};
 use jiff::civil::{Date, date};
 use serde_json::{Value, json};
@@ -7,10 +8,14 @@ use serde_json::{Value, json};
 /// The day on which everything is measured: no exemption ends meanwhile.
 pub const TODAY: Date = date(2027, 1, 15);
 
+/// What an answer depends on besides request and policies.
+pub const ENVIRONMENT: Environment = Environment { date: TODAY, user_namespaces: false };
+
 /// As the webhook hardens a pod that is created.
 pub const CREATE: Context<'static> = Context {
     date: TODAY,
     scope: Scope::Create,
+    user_namespaces: false,
     provenance: true,
     root: "",
     reserved_volumes: &[],

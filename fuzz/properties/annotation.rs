@@ -53,7 +53,14 @@ pub fn check(input: &[u8]) -> Result<(), String> {
     let (policy, _) = pick(&POLICIES, policy);
     let is_ephemeral = usize::from(pod.wrapping_sub(b'0')) % PODS.len() == 4;
     let scope = if is_ephemeral { Scope::Ephemeral { known: &[] } } else { Scope::Create };
-    let context = Context { date: TODAY, scope, provenance: true, root: "", reserved_volumes: &[] };
+    let context = Context {
+        date: TODAY,
+        scope,
+        user_namespaces: false,
+        provenance: true,
+        root: "",
+        reserved_volumes: &[],
+    };
     let mut pod = pick(&*PODS, pod).clone();
     if *pick(&[false, true], before) {
         let Some(hardened) = hardened(&pod, policy, &context)? else {

@@ -23,6 +23,7 @@ pub mod policy;
 mod reader;
 pub mod review;
 
+use ironhull::admission::Environment;
 use ironhull::policy::{Policy, PolicySet, Source, parse};
 use jiff::civil::{Date, date};
 
@@ -37,6 +38,9 @@ use ensure;
 
 /// Today, as the seeds have it.
 pub const TODAY: Date = date(2027, 1, 15);
+
+/// What an answer depends on besides request and policies.
+pub const ENVIRONMENT: Environment = Environment { date: TODAY, user_namespaces: true };
 
 /// Each policy by which pods are hardened here, in a set of its own.
 pub fn policies() -> Vec<(Policy, PolicySet)> {

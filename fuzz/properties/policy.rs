@@ -120,6 +120,7 @@ fn hardens(policy: &Policy) -> Result<(), String> {
     let context = Context {
         date: TODAY,
         scope: Scope::Create,
+        user_namespaces: false,
         provenance: true,
         root: "",
         reserved_volumes: &[],

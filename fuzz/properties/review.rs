@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::answer::{one_line, well};
 use super::hardening::patched;
-use super::{TODAY, ensure, pick, policies};
+use super::{ENVIRONMENT, ensure, pick, policies};
 
 const ENDPOINTS: [Endpoint<'static>; 5] = [
     Endpoint { mode: Mode::Enforce, policy: None },
@@ -28,12 +28,12 @@ pub fn check(input: &[u8]) -> Result<(), String> {
     let Some((&[endpoint, policies], body)) = input.split_first_chunk() else { return Ok(()) };
     let endpoint = *pick(&ENDPOINTS, endpoint);
     let (_, policies) = pick(&POLICIES, policies);
-    let answer = match review(body, endpoint, policies, TODAY) {
+    let answer = match review(body, endpoint, policies, ENVIRONMENT) {
         Ok(answer) => answer,
         Err(error) => return one_line(&error.to_string()),
     };
     let (response, patch) = well(body, endpoint, &answer)?;
-    let again = review(body, endpoint, policies, TODAY).map_err(|error| error.to_string())?;
+    let again = review(body, endpoint, policies, ENVIRONMENT).map_err(|error| error.to_string())?;
     ensure!(answer.body == again.body, "the same review again gets another answer");
     // Some of what is skipped, such as 1e999, only serde_json's `Value` refuses.
     let Ok(mut asked) = serde_json::from_slice::<Value>(body) else { return Ok(()) };
@@ -45,7 +45,7 @@ pub fn check(input: &[u8]) -> Result<(), String> {
         asked["request"]["object"] = object;
         let body = asked.to_string();
         let second =
-            review(body.as_bytes(), endpoint, policies, TODAY).map_err(|e| e.to_string())?;
+            review(body.as_bytes(), endpoint, policies, ENVIRONMENT).map_err(|e| e.to_string())?;
         let (response, patch) = well(body.as_bytes(), endpoint, &second)?;
         ensure!(response["allowed"] == true, "patched, it is refused: {response}");
         ensure!(patch.is_none(), "patched, it is patched again: {patch:?}\n{body}");

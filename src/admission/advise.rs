@@ -1,23 +1,24 @@
 //! `/advise`: warnings for the person who applies a workload, never a patch. The warnings
 //! on a pod that a controller makes reach nobody.
 
-use jiff::civil::Date;
-
 use super::read::WorkloadMetadata;
 use super::{
-    Answer, Endpoint, Facts, Mode, NotAReview, answer, answer_unreadable, choose, ignored,
-    not_loaded, read,
+    Answer, Endpoint, Environment, Facts, Mode, NotAReview, answer, answer_unreadable, choose,
+    ignored, not_loaded, read,
 };
-use crate::exemption::{is_for_pods, printable};
+use crate::exemption::is_for_pods;
 use crate::harden::{Context, Scope, harden};
+use crate::outcome::say::MAX_WARNING;
+use crate::outcome::{Outcome, RuleResult, Subject};
 use crate::pod::Pod;
 use crate::policy::PolicySet;
+use crate::text::printable;
 
 pub(super) fn review(
     body: &[u8],
     endpoint: Endpoint<'_>,
     policies: &PolicySet,
-    date: Date,
+    environment: Environment,
 ) -> Result<Answer, NotAReview> {
     let (request, object, _) = match read::workload_request(body)? {
         Ok(read) => read,
@@ -38,8 +39,9 @@ pub(super) fn review(
     let reserved: Vec<&str> = claims.iter().map(|claim| &*claim.metadata.name).collect();
     let (policy, missing) = choose(policies, endpoint, &request.namespace);
     let context = Context {
-        date,
+        date: environment.date,
         scope: Scope::Create,
+        user_namespaces: environment.user_namespaces,
         provenance: false,
         root: "",
         reserved_volumes: &reserved,
@@ -47,6 +49,7 @@ pub(super) fn review(
     let outcome = harden(&template, policy, &context);
     let mut first = not_loaded(missing, policy);
     first.extend(misplaced(&workload.metadata, &template));
+    first.extend(summary(&outcome));
     Ok(answer(facts, Mode::Advise, policy, &outcome, first))
 }
 
@@ -66,6 +69,55 @@ fn misplaced(metadata: &WorkloadMetadata<'_>, template: &Pod<'_>) -> Option<Stri
     };
     Some(format!("ironhull: {first}{others} is void here: it belongs on the pod template"))
 }
+
+/// In one line what the workload's pods get, or on `audit` would get: the path does not say
+/// which. What is replaced has warnings of its own.
+fn summary(outcome: &Outcome<'_>) -> Option<String> {
+    let set = || outcome.findings.iter().filter(|finding| finding.result == RuleResult::Set);
+    set().next()?;
+    let mut names: Vec<&str> = Vec::new();
+    for subject in set().map(|finding| finding.subject).filter(|it| *it != Subject::Pod) {
+        let name = outcome.subject_name(subject);
+        // More are only counted, and there may be very many.
+        if names.len() <= NAMED && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let named = names.join(", ");
+    let on = match (names.len(), named.len()) {
+        (0, _) => String::new(),
+        (..=NAMED, ..=LONGEST_NAMES) => format!(" on {named}"),
+        _ => " on several containers".to_owned(),
+    };
+    let mut line = "ironhull: its pods get (on audit would get) ".to_owned();
+    let room = MAX_WARNING.saturating_sub(on.len() + AND_MORE.len());
+    let (mut last, mut more) = (None, 0_usize);
+    // Findings are in the order of their rules.
+    for rule in set().map(|finding| finding.rule) {
+        if last.replace(rule) == Some(rule) {
+            continue;
+        }
+        if more > 0 || line.len() + rule.as_str().len() > room {
+            more += 1;
+        } else {
+            line.push_str(rule.as_str());
+            line.push_str(", ");
+        }
+    }
+    line.truncate(line.trim_end_matches([',', ' ']).len());
+    if more > 0 {
+        line.push_str(&format!(" and {more} more"));
+    }
+    line.push_str(&on);
+    Some(printable(&line, MAX_WARNING).into_owned())
+}
+
+/// How many containers are named in one line, and how long their names may be together, so
+/// that there is room for rules.
+const NAMED: usize = 3;
+const LONGEST_NAMES: usize = 30;
+/// The room that the end of the line takes.
+const AND_MORE: &str = ", and 10 more";
 
 /// Of an annotation's key, so that its warning keeps within 120 characters.
 const LONGEST_KEY: usize = 55;

@@ -186,8 +186,10 @@ pub(super) enum Asks {
     CreatePod,
     /// UPDATE of a pod's ephemeral containers.
     DebugPod,
-    /// Anything else: most of a pod's fields cannot be changed, and a webhook that patches
-    /// updates makes old pods impossible to update.
+    /// UPDATE of a pod. Never patched: most of a pod's fields cannot be changed, and a webhook
+    /// that patches updates makes old pods impossible to update. But its images can be changed.
+    UpdatePod,
+    /// Anything else.
     Other,
 }
 
@@ -196,6 +198,7 @@ impl Request<'_> {
         match (&*self.resource.resource, &*self.sub_resource, &*self.operation) {
             ("pods", "", "CREATE") => Asks::CreatePod,
             ("pods", "ephemeralcontainers", "UPDATE") => Asks::DebugPod,
+            ("pods", "", "UPDATE") => Asks::UpdatePod,
             _ => Asks::Other,
         }
     }
@@ -213,18 +216,25 @@ fn text(body: &[u8]) -> Result<&str, NotAReview> {
 /// Reads a review again without its objects, to tell an object that cannot be read from
 /// input that is no review at all.
 fn unreadable<'a>(body: &'a str, error: &serde_json::Error) -> Result<Unreadable<'a>, NotAReview> {
+    Ok(Unreadable { request: without_objects(body)?, why: error.to_string() })
+}
+
+/// The request of a review, whose objects are not looked at.
+pub(super) fn envelope(body: &[u8]) -> Result<Request<'_>, NotAReview> {
+    without_objects(text(body)?)
+}
+
+fn without_objects(body: &str) -> Result<Request<'_>, NotAReview> {
     let mut json = serde_json::Deserializer::from_str(body);
-    let envelope = Envelope::<'a>::deserialize(&mut json)
+    let envelope = Envelope::deserialize(&mut json)
         .and_then(|envelope| json.end().map(|()| envelope))
         .map_err(|error| NotAReview(format!("not an AdmissionReview: {}", said(&error))))?;
-    let request =
-        checked(&envelope.api_version, &envelope.kind, envelope.request, |request| &request.uid)?;
-    Ok(Unreadable { request, why: error.to_string() })
+    checked(&envelope.api_version, &envelope.kind, envelope.request, |request| &request.uid)
 }
 
 /// What is wrong, which may quote a value of any length.
 fn said(error: &serde_json::Error) -> String {
-    crate::exemption::printable(&error.to_string(), 200).into_owned()
+    crate::text::printable(&error.to_string(), 200).into_owned()
 }
 
 /// The request of an AdmissionReview of the one version that is spoken.
@@ -234,7 +244,7 @@ fn checked<T>(
     request: Option<T>,
     uid: impl Fn(&T) -> &str,
 ) -> Result<T, NotAReview> {
-    let printable = |text| crate::exemption::printable(text, 63).into_owned();
+    let printable = |text| crate::text::printable(text, 63).into_owned();
     if kind != "AdmissionReview" {
         let kind = printable(kind);
         return Err(NotAReview(format!("not an AdmissionReview: kind is `{kind}`")));

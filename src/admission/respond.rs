@@ -12,8 +12,34 @@ pub(super) struct Response<'r> {
     /// Keys without `/`, of at most 63 characters: the API server puts the webhook's name
     /// before them.
     pub(super) audit: Vec<(&'static str, String)>,
-    /// The message of a refusal.
-    pub(super) refusal: Option<&'r str>,
+    /// Why it is refused.
+    pub(super) refusal: Option<&'r Refusal>,
+}
+
+/// Why a request is refused, as the API server's client gets to know it.
+pub(super) struct Refusal {
+    pub(super) message: String,
+    /// `reason` of a `metav1.Status`.
+    reason: &'static str,
+    /// The HTTP status that goes with it.
+    code: i64,
+}
+
+impl Refusal {
+    /// The object cannot be read.
+    pub(super) fn invalid(message: String) -> Self {
+        Self { message, reason: "Invalid", code: 422 }
+    }
+
+    /// The object is more than is reviewed.
+    pub(super) fn too_large(message: String) -> Self {
+        Self { message, reason: "RequestEntityTooLarge", code: 413 }
+    }
+
+    /// The policy does not let it happen.
+    pub(super) fn forbidden(message: String) -> Self {
+        Self { message, reason: "Forbidden", code: 403 }
+    }
 }
 
 impl<'r> Response<'r> {
@@ -35,12 +61,11 @@ impl<'r> Response<'r> {
             review.object("response", |response| {
                 response.string("uid", uid);
                 response.member("allowed", |out| out.flag(allowed));
-                if let Some(message) = refusal {
-                    // What the API server's client gets: 422 Unprocessable Entity.
+                if let Some(Refusal { message, reason, code }) = refusal {
                     response.object("status", |status| {
                         status.string("message", message);
-                        status.string("reason", "Invalid");
-                        status.member("code", |out| out.number(422));
+                        status.string("reason", reason);
+                        status.member("code", |out| out.number(*code));
                     });
                 }
                 if let Some(patch) = patch {

@@ -94,6 +94,12 @@ const ENTRIES: &[Entry] = &[
         section: "ping-socket-operation-not-permitted",
     },
     Entry {
+        words: &[&["no new privileges"], &["setuid root"], &["must be suid"]],
+        cause: "a setuid program makes root of nobody where privileges may not be escalated",
+        remedy: "do without it, or exempt it from `allowPrivilegeEscalation` and `capabilities`",
+        section: "the-no-new-privileges-flag-is-set-must-be-suid",
+    },
+    Entry {
         words: &[
             &["setgroups"],
             &["setuid"],
@@ -236,6 +242,11 @@ mod tests {
                 "permission-denied-on-executing-a-mounted-script",
             ),
             ("chown: /data: Operation not permitted", "chown-operation-not-permitted"),
+            (
+                "sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.",
+                "the-no-new-privileges-flag-is-set-must-be-suid",
+            ),
+            ("su: must be suid to work properly", "the-no-new-privileges-flag-is-set-must-be-suid"),
             (
                 "su: can't set groups: Operation not permitted",
                 "cant-set-groups-operation-not-permitted-setgroups-setuid-initgroups-failed",

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::cluster::{self, Connection};
 use super::input::Input;
 use super::manifest::{Document, ManifestError, Source};
-use super::pass::{self, Judged, Pass};
+use super::pass::{self, Assignment, Judged, Pass};
 use super::preview::policies::Choice;
 use super::say;
 use crate::exemption::{By, Exemption};
@@ -28,7 +28,7 @@ use crate::rules::RuleName;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// A pod of a cluster; without it, manifests (-f)
-    #[arg(value_name = "POD", conflicts_with = "files", value_hint = ValueHint::Other)]
+    #[arg(value_name = "POD", conflicts_with_all = ["files", "policy_name"], value_hint = ValueHint::Other)]
     pod: Option<String>,
 
     #[command(flatten)]
@@ -77,6 +77,8 @@ pub(super) struct Explained {
     exemptions: Vec<Exempt>,
     /// Annotations that exempt nothing.
     void: Vec<Voided>,
+    /// What the policy knows of the containers' images.
+    images: Vec<KnownImage>,
     /// What there is to say of the pod as a whole.
     remarks: Vec<String>,
 }
@@ -127,6 +129,15 @@ pub struct Exempt {
     pub text: String,
 }
 
+/// What the policy knows of a container's image.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct KnownImage {
+    /// The container's name.
+    pub container: String,
+    /// The `reason` of the image's entry.
+    pub reason: String,
+}
+
 /// An annotation that exempts nothing.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Void")]
@@ -135,6 +146,16 @@ pub struct Voided {
     pub key: String,
     /// Why it exempts nothing.
     pub why: String,
+    /// Whether the rest of what it says holds: of writable paths, those that are allowed.
+    pub partly: bool,
+}
+
+impl Voided {
+    /// `KEY is void: WHY`
+    pub fn text(&self) -> String {
+        let verdict = if self.partly { "void in part" } else { "void" };
+        format!("{} is {verdict}: {}", self.key, self.why)
+    }
 }
 
 /// Runs the command; what it answers goes to `out`, what is wrong to `err`. Returns the
@@ -144,6 +165,10 @@ pub struct Voided {
 /// When nothing can be written.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let Args { pod, input, output, connection: _ } = args;
+    if let Some(file) = pod.as_ref().filter(|pod| is_file(pod)) {
+        say::error(err, format!("`{file}` is a file: a file comes after -f, `-f {file}`"))?;
+        return Ok(say::EXIT_ERROR);
+    }
     if let Some(pod) = pod {
         return live_pod(pod, args, out, err);
     }
@@ -161,6 +186,12 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         }
     }
     Ok(0)
+}
+
+/// Whether what should be a pod's name ends as a manifest's does.
+fn is_file(name: &str) -> bool {
+    let end = std::path::Path::new(name).extension();
+    end.is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known))
 }
 
 fn live_pod(
@@ -188,11 +219,12 @@ fn explain_all(
     input: &Input,
     err: &mut dyn Write,
 ) -> anyhow::Result<Result<Vec<Explained>, Vec<ManifestError>>> {
-    let Some(policies) = input.policies(err)? else { return Ok(Err(Vec::new())) };
+    let Some(set) = input.policies(err)? else { return Ok(Err(Vec::new())) };
     let sources = match input.read(err)? {
         Ok(sources) => sources,
         Err(errors) => return Ok(Err(errors)),
     };
+    let policies = Assignment::chosen(input, &set, &sources, err)?;
     let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
     let mut explained = Vec::new();
     let mut errors = Vec::new();
@@ -225,6 +257,7 @@ fn explain(source: &Source, document: &Document, judged: &Judged<'_>) -> Explain
         findings: findings.into_iter().map(|finding| row(outcome, finding)).collect(),
         exemptions: outcome.exemptions.iter().map(|exempt| exemption(outcome, exempt)).collect(),
         void: voided(outcome),
+        images: known_images(outcome),
         remarks: outcome.remarks.iter().map(ToString::to_string).collect(),
     }
 }
@@ -232,7 +265,22 @@ fn explain(source: &Source, document: &Document, judged: &Judged<'_>) -> Explain
 /// The annotations that exempt nothing.
 pub(super) fn voided(outcome: &Outcome<'_>) -> Vec<Voided> {
     let void = outcome.void.iter();
-    void.map(|void| Voided { key: void.key.to_string(), why: void.why.clone() }).collect()
+    void.map(|void| Voided {
+        key: void.key.to_string(),
+        why: void.why.clone(),
+        partly: void.partly,
+    })
+    .collect()
+}
+
+/// What the policy knows of the images.
+fn known_images(outcome: &Outcome<'_>) -> Vec<KnownImage> {
+    let looked = outcome.containers.iter();
+    let known = looked.filter_map(|looked| {
+        let reason = looked.entry_reason?.to_owned();
+        Some(KnownImage { container: looked.name.to_owned(), reason })
+    });
+    known.collect()
 }
 
 fn row(outcome: &Outcome<'_>, finding: &Finding<'_>) -> Row {

@@ -11,12 +11,12 @@ use std::io::{self, Write};
 
 use super::input::Input;
 use super::say;
-use engine::{AtErrors, Hardening};
+use engine::{AtErrors, Hardened, Hardening};
 
 /// Harden manifests, as the webhook would
 ///
 /// Only what changes changes. Where anything cannot be read, nothing is written, but with
-/// --keep-going or as SARIF.
+/// --keep-going or as SARIF. A --check without -o goes through everything.
 #[derive(Clone, Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").args(["output", "check"]).multiple(true))]
 pub struct Args {
@@ -35,8 +35,8 @@ pub struct Args {
     #[arg(long, conflicts_with = "what")]
     write: bool,
 
-    /// With --write: rewrite what can be, report the rest, exit with 2
-    #[arg(long, requires = "write", hide_short_help = true)]
+    /// Write what can be, report the rest, exit with 2
+    #[arg(long, hide_short_help = true)]
     keep_going: bool,
 }
 
@@ -66,12 +66,14 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         return write::run(input, *keep_going, out, err);
     }
     // A part of the output alone would be taken for the whole by whatever reads it. SARIF
-    // has a place for what is missing.
-    let at_errors = if *output == Some(Format::Sarif) { AtErrors::GoOn } else { AtErrors::Stop };
+    // has a place for what is missing, and a list of what would change is for people.
+    let listed = *check && output.is_none();
+    let goes_on = *keep_going || listed || *output == Some(Format::Sarif);
+    let at_errors = if goes_on { AtErrors::GoOn } else { AtErrors::Stop };
     let Some(Hardening { hardened, errors }) = engine::harden_all(input, at_errors, err)? else {
         return Ok(say::EXIT_ERROR);
     };
-    if *output != Some(Format::Sarif) && !errors.is_empty() {
+    if !goes_on && !errors.is_empty() {
         return Ok(say::errors(err, &errors)?);
     }
     let written = match output {
@@ -79,7 +81,10 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         None | Some(Format::Yaml) => out.write_all(output::yaml(&hardened).as_bytes()),
         Some(Format::Json) => out.write_all(output::json(&hardened).as_bytes()),
         Some(Format::Patch) => out.write_all(output::patches(&hardened).as_bytes()),
-        Some(Format::Diff) => diff::write(&diff::diff(&hardened), out),
+        Some(Format::Diff) => {
+            diff::say_encodings(&hardened, err)?;
+            diff::write(&diff::diff(&hardened), out)
+        }
         Some(Format::Sarif) => out.write_all(sarif::log(&hardened, &errors).as_bytes()),
     };
     match written.and_then(|()| out.flush()) {
@@ -90,6 +95,17 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     if !errors.is_empty() {
         return Ok(say::errors(err, &errors)?);
     }
-    let changes = hardened.iter().any(|hardened| !hardened.changes.is_empty());
-    Ok(if *check && changes { say::EXIT_CHANGES } else { 0 })
+    Ok(if *check { checked(&hardened) } else { 0 })
+}
+
+/// The exit code of a check with which nothing is wrong.
+fn checked(hardened: &[Hardened]) -> u8 {
+    let documents = || hardened.iter().flat_map(|one| &one.source.documents);
+    if hardened.iter().any(|one| !one.changes.is_empty()) {
+        say::EXIT_CHANGES
+    } else if documents().any(|document| !document.contents.unknown.is_empty()) {
+        say::EXIT_UNKNOWN
+    } else {
+        0
+    }
 }

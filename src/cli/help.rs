@@ -10,7 +10,7 @@ use std::path::Path;
 use clap::{Arg, ArgAction, CommandFactory as _};
 
 use super::Cli;
-use super::say::{EXIT_CHANGES, EXIT_ERROR};
+use super::say::{EXIT_CHANGES, EXIT_ERROR, EXIT_UNKNOWN};
 
 /// By which name the program was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,12 @@ pub const EXTRAS: &[Extra] = &[
             ("ironhull harden -f manifests/ --check", "for a pipeline"),
             ("helm template web ./chart | ironhull harden | kubectl apply -f -", ""),
         ],
-        statuses: &[DONE, (EXIT_CHANGES, "with --check: something would change"), BAD_INPUT],
+        statuses: &[
+            DONE,
+            (EXIT_CHANGES, "with --check: something would change"),
+            BAD_INPUT,
+            (EXIT_UNKNOWN, "with --check: nothing would change, but not all kinds are known"),
+        ],
     },
     Extra {
         command: "preview",
@@ -166,6 +171,7 @@ pub const EXTRAS: &[Extra] = &[
         examples: &[
             ("ironhull policy show shop", "by the compiled-in policy"),
             ("ironhull policy show shop --policy policies/", "by your own"),
+            ("ironhull policy show shop --installed", "by those of the cluster"),
         ],
         statuses: &[DONE, (EXIT_ERROR, "wrong usage, or policies with errors")],
     },

@@ -1,5 +1,6 @@
 //! What `-f` names: files, directories, standard input.
 
+mod other;
 mod walk;
 
 use std::fs;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueHint;
 use jiff::civil::Date;
 
-use super::manifest::{ManifestError, Source};
+use super::manifest::{Encoding, ManifestError, Source};
 use super::progress::Progress;
 use super::{policy_files, say};
 use crate::policy::PolicySet;
@@ -27,12 +28,16 @@ pub struct Input {
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub policy: Option<PathBuf>,
 
+    /// The one of these policies to go by, whatever the namespaces are
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, hide_short_help = true)]
+    pub policy_name: Option<String>,
+
     /// The namespace of documents that name none, `default` without it; or of a POD
     #[arg(short, long, value_name = "NS", value_hint = ValueHint::Other)]
     pub namespace: Option<String>,
 
     /// The date by which exemptions end; else today (UTC)
-    #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = super::date, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     pub date: Option<Date>,
 }
 
@@ -42,7 +47,7 @@ pub const STDIN: &str = "stdin";
 impl Input {
     /// These files, by no policy of their own.
     pub fn of(files: Vec<PathBuf>, namespace: Option<&String>, date: Option<Date>) -> Self {
-        Self { files, policy: None, namespace: namespace.cloned(), date }
+        Self { files, policy: None, policy_name: None, namespace: namespace.cloned(), date }
     }
 
     /// The namespace of documents that name none.
@@ -131,37 +136,35 @@ impl Reader {
     fn stdin(&mut self) {
         let mut bytes = Vec::new();
         match io::stdin().lock().read_to_end(&mut bytes) {
-            Ok(_) => self.text(STDIN, None, bytes),
+            Ok(_) => match text(STDIN, None, bytes) {
+                Ok(source) => self.sources.push(source),
+                Err(Unread { errors, .. }) => self.errors.extend(errors),
+            },
             Err(error) => self.errors.push(ManifestError::about(STDIN, error)),
         }
     }
 
+    /// A file that was named: it has to be a manifest.
     fn file(&mut self, path: &Path) {
-        let name = path.display().to_string();
-        match fs::read(path) {
-            Ok(bytes) => self.text(&name, Some(path), bytes),
-            Err(error) => self.errors.push(ManifestError::about(&name, error)),
+        match file(path) {
+            Ok(source) => self.sources.push(source),
+            Err(Unread { errors, .. }) => self.errors.extend(errors),
         }
     }
 
-    fn text(&mut self, name: &str, path: Option<&Path>, bytes: Vec<u8>) {
-        match String::from_utf8(bytes) {
-            Ok(text) => match Source::read(name, text) {
-                Ok(source) => {
-                    self.sources.push(Source { path: path.map(Path::to_owned), ..source });
-                }
-                Err(errors) => self.errors.extend(errors),
-            },
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                self.errors
-                    .push(ManifestError::about(name, format!("is not UTF-8 from byte {at} on")));
+    /// A file that was found: it may be anything.
+    fn found(&mut self, path: &Path) {
+        match file(path) {
+            Ok(source) => self.sources.push(source),
+            Err(Unread { other: Some(what), .. }) => {
+                self.notes.push(format!("{}: left out, no manifest: {what}", path.display()));
             }
+            Err(Unread { errors, .. }) => self.errors.extend(errors),
         }
     }
 
     fn directory(&mut self, root: &Path) {
-        let Found { files, notes } = match walk::walk(root) {
+        let Found { files, notes, errors } = match walk::walk(root) {
             Ok(found) => found,
             Err(error) => {
                 return self.errors.push(ManifestError::about(&root.display().to_string(), error));
@@ -171,11 +174,40 @@ impl Reader {
             self.notes.push(format!("{}: no .yaml, .yml or .json file here", root.display()));
         }
         self.notes.extend(notes);
+        self.errors.extend(errors);
         let total = u64::try_from(files.len()).ok();
         let mut progress = Progress::new("reading manifests", total);
         for file in files {
-            self.file(&file);
+            self.found(&file);
             progress.advance(1);
         }
     }
+}
+
+/// Why something is no source.
+struct Unread {
+    errors: Vec<ManifestError>,
+    /// What it is, where it is no manifest at all.
+    other: Option<&'static str>,
+}
+
+fn file(path: &Path) -> Result<Source, Unread> {
+    let name = path.display().to_string();
+    match fs::read(path) {
+        Ok(bytes) => text(&name, Some(path), bytes),
+        Err(error) => Err(Unread { errors: vec![ManifestError::about(&name, error)], other: None }),
+    }
+}
+
+fn text(name: &str, path: Option<&Path>, bytes: Vec<u8>) -> Result<Source, Unread> {
+    let (text, encoding) = Encoding::decode(&bytes).map_err(|message| {
+        // Whatever the encoding, the letters of those keys are there.
+        let letters: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+        let meant = other::is_meant_for_kubernetes(&String::from_utf8_lossy(&letters));
+        let other = (!meant).then_some("no text in UTF-8");
+        Unread { errors: vec![ManifestError::about(name, message)], other }
+    })?;
+    let other = other::what(&text);
+    let source = Source::read(name, text).map_err(|errors| Unread { errors, other })?;
+    Ok(Source { path: path.map(Path::to_owned), encoding, ..source })
 }

@@ -13,6 +13,7 @@ mod characters;
 mod decode;
 mod edit;
 mod emit;
+mod encoding;
 mod fields;
 mod kinds;
 mod resolve;
@@ -27,9 +28,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use characters::BOM;
 use decode::Duplicate;
 pub use edit::Edited;
-pub use kinds::{Contents, Unknown, Workload};
+pub use encoding::Encoding;
+pub use kinds::{Contents, Part, Unknown, Workload};
 use tree::Tree;
 
 /// A file of manifests, or standard input.
@@ -41,6 +44,8 @@ pub struct Source {
     pub path: Option<PathBuf>,
     /// Its text.
     pub text: String,
+    /// How the text is written in the file.
+    pub encoding: Encoding,
     /// Its documents, in order; their ranges cover the text without gaps.
     pub documents: Vec<Document>,
 }
@@ -48,7 +53,7 @@ pub struct Source {
 /// One document of a [`Source`].
 #[derive(Debug)]
 pub struct Document {
-    /// Which of the documents that hold anything it is, from 1. None for one that is
+    /// Which of the file's documents it is, from 1: empty ones count. None for one that is
     /// empty or holds only comments.
     pub number: Option<usize>,
     /// Its bytes in the source's text, the `---` before it included.
@@ -137,12 +142,14 @@ impl ManifestError {
         let before = text.get(..offset).unwrap_or(text);
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let comments = text.trim_start().starts_with("//") || text.trim_start().starts_with("/*");
+        let in_json = || "Kubernetes reads no comments in JSON: take them out".to_owned();
         Self {
             file: file.to_owned(),
             document,
             at: Some(position(text, offset)),
             excerpt: line.to_owned(),
-            hint: hint(line, &message),
+            hint: if comments { Some(in_json()) } else { hint(line, &message) },
             message,
         }
     }
@@ -185,7 +192,9 @@ impl Source {
             match read {
                 Ok(reading) => {
                     let empty = reading.value.is_null();
-                    number += usize::from(!empty);
+                    // Comments before the first `---` are no document.
+                    number +=
+                        usize::from(!empty || here.trim_start_matches(BOM).starts_with("---"));
                     let contents = kinds::contents(&reading.value);
                     let mut remarks = reading.remarks(&text, part.range.start);
                     remarks.extend(slip_remarks(&reading.value, &contents, &text, &part.range));
@@ -205,7 +214,13 @@ impl Source {
             }
         }
         if errors.is_empty() {
-            Ok(Self { name: name.to_owned(), path: None, documents, text })
+            Ok(Self {
+                name: name.to_owned(),
+                path: None,
+                encoding: Encoding::default(),
+                documents,
+                text,
+            })
         } else {
             Err(errors)
         }
@@ -325,6 +340,16 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
+/// The first thing like `${NAME}` or `${NAME:=1}` on a line outside a comment.
+fn variable(line: &str) -> Option<&str> {
+    let code = line.split(" #").next().unwrap_or_default();
+    let (before, rest) = code.split_once("${")?;
+    let end = rest.find('}')? + 1;
+    let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    rest.starts_with(letter).then_some(())?;
+    code.get(before.len()..before.len() + 2 + end)
+}
+
 /// What commonly goes wrong on such a line.
 fn hint(line: &str, message: &str) -> Option<String> {
     if line.contains("{{") {
@@ -332,6 +357,12 @@ fn hint(line: &str, message: &str) -> Option<String> {
             "this looks like a template; render it first, for example with `helm template`"
                 .to_owned(),
         );
+    }
+    if let Some(variable) = variable(line) {
+        return Some(format!(
+            "`{variable}` is to be replaced (by Flux, envsubst or the like): harden what comes of \
+             that, for example `envsubst < FILE | ironhull harden`"
+        ));
     }
     let indentation = line.len() - line.trim_start().len();
     let tab = line.get(..indentation).is_some_and(|blank| blank.contains('\t'));

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::explain::{self, Exempt, Voided};
 use super::risk::remedy::{self, Remedies};
 use super::risk::{self, Case, Risk, Seen, Verdict};
+use super::stays::{Left, Unhardened, left, unhardened};
 use crate::harden::{Context, Scope, harden};
 use crate::outcome::{Finding, Note, Outcome};
 use crate::pod::Pod;
@@ -41,6 +42,10 @@ pub struct Outlook {
     pub changes: Vec<Change>,
     /// Why the pod would be left alone as a whole.
     pub left_alone: Option<&'static str>,
+    /// The containers that would not be hardened.
+    pub unhardened: Vec<Unhardened>,
+    /// What rules would leave as it is.
+    pub left: Vec<Left>,
     /// The exemptions in force.
     pub exemptions: Vec<Exempt>,
     /// The annotations that exempt nothing.
@@ -84,6 +89,8 @@ pub fn outlook(template: &Template<'_>) -> anyhow::Result<Outlook> {
     let mut outlook = judge(template, &object, |seen| Outlook {
         changes: changes(seen.outcome),
         left_alone: seen.outcome.left_alone.map(|skip| skip.as_str()),
+        unhardened: seen.unhardened,
+        left: left(seen.outcome),
         exemptions: seen
             .outcome
             .exemptions
@@ -141,7 +148,7 @@ pub struct Effects {
 /// As [`outlook`].
 pub fn effects(template: &Template<'_>) -> anyhow::Result<Effects> {
     let object: Value = serde_json::from_str(template.json)?;
-    judge(template, &object, |Judged { outcome, restricted, risks }| {
+    judge(template, &object, |Judged { outcome, restricted, risks, .. }| {
         let effect = |finding: &Finding<'_>| {
             let value = finding.now.as_ref().or(finding.was.as_ref());
             let value = value.map_or_else(|| "unset".to_owned(), ToString::to_string);
@@ -166,6 +173,7 @@ struct Judged<'j> {
     outcome: &'j Outcome<'j>,
     restricted: Vec<String>,
     risks: Vec<Risk>,
+    unhardened: Vec<Unhardened>,
 }
 
 fn judge<T>(
@@ -179,37 +187,49 @@ fn judge<T>(
     let context = Context {
         date,
         scope: Scope::Create,
+        user_namespaces: false,
         provenance: false,
         root: "",
         reserved_volumes: &reserved,
     };
     let outcome = harden(&pod, policy, &context);
     let before = spec(object)?;
+    // Who a container is today it stays, where nothing sets its uid.
+    let uid = |name: &str, own: Option<i64>| own.or_else(|| seen.uids.get(name).copied());
     if !outcome.changes() {
         let restricted = names(remains::refused(&pod));
-        return Ok(take(Judged { outcome: &outcome, restricted, risks: Vec::new() }));
+        let unhardened = unhardened(&pod, &outcome, pod.containers(), uid);
+        return Ok(take(Judged { outcome: &outcome, restricted, risks: Vec::new(), unhardened }));
     }
     let mut after = object.clone();
     let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json())?;
     json_patch::patch(&mut after, &patch)?;
     let text = after.to_string();
-    let restricted = names(remains::refused(&Pod::from_json(&text)?));
+    let hardened = Pod::from_json(&text)?;
+    let restricted = names(remains::refused(&hardened));
+    let unhardened = unhardened(&hardened, &outcome, hardened.containers(), uid);
     let after = spec(&after)?;
     let case = Case { before: &before, after: &after, outcome: &outcome, policy, seen };
     let risks = risk::assess(&case);
-    Ok(take(Judged { outcome: &outcome, restricted, risks }))
+    Ok(take(Judged { outcome: &outcome, restricted, risks, unhardened }))
 }
 
 /// The pod's spec. What is null is not there, to Kubernetes.
 fn spec(object: &Value) -> anyhow::Result<PodSpec> {
-    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    let spec = spec_value(object);
     if spec.is_null() {
         return Err(anyhow!("the pod has no spec"));
     }
-    drop_nulls(&mut spec);
     // By its text, as pods of the cluster are read: for another reader the compiler would
     // write all of Kubernetes' types a second time, a twentieth of the program.
     serde_json::from_str(&spec.to_string()).context("the pod cannot be read")
+}
+
+/// The value that a pod's spec is read of.
+pub fn spec_value(object: &Value) -> Value {
+    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    drop_nulls(&mut spec);
+    spec
 }
 
 fn drop_nulls(value: &mut Value) {

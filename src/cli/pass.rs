@@ -1,22 +1,26 @@
 //! One document after another through the engine.
 
+mod assignment;
+
 use std::io::{self, Write};
 
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::manifest::{Document, ManifestError, Source, Unknown, Workload};
+use super::manifest::{Document, ManifestError, Part, Source, Unknown, Workload};
 use super::say;
 use crate::harden::{Context, Scope, harden};
 use crate::outcome::Outcome;
 use crate::pod::Pod;
-use crate::policy::{Policy, PolicySet};
+use crate::policy::Policy;
+
+pub use assignment::Assignment;
 
 /// By what the documents are judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass<'r> {
     /// The policies.
-    pub policies: &'r PolicySet,
+    pub policies: &'r Assignment<'r>,
     /// The namespace of documents that name none.
     pub namespace: &'r str,
     /// The date by which exemptions end.
@@ -52,8 +56,9 @@ impl Pass<'_> {
         for workload in &document.contents.workloads {
             let value = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
             let json = value.to_string();
-            let pod = Pod::from_json(&json)
-                .map_err(|error| Box::new(unreadable(source, document, workload, value, &error)))?;
+            let pod = Pod::from_json(&json).map_err(|error| {
+                Box::new(unreadable(source, document, workload, ("", value), &error))
+            })?;
             let namespace = workload.namespace.as_deref().unwrap_or(self.namespace);
             let policy = self.policies.for_namespace(namespace);
             let reserved: Vec<&str> =
@@ -61,6 +66,7 @@ impl Pass<'_> {
             let context = Context {
                 date: self.date,
                 scope: Scope::Create,
+                user_namespaces: false,
                 provenance: false,
                 root: &workload.pod,
                 reserved_volumes: &reserved,
@@ -88,8 +94,12 @@ pub fn place(source: &Source, document: &Document, workload: Option<&Workload>) 
 
 /// `Deployment/web`
 pub fn title(workload: &Workload) -> String {
-    let name = if workload.name.is_empty() { "(no name)" } else { &workload.name };
-    format!("{}/{name}", workload.kind)
+    titled(&workload.kind, &workload.name)
+}
+
+fn titled(kind: &str, name: &str) -> String {
+    let name = if name.is_empty() { "(no name)" } else { name };
+    format!("{kind}/{name}")
 }
 
 /// Says what the author of a document should know before anything is made of it.
@@ -102,28 +112,50 @@ pub fn say_remarks(err: &mut dyn Write, source: &Source, document: &Document) ->
         let message = &remark.message;
         say::warning(err, format!("{}:{line}:{column}: {message}", source.name))?;
     }
-    for unknown in &document.contents.unknown {
-        let place = place(source, document, None);
-        let Unknown { kind, api_version, name, pointer } = unknown;
+    let here = || place(source, document, None);
+    for Part { kind, name, why } in &document.contents.parts {
+        let title = titled(kind, name);
+        let whole = "harden the whole, for example what `kubectl kustomize` prints";
         say::note(
             err,
-            format!(
-                "{place}, {kind}/{name}: passed through; there are containers at `{pointer}`, but \
-                 {kind} of {api_version} is not a kind that ironhull knows"
-            ),
+            format!("{}, {title}: a part of an object, left as it is: {why}; {whole}", here()),
         )?;
+    }
+    for unknown in &document.contents.unknown {
+        say::note(err, format!("{}, {}", here(), passed_through(unknown)))?;
     }
     Ok(())
 }
 
-fn unreadable(
+/// What is said of an object with containers of which the kind is not known.
+pub fn passed_through(unknown: &Unknown) -> String {
+    let Unknown { kind, api_version, name, pointer, more } = unknown;
+    let more = match more {
+        0 => String::new(),
+        1 => " and 1 more place".to_owned(),
+        more => format!(" and {more} more places"),
+    };
+    let which = match api_version.as_str() {
+        "" => format!("{kind} without an `apiVersion`"),
+        version => format!("{kind} of {version}"),
+    };
+    format!(
+        "{}: passed through; there are containers at `{pointer}`{more}, but {which} is not a kind \
+         that ironhull knows",
+        titled(kind, name)
+    )
+}
+
+/// An error about a value in a workload, which its JSON text could not be read beyond. `at`
+/// is the value's place below the workload's pod.
+pub fn unreadable(
     source: &Source,
     document: &Document,
     workload: &Workload,
-    pod: &Value,
+    (at, value): (&str, &Value),
     error: &serde_json::Error,
 ) -> ManifestError {
-    let pointer = format!("{}{}", workload.pod, pointer_at(pod, error.column()));
+    let pointer = format!("{}{at}{}", workload.pod, pointer_at(value, error.column()));
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
     let message =
@@ -136,7 +168,7 @@ fn unreadable(
         };
     let message = format!("{}: `{pointer}`: {message}", title(workload));
     let mut error = ManifestError::of(source, document, &pointer, message);
-    error.hint = Some("Kubernetes refuses such a value too".to_owned());
+    error.hint.get_or_insert_with(|| "Kubernetes refuses such a value too".to_owned());
     error
 }
 

@@ -12,7 +12,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{diagnostics, policy_files};
+use super::cluster::{self, Connection};
+use super::preview::policies::Policies;
+use super::preview::scope::{Scope, Wanted};
+use super::{diagnostics, policy_files, say};
 use crate::policy::names::is_label;
 use crate::policy::set::Choice;
 use crate::policy::{Diagnostic, Place, PolicySet, Severity, Source, effective, manifest, parse};
@@ -28,7 +31,7 @@ pub enum Command {
     /// Print the JSON Schema of a policy file
     Schema,
     /// Show which policy a namespace gets, why, and all it comes to
-    Show(ShowArgs),
+    Show(Box<ShowArgs>),
 }
 
 /// The arguments of `ironhull policy check`.
@@ -39,7 +42,7 @@ pub struct CheckArgs {
     #[arg(env = "IRONHULL_POLICY", hide_env_values = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
     /// The date to judge last days by; today (UTC) without it
-    #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = super::date, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
     /// The form of the answer
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
@@ -55,6 +58,11 @@ pub struct ShowArgs {
     /// A policy file, or a directory of them (the compiled-in policy by default)
     #[arg(long, env = "IRONHULL_POLICY", hide_env_values = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     policy: Option<PathBuf>,
+    /// Go by the policies that are installed in the cluster, and by the namespace's own label
+    #[arg(long, conflicts_with = "policy")]
+    installed: bool,
+    #[command(flatten)]
+    connection: Connection,
     /// The form of the answer
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ShowFormat::Yaml)]
     output: ShowFormat,
@@ -241,9 +249,13 @@ fn report(
 }
 
 fn show(args: &ShowArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
-    let ShowArgs { namespace, policy, output } = args;
+    let ShowArgs { namespace, policy, installed, connection, output } = args;
     if !is_label(namespace) {
         bail!("`{namespace}` cannot be the name of a namespace");
+    }
+    if *installed {
+        let shown = cluster::block_on(of_cluster(namespace, connection, err))?;
+        return write_shown(namespace, &shown.set, *output, out);
     }
     let files: Vec<Source> = match policy {
         Some(path) => policy_files::read(path)?,
@@ -256,12 +268,53 @@ fn show(args: &ShowArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Re
             return Ok(2);
         }
     };
-    if *output == ShowFormat::Json {
-        serde_json::to_writer_pretty(&mut *out, &Shown::of(namespace, &set))?;
+    if policy.is_none() {
+        let said = "no policies are named, so this is what is compiled in; a cluster may have others: --installed";
+        say::note(err, said)?;
+    }
+    write_shown(namespace, &set, *output, out)
+}
+
+/// The policies of a cluster. Where the namespace chooses another one by its label, that is
+/// said: what follows is what holds without it.
+async fn of_cluster(
+    namespace: &str,
+    connection: &Connection,
+    err: &mut dyn Write,
+) -> anyhow::Result<Policies> {
+    let cluster = connection.connect().await?;
+    let found = super::preview::policies::Choice::Installed;
+    let found = found.read(&cluster, super::today(), err).await?;
+    say::note(err, format!("policies: {}", found.from))?;
+    let wanted = Wanted { namespaces: vec![namespace.to_owned()], ..Wanted::default() };
+    // A namespace that is yet to be made is asked about too.
+    if let Ok(scope) = Scope::find(&wanted, &cluster).await {
+        for space in scope.spaces() {
+            let own = space.policy(&found.set);
+            if own.name != found.set.for_namespace(namespace).name {
+                let said = format!(
+                    "the label ironhull.dev/policy of `{namespace}` chooses `{}`",
+                    own.name
+                );
+                say::note(err, said)?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn write_shown(
+    namespace: &str,
+    set: &PolicySet,
+    output: ShowFormat,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    if output == ShowFormat::Json {
+        serde_json::to_writer_pretty(&mut *out, &Shown::of(namespace, set))?;
         writeln!(out)?;
         return Ok(0);
     }
-    for line in reasons(namespace, &set) {
+    for line in reasons(namespace, set) {
         writeln!(out, "# {line}")?;
     }
     let chosen = set.for_namespace(namespace);

@@ -1,7 +1,7 @@
 //! `ironhull preview`: what would become of the workloads of a cluster, before anything
 //! is changed.
 
-mod facts;
+pub mod facts;
 pub mod gather;
 pub mod policies;
 pub mod report;
@@ -39,7 +39,7 @@ pub struct Args {
     policy: Option<PathBuf>,
 
     /// The date by which exemptions end; else today (UTC)
-    #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = super::date, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
 
     /// The form of the answer

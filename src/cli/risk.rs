@@ -48,6 +48,8 @@ pub enum Cause {
     NeedsRoot,
     /// It needs a capability that it loses.
     NeedsCapability,
+    /// It runs a setuid program, which makes root of nobody any more.
+    Setuid,
     /// It relies on its image's user, which is root.
     ImageIsRoot,
     /// It runs as root today, and nothing is known of its program.
@@ -64,6 +66,8 @@ pub enum Cause {
     LowPort,
     /// It uses a path of the node.
     HostPath,
+    /// Its image needs a variable, an argument or a volume that it does not have.
+    ImageRequires,
     /// It executes a mounted file that only root may execute.
     NotExecutable,
     /// It reads a mounted file that only root may read.
@@ -86,6 +90,7 @@ impl Cause {
         Self::AsksForRoot,
         Self::NeedsRoot,
         Self::NeedsCapability,
+        Self::Setuid,
         Self::ImageIsRoot,
         Self::RunsAsRoot,
         Self::OtherUser,
@@ -94,6 +99,7 @@ impl Cause {
         Self::NotOwner,
         Self::LowPort,
         Self::HostPath,
+        Self::ImageRequires,
         Self::NotExecutable,
         Self::NarrowFile,
         Self::Widened,
@@ -210,6 +216,14 @@ pub fn assess(case: &Case<'_>) -> Vec<Risk> {
 /// The init containers and the others.
 fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
     spec.init_containers.iter().flatten().chain(&spec.containers)
+}
+
+/// What the container's image requires and it does not have, and whether that is known.
+fn required<'o>(outcome: &'o Outcome<'_>, name: &str) -> impl Iterator<Item = (&'o str, bool)> {
+    outcome.remarks.iter().filter_map(move |remark| match remark {
+        Remark::Requires { container, say, known } if *container == name => Some((*say, *known)),
+        _ => None,
+    })
 }
 
 /// The volumes with a script that the container will not be able to execute.

@@ -14,6 +14,9 @@ use super::manifest::ManifestError;
 pub const EXIT_CHANGES: u8 = 1;
 /// The exit code for input that cannot be worked with.
 pub const EXIT_ERROR: u8 = 2;
+/// The exit code for pods that could not be judged, beside others that need no change
+/// (`harden --check`).
+pub const EXIT_UNKNOWN: u8 = 3;
 
 /// Something a person should act on, on one line.
 ///

@@ -63,6 +63,23 @@ pub struct Args {
         visible_alias = "policy-dir"
     )]
     policy: Option<PathBuf>,
+    /// Trust `hostUsers: false`: root stays root in a pod that asks for a user namespace
+    ///
+    /// Say so only where every API server and every kubelet honours the field: Kubernetes 1.33
+    /// and later, unless the feature UserNamespacesSupport is switched off. Elsewhere the field is
+    /// dropped after ironhull has answered, and that root is root on the node.
+    #[arg(
+        long,
+        env = "IRONHULL_USER_NAMESPACES",
+        help_heading = "Policies",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false,
+        hide_default_value = true,
+        action = clap::ArgAction::Set
+    )]
+    user_namespaces: bool,
     /// How often certificate and policies are read again
     #[arg(long, env = "IRONHULL_POLL_INTERVAL", value_name = "DURATION", help_heading = "Policies", hide_short_help = true, value_parser = duration, default_value = "5s")]
     poll_interval: Duration,
@@ -156,6 +173,7 @@ impl Args {
             tls_key,
             managed,
             policy,
+            user_namespaces,
             poll_interval,
             workers,
             max_connections,
@@ -183,6 +201,7 @@ impl Args {
                 }),
             },
             policies: policy.map_or(Policies::Embedded, |path| Policies::Files(files(path))),
+            user_namespaces,
             poll_interval,
             workers: workers.unwrap_or_else(defaults::workers),
             max_connections,

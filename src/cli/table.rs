@@ -1,8 +1,8 @@
 //! Tables for people: columns as wide as they need to be, and a last one for sentences.
 
-use std::borrow::Cow;
-
 use clap::builder::styling::Style;
+
+use crate::text::clean;
 
 /// What stands between two columns.
 const GAP: usize = 2;
@@ -30,17 +30,6 @@ impl Cell {
     /// A text as it is.
     pub fn plain(text: impl Into<String>) -> Self {
         Self::new(text, Style::new())
-    }
-}
-
-/// A text that may come from anybody, for a terminal: without what moves the cursor, colours
-/// or turns the direction of what follows.
-pub fn clean(text: &str) -> Cow<'_, str> {
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let bad = |c: char| c.is_control() || turns(c);
-    match text.contains(bad) {
-        true => Cow::Owned(text.replace(bad, " ")),
-        false => Cow::Borrowed(text),
     }
 }
 
@@ -76,6 +65,16 @@ impl<const N: usize> Table<N> {
                 *width = (*width).max(cell.text.chars().count());
             }
         }
+        if let Some(width) = width {
+            let mut least = titles.map(|title| title.chars().count());
+            for (cells, _) in rows {
+                for (least, cell) in least.iter_mut().zip(cells) {
+                    *least = (*least).max(longest_piece(&cell.text));
+                }
+            }
+            narrow(&mut widths, &least, width);
+            narrow(&mut widths, &[NARROWEST_CELL; N], width);
+        }
         let start = 2 + widths.iter().map(|width| width + GAP).sum::<usize>();
         let room = width.map(|width| width.saturating_sub(start));
         let aside = room.is_some_and(|room| room < NARROWEST);
@@ -86,30 +85,71 @@ impl<const N: usize> Table<N> {
         }
         push(&mut text, &line);
         for (cells, last) in rows {
-            let mut line = columns(cells, &widths);
+            let lines = broken(cells, &widths);
             let (indent, room) = match aside {
-                true => {
-                    if cells.iter().any(|cell| !cell.text.is_empty()) {
-                        push(&mut text, &line);
-                    }
-                    if last.is_empty() {
-                        continue;
-                    }
-                    line = " ".repeat(ASIDE);
-                    (ASIDE, width.map(|width| width.saturating_sub(ASIDE).max(NARROWEST)))
-                }
+                true => (ASIDE, width.map(|width| width.saturating_sub(ASIDE).max(NARROWEST))),
                 false => (start, room),
             };
-            for (index, part) in wrap(last, room).into_iter().enumerate() {
-                if index > 0 {
-                    line = " ".repeat(indent);
+            let mut said = wrap(last, room).into_iter();
+            for cells in &lines {
+                let mut line = columns(cells, &widths);
+                match aside {
+                    true if cells.iter().all(|cell| cell.text.is_empty()) => continue,
+                    true => {}
+                    false => line.push_str(&said.next().unwrap_or_default()),
                 }
-                line.push_str(&part);
                 push(&mut text, &line);
+            }
+            for part in said.filter(|_| !last.is_empty()) {
+                push(&mut text, &format!("{}{part}", " ".repeat(indent)));
             }
         }
         text
     }
+}
+
+/// Makes columns narrower until all of them fit, the widest first, but none than `least`.
+fn narrow<const N: usize>(widths: &mut [usize; N], least: &[usize; N], width: usize) {
+    let used = |widths: &[usize; N]| 2 + widths.iter().sum::<usize>() + GAP * (N.saturating_sub(1));
+    while used(widths) > width {
+        let wide = widths.iter_mut().zip(least).filter(|(width, least)| **width > **least);
+        let Some((widest, _)) = wide.max_by_key(|(width, _)| **width) else { return };
+        *widest -= 1;
+    }
+}
+
+/// How long the longest part of a text is that nothing should break.
+fn longest_piece(text: &str) -> usize {
+    let pieces = text.split(' ').flat_map(|word| word.split_inclusive(MARKS));
+    pieces.map(|piece| piece.chars().count()).max().unwrap_or_default()
+}
+
+/// After which characters a name or a path may be broken.
+const MARKS: [char; 7] = ['/', '-', ',', ':', '@', '.', '_'];
+
+/// Below this many columns a cell is no place for a name.
+const NARROWEST_CELL: usize = 12;
+
+/// The lines of a row whose cells do not all fit in one.
+fn broken<const N: usize>(cells: &[Cell; N], widths: &[usize; N]) -> Vec<[Cell; N]> {
+    let parts: Vec<Vec<String>> =
+        cells.iter().zip(widths).map(|(cell, width)| wrap(&cell.text, Some(*width))).collect();
+    let lines = parts.iter().map(Vec::len).max().unwrap_or_default();
+    let line = |index: usize| {
+        let mut cells = cells.clone();
+        for (cell, parts) in cells.iter_mut().zip(&parts) {
+            cell.text = parts.get(index).cloned().unwrap_or_default();
+        }
+        cells
+    };
+    (0..lines).map(line).collect()
+}
+
+/// A sentence as lines of its own, each after so many blanks.
+pub fn paragraph(indent: usize, text: &str, width: Option<usize>) -> String {
+    let room = width.map(|width| width.saturating_sub(indent).max(NARROWEST));
+    let lines = wrap(text, room).into_iter();
+    lines.map(|line| format!("{}{line}\n", " ".repeat(indent))).collect()
 }
 
 /// How far a sentence is indented that has no column.
@@ -131,7 +171,8 @@ fn columns<const N: usize>(cells: &[Cell; N], widths: &[usize; N]) -> String {
     row
 }
 
-/// Breaks a text at spaces into lines of at most `room` characters where it can.
+/// Breaks a text into lines of at most `room` characters: at spaces; a word that is longer
+/// after one of the marks that names and paths have, or where the room ends.
 fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -145,8 +186,20 @@ fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
             last.push(' ');
             last.push_str(word);
         }
+        while let (Some(room), Some(last)) = (room, lines.last_mut())
+            && let Some(rest) = cut(last, room)
+        {
+            lines.push(rest);
+        }
     }
     lines
+}
+
+/// Cuts a line of one word that has no room, and returns the rest of it.
+fn cut(line: &mut String, room: usize) -> Option<String> {
+    let end = line.char_indices().nth(room).map(|(end, _)| end).filter(|end| *end > 0)?;
+    let mark = line.get(..end)?.rfind(MARKS).map(|at| at + 1);
+    Some(line.split_off(mark.unwrap_or(end)))
 }
 
 #[cfg(test)]
@@ -177,6 +230,30 @@ mod tests {
         let row = format!("{}\n", START.trim_end());
         assert_eq!(print("", Some(60)), row);
         assert_eq!(print("a reason", Some(60)), format!("{row}      a reason\n"));
+    }
+
+    /// No line is longer than the terminal, and no name is broken where it need not be.
+    #[test]
+    fn columns_that_do_not_fit_are_broken_at_marks() {
+        let mut table = Table::new(["WORKLOAD", "VERDICT"], "WHY");
+        let name = "Deployment/recommendation-service-canary";
+        table.row([name, "breaks"].map(Cell::plain), "registry.corp/team/recommendation:1.2");
+        let text = anstream::adapter::strip_str(&table.render(Some(40))).to_string();
+        let expected = "  WORKLOAD                       VERDICT\n  \
+                        Deployment/recommendation-     breaks\n  service-canary\n      \
+                        registry.corp/team/recommendation:\n      1.2\n";
+        assert_eq!(text, expected);
+    }
+
+    /// A word that no mark parts stays whole, where another column can give way.
+    #[test]
+    fn a_word_is_whole_as_long_as_anything_else_can_be_broken() {
+        let mut table = Table::new(["CONTAINER", "RULE"], "WHY");
+        let row = ["set-up-the-database-of-users", "allowPrivilegeEscalation"];
+        table.row(row.map(Cell::plain), "");
+        let text = anstream::adapter::strip_str(&table.render(Some(44))).to_string();
+        let rows = "  set-up-the-       allowPrivilegeEscalation\n  database-of-\n  users\n";
+        assert_eq!(text.split_once('\n').map(|(_, rows)| rows), Some(rows));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 
-use super::printable;
 use crate::policy::ExemptionLimits;
+use crate::text::{is_deceptive, printable};
 
 /// How much of a reason is kept: reasons are data from strangers, and end in logs.
 const MAX_REASON: usize = 200;
@@ -49,7 +49,11 @@ impl<'v> Claim<'v> {
             }
             rest = rest.get(word.len()..).unwrap_or_default().trim_start();
         }
-        claim.reason = printable(rest, MAX_REASON);
+        claim.reason = match printable(rest, MAX_REASON) {
+            // A reason of invisible characters is none.
+            Cow::Owned(reason) => Cow::Owned(reason.trim().to_owned()),
+            Cow::Borrowed(reason) => Cow::Borrowed(reason),
+        };
         Ok(claim)
     }
 
@@ -95,9 +99,8 @@ fn date(text: &str) -> Result<Date, String> {
 }
 
 fn ticket(text: &str) -> Result<&str, String> {
-    let fine = !text.is_empty()
-        && text.chars().count() <= MAX_TICKET
-        && !text.chars().any(char::is_control);
+    let fine =
+        !text.is_empty() && text.chars().count() <= MAX_TICKET && !text.chars().any(is_deceptive);
     if fine { Ok(text) } else { Err(format!("`ticket=` wants 1 to {MAX_TICKET} characters")) }
 }
 

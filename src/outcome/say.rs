@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use super::{Finding, Level, Note, Outcome, Remark, RuleResult, Skip, Subject};
-use crate::exemption::{By, Exemption, printable};
+use crate::exemption::{By, Exemption};
 use crate::rules::RuleName;
+use crate::text::printable;
 
 /// The longest warning, in characters.
 pub const MAX_WARNING: usize = 120;
@@ -26,10 +27,22 @@ impl Outcome<'_> {
     /// bytes together, without control characters. With `dry` (audit) they also say what
     /// would be changed, one line a rule.
     pub fn warnings(&self, dry: bool) -> Vec<String> {
+        within_limits(self.lines(dry, MAX_WORD))
+    }
+
+    /// The same in full, for the command line: no line is cut there, and none is left out.
+    pub fn warnings_in_full(&self) -> Vec<String> {
+        let lines = self.lines(false, usize::MAX).into_iter();
+        lines.map(|line| printable(&line, usize::MAX).into_owned()).collect()
+    }
+
+    /// What there is to say, a line each, of any length; of keys and reasons at most
+    /// `longest` characters.
+    fn lines(&self, dry: bool, longest: usize) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for void in &self.void {
-            let key = printable(&void.key, MAX_WORD);
-            lines.push(line(format_args!("{key} is void: {}", void.why)));
+            let key = printable(&void.key, longest);
+            lines.push(line(format_args!("{key} is {}: {}", void.verdict(), void.why)));
         }
         for Group { text, subjects } in self.groups(dry) {
             lines.push(match (text.strip_prefix("would "), &*subjects) {
@@ -39,12 +52,24 @@ impl Outcome<'_> {
                 (None, _) => line(format_args!("{}: {text}", subjects.join(", "))),
             });
         }
-        lines.extend(self.remarks.iter().map(|remark| line(format_args!("{remark}"))));
+        let remarks = self.remarks.iter().filter(|remark| remark.is_warning());
+        lines.extend(remarks.map(|remark| line(format_args!("{remark}"))));
         for exemption in &self.exemptions {
-            let subject = self.subject_name(exemption.subject);
-            lines.push(line(format_args!("{subject}: {exemption}")));
+            let subject = self.shown(exemption.subject);
+            lines.push(match longest {
+                usize::MAX => line(format_args!("{subject}: {exemption:#}")),
+                _ => line(format_args!("{subject}: {exemption}")),
+            });
         }
-        within_limits(lines)
+        lines
+    }
+
+    /// The name of a subject, also of one that has none.
+    fn shown(&self, subject: Subject) -> &str {
+        match self.subject_name(subject) {
+            "" => "(no name)",
+            name => name,
+        }
     }
 
     /// Why a finding is as it is, in words; empty where the result says it all.
@@ -70,7 +95,7 @@ impl Outcome<'_> {
             change.into_iter().chain(warning(finding, dry)).map(move |text| (finding, text))
         });
         for (finding, text) in said {
-            let name = self.subject_name(finding.subject);
+            let name = self.shown(finding.subject);
             match groups.iter_mut().find(|group| group.text == text) {
                 Some(group) if group.subjects.len() == MAX_SUBJECTS => {}
                 Some(group) if !group.subjects.contains(&name) => group.subjects.push(name),
@@ -125,6 +150,7 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
     // What a container inherits is said once, of the pod.
     let inherited = finding.level == Some(Level::Pod) && finding.subject != Subject::Pod;
     match (finding.result, &finding.note) {
+        (RuleResult::Kept, _) if rule == RuleName::Privileged => Some(LEFT_PRIVILEGED.to_owned()),
         (RuleResult::Replaced, _) if inherited && finding.was.is_some() => None,
         (RuleResult::Replaced, note) => {
             let now = finding.now.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -148,6 +174,10 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
         (RuleResult::Kept, Some(Note::OnlyWarns)) => {
             Some(format!("{rule}{} is weaker than the policy wants (it only warns)", was()))
         }
+        // A sentence that says what it is about.
+        (RuleResult::Kept | RuleResult::Skipped(_), Some(note @ Note::ForReadOnlyRoot(_))) => {
+            Some(note.to_string())
+        }
         (RuleResult::Kept, Some(note)) => Some(format!("{rule}{} kept: {note}", was())),
         // One warning for the three user rules: runAsUser's.
         (RuleResult::Kept, None)
@@ -158,18 +188,26 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
         (RuleResult::Kept, None) => {
             Some(format!("{rule}{} kept: explicit, and the policy does not enforce", was()))
         }
+        (RuleResult::Skipped(skip @ Skip::ImageNeedsWritableRoot), None) => {
+            let stays = if finding.was.is_some() { "stays false" } else { "not set" };
+            Some(format!("{rule} {stays}: {}", skip_reason(skip, rule)))
+        }
         (RuleResult::Skipped(skip), note) => skipped(rule, skip, note.as_ref()),
         _ => None,
     }
 }
+
+/// What is said of a container that stays privileged, by whichever rule says it first.
+const LEFT_PRIVILEGED: &str = "privileged: left as it is by every rule";
 
 /// What a person should be told of something left alone.
 fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String> {
     let reason = skip_reason(skip, rule);
     match (skip, note) {
         // Said once, not for every rule.
-        (Skip::Privileged, _) => (rule == RuleName::Capabilities)
-            .then(|| "privileged: left as it is by every rule".to_owned()),
+        (Skip::Privileged, _) => {
+            (rule == RuleName::Capabilities).then(|| LEFT_PRIVILEGED.to_owned())
+        }
         (Skip::Windows, Some(note)) => Some(note.to_string()),
         (Skip::Exempt, Some(note)) => Some(format!("{rule} stays: {note}")),
         (Skip::UserNamespace, Some(note)) => Some(format!("{rule} not set: {note}")),
@@ -199,8 +237,10 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::AddAll => "it adds ALL, and dropping ALL beside it would leave nothing",
         Skip::LegacySeccomp => "a legacy seccomp annotation says something else",
         Skip::PathUnavailable => "a writable path cannot be provided",
+        Skip::ImageNeedsWritableRoot => "the image cannot run with a read-only root",
         Skip::InjectedAfter => "the container came after the pod level was set",
         Skip::Unreadable => "the pod cannot be read",
+        Skip::TooLarge => "the object is more than is reviewed",
     }
 }
 
@@ -239,6 +279,10 @@ impl std::fmt::Display for Note<'_> {
             Self::Mounted(paths) => write!(f, "emptyDir at {}", word(&paths.join(", "))),
             Self::ReadOnlyAt(path) => write!(f, "the mount at {} is read-only", word(path)),
             Self::BelowReadOnly(path) => write!(f, "{} lies below a read-only mount", word(path)),
+            Self::ImageNeedsWritableRoot => {
+                f.write_str(skip_reason(Skip::ImageNeedsWritableRoot, RuleName::ReadOnlyRootFilesystem))
+            }
+            Self::ForReadOnlyRoot(say) => f.write_str(&printable(say, MAX_WARNING)),
             Self::HostNetworkPort(port) => {
                 write!(f, "port {port} cannot be bound as non-root on the host's network")
             }
@@ -258,6 +302,13 @@ impl std::fmt::Display for Remark<'_> {
             }
             Self::Remains(fields) => {
                 write!(f, "Pod Security restricted would still refuse: {}", fields.join(", "))
+            }
+            Self::WindowsOptions => f.write_str(
+                "windowsOptions make no Windows pod, it is hardened for Linux: say spec.os.name: windows",
+            ),
+            Self::Requires { container, say, known } => {
+                let unless = if *known { "" } else { "unless it is so already: " };
+                write!(f, "{}: {unless}{}", word(container), printable(say, MAX_WARNING))
             }
             Self::NotExecutable { container, volume, mode } => write!(
                 f,
@@ -306,7 +357,8 @@ impl std::fmt::Display for Remark<'_> {
 }
 
 impl std::fmt::Display for Exemption<'_> {
-    /// `exempt from runAsNonRoot until 2027-03-01 (SEC-12): chown of the data volume`
+    /// `exempt from runAsNonRoot until 2027-03-01 (SEC-12): chown of the data volume`; with
+    /// `{:#}` the whole reason.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let rules: Cow<'_, str> = match self.is_for_every_rule() {
             true => "every rule".into(),
@@ -323,7 +375,8 @@ impl std::fmt::Display for Exemption<'_> {
             f.write_str(" by the policy")?;
         }
         if !self.reason.is_empty() {
-            write!(f, ": {}", printable(&self.reason, MAX_WORD))?;
+            let longest = if f.alternate() { usize::MAX } else { MAX_WORD };
+            write!(f, ": {}", printable(&self.reason, longest))?;
         }
         Ok(())
     }

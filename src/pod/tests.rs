@@ -34,13 +34,12 @@ fn the_last_duplicate_wins() {
 }
 
 #[test]
-fn windows_is_told_by_any_of_four_signs() {
+fn windows_is_told_by_what_kubelets_enforce() {
     for spec in [
         r#"{"os":{"name":"windows"}}"#,
         r#"{"nodeSelector":{"kubernetes.io/os":"windows"}}"#,
         r#"{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":
             [{"matchExpressions":[{"key":"kubernetes.io/os","operator":"In","values":["windows"]}]}]}}}}"#,
-        r#"{"containers":[{"name":"a","securityContext":{"windowsOptions":{"runAsUserName":"x"}}}]}"#,
     ] {
         assert!(pod(&format!(r#"{{"spec":{spec}}}"#)).is_windows(), "{spec}");
     }
@@ -48,7 +47,12 @@ fn windows_is_told_by_any_of_four_signs() {
         r#"{"os":{"name":"linux"},"nodeSelector":{"kubernetes.io/os":"windows"}}"#,
         r#"{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":
             [{"matchExpressions":[{"key":"kubernetes.io/os","operator":"In","values":["windows","linux"]}]}]}}}}"#,
-        r#"{"securityContext":{"windowsOptions":{}}}"#,
+        r#"{"securityContext":{"windowsOptions":{"runAsUserName":"x"}}}"#,
+        r#"{"containers":[{"name":"a","securityContext":{"windowsOptions":{"hostProcess":false}}}]}"#,
+        r#"{"nodeSelector":{"kubernetes.io/os":"linux"},
+            "securityContext":{"windowsOptions":{"hostProcess":true}}}"#,
+        r#"{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[
+            {"matchExpressions":[{"key":"kubernetes.io/os","operator":"In","values":["windows"]}]},{}]}}}}"#,
     ] {
         assert!(!pod(&format!(r#"{{"spec":{spec}}}"#)).is_windows(), "{spec}");
     }

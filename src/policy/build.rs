@@ -8,11 +8,13 @@ use jiff::civil::Date;
 
 use super::decode::{Decoder, Spanned};
 use super::lint::lint;
-use super::manifest::{Exemptions, Grant, ImageEntry, ImageUser, KnownImages, Manifest, Spec};
+use super::manifest::{
+    Exemptions, Grant, ImageEntry, ImageUser, KnownImages, Manifest, Requirement, Spec,
+};
 use super::names::{GrantPattern, LONGEST_LABEL, PolicyName};
 use super::tree::Node;
 use super::{Capability, ExemptionLimits, Origin, Policy, effective};
-use crate::image::{self, ImagePattern, ImageTable, RegistryAliases};
+use crate::image::{self, ImagePattern, ImageTable, Purpose, RegistryAliases};
 use crate::rules::{self, Action};
 
 /// What the policies of a load are built with.
@@ -35,6 +37,7 @@ impl Builder<'_> {
         let stated = spec.rules.take().unwrap_or_default();
         let rules = rules::Settings::complete(stated, self.base.map(|base| &base.rules))?;
         self.check_user_rules(node, &rules);
+        self.check_privileged(node, &rules);
         self.check_added(node, &spec, &rules);
         self.check_label(&metadata.name, &spec);
         let policy = self.assemble(&metadata.name, &spec, rules)?;
@@ -97,6 +100,17 @@ impl Builder<'_> {
         }
     }
 
+    /// `privileged` is unset, which is false, or true: there is nothing to fill.
+    fn check_privileged(&mut self, document: &Node<'_>, rules: &rules::Settings) {
+        let stated = document.get("spec").and_then(|spec| spec.get("rules"));
+        let Some(rule) = stated.and_then(|rules| rules.get("privileged")) else { return };
+        if rules.privileged.action == Action::Fill {
+            self.decoder
+                .error(rule.span, "`privileged` cannot be filled: where it is unset it is false")
+                .hint("`warn` names what is privileged, `enforce` makes it unprivileged");
+        }
+    }
+
     /// An image entry adds only what the policy allows a container to add.
     fn check_added(&mut self, document: &Node<'_>, spec: &Spec, rules: &rules::Settings) {
         let stated = document.get("spec").and_then(|spec| spec.get("rules"));
@@ -133,6 +147,7 @@ const DEFAULT_UID: u16 = 1000;
 fn entry(entry: &ImageEntry) -> image::ImageEntry {
     image::ImageEntry {
         patterns: entry.patterns.iter().map(|pattern| pattern.value.pattern.clone()).collect(),
+        tags: entry.tags.clone(),
         user: entry.user,
         group: entry.group.as_ref().map(|group| group.value),
         fs_group: entry.fs_group,
@@ -144,8 +159,20 @@ fn entry(entry: &ImageEntry) -> image::ImageEntry {
             .map(|added| added.value.clone())
             .collect(),
         image_is_root: entry.image_user == Some(ImageUser::Root),
+        needs_writable_root: entry.read_only_root.is_some(),
+        requires: entry.requires.iter().flatten().filter_map(requirement).collect(),
+        ports: entry.ports.iter().flatten().map(|port| port.0).collect(),
         reason: entry.reason.clone(),
     }
+}
+
+fn requirement(stated: &Requirement) -> Option<image::Requirement> {
+    Some(image::Requirement {
+        condition: stated.condition()?,
+        when: stated.when(),
+        purpose: stated.purpose.unwrap_or(Purpose::NonRoot),
+        say: stated.say.value.clone(),
+    })
 }
 
 fn limits(stated: &Exemptions, base: Option<&ExemptionLimits>) -> Option<ExemptionLimits> {

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::diagnostic::{Diagnostic, Place, Severity, listed, nearest, quoted};
+use super::diagnostic::{Diagnostic, Place, Severity, listed, nearest};
 use super::tree::{Node, Span, Value};
 use crate::rules::Action;
+use crate::text::quoted;
 
 pub(crate) use define::{inline_schema, object, settings, words};
 

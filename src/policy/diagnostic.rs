@@ -126,30 +126,6 @@ pub(crate) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
     words.join(", ")
 }
 
-/// A piece of input fit to stand in a message: on one line, without control
-/// characters, and no longer than a line can bear.
-pub(crate) fn quoted(text: &str) -> String {
-    /// Enough to recognise what was written.
-    const LONGEST: usize = 60;
-    if text.is_empty() {
-        return "`\"\"`".to_owned();
-    }
-    let mut out = String::from("`");
-    for (count, c) in text.chars().enumerate() {
-        if count == LONGEST {
-            out.push('…');
-            break;
-        }
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out.push('`');
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,11 +144,5 @@ mod tests {
         ] {
             assert_eq!(nearest(word, &words), expected, "{word}");
         }
-    }
-
-    #[test]
-    fn quoted_input_cannot_break_a_line() {
-        assert_eq!(quoted("a\nb"), "`a\\nb`");
-        assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
     }
 }

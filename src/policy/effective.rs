@@ -8,7 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::names::API_VERSION;
 use super::{ExemptionLimits, Grant, Policy, WritablePath};
-use crate::image::{EntryFsGroup, EntryUser, ImageEntry, ImagePattern, ImageTable};
+use crate::image::{
+    Condition, EntryFsGroup, EntryUser, ImageEntry, ImagePattern, ImageTable, Purpose, Requirement,
+    TagBounds, When,
+};
 use crate::policy::{Capability, GroupId};
 use crate::rules::{self, RuleSet};
 
@@ -100,6 +103,8 @@ impl<'p, K> Content<'p, K> {
 struct Entry<'p> {
     r#match: Vec<&'p str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'p TagBounds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     run_as_user: Option<EntryUser>,
     #[serde(skip_serializing_if = "Option::is_none")]
     run_as_group: Option<GroupId>,
@@ -112,6 +117,12 @@ struct Entry<'p> {
     #[serde(skip_serializing_if = "Option::is_none")]
     image_user: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    read_only_root_filesystem: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    requires: Vec<Required<'p>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ports: &'p [u16],
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'p str>,
 }
 
@@ -123,24 +134,80 @@ impl<'p> Entry<'p> {
     fn of(entry: &'p ImageEntry) -> Self {
         let ImageEntry {
             patterns,
+            tags,
             user,
             group,
             fs_group,
             writable_paths,
             add_capabilities,
             image_is_root,
+            needs_writable_root,
+            requires,
+            ports,
             reason,
         } = entry;
         Self {
             r#match: texts(patterns),
+            tags: tags.as_ref(),
             run_as_user: *user,
             run_as_group: *group,
             fs_group: *fs_group,
             writable_paths: writable_paths.as_deref(),
             add_capabilities,
             image_user: image_is_root.then_some("root"),
+            read_only_root_filesystem: needs_writable_root.then_some(false),
+            requires: requires.iter().map(Required::of).collect(),
+            ports,
             reason: reason.as_deref(),
         }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Required<'p> {
+    #[serde(flatten)]
+    condition: Stated<'p>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    when_env: Option<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    when_volume: Option<&'p WritablePath>,
+    r#for: Purpose,
+    say: &'p str,
+}
+
+/// A condition by its key.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Stated<'p> {
+    Env(&'p str),
+    Argument(&'p str),
+    Volume(&'p WritablePath),
+    #[serde(untagged, rename_all = "camelCase")]
+    NotMountPoint {
+        not_mount_point: &'p WritablePath,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        moved_by: Option<&'p str>,
+    },
+}
+
+impl<'p> Required<'p> {
+    fn of(requirement: &'p Requirement) -> Self {
+        let Requirement { condition, when, purpose, say } = requirement;
+        let (when_env, when_volume) = match when {
+            None => (None, None),
+            Some(When::Env(name)) => (Some(name.as_str()), None),
+            Some(When::Volume(path)) => (None, Some(path)),
+        };
+        let condition = match condition {
+            Condition::Env(name) => Stated::Env(name),
+            Condition::Argument(text) => Stated::Argument(text),
+            Condition::Volume(path) => Stated::Volume(path),
+            Condition::NotMountPoint { path, moved_by } => {
+                Stated::NotMountPoint { not_mount_point: path, moved_by: moved_by.as_deref() }
+            }
+        };
+        Self { condition, when_env, when_volume, r#for: *purpose, say }
     }
 }
 

@@ -7,6 +7,8 @@ use super::decode::{Decoder, Spanned};
 use super::manifest::{Grant, Spec};
 use super::names::{PatternText, PolicyName};
 use super::tree::{Node, Span};
+use crate::image::{ImagePattern, RegistryAliases};
+use crate::text::quoted;
 
 /// Warns about a policy that was read. `today` is for the grants' last days; without
 /// it they are not judged.
@@ -21,16 +23,21 @@ pub(super) fn lint(
     if !decoder.failed_in(document) {
         unused(name, policy, decoder);
     }
-    for entry in spec.images.iter().flatten() {
-        entry.patterns.iter().for_each(|pattern| tagless(&pattern.value, pattern.span, decoder));
+    let aliases = &policy.registry_aliases;
+    for Spanned { value, span } in spec.images.iter().flatten().flat_map(|entry| &entry.patterns) {
+        if !unmatchable(value, aliases, *span, decoder) {
+            tagless(value, *span, decoder);
+        }
     }
     shadowed(spec, policy, decoder);
     let limits = spec.exemptions.iter().flat_map(|limits| limits.images.iter().flatten());
     let grants = spec.exempt.iter().flatten();
     let granted = grants.clone().flat_map(|grant| grant.images.iter().flatten());
     for Spanned { value, span } in limits.chain(granted) {
-        tagless(&value.0, *span, decoder);
-        open_registry(&value.0, *span, decoder);
+        if !unmatchable(&value.0, aliases, *span, decoder) {
+            tagless(&value.0, *span, decoder);
+            open_registry(&value.0, *span, decoder);
+        }
     }
     grants.for_each(|grant| judge_grant(grant, today, decoder));
 }
@@ -42,6 +49,56 @@ fn unused(name: &Spanned<PolicyName>, policy: &Policy, decoder: &mut Decoder) {
             .warning(name.span, format!("the policy `{}` is never used", policy.name))
             .hint("give it `namespaces`, or `byLabel: true`");
     }
+}
+
+/// Whether no image has such a name, which is then said.
+fn unmatchable(
+    pattern: &PatternText,
+    aliases: &RegistryAliases,
+    span: Span,
+    decoder: &mut Decoder,
+) -> bool {
+    let Some(hint) = never(&pattern.pattern, aliases) else { return false };
+    decoder.warning(span, format!("{} can match no image", quoted(&pattern.written))).hint(hint);
+    true
+}
+
+/// Why a pattern matches nothing: what is written in it has to be as the names of images are
+/// (`github.com/distribution/reference`, `regexp.go`) once their registries are seen as the
+/// ones that they mirror.
+fn never(pattern: &ImagePattern, aliases: &RegistryAliases) -> Option<String> {
+    let text = pattern.as_str();
+    let of_names = |c: char| c.is_ascii_alphanumeric() || "._-/:@+*".contains(c);
+    let begins_with_a_dot =
+        ["/.", ":.", "/-", ":-"].iter().any(|part| text.contains(part)) || text.starts_with('.');
+    if !text.chars().all(of_names) || begins_with_a_dot || text.contains(".+") {
+        let said = "a pattern is no regular expression: `*` stands for any characters, and nothing \
+                    else is special";
+        return Some(said.to_owned());
+    }
+    if text.contains("//") {
+        return Some("an image's name has no scheme, and no empty part".to_owned());
+    }
+    let (_, path) = text.split_once('/').unwrap_or_default();
+    let (above, last) = path.rsplit_once('/').unwrap_or(("", path));
+    // Behind these a tag may stand, which may have capitals.
+    let last = last.split([':', '@', '*']).next().unwrap_or_default();
+    if above.chars().chain(last.chars()).any(|c| c.is_ascii_uppercase()) {
+        return Some("capitals can stand in an image's tag alone, not in its path".to_owned());
+    }
+    // An alias that leads back could bring such a name about again.
+    let leads_back = |from: &str| {
+        aliases.iter().any(|(_, to)| {
+            let to = ImagePattern::new(&format!("{to}*"));
+            let to = to.as_str().trim_end_matches('*');
+            to.starts_with(from) || from.starts_with(to)
+        })
+    };
+    let literal = text.split('*').next().unwrap_or_default();
+    let (from, to) = aliases.iter().find(|(from, _)| literal.starts_with(from))?;
+    let rest = text.get(from.len()..).filter(|_| !leads_back(from))?;
+    let seen = ImagePattern::new(&format!("{to}{rest}"));
+    Some(format!("`registryAliases` has its images seen as `{}`: write that", seen.as_str()))
 }
 
 /// A pattern without a tag is completed as an image's name would be.
@@ -70,7 +127,7 @@ fn shadowed(spec: &Spec, policy: &Policy, decoder: &mut Decoder) {
     let entries = spec.images.iter().flatten();
     for (index, entry) in entries.clone().enumerate() {
         for Spanned { value, span } in &entry.patterns {
-            let earlier = policy.images.position(value.pattern.as_str());
+            let earlier = policy.images.covering(&value.pattern, entry.tags.as_ref());
             let Some(earlier) = earlier.filter(|earlier| *earlier < index) else { continue };
             let winner = entries.clone().nth(earlier).and_then(|winner| {
                 winner.patterns.iter().find(|p| p.value.pattern.matches(value.pattern.as_str()))

@@ -6,12 +6,12 @@ use schemars::{JsonSchema, Schema};
 use super::decode::{Decoder, Spanned, object, words};
 use super::names::{
     Aliases, ApiVersion, ContainerName, GrantPattern, KnownImagesKind, PatternText, PolicyKind,
-    PolicyName, Unread,
+    PolicyName, Unread, VariableName,
 };
 use super::tree::{Node, Span, Value};
-use super::values::{Day, Days};
+use super::values::{Day, Days, LowPort, WritableRoot};
 use super::{Capability, GroupId, NamespacePattern, WritablePath};
-use crate::image::{EntryFsGroup, EntryUser};
+use crate::image::{Condition, EntryFsGroup, EntryUser, Purpose, TagBounds, When};
 use crate::rules::{self, RuleName, RuleScope};
 
 object! {
@@ -73,6 +73,9 @@ object! {
         /// Patterns of full image names; `*` matches any characters. `nginx:*` is
         /// `docker.io/library/nginx:*`.
         patterns: Vec<Spanned<PatternText>> = "match",
+        /// The tags among them for which it holds: `>=4.7`, `<18`, or `>=4.7 <18`. Tags
+        /// without a version and digests count as current.
+        tags: Option<TagBounds> = "tags",
         /// The uid they run as, or `image`: their own user is numeric and not root.
         user: Option<EntryUser> = "runAsUser",
         /// The gid that goes with the uid.
@@ -85,6 +88,12 @@ object! {
         add_capabilities: Option<Vec<Spanned<Capability>>> = "addCapabilities",
         /// `root`: these images' own user is known to be root. It only tells.
         image_user: Option<ImageUser> = "imageUser",
+        /// `false`: they cannot run with a read-only root, and the rule leaves them alone.
+        read_only_root: Option<WritableRoot> = "readOnlyRootFilesystem",
+        /// What their containers must have, beyond what the policy gives them.
+        requires: Option<Vec<Requirement>> = "requires",
+        /// The ports below 1024 on which their program listens unless told otherwise.
+        ports: Option<Vec<LowPort>> = "ports",
         /// Why, for people.
         reason: Option<String> = "reason",
     }
@@ -98,6 +107,97 @@ pub(crate) enum ImageUser {
 }
 
 words! { ImageUser as "imageUser" { Root = "root", } }
+
+object! {
+    /// A condition that the manifest must meet, and what to do where it does not. It is
+    /// exactly one of `env`, `argument`, `volume` and `notMountPoint`.
+    pub(crate) struct Requirement as "key" {
+        /// This variable must have a value.
+        env: Option<VariableName> = "env",
+        /// A word of `command` or `args` must contain this.
+        argument: Option<String> = "argument",
+        /// A volume must be mounted at this path or above it.
+        volume: Option<WritablePath> = "volume",
+        /// No volume may be mounted at this very directory; below it or above it may be one.
+        not_mount_point: Option<WritablePath> = "notMountPoint",
+        /// The variable by which a container names another directory than `notMountPoint`.
+        moved_by: Option<VariableName> = "movedBy",
+        /// It matters only where this variable has a value.
+        when_env: Option<VariableName> = "whenEnv",
+        /// It matters only where a volume is mounted at this path or above it.
+        when_volume: Option<WritablePath> = "whenVolume",
+        /// What it is needed for. `runAsNonRoot` when left out: to run as another user than
+        /// root. Where it is `readOnlyRootFilesystem`, that rule leaves alone what does not
+        /// meet it.
+        purpose: Option<Purpose> = "for",
+        /// What to do where it is not met, in at most 90 characters: it becomes a warning.
+        say: Spanned<String> = "say",
+    }
+    check Requirement::check
+}
+
+impl Requirement {
+    /// The condition, where exactly one is stated.
+    pub(crate) fn condition(&self) -> Option<Condition> {
+        let text = |name: &VariableName| name.0.clone();
+        let mut stated = [
+            self.env.as_ref().map(|name| Condition::Env(text(name))),
+            self.argument.clone().map(Condition::Argument),
+            self.volume.clone().map(Condition::Volume),
+            self.not_mount_point.clone().map(|path| Condition::NotMountPoint {
+                path,
+                moved_by: self.moved_by.as_ref().map(text),
+            }),
+        ]
+        .into_iter()
+        .flatten();
+        stated.next().filter(|_| stated.next().is_none())
+    }
+
+    /// Where it matters.
+    pub(crate) fn when(&self) -> Option<When> {
+        let env = self.when_env.as_ref().map(|name| When::Env(name.0.clone()));
+        env.or_else(|| self.when_volume.clone().map(When::Volume))
+    }
+
+    fn check(&self, node: &Node<'_>, decoder: &mut Decoder) {
+        /// A warning has 120 characters, of which the container's name takes some.
+        const LONGEST: usize = 90;
+        if decoder.failed_in(node) {
+            return;
+        }
+        if self.condition().is_none() {
+            decoder
+                .error(node.span, "a requirement states exactly one condition")
+                .hint("one of `env`, `argument`, `volume` and `notMountPoint`");
+        }
+        if let Some(moved) = node.get("movedBy")
+            && self.not_mount_point.is_none()
+        {
+            decoder.error(moved.span, "`movedBy` without `notMountPoint`");
+        }
+        if self.when_env.is_some()
+            && let Some(second) = node.get("whenVolume")
+        {
+            decoder
+                .error(second.span, "`whenVolume` beside `whenEnv`")
+                .hint("write two requirements, one for each");
+        }
+        if self.argument.as_deref() == Some("") {
+            decoder.error(node.span, "`argument` is empty").hint("every word contains it");
+        }
+        let length = self.say.value.chars().count();
+        if self.say.value.trim().is_empty() {
+            decoder
+                .error(self.say.span, "`say` is empty")
+                .hint("say what to do, for whoever reads the warning");
+        } else if length > LONGEST {
+            decoder
+                .error(self.say.span, format!("`say` has {length} characters, {LONGEST} at most"))
+                .hint("it becomes a warning, which has no more room; `reason` may be longer");
+        }
+    }
+}
 
 object! {
     /// What workloads may declare for themselves by annotation.
@@ -175,6 +275,15 @@ impl ImageEntry {
             decoder
                 .warning(group.span, "`runAsGroup` beside `runAsUser: image` has no effect")
                 .hint("a gid is only set together with a uid");
+        }
+        let for_root = |one: &Requirement| one.purpose == Some(Purpose::ReadOnlyRoot);
+        if self.read_only_root.is_some()
+            && self.requires.iter().flatten().any(for_root)
+            && let Some(requires) = node.get("requires")
+        {
+            decoder
+                .warning(requires.span, "`for: readOnlyRootFilesystem` beside `readOnlyRootFilesystem: false` has no effect")
+                .hint("leave `readOnlyRootFilesystem: false` out where a read-only root is possible");
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::NamespacePattern;
 use super::decode::{Decode, Decoder, Spanned, inline_schema};
-use super::diagnostic::{nearest, quoted};
+use super::diagnostic::nearest;
 use super::tree::{Node, Value};
 use crate::image::ImagePattern;
+use crate::text::{is_deceptive, quoted};
 
 /// The `apiVersion` of every document.
 pub(super) const API_VERSION: &str = "ironhull.dev/v1alpha1";
@@ -160,6 +161,28 @@ inline_schema!(ContainerName, {
     "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 });
 
+/// The name of an environment variable.
+#[derive(Clone, Debug)]
+pub(crate) struct VariableName(pub(crate) String);
+
+impl Decode for VariableName {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let text = decoder.string(node, "the name of a variable")?;
+        // What the API server asks of `env[].name` (relaxed since Kubernetes 1.30).
+        if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic() && c != '=') {
+            let error = decoder
+                .error(node.span, format!("{} cannot be the name of a variable", quoted(text)));
+            if text.contains('=') {
+                error.hint("the name alone: any value will do");
+            }
+            return None;
+        }
+        Some(Self(text.to_owned()))
+    }
+}
+
+inline_schema!(VariableName, { "type": "string", "pattern": "^[!-<>-~]+$" });
+
 /// A pattern of images, as it was written and as it is understood.
 #[derive(Clone, Debug)]
 pub(crate) struct PatternText {
@@ -170,7 +193,7 @@ pub(crate) struct PatternText {
 impl Decode for PatternText {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let text = decoder.string(node, "a pattern of images")?;
-        let never = |c: char| c.is_whitespace() || c.is_control();
+        let never = |c: char| c.is_whitespace() || is_deceptive(c);
         if text.is_empty() || text.contains(never) {
             decoder.error(node.span, format!("{} can match no image", quoted(text)));
             return None;
@@ -188,7 +211,7 @@ impl Decode for PatternText {
     }
 }
 
-inline_schema!(PatternText, { "type": "string", "pattern": r"^[^\s\x00-\x1f\x7f-\x9f]+$" });
+inline_schema!(PatternText, { "type": "string", "pattern": r"^[^\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]+$" });
 
 /// A pattern of images that something is granted to. Anybody can push an image
 /// whose name *ends* as one likes, so the registry has to be said.

@@ -14,7 +14,7 @@ use serde_saphyr::granit_parser::{
 };
 
 use super::decode::Decoder;
-use super::diagnostic::quoted;
+use crate::text::quoted;
 
 /// A stretch of a file's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,12 +4,13 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use super::decode::{Decode, Decoder, inline_schema};
-use super::diagnostic::{listed, quoted};
+use super::decode::{Decode, Decoder, inline_schema, words};
+use super::diagnostic::listed;
 use super::tree::Node;
 use super::{Capability, GroupId, MAX_ID, NonRootId, Quantity, WritablePath, WritablePathError};
-use crate::image::{EntryFsGroup, EntryUser};
+use crate::image::{EntryFsGroup, EntryUser, Purpose, TagBounds, TagBoundsError};
 use crate::rules::{Action, RuleName, RuleSet};
+use crate::text::quoted;
 
 impl Decode for Action {
     /// YAML 1.1 reads `off` as false, and what it writes again (Helm, kubectl) says
@@ -288,6 +289,72 @@ impl Decode for Day {
 }
 
 inline_schema!(Day, { "type": "string", "format": "date" });
+
+impl Decode for TagBounds {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let text = decoder.string(node, "bounds of tags, such as `>=4.7`")?;
+        let bounds = Self::new(text);
+        match bounds {
+            Err(TagBoundsError::Grammar) => {
+                decoder
+                    .error(node.span, format!("{} is no bound of tags", quoted(text)))
+                    .hint("write `>=4.7`, `<18`, or both in this order: `>=4.7 <18`");
+            }
+            Err(TagBoundsError::Empty) => {
+                decoder.error(node.span, format!("no tag is within {}", quoted(text)));
+            }
+            Ok(_) => {}
+        }
+        bounds.ok()
+    }
+}
+
+inline_schema!(TagBounds, {
+    "type": "string",
+    "pattern": "^\\s*(>=[0-9]+(\\.[0-9]+)*)?\\s*(<[0-9]+(\\.[0-9]+)*)?\\s*$",
+    "minLength": 2
+});
+
+words! { Purpose as "for" {
+    NonRoot = "runAsNonRoot", ReadOnlyRoot = "readOnlyRootFilesystem",
+} }
+
+/// `readOnlyRootFilesystem: false` of an image entry. It says no more than that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WritableRoot;
+
+impl Decode for WritableRoot {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        match bool::decode(node, decoder)? {
+            false => Some(Self),
+            true => {
+                decoder
+                    .error(node.span, "an image entry can only say `readOnlyRootFilesystem: false`")
+                    .hint("an entry makes no rule stronger; leave it out where a read-only root works");
+                None
+            }
+        }
+    }
+}
+
+inline_schema!(WritableRoot, { "const": false });
+
+/// A port that only root may bind where the kernel's default stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LowPort(pub(crate) u16);
+
+impl Decode for LowPort {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let port = integer(node).and_then(|port| u16::try_from(port).ok());
+        let port = port.filter(|port| (1..1024).contains(port));
+        if port.is_none() {
+            decoder.expected(node, "a port from 1 to 1023");
+        }
+        port.map(Self)
+    }
+}
+
+inline_schema!(LowPort, { "type": "integer", "minimum": 1, "maximum": 1023 });
 
 /// `maxDays`.
 #[derive(Clone, Copy, Debug)]

@@ -31,6 +31,9 @@
 //!
 //! ## Left alone when
 //! - it is explicitly `false` and the rule only fills;
+//! - the policy's entry for the image says that it cannot run with a read-only root, or says
+//!   what it takes and the container does not have it (`imageNeedsWritableRoot`). An author's
+//!   own `true` stays, with a warning;
 //! - a writable path lies below a read-only mount (`pathUnavailable`);
 //! - the container is privileged (`privileged`) or ephemeral (`ephemeral`).
 //!
@@ -47,10 +50,11 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
-use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
+use crate::image::{ImageEntry, Met, Purpose};
+use crate::outcome::{Finding, Level, Note, Remark, RuleResult, Skip, Subject, Value};
 use crate::pass::{Examined, Pass};
 use crate::patch::{NewMount, NewVolume};
-use crate::pod::{normalise_path, real, within};
+use crate::pod::{Container, normalise_path, real, within};
 use crate::policy::decode::{settings, words};
 use crate::policy::{Quantity, WritablePath};
 use crate::rules::{Action, Rule, RuleName};
@@ -128,6 +132,24 @@ fn judge<'p>(
     if examined.is_ephemeral() {
         return Some(finding(RuleResult::Skipped(Skip::Ephemeral)));
     }
+    let remark = |say, known| Remark::Requires { container: &container.name, say, known };
+    match (examined.entry.map_or(Root::Fine, |entry| Root::of(entry, container)), own) {
+        (Root::Fine, _) => {}
+        (Root::Unknown(say), _) if settings.action.acts() => pass.remarks.push(remark(say, false)),
+        (Root::Unknown(_), _) => {}
+        // Its author has the last word, and may have seen to it in a way that is not seen here.
+        (Root::Writable(say), Some(true)) => {
+            pass.remarks.push(remark(say.unwrap_or(CANNOT), true));
+        }
+        (Root::Writable(say), Some(false)) if settings.action < Action::Enforce => {
+            let note = say.map_or(Note::ImageNeedsWritableRoot, Note::ForReadOnlyRoot);
+            return Some(finding(RuleResult::Kept).note(Some(note)));
+        }
+        (Root::Writable(say), _) => {
+            let result = RuleResult::Skipped(Skip::ImageNeedsWritableRoot);
+            return Some(finding(result).note(say.map(Note::ForReadOnlyRoot)));
+        }
+    }
     match (own, settings.action) {
         (Some(true), Action::Warn) => return Some(finding(RuleResult::Compliant)),
         (_, Action::Warn) => return Some(finding(RuleResult::Kept).note(Some(Note::OnlyWarns))),
@@ -160,6 +182,36 @@ fn judge<'p>(
     };
     let note = note.or_else(|| (!missing.is_empty()).then_some(Note::Mounted(missing)));
     Some(finding(result).note(note).now(Value::Bool(true), Level::Container))
+}
+
+/// What is said of an author's own `true` where the image's entry says no more than `false`.
+const CANNOT: &str = "its image is known not to run with the read-only root that it asks for";
+
+/// Whether a container can run with a read-only root, by its image's entry.
+enum Root<'p> {
+    /// Nothing speaks against it.
+    Fine,
+    /// The manifest does not tell whether it has what that takes: this is to be done.
+    Unknown(&'p str),
+    /// It cannot, unless this is done; or whatever is done.
+    Writable(Option<&'p str>),
+}
+
+impl<'p> Root<'p> {
+    fn of(entry: &'p ImageEntry, container: &Container<'_>) -> Self {
+        if entry.needs_writable_root {
+            return Self::Writable(None);
+        }
+        let mut root = Self::Fine;
+        for requirement in entry.required_for(Purpose::ReadOnlyRoot) {
+            match requirement.met(container) {
+                Met::Yes => {}
+                Met::No => return Self::Writable(Some(&requirement.say)),
+                Met::Unknown => root = Self::Unknown(&requirement.say),
+            }
+        }
+        root
+    }
 }
 
 /// The writable paths of one container against its mounts.

@@ -8,6 +8,8 @@
 //! ephemeral container follows its target. With `shareProcessNamespace: true` an app or
 //! sidecar container without a uid and without an entry follows the app container that has
 //! one, so that signals between them go on working; a warning says where two users are left.
+//! Where that entry says what the image's own entry point needs as such a user (`requires`), a
+//! container that does not have it gets a warning.
 //!
 //! ## Why
 //! Six pods in ten say nothing about users, and many of their images are root. A number
@@ -38,7 +40,8 @@
 //! Pod Security Standards, *restricted*, "Running as Non-root user"
 //! (`k8s.io/pod-security-admission/policy/check_runAsUser.go`).
 
-use crate::outcome::Value;
+use crate::image::{Met, Purpose};
+use crate::outcome::{Remark, Value};
 use crate::pass::{Pass, UserField};
 use crate::policy::NonRootId;
 use crate::policy::decode::{settings, words};
@@ -90,5 +93,31 @@ impl Rule for RunAsUser {
 
     fn apply(&self, pass: &mut Pass<'_>) {
         pass.project(self.name(), &FIELD);
+        remark_requirements(pass);
+    }
+}
+
+/// Says what an image's own entry point needs to run as the user that it gets. Where `command`
+/// replaces the entry point nobody knows.
+fn remark_requirements(pass: &mut Pass<'_>) {
+    for examined in &pass.containers {
+        let container = examined.placed.container;
+        let Some(entry) = examined.entry.filter(|entry| !entry.requires.is_empty()) else {
+            continue;
+        };
+        if examined.user.uid.set.is_none() || examined.is_ephemeral() || container.has_command() {
+            continue;
+        }
+        for requirement in entry.required_for(Purpose::NonRoot) {
+            let known = match requirement.met(container) {
+                Met::Yes => continue,
+                Met::No => true,
+                Met::Unknown => false,
+            };
+            let remark = Remark::Requires { container: &container.name, say: &requirement.say, known };
+            if !pass.remarks.contains(&remark) {
+                pass.remarks.push(remark);
+            }
+        }
     }
 }

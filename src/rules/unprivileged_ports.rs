@@ -63,9 +63,8 @@ impl Rule for UnprivilegedPorts {
         let own = sysctls.iter().find(|sysctl| matches!(&*sysctl.name, SYSCTL | SYSCTL_SLASHES));
         // Privileged containers bind what they like.
         let unprivileged =
-            || pass.containers.iter().filter(|c| !c.placed.container.security_context.privileged);
-        let low =
-            unprivileged().find_map(|container| container.low_port());
+            || pass.containers.iter().filter(|c| !c.privileged);
+        let low = unprivileged().find_map(|container| container.low_port());
         let finding = match (low, own) {
             _ if pass.declared.of_pod().contains(RuleName::UnprivilegedPorts) => {
                 finding(RuleResult::Exempt)

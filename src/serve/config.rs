@@ -26,6 +26,9 @@ pub struct Config {
     pub certificate: Certificate,
     /// Where the policies come from.
     pub policies: Policies,
+    /// Whether the cluster honours `hostUsers: false`: see
+    /// [`crate::harden::Context::user_namespaces`].
+    pub user_namespaces: bool,
     /// How often files are read again.
     pub poll_interval: Duration,
     /// Threads that answer requests.
@@ -88,6 +91,7 @@ impl Config {
             ops_listen: loopback,
             certificate,
             policies: Policies::Embedded,
+            user_namespaces: false,
             poll_interval: defaults::POLL_INTERVAL,
             workers: defaults::workers(),
             max_connections: defaults::MAX_CONNECTIONS,

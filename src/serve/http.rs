@@ -15,7 +15,6 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, He
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt as _;
-use jiff::civil::Date;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -26,13 +25,13 @@ use super::limits::{Budget, Reservation};
 use super::metrics::Metrics;
 use super::readiness::Readiness;
 use super::store::{Loaded, Store, today};
-use crate::admission::{Answer, Endpoint, Facts, Mode, NotAReview};
+use crate::admission::{self, Answer, Endpoint, Environment, Facts, Mode, NotAReview};
 use crate::policy::PolicySet;
 use refusal::Refusal;
 use weight::Weight;
 
 /// Answers a review: [`crate::admission::review`], but for tests and benchmarks.
-pub type Reviewer = fn(&[u8], Endpoint<'_>, &PolicySet, Date) -> Result<Answer, NotAReview>;
+pub type Reviewer = fn(&[u8], Endpoint<'_>, &PolicySet, Environment) -> Result<Answer, NotAReview>;
 
 /// What a request needs to be answered.
 #[derive(Debug)]
@@ -41,6 +40,8 @@ pub struct Hook {
     pub review: Reviewer,
     /// The policies in force.
     pub store: Arc<Store>,
+    /// Whether the cluster honours `hostUsers: false`.
+    pub user_namespaces: bool,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
     /// Whether the server is about to stop.
@@ -103,11 +104,17 @@ impl Hook {
         }
         let loaded = self.store.load();
         let (reviewed, reservation) = match Weight::of(&body) {
-            Weight::Ordinary => (guarded(self.review, &body, endpoint, &loaded), Some(reservation)),
+            Weight::Ordinary => {
+                let reviewed = guarded(self.review, &body, endpoint, &loaded, self.environment());
+                (reviewed, Some(reservation))
+            }
             Weight::Large => {
                 self.review_large((body, reservation), endpoint, Arc::clone(&loaded)).await
             }
-            Weight::TooMuch => return Err(Refusal::TooMuch),
+            Weight::TooMuch => {
+                let answer = admission::too_large(&body, endpoint, &weight::limits());
+                (Some(answer), Some(reservation))
+            }
         };
         let (Some(reviewed), Some(reservation)) = (reviewed, reservation) else {
             self.metrics.panics.inc();
@@ -122,6 +129,10 @@ impl Hook {
         outgoing::body(body, reservation).ok_or(Refusal::NoBudget)
     }
 
+    fn environment(&self) -> Environment {
+        Environment { date: today(), user_namespaces: self.user_namespaces }
+    }
+
     /// Reviews what is much work when it is its turn, in a thread where it holds up no connection. The
     /// thread finishes what it began, so what it holds is accounted for until then.
     async fn review_large(
@@ -133,10 +144,11 @@ impl Hook {
         // Nobody closes it.
         let turn = Arc::clone(&self.large).acquire_owned().await;
         let (review, mode) = (self.review, endpoint.mode);
+        let environment = self.environment();
         let policy = endpoint.policy.map(str::to_owned);
         let reviewing = self.apart.spawn_blocking(move || {
             let endpoint = Endpoint { mode, policy: policy.as_deref() };
-            let reviewed = guarded(review, &body, endpoint, &loaded);
+            let reviewed = guarded(review, &body, endpoint, &loaded, environment);
             drop((body, turn));
             (reviewed, Some(reservation))
         });
@@ -195,8 +207,14 @@ type Reviewed = Option<Result<Answer, NotAReview>>;
 
 /// The reviewer cannot panic by construction. Should it do so all the same, one request fails
 /// as the failure policy says, and the server goes on.
-fn guarded(review: Reviewer, body: &[u8], endpoint: Endpoint<'_>, loaded: &Loaded) -> Reviewed {
-    let review = || review(body, endpoint, &loaded.policies, today());
+fn guarded(
+    review: Reviewer,
+    body: &[u8],
+    endpoint: Endpoint<'_>,
+    loaded: &Loaded,
+    environment: Environment,
+) -> Reviewed {
+    let review = || review(body, endpoint, &loaded.policies, environment);
     catch_unwind(AssertUnwindSafe(review)).ok()
 }
 

@@ -16,13 +16,12 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::http::Reviewer;
 use super::store::today;
-use crate::admission::{self, Answer, Endpoint, Facts, Mode, NotAReview};
+use crate::admission::{self, Answer, Endpoint, Environment, Facts, Mode, NotAReview};
 use crate::policy::PolicySet;
 
 static TOLD: OnceLock<Told> = OnceLock::new();
@@ -58,7 +57,12 @@ impl Told {
     fn new(review: &[u8], patch: Option<&[u8]>) -> anyhow::Result<Self> {
         let policies = PolicySet::new(Vec::new()).map_err(|_| anyhow!("no policies"))?;
         let endpoint = Endpoint { mode: Mode::Enforce, policy: None };
-        let Answer { mut body, facts } = admission::review(review, endpoint, &policies, today())?;
+        let Answer { mut body, facts } = admission::review(
+            review,
+            endpoint,
+            &policies,
+            Environment { date: today(), user_namespaces: false },
+        )?;
         if let Some(patch) = patch {
             let mut whole: Value = serde_json::from_slice(&body)?;
             let place = whole.pointer_mut("/response/patch").context("there is no patch")?;
@@ -93,7 +97,12 @@ struct Request<'r> {
     uid: Cow<'r, str>,
 }
 
-fn answer(body: &[u8], _: Endpoint<'_>, _: &PolicySet, _: Date) -> Result<Answer, NotAReview> {
+fn answer(
+    body: &[u8],
+    _: Endpoint<'_>,
+    _: &PolicySet,
+    _: Environment,
+) -> Result<Answer, NotAReview> {
     let told = TOLD.get().ok_or_else(|| NotAReview("nothing to answer".to_owned()))?;
     told.answer(body)
 }
@@ -110,7 +119,14 @@ mod tests {
     fn ironhulls(review: &str) -> Vec<u8> {
         let policies = PolicySet::new(Vec::new()).unwrap();
         let endpoint = Endpoint { mode: Mode::Enforce, policy: None };
-        admission::review(review.as_bytes(), endpoint, &policies, today()).unwrap().body
+        admission::review(
+            review.as_bytes(),
+            endpoint,
+            &policies,
+            Environment { date: today(), user_namespaces: false },
+        )
+        .unwrap()
+        .body
     }
 
     #[test]

@@ -56,6 +56,7 @@ fn with_cluster(directory: &Path) -> Option<(&'static str, String, Value)> {
         _ if case.exit == 2 => return None,
         "preview" => "preview",
         "explain" => "explain-pod",
+        _ if case.arguments[1] == "show" => "policy-show",
         _ => "policy-diff",
     };
     let said = case.arguments.iter().any(|word| word == "-o");

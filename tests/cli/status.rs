@@ -15,6 +15,7 @@ const CASES: &[(&str, i32, &str)] = &[
     ("harden", 0, "harden --check -f tests/manifests/check-clean/in.yaml"),
     ("harden", 1, "harden --check -f docs/examples/auditor.yaml"),
     ("harden", 2, "harden -f no/such/file.yaml"),
+    ("harden", 3, "harden --check -f tests/manifests/kinds-unknown-check/in.yaml"),
     // What has to do with a cluster goes on in tests/live.
     ("preview", 2, "preview --kubeconfig no/such/file"),
     ("rules", 0, "rules"),
@@ -91,5 +92,25 @@ fn a_closed_pipe_is_no_error() {
         let output = super::ironhull(line).stdout(writer).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{line}");
+    }
+}
+
+/// What people type first, and what they are told.
+#[test]
+fn natural_mistakes_get_a_hint() {
+    for (line, hint) in [
+        ("harden in.yaml", "a file comes after -f: `-f in.yaml`"),
+        ("explain in.yaml", "a file comes after -f, `-f in.yaml`"),
+        ("explain -f in.yaml other.yaml", "-f"),
+        ("preview shop", "a namespace comes after -n: `-n shop`"),
+        ("policy diff policies policies shop", "a namespace comes after -n: `-n shop`"),
+        ("harden -f in.yaml --date tomorrow", "such as 2027-03-01"),
+        ("preview --date 2026-2-1", "such as 2027-03-01"),
+        ("policy check --date 2026-02-30", "there is no such day"),
+    ] {
+        let output = super::ironhull(line).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        assert!(stderr.contains(hint), "{line}: {stderr}");
     }
 }

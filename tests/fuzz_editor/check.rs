@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use granit_parser::{Event, Parser, options};
 use ironhull::cli::manifest::{Document, Source, Syntax};
-use ironhull::cli::pass::Pass;
+use ironhull::cli::pass::{Assignment, Pass};
 use ironhull::policy::PolicySet;
 use jiff::civil::date;
 use serde_json::{Value, json};
@@ -90,7 +90,8 @@ impl Checker {
     }
 
     fn patch(&self, source: &Source, document: &Document) -> Result<Vec<Value>, String> {
-        let pass = Pass { policies: &self.policies, namespace: "default", date: date(2026, 1, 1) };
+        let policies = Assignment::of(&self.policies);
+        let pass = Pass { policies: &policies, namespace: "default", date: date(2026, 1, 1) };
         let mut patch: Vec<Value> = Vec::new();
         pass.judge(source, document, |judged| {
             let operations = judged.outcome.patch.as_json();

@@ -72,7 +72,10 @@ pub fn complete(root: &Path, cases: &[Case]) -> Result<(), String> {
             wanted.push(format!("rules/{rule}/off-ephemeral"));
             kinds.push("ephemeral");
         }
-        let acting = Action::ALL.iter().filter(|action| **action != Action::Off);
+        // What is not privileged is so already: there is nothing to fill.
+        let nothing = |action| rule == &RuleName::Privileged && action == Action::Fill;
+        let acting =
+            Action::ALL.iter().filter(|action| **action != Action::Off && !nothing(**action));
         wanted.extend(acting.flat_map(|action| {
             kinds.iter().map(move |kind| format!("rules/{rule}/{action}-{kind}"))
         }));

@@ -105,6 +105,7 @@ impl Hardened {
         let context = Context {
             date: settings.date(),
             scope,
+            user_namespaces: settings.user_namespaces,
             provenance: settings.provenance,
             root: &settings.root,
             reserved_volumes: &reserved,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ironhull::admission::{Answer, Endpoint, Facts, review};
+use ironhull::admission::{Answer, Endpoint, Facts, review, too_large};
 use ironhull::outcome::RuleResult;
 use ironhull::policy::PolicySet;
 use ironhull::rules::RuleName;
@@ -66,7 +66,11 @@ pub fn run(directory: &Path) -> Result<(), String> {
 
 fn answer(body: &[u8], settings: &Settings, policies: &PolicySet) -> Result<Answer, String> {
     let endpoint = Endpoint { mode: settings.mode(), policy: settings.path_policy.as_deref() };
-    review(body, endpoint, policies, settings.date()).map_err(|not| not.to_string())
+    let answer = match settings.too_large {
+        true => too_large(body, endpoint, "more than 1000 containers"),
+        false => review(body, endpoint, policies, settings.environment()),
+    };
+    answer.map_err(|not| not.to_string())
 }
 
 /// A decoded response.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use ironhull::admission::Mode;
+use ironhull::admission::{Environment, Mode};
 use ironhull::policy::{Policy, PolicySet, Source};
 use ironhull::rules::RuleName;
 use jiff::civil::Date;
@@ -23,6 +23,8 @@ pub struct Settings {
     pub scope: String,
     /// With `scope: ephemeral`: the ephemeral containers that were there before.
     pub known: Vec<String>,
+    /// Whether the cluster honours `hostUsers: false`.
+    pub user_namespaces: bool,
     /// Whether a changed pod gets the annotation `ironhull.dev/hardened`.
     pub provenance: bool,
     /// Names that a StatefulSet's claim templates take.
@@ -37,6 +39,8 @@ pub struct Settings {
     pub only: Option<BTreeMap<String, Value>>,
     /// Gives the pod an annotation of so many characters.
     pub pad_annotation: usize,
+    /// Requests: answered as one that is more than is reviewed.
+    pub too_large: bool,
     /// Requests: the path's first part.
     pub mode: Option<String>,
     /// Requests: the path's second part.
@@ -49,6 +53,7 @@ impl Default for Settings {
             date: "2026-11-22".to_owned(),
             scope: "create".to_owned(),
             known: Vec::new(),
+            user_namespaces: false,
             provenance: false,
             reserved_volumes: Vec::new(),
             root: String::new(),
@@ -56,6 +61,7 @@ impl Default for Settings {
             policy: None,
             only: None,
             pad_annotation: 0,
+            too_large: false,
             mode: None,
             path_policy: None,
         }
@@ -63,6 +69,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What a review's answer depends on besides it and the policies.
+    pub fn environment(&self) -> Environment {
+        Environment { date: self.date(), user_namespaces: self.user_namespaces }
+    }
+
     /// Reads `case.yaml`, where there is one.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use std::process::Command;
 
 use granit_parser::{Event, Parser, options};
 use ironhull::cli::manifest::{Document, Source};
-use ironhull::cli::pass::Pass;
+use ironhull::cli::pass::{Assignment, Pass};
 use ironhull::policy::PolicySet;
 use jiff::civil::date;
 use patch::patch;
@@ -137,6 +137,7 @@ fn is_wrong_type(error: &str) -> bool {
 #[test]
 fn hardening_changes_only_what_it_means_to() {
     let policies = PolicySet::load(&[], None).unwrap().0;
+    let policies = Assignment::of(&policies);
     let pass = Pass { policies: &policies, namespace: "default", date: date(2026, 1, 1) };
     let mut refused = Vec::new();
     let mut failures = Vec::new();

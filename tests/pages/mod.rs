@@ -6,6 +6,7 @@
 //! | `commands` | fenced commands are run, and their output compared |
 //! | `fences` | the fenced blocks of the pages |
 //! | `json` | `docs/json.md` and `docs/schemas/` |
+//! | `known_images` | `docs/known-images.md` |
 //! | `picture` | `docs/before-after.svg` |
 //! | `reference` | tables of flags and metrics |
 
@@ -13,6 +14,7 @@ pub mod cli;
 pub mod commands;
 pub mod fences;
 pub mod json;
+pub mod known_images;
 pub mod picture;
 pub mod reference;
 

@@ -194,15 +194,8 @@ pub(crate) fn is_windows(pod: &Value) -> bool {
     let terms = ["spec", "affinity", "nodeAffinity", required, "nodeSelectorTerms"];
     let values = |term: &Value| words(term["matchExpressions"][0].get("values"));
     let mut terms = list(pod, &terms).peekable();
-    let options = |value: &Value| {
-        let options = at(value, &["securityContext", "windowsOptions"]);
-        options.and_then(Value::as_object).is_some_and(|options| !options.is_empty())
-    };
-    let everywhere = ["initContainers", "containers"].into_iter();
     selector.is_some_and(|os| os == "windows")
         || terms.peek().is_some() && terms.all(|term| values(term) == ["windows"])
-        || options(&pod["spec"])
-        || everywhere.flat_map(|name| list(pod, &["spec", name])).any(options)
 }
 
 /// Whether the pod asks for a HostProcess container anywhere.

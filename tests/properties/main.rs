@@ -34,6 +34,7 @@ mod validity;
 
 use std::fmt;
 
+use ironhull::admission::Environment;
 use ironhull::exemption::By;
 use ironhull::harden::{Context, Scope, harden};
 use ironhull::outcome::Subject;
@@ -104,9 +105,12 @@ struct Hardened {
     warnings: [Vec<String>; 2],
 }
 
+const ENVIRONMENT: Environment = Environment { date: TODAY, user_namespaces: true };
+
 const CREATE: Context<'static> = Context {
     date: TODAY,
     scope: Scope::Create,
+    user_namespaces: true,
     provenance: true,
     root: "",
     reserved_volumes: &[],
@@ -411,7 +415,7 @@ fn the_same_pod_gives_the_same_patch() {
         let shuffled = shuffled(pod, &mut Choices::new(more));
         let second = patch(&shuffled, &CREATE);
         ensure!(first == second, "{first}\nin another order of members:\n{second}");
-        let template = Context { provenance: false, ..CREATE };
+        let template = Context { user_namespaces: true, provenance: false, ..CREATE };
         let at_root = hardened(pod, policy, &template);
         let deployment = json!({"spec": {"template": pod, "x": pod}});
         let inner = patch(&text, &Context { root: "/spec/template", ..template });

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::choices::Choices;
 use super::policies::Flavour;
 use super::runner::{Share, check, numbers, pod_numbers};
-use super::{TODAY, answer, ensure, pods, policies};
+use super::{ENVIRONMENT, answer, ensure, pods, policies};
 
 /// A change to the bytes of a review.
 #[derive(Clone, Debug)]
@@ -172,7 +172,7 @@ fn mutated_reviews_get_an_answer_or_a_reason() {
     let (answered, patched) = (Share::default(), Share::default());
     check("mutated_reviews_get_an_answer_or_a_reason", 6_000, sent(), |sent| {
         let Sent { bytes, endpoint, policies, .. } = &sent;
-        let answer = review(bytes, *endpoint, policies, TODAY);
+        let answer = review(bytes, *endpoint, policies, ENVIRONMENT);
         answered.count(answer.is_ok());
         match answer {
             Ok(answer) => {
@@ -202,7 +202,7 @@ fn any_bytes_get_an_answer_or_a_reason() {
     ];
     check("any_bytes_get_an_answer_or_a_reason", 1_500, bytes, |bytes| {
         for endpoint in ENDPOINTS {
-            match review(&bytes, endpoint, &policies, TODAY) {
+            match review(&bytes, endpoint, &policies, ENVIRONMENT) {
                 Ok(answer) => drop(answer::well(&bytes, endpoint, &answer)?),
                 Err(error) => answer::one_line(&error.to_string())?,
             }

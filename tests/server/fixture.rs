@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ironhull::admission::{Answer, Endpoint, Facts, NotAReview, Verdict};
+use ironhull::admission::{Answer, Endpoint, Environment, Facts, NotAReview, Verdict};
 use ironhull::policy::PolicySet;
 use ironhull::serve::certs::{PemPair, self_signed};
 use ironhull::serve::{self, Certificate, Config, Running};
-use jiff::civil::Date;
 
 use crate::client::{Client, Trust, get};
 
@@ -98,7 +97,7 @@ pub(crate) fn echo(
     body: &[u8],
     endpoint: Endpoint<'_>,
     policies: &PolicySet,
-    _date: Date,
+    _environment: Environment,
 ) -> Result<Answer, NotAReview> {
     let names: Vec<&str> = policies.policies().iter().map(|policy| policy.name.as_str()).collect();
     let said = serde_json::json!({
@@ -115,10 +114,10 @@ pub(crate) fn panicking(
     body: &[u8],
     endpoint: Endpoint<'_>,
     policies: &PolicySet,
-    date: Date,
+    environment: Environment,
 ) -> Result<Answer, NotAReview> {
     assert!(!body.starts_with(b"panic"), "a secret");
-    echo(body, endpoint, policies, date)
+    echo(body, endpoint, policies, environment)
 }
 
 fn facts() -> Facts {

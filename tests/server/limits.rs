@@ -3,9 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ironhull::admission::{Answer, Endpoint, NotAReview};
+use ironhull::admission::{Answer, Endpoint, Environment, NotAReview};
 use ironhull::policy::PolicySet;
-use jiff::civil::Date;
 
 use crate::client::{Client, post};
 use crate::fixture::{self, echo, eventually};
@@ -101,7 +100,7 @@ fn slow(
     body: &[u8],
     endpoint: Endpoint<'_>,
     policies: &PolicySet,
-    date: Date,
+    environment: Environment,
 ) -> Result<Answer, NotAReview> {
     if body.len() > 1000 {
         let at_once = AT_WORK.fetch_add(1, Ordering::SeqCst) + 1;
@@ -109,7 +108,7 @@ fn slow(
         std::thread::sleep(SLOW);
         AT_WORK.fetch_sub(1, Ordering::SeqCst);
     }
-    echo(body, endpoint, policies, date)
+    echo(body, endpoint, policies, environment)
 }
 
 #[test]
@@ -190,9 +189,9 @@ fn long(
     body: &[u8],
     endpoint: Endpoint<'_>,
     policies: &PolicySet,
-    date: Date,
+    environment: Environment,
 ) -> Result<Answer, NotAReview> {
-    let answer = echo(body, endpoint, policies, date)?;
+    let answer = echo(body, endpoint, policies, environment)?;
     Ok(Answer { body: vec![b' '; LONG], ..answer })
 }
 

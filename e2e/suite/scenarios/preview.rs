@@ -55,7 +55,7 @@ pub fn is_what_happens(world: &'static World) {
 
     let (_, now) = self::preview(&space);
     for (name, fate) in &after {
-        // A Job that has failed is over.
+        // A Job that is done is over; one that has failed is listed.
         let Some(one) = find(&now, name) else { continue };
         let starts = one["verdict"] == "starts";
         assert_eq!(starts, fate.is_ok(), "said of {name} once it has opted in: {one:#}");

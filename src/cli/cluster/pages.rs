@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::exemption::printable;
+use crate::text::printable;
 
 /// How many objects a page has. kubectl asks for as many; 500 pods are a few megabytes.
 pub const PAGE: u32 = 500;

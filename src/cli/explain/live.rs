@@ -1,6 +1,7 @@
 //! `ironhull explain POD`: a pod of a cluster. Which rules ironhull set in it, which its
 //! author, which are missing and why; and if it does not run, what the messages mean.
 
+mod rules;
 mod troubles;
 
 use std::io::Write;
@@ -12,19 +13,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Exempt, Row, Voided};
+use super::{Exempt, KnownImage, Voided};
 use crate::cli::cluster::{Cluster, Connection};
 use crate::cli::preview::gather::PODS;
 use crate::cli::preview::policies::{Choice, Policies};
 use crate::cli::preview::scope::{Scope, Space, Wanted};
-use crate::cli::table::{BOLD, Cell, DIM, Table, clean};
+use crate::cli::stays::{self, Stays, Unhardened};
+use crate::cli::table::{BOLD, Cell, DIM, Table, paragraph};
 use crate::exemption::HARDENED_ANNOTATION;
 use crate::harden::{Context, Scope as Of, harden};
-use crate::outcome::Outcome;
-use crate::pod::{MIRROR_ANNOTATION, Pod};
-use crate::policy::Policy;
+use crate::pod::Pod;
 use crate::policy::diagnostic::nearest;
-use crate::provenance::{self, Incoming};
+use crate::provenance::Incoming;
+use crate::text::clean;
 pub use troubles::Trouble;
 
 /// What is asked.
@@ -53,16 +54,25 @@ pub struct ExplainedPod {
     pub phase: String,
     /// What its namespace opted in to: `enforce` or `audit`; null for nothing.
     pub mode: Option<&'static str>,
+    /// What is wrong with a label of the namespace that was meant to opt it in; null where
+    /// nothing is.
+    pub slip: Option<String>,
     /// The policy of its namespace.
     pub policy: String,
     /// The policy that hardened it, as `NAME@REVISION`; null where none did.
     pub hardened_by: Option<String>,
+    /// Why it is left alone as a whole: the name of a skip reason, or null.
+    pub left_alone: Option<&'static str>,
+    /// The containers that are not hardened, or would not be, and why.
+    pub unhardened: Vec<Unhardened>,
     /// Each rule in each container.
     pub rules: Vec<PodRule>,
     /// The exemptions in force.
     pub exemptions: Vec<Exempt>,
     /// Annotations that exempt nothing.
     pub void: Vec<Voided>,
+    /// What the policy knows of the containers' images.
+    pub images: Vec<KnownImage>,
     /// Why it does not run, where it does not.
     pub troubles: Vec<Trouble>,
 }
@@ -75,7 +85,7 @@ pub struct PodRule {
     pub rule: &'static str,
     /// The container's name; null for the pod level by itself.
     pub container: Option<String>,
-    /// `init`, `sidecar`, `app`, or `pod`.
+    /// `init`, `sidecar`, `app`, `ephemeral`, or `pod`.
     pub container_kind: &'static str,
     /// Whose the value is: `ironhull`, `author` (or another webhook), `missing`, `exempt`,
     /// `skipped`, or `none` where none is needed.
@@ -108,23 +118,52 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let live: LivePod = serde_json::from_str(&json).context("the pod cannot be read")?;
     let pod = Pod::from_json(&json).context("the pod cannot be read")?;
     let policy = space.policy(&set);
-    let context =
-        Context { date, scope: Of::Create, provenance: false, root: "", reserved_volumes: &[] };
-    let outcome = harden(&pod, policy, &context);
+    let context = |scope| Context {
+        date,
+        scope,
+        user_namespaces: false,
+        provenance: false,
+        root: "",
+        reserved_volumes: &[],
+    };
+    let outcome = harden(&pod, policy, &context(Of::Create));
+    let debug = harden(&pod, policy, &context(Of::Ephemeral { known: &[] }));
     let note = pod.annotation(HARDENED_ANNOTATION).and_then(Incoming::read);
-    let troubles = troubles::of(&cluster.reader, space, name, &live).await;
+    let troubles = troubles::of(&cluster.reader, space, name, &live, &pod).await;
+    let mut rules = rules::of(&outcome, note.as_ref(), space, policy, &pod);
+    let runs_as = |name: &str, own: Option<i64>| runs_as(&live, name).or(own);
+    let mut unhardened = stays::unhardened(&pod, &outcome, pod.containers(), runs_as);
+    if outcome.left_alone.is_none() && pod.ephemeral_containers().next().is_some() {
+        rules.extend(rules::of_debug(&debug, space, &pod));
+        let placed = pod.ephemeral_containers();
+        unhardened.extend(stays::unhardened(&pod, &debug, placed, runs_as));
+    }
     Ok(ExplainedPod {
         namespace: space.name.clone(),
         name: name.to_owned(),
         phase: live.status.and_then(|status| status.phase).unwrap_or_default(),
         mode: space.mode,
+        slip: space.slip.clone(),
         policy: policy.name.clone(),
         hardened_by: note.as_ref().and_then(|note| note.policy().map(str::to_owned)),
-        rules: rules(&outcome, note.as_ref(), space, policy, &pod),
+        left_alone: outcome.left_alone.map(|skip| skip.as_str()),
+        unhardened,
+        rules,
         exemptions: outcome.exemptions.iter().map(|e| super::exemption(&outcome, e)).collect(),
         void: super::voided(&outcome),
+        images: super::known_images(&outcome),
         troubles,
     })
+}
+
+/// As whom a container runs, where the kubelet says so.
+fn runs_as(pod: &LivePod, container: &str) -> Option<i64> {
+    let status = pod.status.as_ref()?;
+    let init = status.init_container_statuses.iter().flatten();
+    let debug = status.ephemeral_container_statuses.iter().flatten();
+    let mut all = init.chain(status.container_statuses.iter().flatten()).chain(debug);
+    let found = all.find(|status| status.name == container)?;
+    Some(found.user.as_ref()?.linux.as_ref()?.uid)
 }
 
 #[derive(Deserialize)]
@@ -158,76 +197,6 @@ async fn no_such_pod(cluster: &Cluster, space: &Space, name: &str) -> anyhow::Er
     anyhow::anyhow!("there is no pod `{name}` in namespace `{space}`; {hint}")
 }
 
-fn rules(
-    outcome: &Outcome<'_>,
-    note: Option<&Incoming>,
-    space: &Space,
-    policy: &Policy,
-    pod: &Pod<'_>,
-) -> Vec<PodRule> {
-    let missing = missing(note, space, policy, pod);
-    let mut findings: Vec<_> = outcome.findings.iter().collect();
-    findings.sort_by_key(|finding| finding.subject);
-    findings
-        .into_iter()
-        .map(|finding| {
-            let Row { rule, container, container_kind, result, skip, was, why, .. } =
-                super::row(outcome, finding);
-            let key = provenance::key(outcome, finding.subject);
-            // What stands at the pod level counts for every container that says nothing.
-            let place = note.and_then(|note| {
-                [key, "pod"].into_iter().find(|key| {
-                    note.set.get(*key).is_some_and(|set| set.iter().any(|name| name == rule))
-                })
-            });
-            let ours = place.and_then(|place| note?.was.get(place)?.get(rule)).cloned();
-            let (by, why) = match (result, place) {
-                ("compliant", Some(_)) => ("ironhull", why),
-                ("compliant", None) if was.is_none() && rule != CAPABILITIES => ("none", why),
-                ("compliant", None) => ("author", why),
-                ("kept", _) => ("author", why),
-                ("set" | "replaced", _) => ("missing", missing.to_owned()),
-                ("exempt", _) => ("exempt", why),
-                _ => ("skipped", if why.is_empty() { skip.unwrap_or("").to_owned() } else { why }),
-            };
-            let value = match (result, rule) {
-                ("compliant", CAPABILITIES) => Some(dropped(was)),
-                _ => was,
-            };
-            PodRule { rule, container, container_kind, by, value, was: ours, why }
-        })
-        .collect()
-}
-
-/// `RuleName::Capabilities`
-const CAPABILITIES: &str = "capabilities";
-
-/// The capabilities of a container that has dropped all but these.
-fn dropped(adds: Option<Value>) -> Value {
-    let adds: Vec<String> =
-        adds.and_then(|adds| serde_json::from_value(adds).ok()).unwrap_or_default();
-    Value::String(match adds.as_slice() {
-        [] => "drop ALL".to_owned(),
-        adds => format!("drop ALL, add {}", adds.join(", ")),
-    })
-}
-
-/// Why a rule that would be applied today was not.
-fn missing(note: Option<&Incoming>, space: &Space, policy: &Policy, pod: &Pod<'_>) -> &'static str {
-    if pod.annotation(MIRROR_ANNOTATION).is_some() {
-        return "a static pod: nothing that the API server changes would reach it";
-    }
-    match (space.mode, note) {
-        (None, _) => "its namespace has not opted in",
-        (Some("audit"), _) => "audit only says what it would do",
-        (_, None) => "it was made before its namespace opted in, or past the webhook",
-        (_, Some(note)) if note.policy() != Some(&policy.versioned()) => {
-            "the policy is another one since it was made"
-        }
-        _ => "changed after ironhull had seen the pod",
-    }
-}
-
 /// For people.
 pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
     let mode = one.mode.unwrap_or("not opted in");
@@ -238,10 +207,16 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
         one.policy,
         clean(&one.phase)
     );
+    if let Some(slip) = &one.slip {
+        text.push_str(&format!("  {}\n", clean(slip)));
+    }
     text.push_str(&match &one.hardened_by {
         Some(policy) => format!("  hardened by {}\n", clean(policy)),
         None => "  ironhull has not changed it\n".to_owned(),
     });
+    if let Some(skip) = one.left_alone {
+        text.push_str(&format!("  left alone as a whole ({skip})\n"));
+    }
     let mut table = Table::new(["CONTAINER", "KIND", "RULE", "BY", "VALUE"], "WHY");
     let mut before = None;
     for rule in &one.rules {
@@ -269,16 +244,36 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
         );
     }
     text.push_str(&table.render(width));
-    // The same for all of them.
-    if let Some(rule) = one.rules.iter().find(|rule| rule.by == "missing") {
-        text.push_str(&format!("  missing: {}\n", rule.why));
+    // The same for all of them, but that debug containers come another way.
+    let mut said: Vec<&str> = Vec::new();
+    for rule in one.rules.iter().filter(|rule| rule.by == "missing") {
+        if !said.contains(&rule.why.as_str()) {
+            let of = if rule.container_kind == "ephemeral" { " in debug containers" } else { "" };
+            text.push_str(&format!("  missing{of}: {}\n", rule.why));
+            said.push(&rule.why);
+        }
+    }
+    // What a rule would set is in the table, as missing.
+    let said = |it: &&Unhardened| match it.stays {
+        Stays::LeftAlone => false,
+        Stays::MayBeRoot => !matches!(it.reason, "set" | "replaced"),
+        Stays::Privileged | Stays::Root => true,
+    };
+    for stays in one.unhardened.iter().filter(said) {
+        let container = stays.container.as_deref().unwrap_or("pod");
+        let said = format!("{}: {}", clean(container), stays.text());
+        text.push_str(&paragraph(2, &said, width));
     }
     for exemption in &one.exemptions {
-        text.push_str(&format!("  {}\n", clean(&exemption.text)));
+        text.push_str(&paragraph(2, &clean(&exemption.text), width));
     }
     for void in &one.void {
-        let said = format!("annotation {} is void: {}", void.key, void.why);
-        text.push_str(&format!("  {}\n", clean(&said)));
+        let said = format!("annotation {}", void.text());
+        text.push_str(&paragraph(2, &clean(&said), width));
+    }
+    for image in &one.images {
+        let said = format!("{}: the policy knows the image: {}", image.container, image.reason);
+        text.push_str(&format!("  {DIM}{}{DIM:#}\n", clean(&said)));
     }
     for trouble in &one.troubles {
         text.push_str(&trouble.text());

@@ -3,8 +3,8 @@
 use clap::builder::styling::{AnsiColor, Style};
 use serde_json::Value;
 
-use super::{Explained, Row};
-use crate::cli::table::{BOLD, Cell, DIM, Table};
+use super::{Explained, KnownImage, Row};
+use crate::cli::table::{BOLD, Cell, DIM, Table, paragraph};
 
 /// A long list of values is cut here: the whole of it is in the JSON form.
 const WIDEST_VALUE: usize = 44;
@@ -26,10 +26,13 @@ pub(super) fn table(explained: &[Explained], width: Option<usize>) -> String {
 fn workload(text: &mut String, one: &Explained, width: Option<usize>) {
     let name = if one.name.is_empty() { "(no name)" } else { &one.name };
     let document = one.document.map(|number| format!(", document {number}")).unwrap_or_default();
-    text.push_str(&format!(
-        "{BOLD}{}/{name}{BOLD:#}  namespace {}, policy {}  {DIM}{}{document}{DIM:#}\n",
-        one.kind, one.namespace, one.policy, one.file,
-    ));
+    let title = format!("{}/{name}", one.kind);
+    let about = format!("namespace {}, policy {}", one.namespace, one.policy);
+    let file = format!("{}{document}", one.file);
+    // Where it does not fit, the file has a line of its own.
+    let length = [&title, &about, &file].map(|part| part.chars().count() + 2).iter().sum::<usize>();
+    let part = if width.is_some_and(|width| length > width + 2) { "\n" } else { "" };
+    text.push_str(&format!("{BOLD}{title}{BOLD:#}  {about}{part}  {DIM}{file}{DIM:#}\n"));
     if let Some(reason) = one.left_alone {
         text.push_str(&format!("  left alone as a whole: {reason}\n"));
     }
@@ -45,13 +48,18 @@ fn workload(text: &mut String, one: &Explained, width: Option<usize>) {
     }
     text.push_str(&table.render(width));
     for exemption in &one.exemptions {
-        text.push_str(&format!("  {}\n", exemption.text));
+        text.push_str(&paragraph(2, &exemption.text, width));
     }
     for void in &one.void {
-        text.push_str(&format!("  annotation {} is void: {}\n", void.key, void.why));
+        text.push_str(&paragraph(2, &format!("annotation {}", void.text()), width));
+    }
+    for KnownImage { container, reason } in &one.images {
+        text.push_str(&format!(
+            "  {DIM}{container}: the policy knows the image: {reason}{DIM:#}\n"
+        ));
     }
     for remark in &one.remarks {
-        text.push_str(&format!("  {remark}\n"));
+        text.push_str(&paragraph(2, remark, width));
     }
     text.push_str(&format!("  {DIM}{}{DIM:#}\n", summary(&one.findings)));
 }

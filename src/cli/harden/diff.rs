@@ -7,6 +7,9 @@ use similar::TextDiff;
 
 use super::engine::Hardened;
 use super::output::relative;
+use crate::cli::manifest::Encoding;
+use crate::cli::say;
+use crate::text::is_deceptive;
 
 /// The diff of every source that changes.
 pub(super) fn diff(hardened: &[Hardened]) -> String {
@@ -33,6 +36,21 @@ pub(super) fn diff(hardened: &[Hardened]) -> String {
     text
 }
 
+/// Says of which files the diff is no use to `git apply` and `patch`.
+pub(super) fn say_encodings(hardened: &[Hardened], err: &mut dyn Write) -> io::Result<()> {
+    let others = hardened
+        .iter()
+        .filter(|one| !one.changes.is_empty() && one.source.encoding != Encoding::Utf8);
+    for one in others {
+        let name = &one.source.name;
+        say::note(
+            err,
+            format!("{name}: is UTF-16, and its diff UTF-8: to read, not to apply; or use --write"),
+        )?;
+    }
+    Ok(())
+}
+
 /// Writes it, coloured.
 pub(super) fn write(text: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut head = true;
@@ -54,14 +72,19 @@ pub(super) fn write(text: &str, out: &mut dyn Write) -> io::Result<()> {
 /// characters, quotes or backslashes, ended by a tab where it holds spaces.
 fn header(side: &str, name: &str) -> String {
     let name = format!("{side}/{name}");
-    if name.chars().any(|c| c.is_control() || matches!(c, '"' | '\\')) {
+    if name.chars().any(|c| is_deceptive(c) || matches!(c, '"' | '\\')) {
         let mut quoted = String::from('"');
         for c in name.chars() {
             match c {
                 '"' | '\\' => quoted.extend(['\\', c]),
                 '\n' => quoted.push_str("\\n"),
                 '\t' => quoted.push_str("\\t"),
-                c if c.is_control() => quoted.push_str(&format!("\\{:03o}", u32::from(c))),
+                c if is_deceptive(c) => {
+                    let mut bytes = [0; 4];
+                    for byte in c.encode_utf8(&mut bytes).bytes() {
+                        quoted.push_str(&format!("\\{byte:03o}"));
+                    }
+                }
                 c => quoted.push(c),
             }
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::sarif::{self, Found};
 use crate::cli::input::{Input, Read};
 use crate::cli::manifest::{Document, Edited, ManifestError, Source};
-use crate::cli::pass::{self, Judged, Pass};
+use crate::cli::pass::{self, Assignment, Judged, Pass};
 use crate::cli::progress::Progress;
 use crate::cli::say;
 
@@ -26,6 +26,15 @@ pub(super) struct Change {
     pub(super) patch: Vec<Value>,
     pub(super) edited: Edited,
     pub(super) found: Vec<Found>,
+}
+
+impl Change {
+    /// How many fields change, container by container, as `explain` lists them: a patch has
+    /// fewer operations, since one may carry a whole `securityContext`. Beside the rules'
+    /// fields there may be another, which counts as one.
+    pub(super) fn fields(&self) -> usize {
+        self.found.len().max(1)
+    }
 }
 
 /// What came of everything that was named.
@@ -54,12 +63,13 @@ pub(super) fn harden_all(
     at_errors: AtErrors,
     err: &mut dyn Write,
 ) -> anyhow::Result<Option<Hardening>> {
-    let Some(policies) = input.policies(err)? else { return Ok(None) };
+    let Some(set) = input.policies(err)? else { return Ok(None) };
     let Read { sources, mut errors } = input.read_what_can_be(err)?;
     let mut hardened = Vec::with_capacity(sources.len());
     if at_errors == AtErrors::Stop && !errors.is_empty() {
         return Ok(Some(Hardening { hardened, errors }));
     }
+    let policies = Assignment::chosen(input, &set, &sources, err)?;
     let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
     let mut progress = Progress::new("hardening", u64::try_from(sources.len()).ok());
     for source in sources {
@@ -150,7 +160,7 @@ fn harden_document(
 
 fn say_warnings(source: &Source, document: &Document, judged: &Judged<'_>) -> Vec<String> {
     let place = pass::place(source, document, Some(judged.workload));
-    let warnings = judged.outcome.warnings(false).into_iter();
+    let warnings = judged.outcome.warnings_in_full().into_iter();
     warnings
         .map(|warning| {
             // Who speaks is clear here.
@@ -214,8 +224,8 @@ impl Hardened {
             && again.documents.iter().map(|document| &document.value).eq(self.values())
     }
 
-    /// How many operations change it.
-    pub(super) fn operations(&self) -> usize {
-        self.changes.iter().map(|change| change.patch.len()).sum()
+    /// How many fields change.
+    pub(super) fn fields(&self) -> usize {
+        self.changes.iter().map(Change::fields).sum()
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::engine::{Change, Hardened};
-use crate::cli::manifest::Document;
+use crate::cli::manifest::{Document, Encoding};
 use crate::cli::pass;
 
 /// The sources one after the other, with the changed documents in their new text.
@@ -25,8 +25,11 @@ pub(super) fn yaml(hardened: &[Hardened]) -> String {
                 text.push_str("---\n");
             }
             text.push_str(new.trim_start_matches(BOM));
-        } else {
+        } else if one.source.encoding == Encoding::Utf8 {
             text = new;
+        } else {
+            // What is printed is UTF-8, and needs no mark.
+            text.push_str(new.trim_start_matches(BOM));
         }
     }
     text
@@ -64,7 +67,7 @@ fn open_lists(value: &Value, objects: &mut Vec<Value>) {
 pub(in crate::cli) struct Patched<'p> {
     /// The file, or `stdin`.
     file: &'p str,
-    /// Which of the file's documents, from 1.
+    /// Which of the file's documents, from 1; empty ones count.
     document: Option<usize>,
     /// The document's kind.
     kind: Option<&'p Value>,
@@ -99,7 +102,7 @@ pub(super) fn patches(hardened: &[Hardened]) -> String {
 pub(super) fn list(hardened: &[Hardened]) -> String {
     let mut text = String::new();
     for_each_change(hardened, |one, document, change| {
-        let changes = changes(change.patch.len());
+        let changes = changes(change.fields());
         let workload =
             document.contents.workloads.first().filter(|workload| workload.at.is_empty());
         let place = pass::place(&one.source, document, workload);
@@ -109,8 +112,8 @@ pub(super) fn list(hardened: &[Hardened]) -> String {
 }
 
 /// `1 change`, `2 changes`
-pub(super) fn changes(operations: usize) -> String {
-    if operations == 1 { "1 change".to_owned() } else { format!("{operations} changes") }
+pub(super) fn changes(fields: usize) -> String {
+    if fields == 1 { "1 change".to_owned() } else { format!("{fields} changes") }
 }
 
 /// The name of a file as it is seen from the current directory, without `./`.

@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::engine::{Change, Hardened};
 use super::output::{for_each_change, relative};
-use crate::cli::manifest::{Document, ManifestError};
-use crate::cli::pass::{Judged, title};
+use crate::cli::manifest::{Document, ManifestError, Unknown};
+use crate::cli::pass::{Judged, passed_through, title};
 use crate::cli::rules::summary;
 use crate::outcome::{Finding, Level, Outcome, Subject};
 use crate::policy::Policy;
@@ -101,14 +101,15 @@ fn container_at(pod: &Value, outcome: &Outcome<'_>, subject: Subject) -> String 
 }
 
 /// The log: one run, with a result for each field that would change, and a notification
-/// for each thing that could not be read.
+/// for each thing that could not be read or judged.
 pub(super) fn log(hardened: &[Hardened], errors: &[ManifestError]) -> String {
     let mut results = Vec::new();
     let mut seen = HashMap::new();
     for_each_change(hardened, |one, document, change| {
         results_of(one, document, change, &mut seen, &mut results);
     });
-    let notifications: Vec<Value> = errors.iter().map(notification).collect();
+    let mut notifications: Vec<Value> = errors.iter().map(notification).collect();
+    notifications.extend(hardened.iter().flat_map(|one| not_judged(one)));
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -203,6 +204,25 @@ fn notification(error: &ManifestError) -> Value {
         "level": "error",
         "message": {"text": message},
         "locations": [location(&error.file, error.at)],
+    })
+}
+
+/// The objects of which the pods were not looked at.
+fn not_judged(one: &Hardened) -> Vec<Value> {
+    let of = |document: &Document| {
+        let unknown = &document.contents.unknown;
+        let places = one.source.positions(document, unknown.iter().map(|u| u.pointer.as_str()));
+        let pairs: Vec<_> = unknown.iter().zip(places).collect();
+        pairs.into_iter().map(|(unknown, at)| notice(&one.source.name, unknown, at)).collect()
+    };
+    one.source.documents.iter().flat_map::<Vec<Value>, _>(of).collect()
+}
+
+fn notice(file: &str, unknown: &Unknown, at: (usize, usize)) -> Value {
+    json!({
+        "level": "note",
+        "message": {"text": passed_through(unknown)},
+        "locations": [location(file, Some(at))],
     })
 }
 

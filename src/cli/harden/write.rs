@@ -15,6 +15,7 @@ use super::interrupt::Interrupt;
 use super::output::changes;
 use crate::cli::input::{Input, STDIN};
 use crate::cli::manifest::ManifestError;
+use crate::cli::pass::place;
 use crate::cli::progress::Progress;
 use crate::cli::say;
 use draft::Draft;
@@ -56,9 +57,11 @@ pub(super) fn run(
         return Ok(say::EXIT_ERROR);
     }
     let written = replace(ready, &mut errors, out)?;
+    let fixed: Vec<String> = written.iter().flat_map(|one| fixed(one)).collect();
     let refused: HashSet<&str> = errors.iter().map(|error| error.file.as_str()).collect();
     let unchanged = hardened.iter().filter(|one| one.changes.is_empty()).count();
-    summary(out, written, unchanged, refused.len())?;
+    summary(out, written.len(), unchanged, refused.len())?;
+    say_fixed(&fixed, err)?;
     if errors.is_empty() { Ok(0) } else { Ok(say::errors(err, &errors)?) }
 }
 
@@ -88,23 +91,60 @@ fn drafts<'h>(
     (drafts, errors)
 }
 
-/// Puts the drafts where the old files are, and says so. Returns how many there were.
-fn replace(
-    drafts: Vec<(&Hardened, Draft)>,
+/// Puts the drafts where the old files are, and says so. Returns what was written.
+fn replace<'h>(
+    drafts: Vec<(&'h Hardened, Draft)>,
     errors: &mut Vec<ManifestError>,
     out: &mut dyn Write,
-) -> io::Result<usize> {
-    let mut written = 0;
+) -> io::Result<Vec<&'h Hardened>> {
+    let mut written = Vec::new();
     for (one, draft) in drafts {
         match draft.replace(one) {
             Ok(()) => {
-                written += 1;
-                writeln!(out, "wrote {}: {}", one.source.name, changes(one.operations()))?;
+                written.push(one);
+                writeln!(out, "wrote {}: {}", one.source.name, changes(one.fields()))?;
             }
             Err(error) => errors.push(error),
         }
     }
     Ok(written)
+}
+
+/// What of the changes the API server refuses where the object is there already: a Job's
+/// template and nearly all of a pod are immutable (`pkg/apis/batch/validation`,
+/// `pkg/apis/core/validation`). What is named by the server is made anew each time.
+fn fixed(one: &Hardened) -> Vec<String> {
+    let documents =
+        one.changes.iter().filter_map(|change| one.source.documents.get(change.document));
+    documents
+        .flat_map(|document| {
+            let fixed = document.contents.workloads.iter().filter(|workload| {
+                matches!(workload.kind.as_str(), "Job" | "Pod") && !workload.name.ends_with('*')
+            });
+            fixed.map(move |workload| place(&one.source, document, Some(workload)))
+        })
+        .collect()
+}
+
+fn say_fixed(fixed: &[String], err: &mut dyn Write) -> io::Result<()> {
+    /// As many as a line has room for.
+    const NAMED: usize = 3;
+    if fixed.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = fixed.iter().take(NAMED).map(String::as_str).collect();
+    let more = match fixed.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    say::note(
+        err,
+        format!(
+            "a Job's template and a Pod cannot be changed once they are there, and \
+             `kubectl apply` refuses to: `kubectl replace --force` makes them anew ({}{more})",
+            names.join("; ")
+        ),
+    )
 }
 
 fn summary(

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::cli::manifest::Source;
+use crate::cli::manifest::{Encoding, ManifestError, Source};
 
 /// What a walk found.
 #[derive(Debug, Default)]
@@ -20,12 +20,14 @@ pub(super) struct Found {
     pub(super) files: Vec<PathBuf>,
     /// What was left out, and why: a line each.
     pub(super) notes: Vec<String>,
+    /// What could not be looked into.
+    pub(super) errors: Vec<ManifestError>,
 }
 
-/// Goes through a directory.
+/// Goes through a directory. What cannot be read below it is among what was found.
 ///
 /// # Errors
-/// When it, or one below it, cannot be read.
+/// When the directory itself cannot be read.
 pub(super) fn walk(root: &Path) -> io::Result<Found> {
     let mut walk = Walk {
         root: root.canonicalize()?,
@@ -33,7 +35,8 @@ pub(super) fn walk(root: &Path) -> io::Result<Found> {
         patches: Vec::new(),
         found: Found::default(),
     };
-    walk.enter(root)?;
+    fs::read_dir(root)?;
+    walk.enter(root);
     walk.leave_out_patches();
     Ok(walk.found)
 }
@@ -49,7 +52,15 @@ struct Walk {
 }
 
 impl Walk {
-    fn enter(&mut self, directory: &Path) -> io::Result<()> {
+    /// Looks into a directory; says which cannot be looked into.
+    fn enter(&mut self, directory: &Path) {
+        if let Err(error) = self.look_into(directory) {
+            let directory = directory.display().to_string();
+            self.found.errors.push(ManifestError::about(&directory, error));
+        }
+    }
+
+    fn look_into(&mut self, directory: &Path) -> io::Result<()> {
         if !self.seen.insert(directory.canonicalize()?) {
             return Ok(());
         }
@@ -71,9 +82,11 @@ impl Walk {
             } else if is_chart && name == "templates" && path.is_dir() {
                 of_chart += manifests_below(&path);
             } else if path.is_dir() {
-                self.enter(&path)?;
+                self.enter(&path);
             } else if is_chart && (name == "Chart.yaml" || name.starts_with("values")) {
                 of_chart += usize::from(is_manifest(&path));
+            } else if is_manifest(&path) && !path.is_file() {
+                self.found.notes.push(format!("{}: left out, no regular file", path.display()));
             } else if is_manifest(&path) && self.seen.insert(path.canonicalize()?) {
                 if matches!(&*name, "kustomization.yaml" | "kustomization.yml") {
                     self.patches.push((path.clone(), patches_of(&path)));
@@ -94,7 +107,7 @@ impl Walk {
     }
 
     fn leave_out_patches(&mut self) {
-        let Found { files: found, notes } = &mut self.found;
+        let Found { files: found, notes, .. } = &mut self.found;
         for (kustomization, patches) in &self.patches {
             let before = found.len();
             found.retain(|file| !file.canonicalize().is_ok_and(|file| patches.contains(&file)));
@@ -131,23 +144,43 @@ fn manifests_below(directory: &Path) -> usize {
         .sum()
 }
 
-/// The files that a kustomization names as patches, without links. One that cannot be read
-/// names none: it is read again as a manifest, and what is wrong with it is said then.
+/// The files that a kustomization, or a transformer of its, names as patches, without links.
+/// A file that cannot be read names none: it is read again as a manifest, and what is wrong
+/// with it is said then.
 fn patches_of(kustomization: &Path) -> BTreeSet<PathBuf> {
-    let Ok(text) = fs::read_to_string(kustomization) else { return BTreeSet::new() };
-    let Ok(source) = Source::read("", text) else { return BTreeSet::new() };
     let directory = kustomization.parent().unwrap_or(Path::new(""));
-    let mut patches = BTreeSet::new();
-    for document in &source.documents {
+    let mut named = Vec::new();
+    for document in documents(kustomization) {
         // `patchesStrategicMerge` has paths, the other two objects with one.
         for list in ["patches", "patchesStrategicMerge", "patchesJson6902"] {
-            let items = document.value.get(list).and_then(Value::as_array);
-            let paths = items.into_iter().flatten().filter_map(|item| {
-                item.as_str().or_else(|| item.get("path").and_then(Value::as_str))
-            });
-            // A strategic merge patch may stand there itself, and then is no path.
-            patches.extend(paths.filter_map(|path| directory.join(path).canonicalize().ok()));
+            named.extend(paths(&document, list));
+        }
+        let transformers = paths(&document, "transformers");
+        for transformer in transformers.iter().flat_map(|file| documents(&directory.join(file))) {
+            let kind = transformer.get("kind").and_then(Value::as_str).unwrap_or_default();
+            if kind.starts_with("Patch") && kind.ends_with("Transformer") {
+                named.extend(transformer.get("path").and_then(Value::as_str).map(str::to_owned));
+                named.extend(paths(&transformer, "paths"));
+            }
         }
     }
-    patches
+    // A strategic merge patch may stand there itself, and then is no path.
+    named.iter().filter_map(|path| directory.join(path).canonicalize().ok()).collect()
+}
+
+/// The paths in a list of paths, or of objects that have one.
+fn paths(document: &Value, list: &str) -> Vec<String> {
+    let items = document.get(list).and_then(Value::as_array).into_iter().flatten();
+    let path = |item: &Value| match item {
+        Value::String(path) => Some(path.clone()),
+        other => other.get("path").and_then(Value::as_str).map(str::to_owned),
+    };
+    items.filter_map(path).collect()
+}
+
+/// The documents of a file; none where it cannot be read.
+fn documents(file: &Path) -> Vec<Value> {
+    let text = fs::read(file).ok().and_then(|bytes| Some(Encoding::decode(&bytes).ok()?.0));
+    let source = text.and_then(|text| Source::read("", text).ok());
+    source.into_iter().flat_map(|source| source.documents).map(|document| document.value).collect()
 }

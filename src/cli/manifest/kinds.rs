@@ -1,6 +1,11 @@
 //! Which objects hold a pod, and where.
 
+mod parts;
+mod unknown;
+
 use serde_json::Value;
+
+use unknown::containers_below;
 
 /// An object with a pod or a pod template, in a document of its own or in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +35,30 @@ pub struct Unknown {
     pub api_version: String,
     /// Its name.
     pub name: String,
-    /// Where in the document the list of containers stands.
+    /// Where in the document its first containers stand.
     pub pointer: String,
+    /// In how many more places it has some.
+    pub more: usize,
+}
+
+/// A part of an object that has a pod template: a patch for kustomize, say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What shows that it is no whole object.
+    pub why: String,
+}
+
+/// What a Namespace says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Its name.
+    pub name: String,
+    /// The policy that its label chooses.
+    pub policy: Option<String>,
 }
 
 /// What a document holds for the engine.
@@ -41,7 +68,14 @@ pub struct Contents {
     pub workloads: Vec<Workload>,
     /// What looks as if it should be and is not known.
     pub unknown: Vec<Unknown>,
+    /// Parts of objects: what the whole says is not here.
+    pub parts: Vec<Part>,
+    /// Namespaces.
+    pub spaces: Vec<Space>,
 }
+
+/// The label by which a namespace chooses a policy that is marked `byLabel`.
+const BY_LABEL: &str = "ironhull.dev/policy";
 
 /// The API groups that had a kind: of a group that is not listed it is somebody else's.
 const WORKLOADS: &str = "apps extensions";
@@ -87,18 +121,30 @@ fn visit(object: &Value, at: String, of: Option<(&str, &str)>, contents: &mut Co
     let name = text("/metadata/name").map(str::to_owned).unwrap_or_else(|| {
         text("/metadata/generateName").map(|prefix| format!("{prefix}*")).unwrap_or_default()
     });
+    if (kind, api_version) == ("Namespace", "v1") {
+        let labels = object.pointer("/metadata/labels");
+        let policy = labels.and_then(|labels| labels.get(BY_LABEL)).and_then(Value::as_str);
+        contents.spaces.push(Space { name, policy: policy.map(str::to_owned) });
+        return;
+    }
     let Some(template) = template_of(kind, api_version) else {
-        if let Some(pointer) = containers_somewhere(object, 0) {
+        // Without an API version it may be anybody's, but for a kind that everybody knows.
+        let is_object = !api_version.is_empty() || KINDS.iter().any(|(name, ..)| *name == kind);
+        let places = if is_object { containers_below(object) } else { Vec::new() };
+        if let Some((first, more)) = places.split_first() {
             contents.unknown.push(Unknown {
                 kind: kind.to_owned(),
                 api_version: api_version.to_owned(),
                 name,
-                pointer: format!("{at}{pointer}"),
+                pointer: format!("{at}{first}"),
+                more: more.len(),
             });
         }
         return;
     };
-    if !object.pointer(template).is_some_and(Value::is_object) {
+    let Some(pod) = object.pointer(template).filter(|pod| pod.is_object()) else { return };
+    if let Some(why) = parts::sign(object, pod) {
+        contents.parts.push(Part { kind: kind.to_owned(), name, why });
         return;
     }
     contents.workloads.push(Workload {
@@ -128,25 +174,6 @@ fn reserved_volumes(object: &Value) -> Vec<String> {
         .filter_map(|claim| claim.pointer("/metadata/name")?.as_str())
         .map(str::to_owned)
         .collect()
-}
-
-/// How deep a pod template is looked for: that of a CronJob inside a resource that wraps it.
-const TEMPLATE_DEPTH: usize = 8;
-
-/// Where the object has a list `containers` of objects with an image.
-fn containers_somewhere(value: &Value, depth: usize) -> Option<String> {
-    let map = value.as_object().filter(|_| depth < TEMPLATE_DEPTH)?;
-    let has_image = |container: &Value| container.get("image").is_some_and(Value::is_string);
-    if let Some(Value::Array(containers)) = map.get("containers")
-        && !containers.is_empty()
-        && containers.iter().all(has_image)
-    {
-        return Some("/containers".to_owned());
-    }
-    map.iter().find_map(|(key, value)| {
-        let below = containers_somewhere(value, depth + 1)?;
-        Some(format!("/{}{below}", escape(key)))
-    })
 }
 
 /// A key as a part of a JSON Pointer.

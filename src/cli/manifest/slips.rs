@@ -15,7 +15,8 @@ use serde_json::Value;
 use super::fields;
 use super::kinds::{Contents, Workload, escape};
 use crate::exemption::{DOMAIN, is_for_pods};
-use crate::policy::diagnostic::{nearest, quoted};
+use crate::policy::diagnostic::nearest;
+use crate::text::quoted;
 
 /// A slip, and the JSON Pointer of it in the document.
 #[derive(Debug, PartialEq, Eq)]

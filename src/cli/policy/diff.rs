@@ -10,18 +10,23 @@ use clap::ValueHint;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::cluster::{self, Connection};
 use crate::cli::input::Input;
-use crate::cli::outlook::{Effect, Effects, Template, effects};
+use crate::cli::manifest::{Document, ManifestError, Source, Workload};
+use crate::cli::outlook::{Effect, Effects, Template, effects, spec_value};
+use crate::cli::pass::{self, Assignment};
 use crate::cli::preview::gather;
 use crate::cli::preview::policies;
 use crate::cli::preview::scope::{Scope, Wanted};
 use crate::cli::risk::{Seen, Verdict};
-use crate::cli::table::{BOLD, Cell, DIM, Table, clean};
-use crate::cli::{pass, say, today, width};
+use crate::cli::table::{BOLD, Cell, DIM, Table};
+use crate::cli::{say, today, width};
+use crate::pod::Pod;
 use crate::policy::diagnostic::listed;
 use crate::policy::{Policy, PolicySet};
+use crate::text::clean;
 
 /// Show what other policies would do to workloads
 ///
@@ -46,7 +51,7 @@ pub struct Args {
     wanted: Wanted,
 
     /// The date by which exemptions end; else today (UTC)
-    #[arg(long, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = crate::cli::date, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
 
     /// The form of the answer
@@ -206,26 +211,38 @@ impl Judge<'_> {
                 return Ok(false);
             }
         };
+        let mut old = Assignment::of(self.old);
+        // A label may well choose a policy that is only among the new ones.
+        old.read_labels(&sources, &mut std::io::sink())?;
+        let mut new = Assignment::of(self.new);
+        new.read_labels(&sources, err)?;
+        let mut errors = Vec::new();
         for source in &sources {
             for document in &source.documents {
                 pass::say_remarks(err, source, document)?;
                 for workload in &document.contents.workloads {
                     let Some(pod) = document.value.pointer(&workload.pod) else { continue };
                     let namespace = workload.namespace.as_deref().unwrap_or(input.namespace());
-                    let (old, new) =
-                        (self.old.for_namespace(namespace), self.new.for_namespace(namespace));
+                    let (old, new) = (old.for_namespace(namespace), new.for_namespace(namespace));
+                    let json = pod.to_string();
                     let subject = Subject {
                         namespace,
                         kind: &workload.kind,
                         name: &workload.name,
                         file: Some(&source.name),
-                        json: &pod.to_string(),
+                        json: &json,
                         reserved_volumes: &workload.reserved_volumes,
                         seen: &Seen::default(),
                     };
-                    self.judge(&subject, old, new);
+                    if let Err(error) = self.judge(&subject, old, new) {
+                        errors.push(unreadable(source, document, workload, &json, &error));
+                    }
                 }
             }
+        }
+        if !errors.is_empty() {
+            say::errors(err, &errors)?;
+            return Ok(false);
         }
         Ok(true)
     }
@@ -244,12 +261,15 @@ impl Judge<'_> {
                 reserved_volumes: found.reserved_volumes,
                 seen: &found.facts.seen(),
             };
-            self.judge(&subject, old, new);
+            if let Err(error) = self.judge(&subject, old, new) {
+                let Subject { namespace, kind, name, .. } = subject;
+                self.errors.push(format!("{namespace}, {kind}/{name}: {error:#}"));
+            }
         });
         each.await
     }
 
-    fn judge(&mut self, subject: &Subject<'_>, old: &Policy, new: &Policy) {
+    fn judge(&mut self, subject: &Subject<'_>, old: &Policy, new: &Policy) -> anyhow::Result<()> {
         self.found.judged += 1;
         for (side, set, policy) in [("OLD", self.old, old), ("NEW", self.new, new)] {
             let claimed = set.choose(subject.namespace).pattern.is_some();
@@ -258,16 +278,11 @@ impl Judge<'_> {
             }
         }
         // Policies that do the same have the same revision.
-        if old.revision == new.revision && old.name == new.name {
-            return;
+        if old.revision != new.revision || old.name != new.name {
+            let found = self.differing(subject, old, new)?;
+            self.found.workloads.extend(found);
         }
-        match self.differing(subject, old, new) {
-            Ok(found) => self.found.workloads.extend(found),
-            Err(error) => {
-                let Subject { namespace, kind, name, .. } = subject;
-                self.errors.push(format!("{namespace}, {kind}/{name}: {error:#}"));
-            }
-        }
+        Ok(())
     }
 
     fn differing(
@@ -295,6 +310,31 @@ impl Judge<'_> {
             rules,
             restricted,
         }))
+    }
+}
+
+/// What is wrong with a workload of a manifest, at its place.
+fn unreadable(
+    source: &Source,
+    document: &Document,
+    workload: &Workload,
+    json: &str,
+    error: &anyhow::Error,
+) -> ManifestError {
+    let pod = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
+    // First it is read as the engine reads it, and then all that Kubernetes has of it.
+    if let Err(error) = Pod::from_json(json) {
+        return pass::unreadable(source, document, workload, ("", pod), &error);
+    }
+    match error.downcast_ref() {
+        Some(error) => {
+            let spec = spec_value(pod);
+            pass::unreadable(source, document, workload, ("/spec", &spec), error)
+        }
+        None => {
+            let message = format!("{}: {error:#}", pass::title(workload));
+            ManifestError::of(source, document, &workload.pod, message)
+        }
     }
 }
 

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, EphemeralContainer, Pod, PodSpec};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::cli::advice::{Advice, advice};
 use crate::cli::risk::{Cause, Remedy, Risk, Seen, Unseen};
-use crate::exemption::{HARDENED_ANNOTATION, printable};
+use crate::exemption::HARDENED_ANNOTATION;
 use crate::provenance::Incoming;
+use crate::text::printable;
 
 /// What the pods of one workload tell.
 #[derive(Debug, Default)]
@@ -21,11 +24,38 @@ pub struct Facts {
     hardened: Vec<String>,
     /// A container that does not start and what it is waiting for, and by which policy its
     /// pod is hardened, if it is.
-    trouble: Option<((String, String), Option<String>)>,
+    trouble: Option<Trouble>,
+    /// The same of a pod that has failed, which matters where nothing comes after it.
+    failed: Option<Trouble>,
+    /// The debug containers that run, at most [`MAX_DEBUG`].
+    pub(super) debug: Vec<DebugContainer>,
     /// A pod that is not hardened: its name, and its containers, by which it is seen
     /// whether others were added to the template's.
     pub(super) sample: Option<(String, Vec<String>)>,
 }
+
+/// A container that does not start, or failed, and what of, and by which policy its pod is
+/// hardened.
+type Trouble = ((String, String), Option<String>);
+
+/// An ephemeral container that runs in a pod, whatever its workload's template says.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct DebugContainer {
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// The uid it runs as, where the kubelet or its spec says one; null otherwise.
+    pub uid: Option<i64>,
+    /// Whether it is privileged.
+    pub privileged: bool,
+    /// Whether it may be root: by its uid, or where only its image says.
+    #[serde(rename = "mayBeRoot")]
+    pub may_be_root: bool,
+}
+
+/// How many debug containers of a workload are named.
+const MAX_DEBUG: usize = 20;
 
 /// The facts of workloads by the uids of the objects they are.
 pub(super) type FactsByOwner = HashMap<String, Facts>;
@@ -48,11 +78,15 @@ impl Facts {
                 init.chain(status.container_statuses.iter().flatten())
             })
         };
-        // What a Job once failed of is over.
         let now = Timestamp::now();
-        if let Some(trouble) = statuses().find_map(|status| trouble(status, now)).filter(|_| !over)
-        {
-            self.trouble.get_or_insert((trouble, hardened.clone()));
+        if let Some(trouble) = statuses().find_map(|status| trouble(status, now)) {
+            // What a Job once failed of is over, unless the Job has failed with it.
+            let kept = if over { &mut self.failed } else { &mut self.trouble };
+            kept.get_or_insert((trouble, hardened.clone()));
+        }
+        if !over {
+            let room = MAX_DEBUG.saturating_sub(self.debug.len());
+            self.debug.extend(debug(pod).take(room));
         }
         match hardened {
             Some(policy) => {
@@ -112,16 +146,26 @@ impl Facts {
 
     /// What does not run as it is tells nothing of how it will run; and what does not run
     /// although this policy (`NAME@REVISION`) hardened it tells all.
-    pub(super) fn risk(&self, policy: &str) -> Option<Risk> {
-        let ((container, what), hardened) = self.trouble.as_ref()?;
+    /// `over` is what a workload failed of that has no pod any more that could start.
+    pub(super) fn risk(&self, policy: &str, over: Option<&str>) -> Option<Risk> {
+        let unseen = || (("pod".to_owned(), over.unwrap_or_default().to_owned()), None);
+        let ((container, what), hardened) = match over {
+            Some(_) => &self.failed.clone().unwrap_or_else(unseen),
+            None => self.trouble.as_ref()?,
+        };
         let certain = hardened.as_deref() == Some(policy);
+        let fails = if over.is_some() { "failed" } else { "does not start" };
         let (why, remedy) = match (certain, advice(what)) {
             (true, Some(Advice { remedy, .. })) => {
-                (format!("a pod that this policy hardened does not start: {what}"), remedy)
+                (format!("a pod that this policy hardened {fails}: {what}"), remedy)
             }
             (true, None) => (
-                format!("a pod that this policy hardened does not start: {what}"),
+                format!("a pod that this policy hardened {fails}: {what}"),
                 "`ironhull explain POD` says what the message means".to_owned(),
+            ),
+            (false, _) if over.is_some() => (
+                format!("it has failed: {what}"),
+                "mend what it failed of, and make it anew".to_owned(),
             ),
             (false, _) => (
                 format!("it does not run today either: {what}"),
@@ -136,6 +180,36 @@ impl Facts {
     pub(super) fn runs_hardened(&self, policy: &str) -> bool {
         self.hardened.iter().any(|by| by == policy)
     }
+}
+
+/// The ephemeral containers of a pod that run.
+fn debug(pod: &Pod) -> impl Iterator<Item = DebugContainer> {
+    let name = pod.metadata.name.clone().unwrap_or_default();
+    let windows = |spec: &&PodSpec| spec.os.as_ref().is_some_and(|os| os.name == "windows");
+    let spec = pod.spec.as_ref().filter(|spec| !windows(spec));
+    let of_spec = move |spec: &'_ PodSpec, container: &EphemeralContainer| {
+        let status =
+            pod.status.iter().flat_map(|s| s.ephemeral_container_statuses.iter().flatten());
+        let status = status.into_iter().find(|status| status.name == container.name)?;
+        runs(status).then_some(())?;
+        let own = container.security_context.as_ref();
+        let outer = spec.security_context.as_ref();
+        let linux = status.user.as_ref().and_then(|user| user.linux.as_ref());
+        let uid = linux.map(|linux| linux.uid);
+        let uid = uid.or_else(|| own?.run_as_user).or_else(|| outer?.run_as_user);
+        let non_root = own.and_then(|c| c.run_as_non_root).or_else(|| outer?.run_as_non_root);
+        Some(DebugContainer {
+            pod: name.clone(),
+            container: container.name.clone(),
+            uid,
+            privileged: own.and_then(|context| context.privileged) == Some(true),
+            may_be_root: uid.map_or(non_root != Some(true), |uid| uid == 0),
+        })
+    };
+    spec.into_iter().flat_map(move |spec| {
+        let of_spec = of_spec.clone();
+        spec.ephemeral_containers.iter().flatten().filter_map(move |it| of_spec(spec, it))
+    })
 }
 
 /// The names of a pod's containers.

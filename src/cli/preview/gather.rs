@@ -18,6 +18,7 @@ use super::scope::{Scope, Space};
 use crate::cli::cluster::{Listed, PAGE, Reader};
 use crate::cli::progress::Progress;
 use crate::pod::MIRROR_ANNOTATION;
+use crate::text::printable;
 use object::{Object, added, controller};
 
 const CORE: &str = "/api/v1";
@@ -47,6 +48,8 @@ const KINDS: [(Listed, &str, &str); 7] = [
 ];
 const TEMPLATE: &str = "spec.template.metadata.annotations";
 const POD: &str = "metadata.annotations";
+/// How much of a message is shown.
+const MAX_FAILED: usize = 160;
 
 /// A workload that was found, for as long as it is looked at.
 pub struct Found<'f> {
@@ -66,6 +69,10 @@ pub struct Found<'f> {
     pub json: &'f str,
     /// Names of volumes that its pods get besides.
     pub reserved_volumes: &'f [String],
+    /// What it failed of for good.
+    pub failed: Option<&'f str>,
+    /// `minReadySeconds`, of a kind that replaces its pods step by step.
+    pub min_ready: Option<i32>,
     /// What its pods tell.
     pub facts: &'f Facts,
 }
@@ -81,6 +88,8 @@ struct Later {
     managed_by: Option<String>,
     pod: String,
     reserved_volumes: Vec<String>,
+    failed: Option<String>,
+    min_ready: Option<i32>,
 }
 
 /// A workload of a kind that only its operator knows: one of its pods is all there is to
@@ -139,6 +148,8 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
                 annotations_at: POD,
                 json: &json,
                 reserved_volumes: &[],
+                failed: None,
+                min_ready: None,
                 facts: facts.get(&uid).unwrap_or(&none),
             });
         }
@@ -179,12 +190,17 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
             let namespace = namespace.as_deref().unwrap_or_default();
             let Some(space) = scope.space(namespace) else { return Ok(()) };
             let annotations = annotations.as_ref();
-            if annotations.is_some_and(|annotations| annotations.contains_key(MIRROR_ANNOTATION)) {
-                return Ok(());
-            }
-            let Some(owner) = controller(owner_references.as_ref()) else {
-                let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-                if !matches!(phase, Some("Succeeded" | "Failed")) {
+            // A static pod belongs to its node, and is seen nowhere else.
+            let mirror = annotations.is_some_and(|own| own.contains_key(MIRROR_ANNOTATION));
+            let owner = controller(owner_references.as_ref()).filter(|_| !mirror);
+            let Some(owner) = owner else {
+                let status = pod.status.as_ref();
+                let phase = status.and_then(|status| status.phase.as_deref());
+                let failed = (phase == Some("Failed")).then(|| {
+                    let said = status.and_then(|s| s.message.as_deref().or(s.reason.as_deref()));
+                    printable(said.unwrap_or("it says no reason"), MAX_FAILED).into_owned()
+                });
+                if phase != Some("Succeeded") {
                     let mut own = Facts::default();
                     own.take(&pod);
                     take(&Found {
@@ -196,6 +212,8 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
                         annotations_at: POD,
                         json: item.get(),
                         reserved_volumes: &[],
+                        failed: failed.as_deref(),
+                        min_ready: None,
                         facts: &own,
                     });
                 }
@@ -238,6 +256,9 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
             let claims = spec.volume_claim_templates.iter().flatten();
             let reserved: Vec<String> = claims.map(|claim| claim.metadata.name.clone()).collect();
             let facts = facts.get(&metadata.uid).unwrap_or(&none);
+            let failed = object.failed(name).map(|it| printable(&it, MAX_FAILED).into_owned());
+            let rolls = matches!(name, "Deployment" | "StatefulSet" | "DaemonSet");
+            let min_ready = rolls.then(|| spec.min_ready_seconds.unwrap_or_default());
             let by = metadata.controller().map(|owner| format!("{}/{}", owner.kind, owner.name));
             match &facts.sample {
                 Some((pod, names)) if added(template, names) => later.push(Later {
@@ -247,6 +268,8 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
                     managed_by: by,
                     pod: pod.clone(),
                     reserved_volumes: reserved,
+                    failed,
+                    min_ready,
                 }),
                 _ => take(&Found {
                     space,
@@ -257,6 +280,8 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
                     annotations_at,
                     json: template,
                     reserved_volumes: &reserved,
+                    failed: failed.as_deref(),
+                    min_ready,
                     facts,
                 }),
             }
@@ -273,7 +298,8 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
         later: Later,
         facts: &FactsByOwner,
     ) -> anyhow::Result<()> {
-        let Later { namespace, name, uid, managed_by, pod, reserved_volumes } = later;
+        let Later { namespace, name, uid, managed_by, pod, reserved_volumes, failed, min_ready } =
+            later;
         let none = Facts::default();
         let json = self.reader.get(PODS, Some(&namespace), &pod).await?;
         // One that went away meanwhile belonged to a workload that is changing anyway.
@@ -287,6 +313,8 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
             annotations_at,
             json: &json,
             reserved_volumes: &reserved_volumes,
+            failed: failed.as_deref(),
+            min_ready,
             facts: facts.get(&uid).unwrap_or(&none),
         });
         Ok(())

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
+use super::facts::DebugContainer;
 use super::gather::Found;
 use super::scope::Space;
 use crate::cli::explain::{Exempt, Voided};
 use crate::cli::outlook::{Change, Outlook, Template, outlook};
 use crate::cli::risk::remedy::Remedies;
 use crate::cli::risk::{Cause, Remedy, Risk, Verdict};
+use crate::cli::stays::{Left, Unhardened};
 use crate::policy::Policy;
 
 /// A preview. Members may be added; those here keep their names and meanings.
@@ -34,6 +37,8 @@ pub struct NamespacePreview {
     pub name: String,
     /// What it opted in to: `enforce` or `audit`; null for nothing.
     pub mode: Option<&'static str>,
+    /// What is wrong with a label of it that was meant to opt it in; null where nothing is.
+    pub slip: Option<String>,
     /// The policy that holds for its pods, or would.
     pub policy: String,
     /// The level that Pod Security enforces in it, where a label says one.
@@ -49,6 +54,9 @@ pub struct NamespacePreview {
 pub struct Verdicts {
     /// Nothing speaks against them.
     pub starts: usize,
+    /// How many of these are not hardened throughout: something of them is left alone,
+    /// privileged, or root.
+    pub unhardened: usize,
     /// Nobody knows before they are tried.
     pub unknown: usize,
     /// They need a change or an exemption.
@@ -80,6 +88,16 @@ pub struct WorkloadPreview {
     pub changes: Vec<Change>,
     /// Why its pods are left alone as a whole: the name of a skip reason, or null.
     pub left_alone: Option<&'static str>,
+    /// The containers that would not be hardened, and why.
+    pub unhardened: Vec<Unhardened>,
+    /// What rules would leave as it is.
+    pub left: Vec<Left>,
+    /// The debug containers that run in its pods now.
+    pub debug: Vec<DebugContainer>,
+    /// Whether a rolling update goes on past a pod that runs for a moment and then fails: an
+    /// app container has neither a readiness nor a startup probe, and there is no
+    /// `minReadySeconds`. Null where nothing of it is rolled out, or would change.
+    pub unguarded: Option<bool>,
     /// The exemptions in force, and until when.
     pub exemptions: Vec<Exempt>,
     /// The annotations that exempt nothing.
@@ -134,6 +152,7 @@ impl Preview {
                 let preview = NamespacePreview {
                     name: space.name.clone(),
                     mode: space.mode,
+                    slip: space.slip.clone(),
                     policy,
                     pod_security: space.pod_security.clone(),
                     verdicts: Verdicts::default(),
@@ -145,7 +164,10 @@ impl Preview {
         for (namespace, workload) in workloads {
             if let Some(namespace) = namespaces.get_mut(&namespace) {
                 match workload.verdict {
-                    Verdict::Starts => namespace.verdicts.starts += 1,
+                    Verdict::Starts => {
+                        namespace.verdicts.starts += 1;
+                        namespace.verdicts.unhardened += usize::from(!workload.is_hardened());
+                    }
                     Verdict::Unknown => namespace.verdicts.unknown += 1,
                     Verdict::Breaks => namespace.verdicts.breaks += 1,
                 }
@@ -179,6 +201,10 @@ impl WorkloadPreview {
             runs_hardened,
             changes: Vec::new(),
             left_alone: None,
+            unhardened: Vec::new(),
+            left: Vec::new(),
+            debug: found.facts.debug.clone(),
+            unguarded: None,
             exemptions: Vec::new(),
             void: Vec::new(),
             restricted: Vec::new(),
@@ -194,7 +220,7 @@ impl WorkloadPreview {
                 if runs_hardened {
                     outlook.risks.clear();
                     outlook.remedies = Remedies::default();
-                } else if let Some(risk) = found.facts.risk(&by) {
+                } else if let Some(risk) = found.facts.risk(&by, found.failed) {
                     // Whatever else is feared of the container has happened, or comes after.
                     let feared = |other: &Risk| other.certain || other.container != risk.container;
                     for other in outlook.risks.iter().filter(|other| !feared(other)) {
@@ -209,6 +235,12 @@ impl WorkloadPreview {
                     outlook.risks.push(risk);
                 }
                 preview.verdict = outlook.verdict();
+                preview.unguarded = found
+                    .min_ready
+                    .filter(|_| !runs_hardened && !outlook.changes.is_empty())
+                    .map(|seconds| seconds == 0 && lacks_probe(found.json));
+                preview.unhardened = outlook.unhardened;
+                preview.left = outlook.left;
                 preview.changes = outlook.changes;
                 preview.left_alone = outlook.left_alone;
                 preview.exemptions = outlook.exemptions;
@@ -223,6 +255,38 @@ impl WorkloadPreview {
         }
         preview
     }
+}
+
+impl WorkloadPreview {
+    /// Whether all of it is hardened, or would be, and nothing runs in its pods now that is
+    /// not.
+    pub fn is_hardened(&self) -> bool {
+        let open = |debug: &DebugContainer| debug.privileged || debug.may_be_root;
+        self.unhardened.is_empty() && !self.debug.iter().any(open)
+    }
+}
+
+/// Whether an app container of a template has no probe that keeps its pod from being ready.
+fn lacks_probe(template: &str) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Probed {
+        readiness_probe: Option<IgnoredAny>,
+        startup_probe: Option<IgnoredAny>,
+    }
+    #[derive(Deserialize)]
+    struct Spec {
+        containers: Vec<Probed>,
+    }
+    #[derive(Deserialize)]
+    struct Template {
+        spec: Spec,
+    }
+    let template = serde_json::from_str(template);
+    template.is_ok_and(|Template { spec }| {
+        let probed = |it: &Probed| it.readiness_probe.is_some() || it.startup_probe.is_some();
+        !spec.containers.iter().all(probed)
+    })
 }
 
 /// What Pod Security keeps from its namespace, hardened or not.

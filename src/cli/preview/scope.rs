@@ -7,7 +7,9 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::cli::cluster::{Cluster, Listed};
+use crate::policy::diagnostic::nearest;
 use crate::policy::{Policy, PolicySet};
+use crate::text::printable;
 
 /// Namespaces in the API.
 pub(crate) const NAMESPACES: Listed = Listed { api: "/api/v1", resource: "namespaces" };
@@ -52,6 +54,8 @@ pub struct Space {
     pub name: String,
     /// What it opted in to: `enforce`, `audit`, or nothing.
     pub mode: Option<&'static str>,
+    /// A label that was meant to opt it in and means nothing, in words.
+    pub slip: Option<String>,
     /// The policy it chooses by label.
     by_label: Option<String>,
     /// The level Pod Security enforces there.
@@ -69,6 +73,7 @@ impl Space {
                 Some("audit") => Some("audit"),
                 _ => None,
             },
+            slip: slip(&labels),
             by_label: labels.get(BY_LABEL).cloned(),
             pod_security: labels.get(POD_SECURITY).cloned(),
         }
@@ -81,6 +86,26 @@ impl Space {
             .filter(|policy| policy.by_label)
             .unwrap_or_else(|| policies.for_namespace(&self.name))
     }
+}
+
+/// What is wrong with a label that looks like the one by which a namespace opts in. The API
+/// server takes any value, and a key in any case.
+fn slip(labels: &BTreeMap<String, String>) -> Option<String> {
+    match labels.get(OPT_IN).map(String::as_str) {
+        Some("enforce" | "audit") => return None,
+        Some(value) => {
+            let value = printable(value, 63);
+            return Some(format!(
+                "its label {OPT_IN}: {value} means nothing: it is enforce or audit"
+            ));
+        }
+        None => {}
+    }
+    let domain = OPT_IN.split_once('/').map(|(domain, _)| domain);
+    let ours = labels.keys().filter(|key| key.split_once('/').map(|(d, _)| d) == domain);
+    let stranger = ours.into_iter().find(|key| *key != BY_LABEL)?;
+    let near = nearest(&stranger.to_lowercase(), &[OPT_IN, BY_LABEL]).unwrap_or(OPT_IN);
+    Some(format!("its label {} means nothing: did you mean {near}?", printable(stranger, 63)))
 }
 
 impl Scope {

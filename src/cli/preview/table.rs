@@ -2,9 +2,11 @@
 
 use clap::builder::styling::{AnsiColor, Style};
 
+use super::facts::DebugContainer;
 use super::report::{NamespacePreview, Preview, Verdicts, WorkloadPreview};
 use crate::cli::risk::{Cause, Verdict};
-use crate::cli::table::{BOLD, Cell, DIM, Table, clean};
+use crate::cli::table::{BOLD, Cell, DIM, Table, paragraph};
+use crate::text::clean;
 
 /// The text for a terminal of so many columns, or for a pipe.
 pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
@@ -15,20 +17,20 @@ pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
         if !namespace.workloads.is_empty() {
             rows(&mut text, namespace, width);
         }
-        foot(&mut text, namespace);
+        foot(&mut text, namespace, width);
     }
     if preview.namespaces.len() > 1 {
         let mut all = Verdicts::default();
         for NamespacePreview { verdicts, .. } in &preview.namespaces {
             all.starts += verdicts.starts;
+            all.unhardened += verdicts.unhardened;
             all.unknown += verdicts.unknown;
             all.breaks += verdicts.breaks;
         }
-        text.push_str(&format!(
-            "\n{BOLD}{} namespaces{BOLD:#}: {}\n",
-            preview.namespaces.len(),
-            sentence(&all, "can opt in today")
-        ));
+        let said = format!("{} namespaces: {}", preview.namespaces.len(), sentence(&all, false));
+        let said = paragraph(0, &said, width);
+        let (count, rest) = said.split_once(':').unwrap_or(("", &said));
+        text.push_str(&format!("\n{BOLD}{count}{BOLD:#}:{rest}"));
     }
     text
 }
@@ -43,6 +45,9 @@ fn head(text: &mut String, namespace: &NamespacePreview) {
         "{BOLD}{}{BOLD:#}  {mode}, policy {}{security}\n",
         namespace.name, namespace.policy
     ));
+    if let Some(slip) = &namespace.slip {
+        text.push_str(&format!("  {}\n", clean(slip)));
+    }
 }
 
 fn rows(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
@@ -77,7 +82,7 @@ fn changes(workload: &WorkloadPreview) -> String {
     rules.dedup();
     match (workload.left_alone, rules.len()) {
         _ if workload.error.is_some() => "?".to_owned(),
-        (Some(reason), _) => reason.to_owned(),
+        (Some(_), _) => "left alone".to_owned(),
         (None, 0) => "nothing".to_owned(),
         (None, 1) => "1 rule".to_owned(),
         (None, count) => format!("{count} rules"),
@@ -96,9 +101,45 @@ fn notes(workload: &WorkloadPreview) -> Vec<String> {
     if !workload.restricted.is_empty() && !said {
         notes.push(format!("restricted refuses: {}", workload.restricted.join(", ")));
     }
+    notes.extend(
+        workload.unhardened.iter().map(|stays| {
+            format!("{}: {}", stays.container.as_deref().unwrap_or("pod"), stays.text())
+        }),
+    );
+    notes.extend(workload.debug.iter().map(debug));
+    notes.extend(left(workload));
     notes.extend(workload.exemptions.iter().map(|exempt| exempt.text.clone()));
-    notes.extend(workload.void.iter().map(|void| format!("{} is void: {}", void.key, void.why)));
+    notes.extend(workload.void.iter().map(|void| void.text()));
     notes
+}
+
+/// A debug container that runs in a pod now.
+fn debug(it: &DebugContainer) -> String {
+    let DebugContainer { pod, container, uid, privileged, may_be_root } = it;
+    let who = match (privileged, may_be_root, uid) {
+        (true, ..) => "privileged".to_owned(),
+        (_, true, Some(_)) => "as root".to_owned(),
+        (_, true, None) => "maybe as root".to_owned(),
+        (_, _, Some(uid)) => format!("as uid {uid}"),
+        (_, _, None) => "as its image's user".to_owned(),
+    };
+    format!("debug container {container} runs {who} in {pod}")
+}
+
+/// What rules leave alone that nobody would expect: those with the same reason together.
+fn left(workload: &WorkloadPreview) -> Vec<String> {
+    let mut lines: Vec<(&[String], &str, Vec<&str>)> = Vec::new();
+    for left in workload.left.iter().filter(|left| left.surprises) {
+        let key = (left.containers.as_slice(), left.why.as_str());
+        match lines.iter_mut().find(|(of, why, _)| (*of, *why) == key) {
+            Some((.., rules)) => rules.push(left.rule),
+            None => lines.push((key.0, key.1, vec![left.rule])),
+        }
+    }
+    let lines = lines.into_iter();
+    lines
+        .map(|(of, why, rules)| format!("{}: not set: {}: {why}", of.join(", "), rules.join(", ")))
+        .collect()
 }
 
 fn style(verdict: Verdict) -> Style {
@@ -111,23 +152,27 @@ fn style(verdict: Verdict) -> Style {
 }
 
 /// The verdict on the namespace, and what it takes.
-fn foot(text: &mut String, namespace: &NamespacePreview) {
+fn foot(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
     let NamespacePreview { name, verdicts, workloads, mode, .. } = namespace;
-    let start = if *mode == Some("enforce") { "starts hardened" } else { "can opt in today" };
-    text.push_str(&format!("{BOLD}{name}{BOLD:#}: {}\n", sentence(verdicts, start)));
+    let enforced = *mode == Some("enforce");
+    let said = paragraph(0, &format!("{name}: {}", sentence(verdicts, enforced)), width);
+    text.push_str(&format!(
+        "{BOLD}{name}{BOLD:#}{}",
+        said.strip_prefix(name.as_str()).unwrap_or(&said)
+    ));
     for workload in workloads.iter().filter(|workload| workload.verdict != Verdict::Starts) {
-        remedy(text, workload);
+        remedy(text, workload, width);
     }
     let baseline = workloads.iter().any(|workload| {
         let rules = crate::cli::risk::remedy::rules_of(&workload.remedy.annotations);
         rules.iter().any(|rule| NEED_BASELINE.contains(rule))
     });
     if baseline && namespace.pod_security.as_deref() == Some("restricted") {
-        text.push_str(
-            "  with these exemptions the namespace needs `pod-security.kubernetes.io/enforce: \
-             baseline`: Pod Security cannot exempt one pod\n",
-        );
+        let needs = "with these exemptions the namespace needs \
+                     `pod-security.kubernetes.io/enforce: baseline`: Pod Security cannot exempt one pod";
+        text.push_str(&paragraph(2, needs, width));
     }
+    unguarded(text, workloads, width);
     if verdicts.breaks + verdicts.unknown == 0 && *mode != Some("enforce") && !workloads.is_empty()
     {
         text.push_str(&format!(
@@ -136,12 +181,33 @@ fn foot(text: &mut String, namespace: &NamespacePreview) {
     }
 }
 
+/// Which workloads lose their old pods to new ones that do not work.
+fn unguarded(text: &mut String, workloads: &[WorkloadPreview], width: Option<usize>) {
+    let unguarded = workloads.iter().filter(|workload| workload.unguarded == Some(true));
+    let names: Vec<String> = unguarded.map(|w| format!("{}/{}", w.kind, w.name)).collect();
+    let (named, others) = names.split_at(names.len().min(MAX_UNGUARDED));
+    let more = match others.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    if !named.is_empty() {
+        let said = format!(
+            "neither a readiness probe nor minReadySeconds, so that a rollout goes on past pods that fail: {}{more}",
+            clean(&named.join(", "))
+        );
+        text.push_str(&paragraph(2, &said, width));
+    }
+}
+
+/// How many workloads are named in one sentence; `-o json` has all.
+const MAX_UNGUARDED: usize = 8;
+
 /// What Pod Security *restricted* refuses once it is exempt.
 const NEED_BASELINE: [&str; 4] =
     ["runAsNonRoot", "capabilities", "seccompProfile", "allowPrivilegeEscalation"];
 
 /// What one workload needs.
-fn remedy(text: &mut String, workload: &WorkloadPreview) {
+fn remedy(text: &mut String, workload: &WorkloadPreview, width: Option<usize>) {
     let remedy = &workload.remedy;
     if remedy.annotations.is_empty() && remedy.advice.is_empty() && remedy.void.is_none() {
         return;
@@ -166,7 +232,7 @@ fn remedy(text: &mut String, workload: &WorkloadPreview) {
         }
     }
     for advice in &remedy.advice {
-        text.push_str(&format!("    {}\n", clean(advice)));
+        text.push_str(&paragraph(4, &clean(advice), width));
     }
 }
 
@@ -176,28 +242,53 @@ fn quoted(value: &str) -> String {
 }
 
 /// `42 of 45 workloads can opt in today; 2 need a change or an exemption; 1 has to be tried`.
-/// `start` is what becomes of one that starts.
-fn sentence(verdicts: &Verdicts, start: &str) -> String {
-    let Verdicts { starts, unknown, breaks } = *verdicts;
-    match (starts + unknown + breaks, starts, unknown) {
+/// `enforced` is whether the namespace has opted in: of what starts there, only what is
+/// hardened counts.
+fn sentence(verdicts: &Verdicts, enforced: bool) -> String {
+    let Verdicts { starts, unknown, breaks, unhardened } = *verdicts;
+    let total = starts + unknown + breaks;
+    let verb = |count: usize, one: &'static str, many: &'static str| match count {
+        1 => one,
+        _ => many,
+    };
+    let hardened = if enforced { starts.saturating_sub(unhardened) } else { starts };
+    let said = match enforced {
+        true => verb(hardened, "starts hardened", "start hardened"),
+        false => "can opt in today",
+    };
+    let open = match (enforced, unhardened) {
+        (_, 0) => None,
+        (true, 1) => Some("1 starts, and is not hardened throughout".to_owned()),
+        (true, many) => Some(format!("{many} start, and are not hardened throughout")),
+        (false, many) => Some(format!("{many} of them would not be hardened throughout")),
+    };
+    match (total, starts, unknown) {
         (0, ..) => return "no workload".to_owned(),
-        (1, 1, _) => return format!("the one workload {start}"),
+        (1, 1, _) => {
+            return match (open, enforced) {
+                (None, _) => format!("the one workload {said}"),
+                (_, true) => "the one workload starts, and is not hardened throughout".to_owned(),
+                (_, false) => {
+                    format!("the one workload {said}; it would not be hardened throughout")
+                }
+            };
+        }
         (1, 0, 1) => return "the one workload has to be tried".to_owned(),
         (1, ..) => return "the one workload needs a change or an exemption".to_owned(),
         _ => {}
     }
-    let total = starts + unknown + breaks;
-    let start = if starts == 1 { start } else { &start.replace("starts", "start") };
-    let mut parts = vec![match starts {
-        0 => format!("none of {total} workloads is sure to start"),
-        _ => format!("{starts} of {total} workloads {start}"),
+    let mut parts = vec![match (starts, hardened) {
+        (0, _) => format!("none of {total} workloads is sure to start"),
+        (_, 0) => format!("none of {total} workloads starts hardened"),
+        _ => format!("{hardened} of {total} workloads {said}"),
     }];
+    parts.extend(open);
     if breaks > 0 {
-        let needs = if breaks == 1 { "needs" } else { "need" };
+        let needs = verb(breaks, "needs", "need");
         parts.push(format!("{breaks} {needs} a change or an exemption"));
     }
     if unknown > 0 {
-        let have = if unknown == 1 { "has" } else { "have" };
+        let have = verb(unknown, "has", "have");
         parts.push(format!("{unknown} {have} to be tried"));
     }
     parts.join("; ")

@@ -7,9 +7,9 @@ use k8s_openapi::api::core::v1::{Container, SecurityContext};
 
 use super::needs::{self, Program};
 use super::{Case, Cause, Remedy, Risk};
-use crate::exemption::printable;
 use crate::outcome::Note;
 use crate::rules::RuleName;
+use crate::text::printable;
 
 /// What container runtimes give a container that says nothing
 /// (`containerd/oci/spec.go`, `defaultUnixCaps`).
@@ -31,7 +31,12 @@ const DEFAULT_CAPABILITIES: [&str; 14] = [
 ];
 
 const ROOT: &[RuleName] = &[RuleName::RunAsNonRoot];
+/// A setuid program needs the capabilities that it uses as root, too.
+const SETUID: &[RuleName] = &[RuleName::AllowPrivilegeEscalation, RuleName::Capabilities];
 const ROOT_WITH_CAPABILITIES: &[RuleName] = &[RuleName::RunAsNonRoot, RuleName::Capabilities];
+
+/// What is said of a command that is not needed.
+const GOES_ON: &str = " (and goes on without it)";
 
 /// How long a sentence about a risk may be: it has commands, paths and images in it, which
 /// may be of any length.
@@ -49,16 +54,23 @@ pub(super) fn assess(case: &Case<'_>, before: &Container, after: &Container) -> 
         let remedy = Remedy::Manifest("set `runAsUser` to a uid above 0".to_owned());
         return vec![view.risk(Cause::ImageIsRoot, true, why, remedy)];
     }
+    let arguments = needs::of_arguments(before);
     let (needs, stranger) = match &program {
-        Program::Entrypoint => (&[][..], true),
+        Program::Entrypoint => (arguments.as_slice(), true),
         Program::Recognised(needs) => (needs.as_slice(), false),
         Program::Unrecognised(_, needs) => (needs.as_slice(), true),
     };
     let mut risks: Vec<Risk> = needs.iter().filter_map(|needed| view.need(needed)).collect();
+    if program == Program::Entrypoint {
+        for risk in &mut risks {
+            risk.why = risk.why.replace(GOES_ON, ", where its entrypoint runs its arguments");
+        }
+    }
     risks.extend(view.beside(before));
     if !risks.iter().any(|risk| risk.cause == Cause::LowPort) {
         risks.extend(view.low_port());
     }
+    risks.extend(view.required());
     let certain = |risks: &[Risk]| risks.iter().any(|risk| risk.certain);
     if stranger && !certain(&risks) {
         risks.extend(view.stranger(&program));
@@ -138,7 +150,16 @@ impl<'c> View<'c> {
         self.new_user()
             || self.becomes_read_only()
             || (self.may_be_root() && capabilities(self.before) != capabilities(self.after))
+            || self.loses_setuid()
             || self.image_is_root()
+    }
+
+    /// Whether setuid programs stop making another user of its process.
+    fn loses_setuid(&self) -> bool {
+        let escalates = |container: &Container| {
+            context(container).and_then(|c| c.allow_privilege_escalation) != Some(false)
+        };
+        escalates(self.before) && !escalates(self.after)
     }
 
     fn has_before(&self, capability: &str) -> bool {

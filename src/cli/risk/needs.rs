@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Container;
 
-use super::script::{self, Command, Failure};
+use super::script::{self, Command, Failure, Input};
 
 /// Something that a command cannot do without.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Need {
     Port(i64),
     /// To read what is at this path.
     Read(Option<String>),
+    /// That a setuid program makes root of another user; as root, this capability.
+    Setuid(&'static str),
 }
 
 /// A need, and whose.
@@ -62,18 +64,33 @@ pub fn of_container(container: &Container) -> Program {
     of_words(words, container)
 }
 
+/// The setuid programs in the arguments of an image's own entrypoint: most entrypoints run
+/// what they are given, and no manifest says which do not.
+pub fn of_arguments(container: &Container) -> Vec<Needed> {
+    let words = container.args.iter().flatten();
+    let (Program::Recognised(needs) | Program::Unrecognised(_, needs)) = of_words(words, container)
+    else {
+        return Vec::new();
+    };
+    let setuid = needs.into_iter().filter(|needed| matches!(needed.need, Need::Setuid(_)));
+    setuid.map(|needed| Needed { failure: Failure::GoesOn, ..needed }).collect()
+}
+
 /// What a command needs that is run in the container, such as a probe's.
 pub fn of_words<'c>(words: impl Iterator<Item = &'c String>, container: &'c Container) -> Program {
     let variables = container.env.iter().flatten();
     let variables = variables.filter_map(|e| Some((e.name.as_str(), e.value.as_deref()?)));
+    let mounts = container.volume_mounts.iter().flatten();
+    let mounts = mounts.map(|mount| crate::pod::normalise_path(&mount.mount_path).into_owned());
     let mut reader = Reader {
         variables: variables.collect(),
+        mounts: mounts.collect(),
         directory: container.working_dir.clone(),
         needs: Vec::new(),
         stranger: None,
     };
     let words = words.map(|word| Some(word.clone())).collect();
-    reader.command(&Command { words, writes: Vec::new(), failure: Failure::Ends });
+    reader.command(&Command { words, ..Command::default() });
     let Reader { needs, stranger, .. } = reader;
     match stranger {
         None => Program::Recognised(needs),
@@ -96,15 +113,11 @@ const WRAPPERS: &str = "exec nohup time timeout nice ionice env tini dumb-init c
 
 /// What only root with a capability can do: the program, the capability.
 const PRIVILEGED: &[(&str, &str)] = &[
-    ("su", "SETUID"),
-    ("sudo", "SETUID"),
     ("gosu", "SETUID"),
     ("su-exec", "SETUID"),
     ("setpriv", "SETUID"),
     ("runuser", "SETUID"),
     ("chpst", "SETUID"),
-    ("mount", "SYS_ADMIN"),
-    ("umount", "SYS_ADMIN"),
     ("losetup", "SYS_ADMIN"),
     ("swapon", "SYS_ADMIN"),
     ("swapoff", "SYS_ADMIN"),
@@ -130,6 +143,27 @@ const PRIVILEGED: &[(&str, &str)] = &[
     ("arping", "NET_RAW"),
     ("hwclock", "SYS_TIME"),
     ("setcap", "SETFCAP"),
+];
+
+/// Programs that are setuid root in the usual images, and what each does with it: of another
+/// user than root they make root, which `no_new_privs` takes from them.
+const SETUID: &[(&str, &str)] = &[
+    ("su", "SETUID"),
+    ("sudo", "SETUID"),
+    ("doas", "SETUID"),
+    ("pkexec", "SETUID"),
+    ("newgrp", "SETGID"),
+    ("sg", "SETGID"),
+    ("newuidmap", "SETUID"),
+    ("newgidmap", "SETGID"),
+    ("mount", "SYS_ADMIN"),
+    ("umount", "SYS_ADMIN"),
+    ("fusermount", "SYS_ADMIN"),
+    ("fusermount3", "SYS_ADMIN"),
+    ("chsh", "CHOWN"),
+    ("chfn", "CHOWN"),
+    ("gpasswd", "CHOWN"),
+    ("crontab", "SETUID"),
 ];
 
 /// Programs that change the image's users or packages, or serve many users: root, and
@@ -160,6 +194,8 @@ const KEEPERS: &[(&str, Option<&str>)] = &[
 
 struct Reader<'c> {
     variables: BTreeMap<&'c str, &'c str>,
+    /// Where volumes are mounted: all above are directories, whatever the image has.
+    mounts: Vec<String>,
     /// The working directory, where it is known.
     directory: Option<String>,
     needs: Vec<Needed>,
@@ -187,7 +223,7 @@ impl Reader<'_> {
         let shown = shown(&command.words);
         let mut needs = Vec::new();
         needs.extend(command.writes.iter().map(|file| Need::Write(self.path(file.as_deref()))));
-        self.program(&command.words, command.failure, &mut needs);
+        self.program(&command.words, command, &mut needs);
         let (by, failure) = (shown, command.failure);
         if failure != Failure::Expected {
             self.needs.extend(needs.into_iter().map(|need| Needed {
@@ -198,7 +234,8 @@ impl Reader<'_> {
         }
     }
 
-    fn program(&mut self, words: &[Option<String>], failure: Failure, needs: &mut Vec<Need>) {
+    /// The program in these words, which are the last of the command's.
+    fn program(&mut self, words: &[Option<String>], command: &Command, needs: &mut Vec<Need>) {
         let Some((program, arguments)) = words.split_first() else { return };
         let Some(program) = program.as_deref() else {
             self.stranger.get_or_insert_with(|| "a program named by a variable".to_owned());
@@ -207,11 +244,11 @@ impl Reader<'_> {
         let name = program.rsplit('/').next().unwrap_or(program);
         let known: Vec<&str> = arguments.iter().flatten().map(String::as_str).collect();
         if matches!(name, "sh" | "bash" | "ash" | "dash" | "zsh") {
-            return self.shell(&known, failure);
+            return self.shell(&known, command);
         }
         if is_in(WRAPPERS, name) {
             if let Some(from) = inner(name, arguments) {
-                return self.program(arguments.get(from..).unwrap_or_default(), failure, needs);
+                return self.program(arguments.get(from..).unwrap_or_default(), command, needs);
             }
             return;
         }
@@ -222,7 +259,7 @@ impl Reader<'_> {
         }
     }
 
-    fn shell(&mut self, arguments: &[&str], failure: Failure) {
+    fn shell(&mut self, arguments: &[&str], command: &Command) {
         let mut errexit = false;
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
@@ -232,7 +269,7 @@ impl Reader<'_> {
                     errexit |= flags.contains('e');
                     if flags.contains('c') {
                         let text = arguments.next().copied().unwrap_or_default();
-                        return self.script(text, errexit, failure);
+                        return self.script(text, errexit, command.failure);
                     }
                 }
                 Some(_) => {}
@@ -242,7 +279,14 @@ impl Reader<'_> {
                 }
             }
         }
-        // A shell alone waits for somebody to type.
+        match &command.input {
+            // A shell alone waits for somebody to type.
+            Input::Inherited => {}
+            Input::Text(text) => self.script(text, errexit, command.failure),
+            Input::Unknown => {
+                self.stranger.get_or_insert_with(|| "a script that it is given".to_owned());
+            }
+        }
     }
 
     /// What a program with these arguments needs; none where it is not known.
@@ -265,6 +309,9 @@ impl Reader<'_> {
             let at = known.iter().position(|word| *word == flag)?;
             known.get(at + 1).copied()
         };
+        if let Some((_, capability)) = SETUID.iter().find(|(known, _)| *known == name) {
+            return Some(vec![Need::Setuid(capability)]);
+        }
         if let Some((_, capability)) = PRIVILEGED.iter().find(|(known, _)| *known == name) {
             return Some(vec![Need::Capability(capability)]);
         }
@@ -291,11 +338,18 @@ impl Reader<'_> {
                 let files = files().into_iter().skip(1);
                 files.flat_map(|file| [Need::Own(file.clone()), Need::Fill(file)]).collect()
             }
+            // What is a directory already is left as it is.
+            "mkdir" if known.iter().any(|word| is_flag(word, 'p', "--parents")) => {
+                each(self.new_directories(files()), Need::Fill)
+            }
+            "install" if known.iter().any(|word| is_flag(word, 'd', "--directory")) => {
+                each(self.new_directories(files()), Need::Fill)
+            }
             "mkdir" | "rmdir" => each(files(), Need::Fill),
             "touch" | "rm" | "mkfifo" | "truncate" | "tee" => each(files(), Need::Write),
             "cp" | "mv" | "install" | "ln" => match after("-t") {
                 Some(directory) => vec![Need::Fill(path(Some(directory)))],
-                None => each(last(), Need::Write),
+                None => self.copied(name, all),
             },
             "sed" if known.iter().any(|word| word.starts_with("-i")) => each(last(), Need::Write),
             "sed" => Vec::new(),
@@ -303,11 +357,11 @@ impl Reader<'_> {
                 let of = known.iter().find_map(|word| word.strip_prefix("of="));
                 of.map(|file| Need::Write(path(Some(file)))).into_iter().collect()
             }
-            "tar" | "unzip" => vec![Need::Fill(path(after("-C").or(after("-d")).or(Some("."))))],
+            "tar" | "unzip" => vec![self.unpacked(after("-C").or(after("-d")).unwrap_or("."))],
             "wget" => match (after("-O").or(after("-qO")), after("-P")) {
                 (Some("-"), _) => Vec::new(),
                 (Some(file), _) => vec![Need::Write(path(Some(file)))],
-                (None, Some(directory)) => vec![Need::Fill(path(Some(directory)))],
+                (None, Some(directory)) => vec![self.unpacked(directory)],
                 _ if known.iter().any(|word| word.starts_with("-qO-") || *word == "--spider") => {
                     Vec::new()
                 }
@@ -341,6 +395,57 @@ impl Reader<'_> {
         })
     }
 
+    /// What it needs to copy, move or link the first of these words to where the last one
+    /// says: into that, where it is a directory for sure.
+    fn copied(&self, name: &str, words: &[Option<String>]) -> Vec<Need> {
+        let mut value = false;
+        let is_file = |word: &&Option<String>| {
+            let Some(word) = word.as_deref() else { return !std::mem::take(&mut value) };
+            let is_value = std::mem::take(&mut value);
+            // A mode, an owner, a suffix.
+            value = word == "-S" || name == "install" && matches!(word, "-m" | "-o" | "-g");
+            !is_value && !word.starts_with('-')
+        };
+        let files: Vec<&Option<String>> = words.iter().filter(is_file).collect();
+        let Some((to, from)) = files.split_last().filter(|(_, from)| !from.is_empty()) else {
+            return vec![Need::Write(None)];
+        };
+        let Some(directory) = self.path(to.as_deref()) else { return vec![Need::Write(None)] };
+        if !self.is_above_mount(&directory) {
+            let several = from.len() > 1 || to.as_deref().is_some_and(|to| to.ends_with('/'));
+            let need = if several { Need::Fill } else { Need::Write };
+            return vec![need(Some(directory))];
+        }
+        let written = |from: &&Option<String>| {
+            // `cp -r a/. b` copies what is in `a`, whatever that is.
+            let name = from.as_deref()?.trim_end_matches('/').rsplit('/').next()?;
+            let name = Some(name).filter(|name| !matches!(*name, "" | "." | ".."))?;
+            Some(format!("{}/{name}", directory.trim_end_matches('/')))
+        };
+        from.iter().map(|from| Need::Write(written(from))).collect()
+    }
+
+    /// To make files in a directory of which the words do not say the names: only some of it
+    /// may be written, where a volume is mounted below.
+    fn unpacked(&self, directory: &str) -> Need {
+        match self.path(Some(directory)) {
+            Some(path) if self.is_above_mount(&path) => Need::Write(None),
+            path => Need::Fill(path),
+        }
+    }
+
+    /// Whether a volume is mounted below, which makes it a directory.
+    fn is_above_mount(&self, path: &str) -> bool {
+        self.mounts.iter().any(|mount| mount != path && super::reach::within(mount, path))
+    }
+
+    /// Those of the directories that may not be there yet.
+    fn new_directories(&self, mut paths: Vec<Option<String>>) -> Vec<Option<String>> {
+        let is_there = |path: &str| path == "/" || self.is_above_mount(path);
+        paths.retain(|path| !path.as_deref().is_some_and(is_there));
+        paths
+    }
+
     /// An absolute path; none where nobody knows.
     fn path(&self, word: Option<&str>) -> Option<String> {
         let word = word?;
@@ -350,6 +455,14 @@ impl Reader<'_> {
         let directory = self.directory.as_deref()?;
         Some(crate::pod::normalise_path(&format!("{directory}/{word}")).into_owned())
     }
+}
+
+/// Whether a word is this flag, by itself or among others: `-p`, `-pv`.
+fn is_flag(word: &str, short: char, long: &str) -> bool {
+    word == long
+        || word
+            .strip_prefix('-')
+            .is_some_and(|flags| !flags.starts_with('-') && flags.contains(short))
 }
 
 fn is_in(list: &str, word: &str) -> bool {
@@ -395,5 +508,5 @@ const SHOWN: usize = 48;
 
 fn shown(words: &[Option<String>]) -> String {
     let words: Vec<&str> = words.iter().map(|word| word.as_deref().unwrap_or("…")).collect();
-    crate::exemption::printable(&words.join(" "), SHOWN).into_owned()
+    crate::text::printable(&words.join(" "), SHOWN).into_owned()
 }

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Remedy, Risk};
-use crate::exemption::{DOMAIN, printable};
+use crate::exemption::DOMAIN;
 use crate::policy::Policy;
 use crate::rules::{RuleName, RuleSet};
+use crate::text::printable;
 use jiff::civil::Date;
 
 /// What helps a workload.

@@ -2,8 +2,8 @@
 //! where their output goes, and which of them it cannot go on without.
 //!
 //! It is a hint and no shell: of a loop or a condition the commands count, not whether or
-//! how often they run. What it cannot follow (functions, `case`, here-documents) it says,
-//! and then nobody should conclude anything from what is left.
+//! how often they run. What it cannot follow (functions, `case`) it says, and then nobody
+//! should conclude anything from what is left.
 
 mod lexer;
 
@@ -28,8 +28,22 @@ pub struct Command {
     pub words: Vec<Option<String>>,
     /// The files its output is written to.
     pub writes: Vec<Option<String>>,
+    /// What it reads.
+    pub input: Input,
     /// What comes of its failure.
     pub failure: Failure,
+}
+
+/// What a command reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Input {
+    /// What its container does: nothing, or what somebody types.
+    #[default]
+    Inherited,
+    /// This text, a here-document.
+    Text(String),
+    /// A file, or what another command writes.
+    Unknown,
 }
 
 /// What comes of a command's failure.
@@ -79,6 +93,7 @@ impl Parser {
         let mut condition = false;
         // Those of the list of `&&` that is being read.
         let mut chain: Vec<usize> = Vec::new();
+        let mut piped = false;
         let mut rest = tokens;
         while !rest.is_empty() {
             let end = rest.iter().position(|token| matches!(token, Token::Op(_)));
@@ -89,7 +104,7 @@ impl Parser {
                 _ => "\n",
             };
             rest = after.get(1..).unwrap_or_default();
-            let (command, begins) = self.command(words);
+            let (mut command, begins) = self.command(words);
             match begins {
                 Some(true) => condition = true,
                 Some(false) => condition = false,
@@ -100,6 +115,10 @@ impl Parser {
             }
             if command.words.is_empty() && command.writes.is_empty() {
                 continue;
+            }
+            let fed = std::mem::replace(&mut piped, operator == "|");
+            if fed && command.input == Input::Inherited {
+                command.input = Input::Unknown;
             }
             let index = self.script.commands.len();
             chain.push(index);
@@ -162,6 +181,13 @@ impl Parser {
                 }
                 Token::Input => {
                     tokens.next();
+                    command.input = Input::Unknown;
+                }
+                Token::Copy => {
+                    tokens.next();
+                }
+                Token::Document(text) => {
+                    command.input = text.clone().map_or(Input::Unknown, Input::Text);
                 }
                 // `VAR=…` before a command, or alone.
                 Token::Word { assignment: true, .. } if command.words.is_empty() => {}
@@ -275,8 +301,46 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_a_here_document_are_no_commands() {
+        for (text, commands) in [
+            ("cat <<EOF\nchown x\nEOF\na", &["GoesOn: cat", "Ends: a"][..]),
+            ("cat > $DATA/x <<'EOF' && a\n$(b)\nEOF\n", &["Ends: cat >/data/x", "Ends: a"]),
+            ("cat <<-EOF\n\tx\n\tEOF\na", &["GoesOn: cat", "Ends: a"]),
+            ("cat <<A <<\"B\"\nx\nA\ny\nB\na", &["GoesOn: cat", "Ends: a"]),
+            ("cat <<EOF\n$(b) `c`\nEOF", &["Expected: c", "Expected: b", "Ends: cat"]),
+            ("cat <<\\EOF | a\nx\nEOF", &["GoesOn: cat", "Ends: a"]),
+            ("cat <<EOF\r\nx\r\nEOF\r\na", &["GoesOn: cat", "Ends: a"]),
+            ("cat <<< chown; a", &["GoesOn: cat", "Ends: a"]),
+        ] {
+            assert_eq!(said(text), commands, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_command_reads() {
+        let variables = BTreeMap::from([("DATA", "/data")]);
+        for (text, input) in [
+            ("a", Input::Inherited),
+            ("a 2>&1", Input::Inherited),
+            ("a < b", Input::Unknown),
+            ("a <<< b", Input::Unknown),
+            ("b | a", Input::Unknown),
+            ("b |\n a; c", Input::Inherited),
+            ("b |\n a", Input::Unknown),
+            ("a <<E\nls $DATA\nE", Input::Text("ls /data\n".to_owned())),
+            ("a <<'E'\nls $X\nE", Input::Text("ls $X\n".to_owned())),
+            ("a <<E\nls $X\nE", Input::Unknown),
+        ] {
+            let script = read(text, false, &variables);
+            let last = script.commands.last().map(|command| command.input.clone());
+            assert_eq!(last, Some(input), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_not_followed_is_said() {
-        for text in ["f() { a; }; f", "case $1 in a) b;; esac", "cat <<EOF\nx\nEOF"] {
+        for text in ["f() { a; }; f", "case $1 in a) b;; esac", "cat <<EOF\nx", "x=$((1)) << 2\ny"]
+        {
             assert!(said(text).contains(&"murky".to_owned()), "{text}");
         }
     }

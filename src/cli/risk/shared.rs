@@ -65,7 +65,12 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
             ),
             Remedy::Manifest(format!("give `{container}` and `{other}` the same `runAsUser`")),
         ),
-        Remark::AnnotationsFull | Remark::Remains(_) | Remark::NotExecutable { .. } => return None,
+        // What an entry requires has causes of its own.
+        Remark::AnnotationsFull
+        | Remark::Remains(_)
+        | Remark::NotExecutable { .. }
+        | Remark::Requires { .. }
+        | Remark::WindowsOptions => return None,
     };
     Some(Risk { container: container.to_owned(), cause, certain: false, why, remedy })
 }

@@ -18,8 +18,8 @@ use super::lines::{Lines, Next};
 use super::sight::Sight;
 use crate::cli::cluster::{Listed, Page, root_cause};
 use crate::cli::preview::scope::{NAMESPACES, OPT_IN};
-use crate::exemption::printable;
 use crate::pod::{StringMap, Text, view};
+use crate::text::printable;
 
 pub use super::tally::What;
 

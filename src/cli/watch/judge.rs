@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::cli::stays::{Unhardened, unhardened};
 use crate::harden::{Context, Scope, harden};
 use crate::outcome::{Finding, Outcome, RuleResult, Subject};
 use crate::pod::{Placed, Pod, Text, view};
@@ -79,6 +80,11 @@ impl Status<'_> {
         matches!(&*self.phase, "Succeeded" | "Failed")
     }
 
+    /// As whom a container runs, where the kubelet says so.
+    fn uid(&self, name: &str) -> Option<i64> {
+        self.running(name)?.user.linux.uid
+    }
+
     fn running(&self, name: &str) -> Option<&ContainerStatus<'_>> {
         self.runs().find(|status| &*status.name == name)
     }
@@ -112,9 +118,12 @@ pub const RESULTS: [&str; 4] = ["would_change", "kept", "exempt", "skipped"];
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Standing {
-    /// The webhook would change nothing.
+    /// The webhook would change nothing, and every container is hardened.
     #[default]
     Hardened,
+    /// The webhook would change nothing, and a container stays privileged or root, or may be
+    /// root: it is exempt, or the policy keeps it so.
+    Partly,
     /// The webhook would change something: it came in before its namespace opted in, past
     /// the webhook, or by another policy.
     Unhardened,
@@ -126,7 +135,7 @@ pub enum Standing {
 
 impl Standing {
     /// Every word, by the index of its count.
-    pub const WORDS: [&str; 4] = ["hardened", "unhardened", "left_alone", "unreadable"];
+    pub const WORDS: [&str; 5] = ["hardened", "partly", "unhardened", "left_alone", "unreadable"];
 }
 
 /// How many rules there are.
@@ -155,23 +164,41 @@ pub struct Facts {
 pub fn judge(json: &str, status: &Status<'_>, policy: &Policy, date: Date) -> Facts {
     let Ok(pod) = Pod::from_json(json) else { return unreadable(status) };
     let mut facts = Facts::default();
-    let context =
-        |scope| Context { date, scope, provenance: false, root: "", reserved_volumes: &[] };
+    let context = |scope| Context {
+        date,
+        scope,
+        user_namespaces: false,
+        provenance: false,
+        root: "",
+        reserved_volumes: &[],
+    };
     let outcome = harden(&pod, policy, &context(Scope::Create));
     facts.take(&pod, &outcome, pod.containers(), status);
+    let uid = |name: &str, own: Option<i64>| status.uid(name).or(own);
     facts.standing = match outcome {
         Outcome { left_alone: Some(_), .. } => Standing::LeftAlone,
         ref outcome if outcome.changes() => Standing::Unhardened,
-        _ => Standing::Hardened,
+        ref outcome => standing(unhardened(&pod, outcome, pod.containers(), uid)),
     };
-    if pod.ephemeral_containers().next().is_some() {
+    // Those that are over are nobody's concern; and none is ever taken away.
+    let runs = |placed: &Placed<'_, '_>| status.running(&placed.container.name).is_some();
+    if pod.ephemeral_containers().any(|placed| runs(&placed)) {
         let outcome = harden(&pod, policy, &context(Scope::Ephemeral { known: &[] }));
         facts.take(&pod, &outcome, pod.ephemeral_containers(), status);
-        if facts.standing == Standing::Hardened && outcome.changes() {
-            facts.standing = Standing::Unhardened;
-        }
+        let stays = unhardened(&pod, &outcome, pod.ephemeral_containers(), uid).into_iter();
+        let stays = stays
+            .filter(|it| it.container.as_deref().is_none_or(|name| status.running(name).is_some()));
+        facts.standing = match facts.standing {
+            Standing::Hardened | Standing::Partly if outcome.changes() => Standing::Unhardened,
+            Standing::Hardened => standing(stays.collect()),
+            standing => standing,
+        };
     }
     facts
+}
+
+fn standing(stays: Vec<Unhardened>) -> Standing {
+    if stays.is_empty() { Standing::Hardened } else { Standing::Partly }
 }
 
 /// What the status alone tells.
@@ -220,15 +247,15 @@ impl Facts {
                 (first, ends) => first.min(ends.unwrap_or(first)),
             };
         }
-        if pod.is_windows() {
-            return;
-        }
         for (index, (placed, running)) in placed.iter().enumerate() {
             let Some(running) = running else { continue };
             let author = Author::of(pod, *placed);
-            match running.user.linux.uid.or(author.uid) {
+            let own = author.uid.filter(|_| !pod.is_windows());
+            match running.user.linux.uid.or(own) {
                 Some(0) => add(self.root.get_mut(allowed(pod, outcome, index) as usize)),
                 Some(_) => {}
+                // There is no uid on a Windows node; where the kubelet says one, it is none.
+                None if pod.is_windows() => {}
                 // The kubelet starts no such container as root.
                 None if author.non_root == Some(true) => {}
                 None => add(Some(&mut self.unknown_user)),
@@ -246,7 +273,7 @@ fn allowed(pod: &Pod<'_>, outcome: &Outcome<'_>, container: usize) -> Allowed {
     });
     match exempt {
         true => Allowed::Exempt,
-        false if pod.has_user_namespace() => Allowed::UserNamespace,
+        false if pod.asks_for_user_namespace() => Allowed::UserNamespace,
         false => Allowed::No,
     }
 }

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
 
-use super::weight::{MAX_CONTAINERS, MAX_NAMES, MAX_VALUES};
+use crate::text::printable;
 
 /// Why a request gets no review.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,10 +19,6 @@ pub(super) enum Refusal {
     ContentEncoding,
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
-    #[error(
-        "there are more than {MAX_CONTAINERS} containers, {MAX_VALUES} values or {MAX_NAMES} bytes of names"
-    )]
-    TooMuch,
     #[error("the body came too slowly")]
     SlowBody,
     #[error("the body ended early or is not well-formed")]
@@ -48,7 +44,7 @@ impl Refusal {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge(_) | Self::TooMuch => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::BrokenBody | Self::NotAReview(_) => StatusCode::BAD_REQUEST,
             Self::NoBudget | Self::NoConnection => StatusCode::SERVICE_UNAVAILABLE,
@@ -58,7 +54,7 @@ impl Refusal {
 
     /// Whether the request was read to its end, so that another may follow.
     pub(super) fn is_read(&self) -> bool {
-        matches!(self, Self::NotAReview(_) | Self::TooMuch | Self::Panicked)
+        matches!(self, Self::NotAReview(_) | Self::Panicked)
     }
 
     /// The answer: one line of text.
@@ -81,7 +77,7 @@ impl Refusal {
 const MAX_LINE: usize = 500;
 
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_LINE).collect()
+    printable(text, MAX_LINE).into_owned()
 }
 
 #[cfg(test)]

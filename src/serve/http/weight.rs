@@ -12,16 +12,23 @@ use crate::serve::limits::LARGE_BODY;
 
 /// The most containers of a request, those of the old object among them. Pods have one to
 /// twenty.
-pub(super) const MAX_CONTAINERS: usize = 1000;
+const MAX_CONTAINERS: usize = 1000;
 
 /// The most values in it: elements of lists and members of objects. The largest pods that etcd
 /// takes, managed fields included, have some 40,000; beyond the limit more than 10 MiB may
 /// be needed to review them.
-pub(super) const MAX_VALUES: usize = 64_000;
+const MAX_VALUES: usize = 64_000;
 
 /// The most bytes of names in it: they come up again in findings, warnings and notes, some
 /// thirteen times. A thousand containers with images have 300 KB.
-pub(super) const MAX_NAMES: usize = 512 * 1024;
+const MAX_NAMES: usize = 512 * 1024;
+
+/// What all of this comes to, for people.
+pub(super) fn limits() -> String {
+    format!(
+        "more than {MAX_CONTAINERS} containers, {MAX_VALUES} values or {MAX_NAMES} bytes of names"
+    )
+}
 
 /// Bodies with no more than this are ordinary, and reviewed beside others: half a megabyte.
 const ORDINARY: Count = Count { containers: 50, values: 4000, names: 32 * 1024 };
@@ -42,7 +49,7 @@ pub(super) enum Weight {
     Ordinary,
     /// Reviewed when it is its turn, apart from connections.
     Large,
-    /// Not reviewed.
+    /// Not reviewed: refused under `enforce`.
     TooMuch,
 }
 

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::cli::advice::{Advice, advice, path_in};
 use crate::cli::cluster::Reader;
 use crate::cli::preview::scope::Space;
-use crate::cli::table::{BOLD, DIM, clean};
-use crate::exemption::{DOMAIN, printable};
+use crate::cli::table::{BOLD, DIM};
+use crate::exemption::DOMAIN;
+use crate::pod::Pod as View;
 use crate::policy::WritablePath;
+use crate::text::{clean, printable};
 
 /// A message that a pod does not run for, and what it means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -35,7 +37,13 @@ const MAX_MESSAGE: usize = 400;
 const LINES: usize = 50;
 
 /// Everything that keeps the pod from running.
-pub(super) async fn of(reader: &Reader, space: &Space, name: &str, pod: &Pod) -> Vec<Trouble> {
+pub(super) async fn of(
+    reader: &Reader,
+    space: &Space,
+    name: &str,
+    pod: &Pod,
+    view: &View<'_>,
+) -> Vec<Trouble> {
     let mut troubles = Vec::new();
     let status = pod.status.as_ref();
     for condition in status.iter().flat_map(|status| status.conditions.iter().flatten()) {
@@ -51,6 +59,16 @@ pub(super) async fn of(reader: &Reader, space: &Space, name: &str, pod: &Pod) ->
     let app = status.iter().flat_map(|status| status.container_statuses.iter().flatten());
     for status in init.chain(app) {
         of_container(reader, space, name, status, &mut troubles).await;
+    }
+    // How somebody's debugging ended is theirs; that it does not begin may be ours.
+    for status in status.iter().flat_map(|s| s.ephemeral_container_statuses.iter().flatten()) {
+        let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
+        if waiting.is_some() {
+            of_container(reader, space, name, status, &mut troubles).await;
+        }
+    }
+    for trouble in &mut troubles {
+        trouble.beside(view);
     }
     // Events say again what the kubelet's status says; they are for what it does not.
     if troubles.is_empty() && status.and_then(|s| s.phase.as_deref()) == Some("Pending") {
@@ -144,6 +162,22 @@ impl Trouble {
             remedy,
             section: found.as_ref().map(|advice| advice.section),
             message,
+        }
+    }
+
+    /// An annotation that is there already is not to be written over: its paths stay.
+    fn beside(&mut self, pod: &View<'_>) {
+        let (Some(remedy), Some(container)) = (&mut self.remedy, &self.container) else { return };
+        let key = format!("{container}.{DOMAIN}/writable-paths");
+        let Some(old) = pod.annotation(&key).map(str::trim).filter(|old| !old.is_empty()) else {
+            return;
+        };
+        let old = printable(old, MAX_MESSAGE);
+        if let Some((head, path)) = remedy.split_once(&format!("`{key}: \""))
+            && let Some(path) = path.strip_suffix("\"`")
+            && !old.split(',').any(|other| other.trim() == path)
+        {
+            *remedy = format!("{head}`{key}: \"{old},{path}\"`");
         }
     }
 

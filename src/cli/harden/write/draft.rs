@@ -31,16 +31,17 @@ impl Draft {
         let old = fs::metadata(&target).map_err(about)?;
         refuse(&one.source, &old)?;
         unchanged(&one.source, &target)?;
-        Self::write(&target, &one.new_text(), &old).map_err(|error| {
+        let new = one.new_text();
+        Self::write(&target, &one.source.encoding.encode(&new), &old).map_err(|error| {
             let directory = target.parent().unwrap_or(&target).display();
             about(io::Error::new(error.kind(), format!("cannot write in `{directory}`: {error}")))
         })
     }
 
-    fn write(target: &Path, text: &str, old: &Metadata) -> io::Result<Self> {
+    fn write(target: &Path, bytes: &[u8], old: &Metadata) -> io::Result<Self> {
         let (mut file, path) = create_beside(target)?;
         let draft = Self { target: target.to_owned(), path: Some(path) };
-        file.write_all(text.as_bytes())?;
+        file.write_all(bytes)?;
         keep_owner(&file, old);
         // After the owner, whose change takes bits away.
         file.set_permissions(old.permissions())?;
@@ -106,7 +107,7 @@ fn refuse(source: &Source, old: &Metadata) -> Result<(), ManifestError> {
 /// may still write to it; there is no way to forbid that, and the time is short.
 fn unchanged(source: &Source, target: &Path) -> Result<(), ManifestError> {
     let now = fs::read(target).map_err(|error| ManifestError::about(&source.name, error))?;
-    if now == source.text.as_bytes() {
+    if now == *source.encoding.encode(&source.text) {
         return Ok(());
     }
     let mut error = ManifestError::about(&source.name, "has changed since it was read");

@@ -176,9 +176,16 @@ impl<'t> Sketch<'t> {
                 items.last().map_or(node.range.end, |&last| self.end(last).max(node.range.start))
             }
             Kind::Scalar { text, style: ScalarStyle::Literal | ScalarStyle::Folded } => {
-                let kept = text.ends_with("\n\n") || text.trim_matches('\n').is_empty();
                 let lines = self.text.get(node.range.clone()).unwrap_or_default();
-                if kept { node.range.end } else { node.range.start + lines.trim_end().len() }
+                let last = text.strip_suffix('\n').and_then(|text| text.rsplit('\n').next());
+                let kept = last.is_some_and(|line| line.trim().is_empty()) || text.is_empty();
+                if !kept {
+                    return node.range.start + lines.trim_end().len();
+                }
+                // The parser ends it at the next word, behind that one's indentation.
+                let line = self.line_start(node.range.end);
+                let before = self.text.get(line..node.range.end).unwrap_or_default();
+                if before.trim_matches(' ').is_empty() { line } else { node.range.end }
             }
             _ => node.range.end,
         }

@@ -31,6 +31,7 @@ pub(super) struct Spec<'o> {
     #[serde(borrow)]
     job_template: Option<JobTemplate<'o>>,
     pub(super) volume_claim_templates: Option<Vec<Claim>>,
+    pub(super) min_ready_seconds: Option<i32>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +61,10 @@ struct Status {
 struct Condition {
     r#type: String,
     status: String,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
 }
 
 /// The one of an object's owners that makes it and takes it away.
@@ -81,16 +86,27 @@ impl Object<'_> {
         if self.metadata.controller().is_some() && matches!(kind, "ReplicaSet" | "Job") {
             return None;
         }
-        let finished = self.status.conditions.iter().flatten().any(|condition| {
-            matches!(&*condition.r#type, "Complete" | "Failed") && condition.status == "True"
-        });
-        if kind == "Job" && finished {
+        if kind == "Job" && self.condition("Complete").is_some() {
             return None;
         }
         match &self.spec.job_template {
             Some(job) => Some(job.spec.template.get()),
             None => self.spec.template.map(RawValue::get),
         }
+    }
+
+    fn condition(&self, name: &str) -> Option<&Condition> {
+        let mut conditions = self.status.conditions.iter().flatten();
+        conditions.find(|condition| condition.r#type == name && condition.status == "True")
+    }
+
+    /// Why a Job has failed for good; none where it has not.
+    pub(super) fn failed(&self, kind: &str) -> Option<String> {
+        let Condition { reason, message, .. } =
+            self.condition("Failed").filter(|_| kind == "Job")?;
+        let said = [reason, message].into_iter().flatten().filter(|text| !text.is_empty());
+        let said: Vec<&str> = said.map(String::as_str).collect();
+        Some(if said.is_empty() { "it says no reason".to_owned() } else { said.join(": ") })
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::needs::{self, Need, Needed, Program};
 use super::super::reach::{self, Contents, Host, Place};
 use super::super::script::Failure;
 use super::super::{Cause, Remedy, Risk};
-use super::{ROOT, ROOT_WITH_CAPABILITIES, View};
+use super::{GOES_ON, ROOT, ROOT_WITH_CAPABILITIES, SETUID, View, context, has};
 use crate::rules::RuleName;
 
 const WRITABLE_ROOT: &[RuleName] = &[RuleName::ReadOnlyRootFilesystem];
@@ -21,7 +21,7 @@ impl View<'_> {
     pub(super) fn need(&self, needed: &Needed) -> Option<Risk> {
         let Needed { need, by, failure } = needed;
         let ends = *failure == Failure::Ends;
-        let goes_on = if ends { "" } else { " (and goes on without it)" };
+        let goes_on = if ends { "" } else { GOES_ON };
         match need {
             Need::Capability(capability) => {
                 if !self.has_before(capability) || self.has_after(capability) {
@@ -31,13 +31,15 @@ impl View<'_> {
                 let why = format!("`{by}` needs root with {capability}{goes_on}");
                 Some(self.risk(cause, ends, why, Remedy::Exempt(rules)))
             }
-            Need::Ping => (self.has_before("NET_RAW") && !self.has_after("NET_RAW")).then(|| {
+            Need::Ping if self.keeps_raw_sockets() => None,
+            Need::Ping => Some({
                 let why = format!("`{by}` needs NET_RAW, or a node where everybody may ping");
                 let remedy = Remedy::Try(
                     "where it fails, set the sysctl `net.ipv4.ping_group_range`".to_owned(),
                 );
                 self.risk(Cause::NeedsCapability, false, why, remedy)
             }),
+            Need::Setuid(capability) => self.setuid(capability, by, ends, goes_on),
             Need::Root => self.loses_root().then(|| {
                 let why = format!("`{by}` needs root{goes_on}");
                 self.risk(Cause::NeedsRoot, ends, why, Remedy::Exempt(ROOT))
@@ -47,6 +49,48 @@ impl View<'_> {
             Need::Fill(path) => self.write(path.as_deref(), true, by, ends),
             Need::Port(port) => self.port(*port, by),
             Need::Read(path) => self.read(path.as_deref(), by, ends),
+        }
+    }
+
+    /// A setuid program: of root it needs that it stays root, of another user that it may
+    /// become root.
+    fn setuid(&self, capability: &'static str, by: &str, ends: bool, more: &str) -> Option<Risk> {
+        if !self.is_another() {
+            if !self.has_before(capability) || self.has_after(capability) {
+                return None;
+            }
+            let (cause, rules) = self.root_with(capability);
+            let why = format!("`{by}` needs root with {capability}{more}");
+            return Some(self.risk(cause, ends, why, Remedy::Exempt(rules)));
+        }
+        // What it may not do as root it never could.
+        let keeps = !self.loses_setuid() && has(self.after, capability);
+        if keeps || !has(self.before, capability) {
+            return None;
+        }
+        let why = format!("`{by}` is setuid root, which has no effect any more{more}");
+        Some(self.risk(Cause::Setuid, ends, why, Remedy::Exempt(SETUID)))
+    }
+
+    /// Whether it is known to be another user than root today.
+    fn is_another(&self) -> bool {
+        match self.uid_before {
+            Some(uid) => uid != 0,
+            None => {
+                let own = context(self.before).and_then(|context| context.run_as_non_root);
+                let pod = self.case.before.security_context.as_ref();
+                own.or_else(|| pod?.run_as_non_root) == Some(true)
+            }
+        }
+    }
+
+    /// Whether `ping` works as it did: by root's capability, or that of its file, or its bit.
+    fn keeps_raw_sockets(&self) -> bool {
+        match !self.is_another() {
+            true => !self.has_before("NET_RAW") || self.has_after("NET_RAW"),
+            false => {
+                !has(self.before, "NET_RAW") || has(self.after, "NET_RAW") && !self.loses_setuid()
+            }
         }
     }
 
@@ -211,6 +255,23 @@ impl View<'_> {
             other => other,
         };
         Some(Risk { why, remedy, ..risk })
+    }
+
+    /// What comes of what the image's entry requires.
+    pub(super) fn required(&self) -> Vec<Risk> {
+        let required = super::super::required(self.case.outcome, &self.before.name);
+        let risk = |(say, known): (&str, bool)| {
+            let why = match known {
+                true => "its image does not start hardened as it is set up here",
+                false => "its image needs a setting that comes from where it is not to be seen",
+            };
+            let remedy = match known {
+                true => Remedy::Manifest(say.to_owned()),
+                false => Remedy::Try(format!("unless it is so already: {say}")),
+            };
+            self.risk(Cause::ImageRequires, known, why, remedy)
+        };
+        required.map(risk).collect()
     }
 
     /// What probes and hooks need.

@@ -82,7 +82,7 @@ impl<'c> View<'c> {
                     Cause::OtherUser,
                     format!("runs as uid {before} today and would run as uid {after}"),
                     Remedy::Manifest(format!(
-                        "set `runAsUser: {before}`, or {entry} with `runAsUser: image`"
+                        "set `runAsUser: {before}`, or {entry} with that uid"
                     )),
                 ),
                 None => (

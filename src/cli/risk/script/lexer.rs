@@ -14,8 +14,12 @@ pub(super) enum Token {
     Op(&'static str),
     /// `>` and the like; the word after it is the file.
     Output,
-    /// `<` and what copies or closes a descriptor: the word after it does not matter.
+    /// `<`: the word after it is the file, or with `<<<` the text.
     Input,
+    /// What copies or closes a descriptor: the word after it does not matter.
+    Copy,
+    /// `<<`: the lines of a here-document, where nothing in them stands for something else.
+    Document(Option<String>),
 }
 
 /// A script's tokens, and what was met on the way.
@@ -29,12 +33,25 @@ pub(super) struct Lexed {
 
 /// Takes a script apart.
 pub(super) fn lex(text: &str, variables: &BTreeMap<&str, &str>) -> Lexed {
-    let mut lexer = Lexer { rest: text, variables, murky: false, inner: Vec::new() };
+    let mut lexer =
+        Lexer { rest: text, variables, murky: false, inner: Vec::new(), awaited: Vec::new() };
     let mut tokens = Vec::new();
     while let Some(token) = lexer.token() {
+        let ends_line = token == Token::Op("\n");
+        if let Token::Document(_) = token {
+            lexer.awaited.last_mut().into_iter().for_each(|awaited| awaited.token = tokens.len());
+        }
         tokens.push(token);
+        if ends_line {
+            for (at, body) in lexer.documents() {
+                if let Some(token) = tokens.get_mut(at) {
+                    *token = Token::Document(body);
+                }
+            }
+        }
     }
-    let Lexer { murky, inner, .. } = lexer;
+    let Lexer { murky, inner, awaited, .. } = lexer;
+    let murky = murky || !awaited.is_empty();
     Lexed { tokens, murky, inner }
 }
 
@@ -48,6 +65,20 @@ struct Lexer<'t> {
     murky: bool,
     /// The scripts inside `$(…)`.
     inner: Vec<String>,
+    /// The here-documents that begin on the next line.
+    awaited: Vec<Awaited>,
+}
+
+/// A here-document that has not begun.
+struct Awaited {
+    /// Which token it is.
+    token: usize,
+    /// The line that ends it.
+    end: String,
+    /// Whether tabs before each line are no part of it.
+    tabs: bool,
+    /// Whether its text is as it stands.
+    quoted: bool,
 }
 
 impl<'t> Lexer<'t> {
@@ -68,14 +99,19 @@ impl<'t> Lexer<'t> {
         if digits.len() < self.rest.len() && digits.starts_with(['<', '>']) {
             self.rest = digits;
         }
-        if self.eat("<<") {
-            self.murky = true;
+        if self.eat("<<<") {
             return Some(Token::Input);
+        }
+        if self.eat("<<") {
+            return Some(self.awaits_document());
         }
         if OUTPUTS.iter().any(|output| self.eat(output)) {
             return Some(Token::Output);
         }
-        if self.eat(">&") || self.eat("<&") || self.eat("<>") || self.eat("<") {
+        if self.eat(">&") || self.eat("<&") {
+            return Some(Token::Copy);
+        }
+        if self.eat("<>") || self.eat("<") {
             return Some(Token::Input);
         }
         if self.eat(">") {
@@ -86,6 +122,68 @@ impl<'t> Lexer<'t> {
         }
         self.rest.chars().next()?;
         Some(self.word())
+    }
+
+    /// What stands after `<<`: how the document ends that begins on the next line.
+    fn awaits_document(&mut self) -> Token {
+        let tabs = self.eat("-");
+        self.rest = self.rest.trim_start_matches([' ', '\t']);
+        let end = self.rest.find([' ', '\t', '\r', '\n', ';', '&', '|', '(', ')', '<', '>']);
+        let (word, rest) =
+            self.rest.split_at_checked(end.unwrap_or(self.rest.len())).unwrap_or_default();
+        self.rest = rest;
+        let quotes = ['\'', '"', '\\'];
+        let quoted = word.contains(quotes);
+        self.awaited.push(Awaited { token: 0, end: word.replace(quotes, ""), tabs, quoted });
+        Token::Document(None)
+    }
+
+    /// The documents that begin here, each with its token. One without an end is none, and
+    /// what there is instead is not followed.
+    fn documents(&mut self) -> Vec<(usize, Option<String>)> {
+        let mut found = Vec::new();
+        for Awaited { token, end, tabs, quoted } in std::mem::take(&mut self.awaited) {
+            let mut body = String::new();
+            let mut rest = self.rest;
+            let closed = loop {
+                let Some((line, after)) =
+                    rest.split_once('\n').or_else(|| (!rest.is_empty()).then_some((rest, "")))
+                else {
+                    break false;
+                };
+                rest = after;
+                let line = if tabs { line.trim_start_matches('\t') } else { line };
+                if line.trim_end_matches('\r') == end {
+                    break true;
+                }
+                body.push_str(line);
+                body.push('\n');
+            };
+            if !closed {
+                self.murky = true;
+                break;
+            }
+            self.rest = rest;
+            found.push((token, if quoted { Some(body) } else { self.expanded(&body) }));
+        }
+        found
+    }
+
+    /// A here-document with what its variables stand for; none where nobody knows.
+    fn expanded(&mut self, body: &str) -> Option<String> {
+        let mut lexer = Lexer {
+            rest: body,
+            variables: self.variables,
+            murky: false,
+            inner: Vec::new(),
+            awaited: Vec::new(),
+        };
+        let (mut text, mut known) = (String::new(), true);
+        while let Some(c) = lexer.rest.chars().next() {
+            known &= lexer.piece(c, &mut text);
+        }
+        self.inner.append(&mut lexer.inner);
+        known.then_some(text)
     }
 
     fn eat(&mut self, text: &str) -> bool {

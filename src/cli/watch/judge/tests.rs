@@ -92,6 +92,7 @@ fn a_hardened_pod_is_seen_to_be_one() {
     let context = Context {
         date: date(2027, 1, 1),
         scope: Scope::Create,
+        user_namespaces: false,
         provenance: true,
         root: "",
         reserved_volumes: &[],
@@ -113,6 +114,46 @@ fn a_debug_container_counts() {
     let facts = judged(&pod);
     assert_eq!(facts.root, [1, 0, 0]);
     assert_eq!(would_change(&facts, RuleName::Capabilities), 2);
+}
+
+/// A pod of which nothing would be changed is not hardened for that.
+#[test]
+fn what_stays_root_or_privileged_is_not_said_to_be_hardened() {
+    let exempt = |rule: &str, context: Value, uid: Option<i64>| {
+        let mut pod = pod(&context, uid);
+        pod["metadata"]["annotations"][format!("exempt.ironhull.dev/{rule}")] = json!("a reason");
+        judged(&pod).standing
+    };
+    assert_eq!(exempt("all", json!({"runAsUser": 0}), Some(0)), Standing::Partly);
+    assert_eq!(exempt("all", json!({}), None), Standing::Partly, "its image may say root");
+    assert_eq!(exempt("all", json!({}), Some(33)), Standing::Hardened, "the kubelet says no");
+    assert_eq!(exempt("all", json!({"privileged": true}), Some(0)), Standing::Partly);
+}
+
+/// Where the kubelet says a uid, the pod is none of Windows, whatever it says of itself.
+#[test]
+fn the_kubelet_knows_better_than_the_pod_what_it_is() {
+    let mut pod = pod(&json!({"runAsUser": 0}), Some(0));
+    pod["spec"]["os"] = json!({"name": "windows"});
+    let facts = judged(&pod);
+    assert_eq!((facts.standing, facts.root), (Standing::LeftAlone, [1, 0, 0]));
+    pod["status"]["containerStatuses"][0]["user"] = Value::Null;
+    let facts = judged(&pod);
+    assert_eq!((facts.root, facts.unknown_user), ([0; 3], 0));
+}
+
+#[test]
+fn a_debug_container_that_is_over_is_nobodys_concern() {
+    let mut pod = pod(&json!({}), Some(1000));
+    pod["metadata"]["annotations"]["exempt.ironhull.dev/all"] = json!("a reason");
+    pod["spec"]["ephemeralContainers"] =
+        json!([{"name": "debug", "image": "x", "securityContext": {"runAsUser": 0}}]);
+    pod["status"]["ephemeralContainerStatuses"] =
+        json!([{"name": "debug", "state": {"running": {}}}]);
+    assert_eq!(judged(&pod).standing, Standing::Partly);
+    pod["status"]["ephemeralContainerStatuses"][0]["state"] =
+        json!({"terminated": {"exitCode": 0}});
+    assert_eq!(judged(&pod).standing, Standing::Hardened);
 }
 
 #[test]

@@ -1,0 +1,134 @@
+//! Which policy each namespace of a run gets.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Write};
+
+use anyhow::bail;
+
+use crate::cli::input::Input;
+use crate::cli::manifest::{Document, Source};
+use crate::cli::say;
+use crate::policy::diagnostic::{listed, nearest};
+use crate::policy::{Policy, PolicySet};
+use crate::text::quoted;
+
+/// The policy of each namespace, by its name, its label or the command line.
+#[derive(Clone, Debug)]
+pub struct Assignment<'p> {
+    set: &'p PolicySet,
+    /// The one that was named, for every namespace.
+    named: Option<&'p Policy>,
+    /// The namespaces that choose one by their label.
+    labelled: HashMap<String, &'p Policy>,
+}
+
+impl<'p> Assignment<'p> {
+    /// The policies, each for the namespaces that it claims.
+    pub fn of(set: &'p PolicySet) -> Self {
+        Self { set, named: None, labelled: HashMap::new() }
+    }
+
+    /// What `--policy-name` and the labels of the Namespaces among the manifests choose. Says
+    /// which labels choose nothing, and which namespaces no policy is for.
+    ///
+    /// # Errors
+    /// When there is no policy of that name, or `err` cannot be written to.
+    pub fn chosen(
+        input: &Input,
+        set: &'p PolicySet,
+        sources: &[Source],
+        err: &mut dyn Write,
+    ) -> anyhow::Result<Self> {
+        let mut assignment = Self::of(set);
+        if let Some(name) = &input.policy_name {
+            assignment.named = Some(named(set, name)?);
+            return Ok(assignment);
+        }
+        assignment.read_labels(sources, err)?;
+        if input.policy.is_some() {
+            assignment.say_unclaimed(input, sources, err)?;
+        }
+        Ok(assignment)
+    }
+
+    /// Takes the labels of the Namespaces among the manifests into account. Says which of
+    /// them choose nothing: the webhook goes by the namespace's name there.
+    ///
+    /// # Errors
+    /// When `err` cannot be written to.
+    pub fn read_labels(&mut self, sources: &[Source], err: &mut dyn Write) -> io::Result<()> {
+        for (source, document) in documents(sources) {
+            for space in &document.contents.spaces {
+                let Some(label) = &space.policy else { continue };
+                match self.set.by_name(label).filter(|policy| policy.by_label) {
+                    Some(policy) => drop(self.labelled.insert(space.name.clone(), policy)),
+                    None => say::warning(
+                        err,
+                        format!(
+                            "{}, Namespace/{}: its label chooses the policy {}, and none with \
+                             `byLabel` is called so",
+                            super::place(source, document, None),
+                            space.name,
+                            quoted(label)
+                        ),
+                    )?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The policy of a namespace.
+    pub fn for_namespace(&self, namespace: &str) -> &'p Policy {
+        self.named
+            .or_else(|| self.labelled.get(namespace).copied())
+            .unwrap_or_else(|| self.set.for_namespace(namespace))
+    }
+
+    fn say_unclaimed(
+        &self,
+        input: &Input,
+        sources: &[Source],
+        err: &mut dyn Write,
+    ) -> io::Result<()> {
+        let workloads = documents(sources).flat_map(|(_, document)| &document.contents.workloads);
+        let namespaces: BTreeSet<&str> = workloads
+            .map(|workload| workload.namespace.as_deref().unwrap_or(input.namespace()))
+            .filter(|name| !self.labelled.contains_key(*name))
+            .filter(|name| self.set.choose(name).pattern.is_none())
+            .collect();
+        let Some(path) = input.policy.as_ref().filter(|_| !namespaces.is_empty()) else {
+            return Ok(());
+        };
+        let others = self.set.policies().iter().map(|policy| policy.name.as_str());
+        say::note(
+            err,
+            format!(
+                "{} has no policy for {}: hardened by the built-in `{}`; --policy-name chooses {}",
+                path.display(),
+                listed(namespaces),
+                self.set.fallback().name,
+                listed(others),
+            ),
+        )
+    }
+}
+
+fn documents(sources: &[Source]) -> impl Iterator<Item = (&Source, &Document)> {
+    sources.iter().flat_map(|source| source.documents.iter().map(move |one| (source, one)))
+}
+
+fn named<'p>(set: &'p PolicySet, name: &str) -> anyhow::Result<&'p Policy> {
+    if let Some(policy) = set.by_name(name) {
+        return Ok(policy);
+    }
+    let mut names: Vec<&str> = set.policies().iter().map(|policy| policy.name.as_str()).collect();
+    if !names.contains(&set.fallback().name.as_str()) {
+        names.push(&set.fallback().name);
+    }
+    let shown = quoted(name);
+    match nearest(name, &names) {
+        Some(near) => bail!("there is no policy {shown}; did you mean `{near}`?"),
+        None => bail!("there is no policy {shown}; there is {}", listed(names)),
+    }
+}

@@ -1,0 +1,122 @@
+//! Text from strangers: names, reasons, messages that anybody can choose, made safe to show.
+//!
+//! A character that a reader cannot see can turn a line around, hide a part of it, or make two names
+//! look like one (Unicode TR 36; CVE-2021-42574). Everything that is shown goes through here.
+
+use std::borrow::Cow;
+
+/// Whether a character is none that a reader sees where it stands: a control character, a
+/// line or paragraph separator, or a format character (bidirectional controls, zero-width and
+/// invisible ones, tags). Unicode's categories Cc, Zl, Zp and those of Cf that text has no use for here.
+pub fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// The text with a space for each deceptive character.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    let ordinary = |byte: u8| (0x20..0x7f).contains(&byte);
+    if text.bytes().all(ordinary) || !text.contains(is_deceptive) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace(is_deceptive, " "))
+}
+
+/// [`clean`], at most `max` characters of it.
+pub fn printable(text: &str, max: usize) -> Cow<'_, str> {
+    let clean = clean(text);
+    // No text has more characters than bytes.
+    if clean.len() <= max {
+        return clean;
+    }
+    let count = clean.chars().count();
+    if count <= max {
+        return clean;
+    }
+    let mut short: String = clean.chars().take(max.saturating_sub(1)).collect();
+    short.push('…');
+    Cow::Owned(short)
+}
+
+/// What somebody wrote, in backticks, deceptive characters escaped, at most 60 characters of it:
+/// enough to recognise it.
+pub fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    if text.is_empty() {
+        return "`\"\"`".to_owned();
+    }
+    let mut out = String::from("`");
+    for (count, c) in text.chars().enumerate() {
+        if count == LONGEST {
+            out.push('…');
+            break;
+        }
+        if is_deceptive(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('`');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_write_is_bounded_and_printable() {
+        assert_eq!(printable("a\nb\u{1b}[0m", 10), "a b [0m");
+        assert_eq!(printable("ééééé", 3), "éé…");
+        assert_eq!(printable("ééé", 3), "ééé");
+        assert_eq!(clean("naïve – 日本 🦀"), "naïve – 日本 🦀");
+    }
+
+    #[test]
+    fn nothing_turns_a_line_or_hides_in_it() {
+        for c in [
+            '\u{ad}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{2028}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{feff}',
+            '\u{e0041}',
+            '\u{7f}',
+            '\u{9b}',
+        ] {
+            let text = format!("a{c}b");
+            assert_eq!(clean(&text), "a b", "U+{:04X}", u32::from(c));
+            assert_eq!(printable(&text, 9), "a b");
+            assert_eq!(quoted(&text), format!("`a{}b`", c.escape_default()));
+        }
+    }
+
+    #[test]
+    fn quoted_input_cannot_break_a_line() {
+        assert_eq!(quoted("a\nb"), "`a\\nb`");
+        assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
+    }
+}
