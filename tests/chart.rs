@@ -129,7 +129,7 @@ fn each_values() -> Vec<String> {
 #[test]
 fn install_yaml_is_current() {
     let Some(helm) = helm() else { return };
-    let rendered = render(&helm, &["--set", "namespace.create=true"]);
+    let rendered = render(&helm, &["--set", "namespace.create=true,userNamespaces=false"]);
     let mut expected = String::from(
         "# ironhull in its own namespace, with self-managed certificates:\n\
          #\n\
@@ -426,6 +426,26 @@ fn run_policy(arguments: &[&str]) -> (u8, String) {
     let code = policy::run(&command, &mut out, &mut err).expect("it runs");
     out.extend(err);
     (code, String::from_utf8(out).unwrap())
+}
+
+/// A kubelet may be three minor versions older than the API server, and before 1.33 both have user
+/// namespaces off.
+#[test]
+fn user_namespaces_are_trusted_where_every_kubelet_has_them() {
+    let Some(helm) = helm() else { return };
+    for (arguments, trusted) in [
+        (vec!["--kube-version", "1.32.13"], false),
+        (vec!["--kube-version", "1.33.0"], false),
+        (vec!["--kube-version", "1.35.4"], false),
+        (vec!["--kube-version", "1.36.3"], true),
+        (vec!["--kube-version", "1.37.0-gke.1"], true),
+        (vec!["--kube-version", "1.33.0", "--set", "userNamespaces=true"], true),
+        (vec!["--kube-version", "1.36.0", "--set", "userNamespaces=false"], false),
+    ] {
+        let rendered = render(&helm, &[&arguments[..], &["--set", "watch.enabled=true"]].concat());
+        let argument = format!("- --user-namespaces={trusted}\n");
+        assert_eq!(rendered.matches(&argument).count(), 2, "{arguments:?}");
+    }
 }
 
 #[test]

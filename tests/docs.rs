@@ -23,7 +23,7 @@ use std::fmt::Write;
 
 use ironhull::outcome::Skip;
 use ironhull::policy::{Policy, PolicySet, Source};
-use ironhull::rules::{RuleName, RuleScope};
+use ironhull::rules::{Action, RuleName, RuleScope};
 
 use pages::fences::fences;
 use pages::{
@@ -251,4 +251,28 @@ fn anchors(text: &str) -> Vec<String> {
             kept.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
         .collect()
+}
+
+/// Every reason for which the code leaves something alone has a row in SECURITY.md that says who can
+/// bring it about and what then runs.
+#[test]
+fn every_excuse_has_its_row() {
+    let text = std::fs::read_to_string(path("SECURITY.md")).unwrap();
+    let section = text.split("### What excuses a container").nth(1).unwrap();
+    let section = section.split("\n### ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let rows: Vec<Vec<&str>> =
+        rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
+    for row in &rows {
+        assert!(row.len() == 4 && row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+    }
+    let mut named: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    let actions = Action::ALL.iter().filter(|action| **action != Action::Enforce);
+    // An exemption is declared or granted; and there may be no answer at all.
+    let mut known: Vec<&str> = Skip::ALL.iter().map(|skip| skip.as_str()).collect();
+    known.extend(actions.map(|action| action.as_str()));
+    known.extend(["annotation", "grant", "noAnswer"]);
+    named.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(named, known);
 }

@@ -28,6 +28,8 @@ enum Decision {
     /// Sets it where it is unset, and replaces what is weaker, by this rule. The values:
     /// a weak one and what it becomes.
     GovernedBy(RuleName, Value, Value),
+    /// A rule replaces the first value by the second; unset is the strong value.
+    ReplacedBy(RuleName, Value, Value),
     /// Sets it where it is unset, as part of what this rule sets, and never replaces it. A
     /// value that stays.
     SetBy(RuleName, Value),
@@ -37,7 +39,7 @@ enum Decision {
     Never(Value, &'static str),
 }
 
-use Decision::{GovernedBy, Never, OnlyRead, SetBy};
+use Decision::{GovernedBy, Never, OnlyRead, ReplacedBy, SetBy};
 use RuleName as R;
 
 /// A decision for each field of a type, by the field's name in JSON.
@@ -58,7 +60,7 @@ fn of_a_container() -> Vec<(&'static str, Decision)> {
         capabilities "capabilities":
             GovernedBy(R::Capabilities, json!({"add": ["NET_RAW"]}), json!({"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]})),
         privileged "privileged":
-            OnlyRead(json!(true)),
+            ReplacedBy(R::Privileged, json!(true), json!(false)),
         proc_mount "procMount":
             Never(json!("Default"), "unset is the strong value"),
         read_only_root_filesystem "readOnlyRootFilesystem":
@@ -138,8 +140,11 @@ fn every_field_has_its_name() {
 fn named<T: Serialize + DeserializeOwned>(decisions: Vec<(&str, Decision)>) {
     let mut names = BTreeSet::new();
     for (name, decision) in decisions {
-        let (GovernedBy(_, value, _) | SetBy(_, value) | OnlyRead(value) | Never(value, _)) =
-            decision;
+        let (GovernedBy(_, value, _)
+        | ReplacedBy(_, value, _)
+        | SetBy(_, value)
+        | OnlyRead(value)
+        | Never(value, _)) = decision;
         let mut object = json!({name: value});
         if name == "localhostProfile" {
             object["type"] = "Localhost".into();
@@ -178,6 +183,11 @@ fn holds(name: &str, decision: Decision, context: &str) {
             assert_eq!(after(&weak).as_ref(), Some(&strong), "{place} by {rule}");
             assert_eq!(after(&strong).as_ref(), Some(&strong), "{place} by {rule}");
             assert!(set, "{place} is not set by {rule}");
+        }
+        ReplacedBy(rule, weak, strong) => {
+            assert_eq!(after(&weak).as_ref(), Some(&strong), "{place} by {rule}");
+            assert_eq!(after(&strong).as_ref(), Some(&strong), "{place} by {rule}");
+            assert_eq!(unset, None, "{place} is set");
         }
         SetBy(rule, value) => {
             assert_eq!(after(&value), Some(value), "{place} by {rule}");

@@ -55,6 +55,7 @@ fn the_embedded_documents_are_good() {
     assert_eq!(
         actions,
         [
+            ("privileged", Action::Warn),
             ("runAsNonRoot", Action::Enforce),
             ("runAsUser", Action::Enforce),
             ("runAsGroup", Action::Enforce),

@@ -109,7 +109,7 @@ fn schema_is_the_one_that_is_kept() {
 fn rules_are_listed_and_explained() {
     let (code, out, _) = run(&["rules"]);
     assert_eq!((code, out.lines().count()), (0, 1 + RuleName::ALL.len()));
-    assert!(out.lines().nth(1).unwrap().starts_with("runAsNonRoot"), "{out}");
+    assert!(out.lines().nth(1).unwrap().starts_with("privileged"), "{out}");
     let (code, out, _) = run(&["rules", "capabilities"]);
     assert_eq!((code, out.trim_end()), (0, RuleName::Capabilities.doc().trim_end()));
     let (code, _, err) = run(&["rules", "capability"]);

@@ -15,6 +15,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ironhull::admission::Environment;
 use ironhull::cli::outlook::{Outlook, Template, outlook};
 use ironhull::cli::risk::{Cause, Seen, Unseen};
 use ironhull::policy::{Policy, PolicySet, Source};
@@ -67,7 +68,10 @@ impl Case {
         outlook(&Template {
             json: &pod.to_string(),
             policy,
-            date: jiff::civil::date(2026, 11, 24),
+            environment: Environment {
+                date: jiff::civil::date(2026, 11, 24),
+                user_namespaces: true,
+            },
             reserved_volumes: &[],
             seen: &Seen { uids: self.seen.clone(), unseen },
         })

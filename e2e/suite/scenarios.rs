@@ -1,6 +1,7 @@
 //! What is shown, scenario by scenario.
 
 mod another_webhook;
+mod attacks;
 mod chart;
 mod corpus;
 mod disturbances;
@@ -131,6 +132,14 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     ),
     scenario("volumes::a_port_of_a_probe", volumes::a_port_of_a_probe),
     scenario("volumes::shared_processes", volumes::shared_processes),
+    scenario("attacks::windows_options_excuse_nothing", attacks::windows_options_excuse_nothing),
+    scenario("attacks::debug_bodies_are_not_believed", attacks::debug_bodies_are_not_believed),
+    scenario(
+        "attacks::an_exempt_image_is_not_exchanged",
+        attacks::an_exempt_image_is_not_exchanged,
+    ),
+    scenario("attacks::a_pod_too_large_is_refused", attacks::a_pod_too_large_is_refused),
+    scenario("attacks::privileged_can_be_refused", attacks::privileged_can_be_refused),
     scenario("user_namespaces::root_inside", user_namespaces::root_inside)
         .needs(&[Need::UserNamespaces]),
     scenario("user_namespaces::and_pod_security", user_namespaces::and_pod_security)

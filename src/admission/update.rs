@@ -69,7 +69,7 @@ fn sentence(now: Placed<'_, '_>, rules: RuleSet) -> String {
     // A string takes everything.
     let _infallible = write!(
         text,
-        "container {} runs with an exemption from {} that its new image {} does not have: make a new pod",
+        "container {} runs without {}, which its new image {} must have: make a new pod",
         printable(&now.container.name, 63),
         rules.join(", "),
         printable(&now.container.image, 200),

@@ -5,9 +5,13 @@ mod pages;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
+use jiff::civil::Date;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+use serde::Deserialize;
+
+use crate::admission::Environment;
 use crate::policy::diagnostic::nearest;
 
 pub use pages::{Listed, PAGE, Reader};
@@ -31,6 +35,34 @@ pub struct Cluster {
     pub reader: Reader,
     /// The namespace of the context.
     pub namespace: String,
+}
+
+/// The first minor version of Kubernetes whose kubelets all have user namespaces on: they may be
+/// three versions older, and from 1.33 on these are on by default. The chart goes by it too
+/// (`userNamespaces: auto`).
+const USER_NAMESPACES_FROM: u32 = 36;
+
+impl Cluster {
+    /// What answers depend on besides requests and policies, as the chart sets it by itself in this
+    /// cluster. Where the version cannot be had, no field is trusted.
+    pub async fn environment(&self, date: Date) -> Environment {
+        let version = self.reader.text_of("/version").await;
+        let version = version.and_then(|text| serde_json::from_str::<Version>(&text).ok());
+        let user_namespaces = version.is_some_and(|version| {
+            // Cloud providers write `36+`.
+            let minor: String = version.minor.chars().take_while(char::is_ascii_digit).collect();
+            version.major == "1"
+                && minor.parse().is_ok_and(|minor: u32| minor >= USER_NAMESPACES_FROM)
+        });
+        Environment { date, user_namespaces }
+    }
+}
+
+/// What `/version` says of the API server.
+#[derive(Deserialize)]
+struct Version {
+    major: String,
+    minor: String,
 }
 
 impl Connection {

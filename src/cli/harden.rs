@@ -15,8 +15,7 @@ use engine::{AtErrors, Hardened, Hardening};
 
 /// Harden manifests, as the webhook would
 ///
-/// Only what changes changes. Where anything cannot be read, nothing is written, but with
-/// --keep-going or as SARIF. A --check without -o goes through everything.
+/// Only what changes changes. Where anything cannot be read, nothing is written.
 #[derive(Clone, Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").args(["output", "check"]).multiple(true))]
 pub struct Args {

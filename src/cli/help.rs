@@ -96,7 +96,6 @@ pub const EXTRAS: &[Extra] = &[
         examples: &[
             ("ironhull harden -f app.yaml > hardened.yaml", "comments stay"),
             ("ironhull harden -f manifests/ --write", "in place"),
-            ("ironhull harden -f manifests/ -o diff", "for `git apply`"),
             ("ironhull harden -f manifests/ --check", "for a pipeline"),
             ("helm template web ./chart | ironhull harden | kubectl apply -f -", ""),
         ],

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
-use jiff::civil::Date;
 use k8s_openapi::api::core::v1::PodSpec;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,6 +13,7 @@ use super::explain::{self, Exempt, Voided};
 use super::risk::remedy::{self, Remedies};
 use super::risk::{self, Case, Risk, Seen, Verdict};
 use super::stays::{Left, Unhardened, left, unhardened};
+use crate::admission::Environment;
 use crate::harden::{Context, Scope, harden};
 use crate::outcome::{Finding, Note, Outcome};
 use crate::pod::Pod;
@@ -28,7 +28,7 @@ pub struct Template<'t> {
     /// The policy.
     pub policy: &'t Policy,
     /// The date by which exemptions end.
-    pub date: Date,
+    pub environment: Environment,
     /// Names of volumes that the pods get besides the template's.
     pub reserved_volumes: &'t [String],
     /// What is known of the pods that run.
@@ -104,17 +104,18 @@ pub fn outlook(template: &Template<'_>) -> anyhow::Result<Outlook> {
     })?;
     if !outlook.risks.is_empty() {
         let policy = template.policy;
-        outlook.remedies = remedy::find(&outlook.risks, policy, template.date, |annotations| {
-            let object = annotated(&object, annotations);
-            let text = object.to_string();
-            let template = Template { json: &text, ..*template };
-            let left = judge(&template, &object, |seen| {
-                let void = seen.outcome.void.iter();
-                let ours = void.filter(|void| annotations.contains_key(&*void.key));
-                (seen.risks, ours.map(|void| format!("{}: {}", void.key, void.why)).collect())
+        outlook.remedies =
+            remedy::find(&outlook.risks, policy, template.environment.date, |annotations| {
+                let object = annotated(&object, annotations);
+                let text = object.to_string();
+                let template = Template { json: &text, ..*template };
+                let left = judge(&template, &object, |seen| {
+                    let void = seen.outcome.void.iter();
+                    let ours = void.filter(|void| annotations.contains_key(&*void.key));
+                    (seen.risks, ours.map(|void| format!("{}: {}", void.key, void.why)).collect())
+                });
+                left.unwrap_or_default()
             });
-            left.unwrap_or_default()
-        });
         for (key, value) in &mut outlook.remedies.annotations {
             *value = beside(&object, key, value);
         }
@@ -181,13 +182,13 @@ fn judge<T>(
     object: &Value,
     take: impl FnOnce(Judged<'_>) -> T,
 ) -> anyhow::Result<T> {
-    let Template { json, policy, date, reserved_volumes, seen } = *template;
+    let Template { json, policy, environment, reserved_volumes, seen } = *template;
     let pod = Pod::from_json(json).context("the pod cannot be read")?;
     let reserved: Vec<&str> = reserved_volumes.iter().map(String::as_str).collect();
     let context = Context {
-        date,
+        date: environment.date,
         scope: Scope::Create,
-        user_namespaces: false,
+        user_namespaces: environment.user_namespaces,
         provenance: false,
         root: "",
         reserved_volumes: &reserved,

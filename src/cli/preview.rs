@@ -96,10 +96,12 @@ async fn look(
     let cluster = connection.connect().await?;
     let scope = Scope::find(wanted, &cluster).await?;
     let Policies { set, from } = choice.read(&cluster, date, err).await?;
+    let environment = cluster.environment(date).await;
     let mut workloads = Vec::new();
     let each = gather::workloads(&cluster.reader, &scope, |found| {
         let policy = found.space.policy(&set);
-        workloads.push((found.space.name.clone(), WorkloadPreview::new(found, policy, date)));
+        let workload = WorkloadPreview::new(found, policy, environment);
+        workloads.push((found.space.name.clone(), workload));
     });
     each.await?;
     let spaces = scope.spaces().map(|space| (space, space.policy(&set).name.clone()));

@@ -71,6 +71,8 @@ pub struct Args {
     #[arg(
         long,
         env = "IRONHULL_USER_NAMESPACES",
+        value_name = "BOOL",
+        hide_possible_values = true,
         help_heading = "Policies",
         num_args = 0..=1,
         require_equals = true,

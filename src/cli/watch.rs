@@ -48,10 +48,9 @@ use sight::{Sight, WatchedPolicies};
 
 /// Export what runs unhardened as metrics
 ///
-/// Watches pods and namespaces, judges them by the policies that are given, as the webhook
-/// does, and counts by namespace: root containers, missing hardening, exemptions and when
-/// the first of them ends. Needs to list and watch pods and namespaces, and writes nothing.
-/// Each option of its own has a variable: that of --policy is IRONHULL_POLICY.
+/// Watches pods and namespaces, judges them by the policies as the webhook does, and counts by
+/// namespace: root containers, missing hardening, exemptions and when the first of them ends. Writes
+/// nothing. Each option of its own has a variable: that of --policy is IRONHULL_POLICY.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Where /healthz, /readyz and /metrics listen (HTTP)
@@ -65,6 +64,20 @@ pub struct Args {
     /// The webhook's policy file or directory; read again when it changes
     #[arg(long, env = "IRONHULL_POLICY", value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath)]
     policy: Option<PathBuf>,
+    /// As the webhook's: root is left to pods that say `hostUsers: false`
+    #[arg(
+        long,
+        env = "IRONHULL_USER_NAMESPACES",
+        value_name = "BOOL",
+        hide_possible_values = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false,
+        hide_default_value = true,
+        action = clap::ArgAction::Set
+    )]
+    user_namespaces: bool,
     /// How often policies are read again
     #[arg(long, env = "IRONHULL_POLL_INTERVAL", value_name = "DURATION", hide_short_help = true, value_parser = served::duration, default_value = "5s")]
     poll_interval: Duration,
@@ -89,7 +102,15 @@ pub struct Args {
 /// # Errors
 /// When no cluster is known, the policies are bad, or the address cannot be listened on.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args { ops_listen, policy, poll_interval, log_format, log_level, connection } = args;
+    let Args {
+        ops_listen,
+        policy,
+        user_namespaces,
+        poll_interval,
+        log_format,
+        log_level,
+        connection,
+    } = args;
     if poll_interval.is_zero() {
         bail!("the poll interval must be above zero");
     }
@@ -100,23 +121,29 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let config = connection.config().await?;
-        let files = policy.map(served::files);
-        watch(config, ops_listen, files, poll_interval).await
+        let policies = Judging { files: policy.map(served::files), user_namespaces };
+        watch(config, ops_listen, policies, poll_interval).await
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// By what pods are judged.
+struct Judging {
+    files: Option<PolicyFiles>,
+    user_namespaces: bool,
 }
 
 async fn watch(
     config: Config,
     ops_listen: SocketAddr,
-    files: Option<PolicyFiles>,
+    judging: Judging,
     poll_interval: Duration,
 ) -> anyhow::Result<()> {
     // Before anything else: a signal that comes now must not end the process unheard.
     let (_kept, never) = oneshot::channel();
     let mut stop = Stop::new(never, true)?;
     let mut registry = Registry::default();
-    let (sight, poller) = load(files, &mut registry)?;
+    let (sight, poller) = load(judging, &mut registry)?;
     let server = cluster::address(&config);
     let client = Client::try_from(config).context("cannot set up the client")?;
     let observed = Arc::new(WatchMetrics::new(registry, Arc::clone(&sight)));
@@ -147,15 +174,15 @@ async fn watch(
 
 /// The policies, which are in force before the first pod comes.
 fn load(
-    files: Option<PolicyFiles>,
+    Judging { files, user_namespaces }: Judging,
     registry: &mut Registry,
 ) -> anyhow::Result<(Arc<Sight>, Option<Poller<WatchedPolicies>>)> {
     let Some(files) = files else {
-        return Ok((Sight::new(store::embedded()?, registry), None));
+        return Ok((Sight::new(store::embedded()?, user_namespaces, registry), None));
     };
     let texts = (files.read)().map_err(anyhow::Error::msg)?;
     let loaded = files.parse_first(&texts).context("cannot start without good policies")?;
-    let sight = Sight::new(loaded, registry);
+    let sight = Sight::new(loaded, user_namespaces, registry);
     let digest = WatchedPolicies::digest(&texts);
     let source = WatchedPolicies { files, sight: Arc::clone(&sight) };
     Ok((sight, Some(Poller::new(source, digest))))

@@ -211,7 +211,7 @@ impl Decode for PatternText {
     }
 }
 
-inline_schema!(PatternText, { "type": "string", "pattern": r"^[^\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]+$" });
+inline_schema!(PatternText, { "type": "string", "pattern": r"^[^\s\x00-\x1f\x7f-\x9f]+$" });
 
 /// A pattern of images that something is granted to. Anybody can push an image
 /// whose name *ends* as one likes, so the registry has to be said.

@@ -45,7 +45,7 @@ fn checked(log: &Value) -> &Value {
     assert_eq!(text(run, "/tool/driver/version"), env!("CARGO_PKG_VERSION"));
     assert!(run["originalUriBaseIds"].get("%SRCROOT%").is_some());
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
-    assert_eq!(rules.len(), 9);
+    assert_eq!(rules.len(), 10);
     let levels = ["none", "note", "warning", "error"];
     for rule in rules {
         for pointer in ["/id", "/shortDescription/text", "/fullDescription/text", "/help/text"] {

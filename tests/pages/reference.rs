@@ -48,7 +48,7 @@ pub fn flags(command: &str) -> String {
 /// The metrics of `ironhull watch`.
 pub fn watch_metrics() -> String {
     let mut registry = Registry::default();
-    let sight = Sight::new(PolicySet::new(Vec::new()).unwrap(), &mut registry);
+    let sight = Sight::new(PolicySet::new(Vec::new()).unwrap(), false, &mut registry);
     let metrics = WatchMetrics::new(registry, Arc::clone(&sight));
     let take = |what, object: serde_json::Value| {
         let object = serde_json::value::to_raw_value(&object).unwrap();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::choices::Choices;
 use super::policies::Flavour;
 use super::runner::{Share, check};
-use super::{Case, Failure, TODAY, cases, ensure};
+use super::{Case, ENVIRONMENT, Failure, cases, ensure};
 
 /// Commands of every kind, and what no shell would take.
 const SCRIPTS: [&str; 24] = [
@@ -66,8 +66,13 @@ fn with_commands(case: &Case) -> (Value, Seen) {
 
 fn look(pod: &Value, case: &Case, seen: &Seen) -> Result<Outlook, Failure> {
     let json = &pod.to_string();
-    let template =
-        Template { json, policy: &case.policy, date: TODAY, reserved_volumes: &[], seen };
+    let template = Template {
+        json,
+        policy: &case.policy,
+        environment: ENVIRONMENT,
+        reserved_volumes: &[],
+        seen,
+    };
     outlook(&template).map_err(|error| format!("{error:#}"))
 }
 

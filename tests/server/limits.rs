@@ -50,18 +50,36 @@ fn containers(count: usize) -> Vec<u8> {
 fn too_many_containers_are_refused_and_the_connection_goes_on() {
     let server = fixture::with(|config| config.review = echo);
     let mut client = server.connect();
-    for (count, status) in [(1, 200), (1000, 200), (1001, 413), (100_000, 413), (2, 200)] {
+    for (count, status) in [(1, 200), (1000, 200), (1001, 400), (100_000, 400), (2, 200)] {
         let answer = client.post("/enforce", &containers(count)).unwrap();
-        assert_eq!(answer.status, status, "{count}");
-        if status == 413 {
-            assert_eq!(
-                answer.text(),
-                "there are more than 1000 containers, 64000 values or 524288 bytes of names\n"
-            );
-        }
+        assert_eq!(answer.status, status, "{count}: that is no review");
     }
+    let review = |count: usize| {
+        let object = String::from_utf8(containers(count)).unwrap();
+        format!(
+            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u",
+                "kind":{{"kind":"Pod"}},"resource":{{"resource":"pods"}},"operation":"CREATE",
+                "object":{object}}}}}"#
+        )
+    };
+    for (path, allowed) in [("/enforce", false), ("/audit", true), ("/advise", true)] {
+        let answer = client.post(path, review(1001).as_bytes()).unwrap();
+        assert_eq!(answer.status, 200);
+        let said = answer.json();
+        assert_eq!(
+            (&said["response"]["uid"], &said["response"]["allowed"]),
+            (&"u".into(), &allowed.into())
+        );
+        assert!(answer.text().contains("more than 1000 containers"), "{}", answer.text());
+    }
+    // An answer repeats the uid: one that no API server sends is not repeated.
+    let long = review(1001).replace(r#""uid":"u""#, &format!(r#""uid":"{}""#, "u".repeat(5000)));
+    assert_eq!(client.post("/enforce", long.as_bytes()).unwrap().status, 400);
     assert_eq!(server.metric("ironhull_body_bytes_in_flight"), 0);
-    assert_eq!(server.metric(r#"ironhull_http_errors_total{code="413"}"#), 2);
+    assert_eq!(server.metric(r#"ironhull_http_errors_total{code="400"}"#), 3);
+    let refused =
+        r#"ironhull_reviews_total{mode="enforce",policy="",outcome="too_large",dry_run="false"}"#;
+    assert_eq!(server.metric(refused), 1);
     server.stop();
 }
 

@@ -116,7 +116,10 @@ fn what_is_not_asked_about_is_allowed() {
     let server = server();
     let mut client = server.connect();
     for change in [
-        |request: &mut Value| request["operation"] = "UPDATE".into(),
+        |request: &mut Value| {
+            request["operation"] = "UPDATE".into();
+            request["oldObject"] = request["object"].clone();
+        },
         |request: &mut Value| request["operation"] = "DELETE".into(),
         |request: &mut Value| request["object"] = Value::Null,
         |request: &mut Value| request["resource"]["resource"] = "services".into(),

@@ -105,3 +105,12 @@ projected:
   - configMap: {name: {{ . }}}
   {{- end }}
 {{- end }}
+
+{{- /* Whether `hostUsers: false` is trusted: see userNamespaces in values.yaml. */}}
+{{- define "ironhull.userNamespaces" -}}
+{{- if kindIs "bool" .Values.userNamespaces -}}
+{{ .Values.userNamespaces }}
+{{- else -}}
+{{ semverCompare ">=1.36.0-0" .Capabilities.KubeVersion.Version }}
+{{- end -}}
+{{- end }}

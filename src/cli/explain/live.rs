@@ -118,10 +118,11 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let live: LivePod = serde_json::from_str(&json).context("the pod cannot be read")?;
     let pod = Pod::from_json(&json).context("the pod cannot be read")?;
     let policy = space.policy(&set);
+    let user_namespaces = cluster.environment(date).await.user_namespaces;
     let context = |scope| Context {
         date,
         scope,
-        user_namespaces: false,
+        user_namespaces,
         provenance: false,
         root: "",
         reserved_volumes: &[],

@@ -21,13 +21,15 @@ impl Encoding {
     /// # Errors
     /// What the bytes are instead.
     pub fn decode(bytes: &[u8]) -> Result<(String, Self), String> {
-        match *bytes.first_chunk().unwrap_or(&[1; 4]) {
+        match bytes {
             // Before UTF-16, whose mark begins alike.
-            [0xff, 0xfe, 0, 0] | [0, 0, 0xfe, 0xff] => Err(not_read("UTF-32")),
-            [0, 0, 0, _] | [_, 0, 0, 0] => Err(not_read("UTF-32")),
+            [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err(not_read("UTF-32")),
+            [0, 0, 0, _, ..] | [_, 0, 0, 0, ..] => Err(not_read("UTF-32")),
             [0xff, 0xfe, ..] => utf_16(bytes, u16::from_le_bytes).map(|t| (t, Self::Utf16Le)),
             [0xfe, 0xff, ..] => utf_16(bytes, u16::from_be_bytes).map(|t| (t, Self::Utf16Be)),
-            [0, _, 0, _] | [_, 0, _, 0] => Err(not_read("UTF-16 without a byte-order mark")),
+            [0, _, 0, _, ..] | [_, 0, _, 0, ..] => {
+                Err(not_read("UTF-16 without a byte-order mark"))
+            }
             _ => match str::from_utf8(bytes) {
                 Ok(text) => Ok((text.to_owned(), Self::Utf8)),
                 Err(error) => Err(format!("is not UTF-8 from byte {} on", error.valid_up_to())),

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::admission::Environment;
 use crate::cli::cluster::{self, Connection};
 use crate::cli::input::Input;
 use crate::cli::manifest::{Document, ManifestError, Source, Workload};
@@ -139,7 +140,9 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     let (Some(old), Some(new)) = (read(old)?, read(new)?) else { return Ok(say::EXIT_ERROR) };
     let (old, new) = (&old.set, &new.set);
     let found = Differences::default();
-    let mut judge = Judge { old, new, date, found, errors: Vec::new(), unclaimed: BTreeMap::new() };
+    let environment = Environment { date, user_namespaces: false };
+    let mut judge =
+        Judge { old, new, environment, found, errors: Vec::new(), unclaimed: BTreeMap::new() };
     let of_cluster =
         wanted.all_namespaces || wanted.selector.is_some() || !wanted.namespaces.is_empty();
     if !files.is_empty() {
@@ -176,7 +179,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
 struct Judge<'j> {
     old: &'j PolicySet,
     new: &'j PolicySet,
-    date: Date,
+    environment: Environment,
     found: Differences,
     /// The namespaces that no policy of OLD, or of NEW, is for.
     unclaimed: BTreeMap<&'static str, BTreeSet<String>>,
@@ -203,7 +206,8 @@ impl Judge<'_> {
         wanted: &Wanted,
         err: &mut dyn Write,
     ) -> anyhow::Result<bool> {
-        let input = Input::of(files.to_vec(), wanted.namespaces.first(), Some(self.date));
+        let input =
+            Input::of(files.to_vec(), wanted.namespaces.first(), Some(self.environment.date));
         let sources = match input.read(err)? {
             Ok(sources) => sources,
             Err(errors) => {
@@ -249,6 +253,7 @@ impl Judge<'_> {
 
     async fn cluster(&mut self, wanted: &Wanted, connection: &Connection) -> anyhow::Result<()> {
         let cluster = connection.connect().await?;
+        self.environment = cluster.environment(self.environment.date).await;
         let scope = Scope::find(wanted, &cluster).await?;
         let each = gather::workloads(&cluster.reader, &scope, |found| {
             let (old, new) = (found.space.policy(self.old), found.space.policy(self.new));
@@ -292,8 +297,8 @@ impl Judge<'_> {
         new: &Policy,
     ) -> anyhow::Result<Option<Differing>> {
         let Subject { namespace, kind, name, file, json, reserved_volumes, seen } = *subject;
-        let date = self.date;
-        let template = |policy| Template { json, policy, date, reserved_volumes, seen };
+        let environment = self.environment;
+        let template = |policy| Template { json, policy, environment, reserved_volumes, seen };
         let (before, after) = (effects(&template(old))?, effects(&template(new))?);
         let rules = rule_changes(&before, &after);
         let verdict = Change { old: before.verdict, new: after.verdict };

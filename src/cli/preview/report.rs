@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
+use crate::admission::Environment;
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -187,7 +187,7 @@ impl Preview {
 
 impl WorkloadPreview {
     /// What is to be said of a workload under a policy.
-    pub fn new(found: &Found<'_>, policy: &Policy, date: Date) -> Self {
+    pub fn new(found: &Found<'_>, policy: &Policy, environment: Environment) -> Self {
         let by = policy.versioned();
         let runs_hardened = found.facts.runs_hardened(&by);
         let mut preview = Self {
@@ -215,7 +215,7 @@ impl WorkloadPreview {
             },
             error: None,
         };
-        match found.outlook(policy, date) {
+        match found.outlook(policy, environment) {
             Ok(mut outlook) => {
                 if runs_hardened {
                     outlook.risks.clear();
@@ -313,9 +313,9 @@ impl Found<'_> {
     ///
     /// # Errors
     /// When it is none that Kubernetes could have stored.
-    pub fn outlook(&self, policy: &Policy, date: Date) -> anyhow::Result<Outlook> {
+    pub fn outlook(&self, policy: &Policy, environment: Environment) -> anyhow::Result<Outlook> {
         let (json, reserved_volumes) = (self.json, self.reserved_volumes);
-        outlook(&Template { json, policy, date, reserved_volumes, seen: &self.facts.seen() })
+        outlook(&Template { json, policy, environment, reserved_volumes, seen: &self.facts.seen() })
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::admission::Environment;
 use crate::cli::stays::{Unhardened, unhardened};
 use crate::harden::{Context, Scope, harden};
 use crate::outcome::{Finding, Outcome, RuleResult, Subject};
@@ -161,13 +162,13 @@ pub struct Facts {
 }
 
 /// Judges a pod.
-pub fn judge(json: &str, status: &Status<'_>, policy: &Policy, date: Date) -> Facts {
+pub fn judge(json: &str, status: &Status<'_>, policy: &Policy, environment: Environment) -> Facts {
     let Ok(pod) = Pod::from_json(json) else { return unreadable(status) };
     let mut facts = Facts::default();
     let context = |scope| Context {
-        date,
+        date: environment.date,
         scope,
-        user_namespaces: false,
+        user_namespaces: environment.user_namespaces,
         provenance: false,
         root: "",
         reserved_volumes: &[],

@@ -16,6 +16,7 @@ use tracing::{debug, error, info};
 use super::follow::Trouble;
 use super::judge::{self, Live};
 use super::tally::{Tally, What};
+use crate::admission::Environment;
 use crate::cli::preview::scope::Space;
 use crate::cli::today;
 use crate::policy::{self, PolicySet};
@@ -27,6 +28,8 @@ use crate::serve::store::PolicyFiles;
 #[derive(Debug)]
 pub struct Sight {
     policies: ArcSwap<PolicySet>,
+    /// Whether the cluster honours `hostUsers: false`, as the webhook is told.
+    user_namespaces: bool,
     loaded: Gauge,
     reloads: Reloads,
     state: Mutex<State>,
@@ -90,10 +93,11 @@ impl Seen {
 
 impl Sight {
     /// Nothing is known yet but the policies. What befalls these is counted in `registry`.
-    pub fn new(policies: PolicySet, registry: &mut Registry) -> Arc<Self> {
+    pub fn new(policies: PolicySet, user_namespaces: bool, registry: &mut Registry) -> Arc<Self> {
         let registry = registry.sub_registry_with_prefix("ironhull");
         let sight = Self {
             policies: ArcSwap::from_pointee(policies),
+            user_namespaces,
             loaded: register(registry, "policies", "Policies loaded from files"),
             reloads: Reloads::new(registry, "policy", "the policies"),
             state: Mutex::new(State {
@@ -241,7 +245,8 @@ impl Sight {
         let policies = self.policies.load();
         let mut state = self.state();
         let policy = state.tally.policy_of(namespace, &policies);
-        let facts = judge::judge(object.get(), &status, policy, state.date);
+        let environment = Environment { date: state.date, user_namespaces: self.user_namespaces };
+        let facts = judge::judge(object.get(), &status, policy, environment);
         state.tally.pod(namespace, &metadata.uid, facts);
         Ok(())
     }

@@ -24,30 +24,30 @@ fn add(text: &str, path: &str, value: Value) -> String {
 #[test]
 fn what_a_scalar_keeps_stays_its_own() {
     for (text, path, expected) in [
-        ("a:\n  x: |+\n    1\n\nb: 2 # b\n", "/a/y", "a:\n  x: |+\n    1\n\n  y: 0\nb: 2 # b\n"),
+        ("a:\n  x: |+\n    1\n\nb: 2 # b\n", "/a/z", "a:\n  x: |+\n    1\n\n  z: 0\nb: 2 # b\n"),
         (
             "a:\n  - x: >+\n      1\n\n  # b\n  - b: 2\n",
-            "/a/0/y",
-            "a:\n  - x: >+\n      1\n\n    y: 0\n  # b\n  - b: 2\n",
+            "/a/0/z",
+            "a:\n  - x: >+\n      1\n\n    z: 0\n  # b\n  - b: 2\n",
         ),
         (
             "a:\n  x:\n  - |+ # c\n    1\n\n  z: 2\n",
             "/a/x/-",
             "a:\n  x:\n  - |+ # c\n    1\n\n  - 0\n  z: 2\n",
         ),
-        ("a:\n  x: |2+\n     1\n\n\n", "/a/y", "a:\n  x: |2+\n     1\n\n\n  y: 0\n"),
+        ("a:\n  x: |2+\n     1\n\n\n", "/a/z", "a:\n  x: |2+\n     1\n\n\n  z: 0\n"),
         (
             "a:\n  x: |+\n    1\n  \n      \nb: 2\n",
-            "/a/y",
-            "a:\n  x: |+\n    1\n  \n      \n  y: 0\nb: 2\n",
+            "/a/z",
+            "a:\n  x: |+\n    1\n  \n      \n  z: 0\nb: 2\n",
         ),
-        ("a:\n  x: |+\n    1\nb: 2\n", "/a/y", "a:\n  x: |+\n    1\n  y: 0\nb: 2\n"),
+        ("a:\n  x: |+\n    1\nb: 2\n", "/a/z", "a:\n  x: |+\n    1\n  z: 0\nb: 2\n"),
         (
             "a:\r\n  x: |+\r\n    1\r\n\r\nb: 2\r\n",
-            "/a/y",
-            "a:\r\n  x: |+\r\n    1\r\n\r\n  y: 0\r\nb: 2\r\n",
+            "/a/z",
+            "a:\r\n  x: |+\r\n    1\r\n\r\n  z: 0\r\nb: 2\r\n",
         ),
-        ("a:\n  x: |+\n\nb: 2\n", "/a/y", "a:\n  x: |+\n\n  y: 0\nb: 2\n"),
+        ("a:\n  x: |+\n\nb: 2\n", "/a/z", "a:\n  x: |+\n\n  z: 0\nb: 2\n"),
     ] {
         assert_eq!(add(text, path, json!(0)), expected, "{text}");
     }

@@ -10,7 +10,12 @@ use super::*;
 fn judged(pod: &Value) -> Facts {
     let text = pod.to_string();
     let live: Live<'_> = serde_json::from_str(&text).unwrap();
-    judge(&text, &live.status, Policy::restricted(), date(2027, 1, 1))
+    judge(
+        &text,
+        &live.status,
+        Policy::restricted(),
+        Environment { date: date(2027, 1, 1), user_namespaces: false },
+    )
 }
 
 /// A pod with one container that was started as `uid`.

@@ -1,0 +1,170 @@
+//! Ways into a namespace on `enforce`, tried by a user who has the role `edit` there and nothing more.
+//! Pod Security is not behind it: what holds is ironhull's.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::pods::{BUSYBOX, NAMED_USER, container, pod};
+use crate::world::{Inside, Space, World, say};
+
+const ENFORCE: (&str, &str) = ("ironhull.dev/harden", "enforce");
+
+/// Who has the role `edit`.
+const EDITOR: &str = "editor";
+
+/// A Windows pod by its `windowsOptions` alone runs on this node as any pod does.
+pub fn windows_options_excuse_nothing(world: &'static World) {
+    let space = opted_in(world, "attack-windows");
+    let mut said = root("said");
+    said["spec"]["securityContext"]["windowsOptions"] = json!({"runAsUserName": "ContainerUser"});
+    said["spec"]["containers"][0]["securityContext"] =
+        json!({"capabilities": {"add": ["SYS_ADMIN"]}});
+    let mut selected = root("selected");
+    selected["spec"]["nodeSelector"] = json!({"kubernetes.io/os": "linux"});
+    selected["spec"]["containers"][0]["securityContext"] =
+        json!({"windowsOptions": {"hostProcess": false}});
+    for (name, pod) in [("said", said), ("selected", selected)] {
+        let answer = editor(&space, &["create"], &pod).unwrap();
+        assert!(answer.contains("windowsOptions make no Windows pod"), "{answer}");
+        space.ready(name);
+        assert_eq!(space.look(name, "app"), hardened());
+    }
+}
+
+/// Of the body of `pods/ephemeralcontainers` nothing counts but the ephemeral containers.
+pub fn debug_bodies_are_not_believed(world: &'static World) {
+    let space = opted_in(world, "attack-debug");
+    space.pod(&pod("target", &[container("app", BUSYBOX)]));
+    space.ready("target");
+    let forge: [(&str, fn(&mut Value)); 5] = [
+        ("mirror", |pod| {
+            pod["metadata"]["annotations"]["kubernetes.io/config.mirror"] = json!("x")
+        }),
+        ("windows", |pod| pod["spec"]["os"] = json!({"name": "windows"})),
+        ("options", |pod| {
+            pod["spec"]["securityContext"]["windowsOptions"] = json!({"runAsUserName": "x"});
+        }),
+        ("namespace", |pod| pod["spec"]["hostUsers"] = json!(false)),
+        ("exempt", |pod| pod["metadata"]["annotations"]["exempt.ironhull.dev/all"] = json!("so")),
+    ];
+    let path = format!("/api/v1/namespaces/{}/pods/target/ephemeralcontainers", space.name);
+    for (name, forge) in forge {
+        let mut body = space.get("target");
+        forge(&mut body);
+        let mut debugger = container(name, BUSYBOX);
+        debugger["securityContext"] = json!({"runAsUser": 0});
+        match &mut body["spec"]["ephemeralContainers"] {
+            Value::Array(list) => list.push(debugger),
+            none => *none = json!([debugger]),
+        }
+        editor(&space, &["replace", "--raw", &path], &body).unwrap();
+        world.eventually(&format!("{name} runs"), || {
+            let pod = space.get("target");
+            let statuses = pod["status"]["ephemeralContainerStatuses"].as_array()?.clone();
+            let status = statuses.iter().find(|status| status["name"] == name)?.clone();
+            status["state"]["running"].is_object().then_some(())
+        });
+        let inside = space.look("target", name);
+        assert_eq!((inside.uid, inside.cap_eff.as_str()), (1000, "0000000000000000"), "{name}");
+        assert_eq!((inside.no_new_privs, inside.seccomp), (1, 2), "{name}");
+    }
+}
+
+/// What a grant for one image left a container does not pass on to another image.
+pub fn an_exempt_image_is_not_exchanged(world: &'static World) {
+    let space = opted_in(world, "granting");
+    editor(&space, &["create"], &root("tool")).unwrap();
+    space.ready("tool");
+    assert_eq!(space.look("tool", "app").uid, 0);
+    let set = |image: &str| {
+        let patch = json!([{"op": "replace", "path": "/spec/containers/0/image", "value": image}]);
+        let patch = patch.to_string();
+        editor(&space, &["patch", "pod", "tool", "--type=json", "--patch", &patch], &Value::Null)
+    };
+    let refused = set(NAMED_USER).unwrap_err();
+    assert!(refused.contains("runs without runAsNonRoot"), "{refused}");
+    // What else can be changed of a pod still can.
+    let annotate = ["annotate", "pod", "tool", "note=seen"];
+    editor(&space, &annotate, &Value::Null).unwrap();
+    // The grant is for every tag of that image.
+    set(&BUSYBOX.replace(":local", ":other")).unwrap();
+    // Another pod in the namespace is hardened, and may have any image.
+    editor(&space, &["create"], &pod("web", &[container("app", NAMED_USER)])).unwrap();
+    space.ready("web");
+    assert_eq!(space.look("web", "app").uid, 1000);
+    let patch = json!([{"op": "replace", "path": "/spec/containers/0/image", "value": BUSYBOX}]);
+    let patch = patch.to_string();
+    editor(&space, &["patch", "pod", "web", "--type=json", "--patch", &patch], &Value::Null)
+        .unwrap();
+}
+
+/// A pod that is more than is reviewed is refused, by a message that says why.
+pub fn a_pod_too_large_is_refused(world: &'static World) {
+    let space = opted_in(world, "attack-large");
+    let many: Vec<Value> =
+        (0..1001).map(|index| json!({"name": format!("c{index}"), "image": BUSYBOX})).collect();
+    let refused = editor(&space, &["create"], &pod("large", &many)).unwrap_err();
+    assert!(refused.contains("more than 1000 containers"), "{refused}");
+    let audit = world.namespace("attack-large-audit", &[("ironhull.dev/harden", "audit")]);
+    give_role(&audit);
+    let said = editor(&audit, &["create", "--dry-run=server"], &pod("large", &many)).unwrap();
+    assert!(said.contains("more than 1000 containers"), "{said}");
+}
+
+/// Where the policy says so, nothing is privileged.
+pub fn privileged_can_be_refused(world: &'static World) {
+    let space = opted_in(world, "unprivileged");
+    let mut asked = root("asked");
+    asked["spec"]["containers"][0]["securityContext"] = json!({"privileged": true});
+    let said = editor(&space, &["create"], &asked).unwrap();
+    assert!(said.contains("privileged true replaced by false"), "{said}");
+    space.ready("asked");
+    assert_eq!(space.look("asked", "app"), hardened());
+}
+
+fn opted_in(world: &'static World, name: &str) -> Space {
+    let space = world.namespace(name, &[ENFORCE]);
+    give_role(&space);
+    space
+}
+
+fn give_role(space: &Space) {
+    let user = format!("--user={EDITOR}");
+    let binding = ["create", "rolebinding", EDITOR, "--clusterrole=edit", &user];
+    let output = Command::new("kubectl").args(binding).args(["--namespace", &space.name]).output();
+    assert!(output.expect("kubectl is there").status.success());
+}
+
+fn root(name: &str) -> Value {
+    let mut pod = pod(name, &[container("app", BUSYBOX)]);
+    pod["spec"]["securityContext"] = json!({"runAsUser": 0});
+    pod
+}
+
+fn hardened() -> Inside {
+    Inside::hardened(1000, 1000)
+}
+
+/// Runs kubectl as that user: what it says, or why not. An object goes to its standard input.
+fn editor(space: &Space, arguments: &[&str], object: &Value) -> Result<String, String> {
+    use std::io::Write;
+    let mut command = Command::new("kubectl");
+    command.args(arguments).args(["--as", EDITOR]);
+    if !arguments.contains(&"--raw") {
+        command.args(["--namespace", &space.name]);
+    }
+    if !object.is_null() {
+        command.args(["-f", "-"]);
+    }
+    let piped = std::process::Stdio::piped;
+    let mut child =
+        command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().expect("kubectl is there");
+    child.stdin.take().unwrap().write_all(object.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    let shown = if arguments.contains(&"--raw") { "replaced" } else { said.trim() };
+    say(format!("{}: {} {}: {shown}", space.name, EDITOR, arguments[0]));
+    if output.status.success() { Ok(said) } else { Err(said) }
+}
