@@ -262,6 +262,10 @@ impl<'t> Sketch<'t> {
     /// Where the dash before an item of a block list stands, and in which column.
     pub(super) fn dash(&self, item: NodeId) -> Option<(usize, usize)> {
         let node = self.tree.node(item);
+        let block = matches!(
+            node.kind,
+            Kind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. }
+        );
         let mut end = node.properties.map_or(node.range.start, |at| at.min(node.range.start));
         loop {
             let line = self.line_start(end);
@@ -272,6 +276,9 @@ impl<'t> Sketch<'t> {
                 end = line.checked_sub(1)?;
                 continue;
             }
+            // A block scalar begins below its header.
+            let header = if block { said.rfind(['|', '>']) } else { None };
+            let said = said.get(..header.unwrap_or(said.len()))?.trim_end();
             let column = said.strip_suffix('-')?.chars().count();
             return Some((line + said.len() - 1, column));
         }
