@@ -141,12 +141,15 @@ impl Rule for FsGroup {
 /// The gid for the pod, or why it needs none.
 fn wanted<'p>(pass: &Pass<'p>, value: GroupId) -> Result<i64, Note<'p>> {
     let Some(container) = container_in_need(pass)? else { return Err(Note::NothingHandedOver) };
-    let hands_over = |name| {
-        matches!(pass.volumes.fs_group_use(name), FsGroupUse::Storage | FsGroupUse::Files)
-    };
+    let hands_over =
+        |name| matches!(pass.volumes.fs_group_use(name), FsGroupUse::Storage | FsGroupUse::Files);
     let wants_none = |entry: &ImageEntry| entry.fs_group == Some(EntryFsGroup::None);
     // Whoever set its uid, and when: what it mounts is not to be touched.
-    if pass.containers.iter().any(|it| it.entry.is_some_and(wants_none) && it.mounted().any(hands_over)) {
+    if pass
+        .containers
+        .iter()
+        .any(|it| it.entry.is_some_and(wants_none) && it.mounted().any(hands_over))
+    {
         return Err(Note::EntryWantsNone);
     }
     // An init container's user is that of an app container, whatever its own image is.
@@ -178,7 +181,9 @@ fn container_in_need<'a, 'p>(pass: &'a Pass<'p>) -> Result<Option<&'a Examined<'
             it.mounted().any(|name| pass.volumes.fs_group_use(name) == use_of_group)
         }
     };
-    let needs = || new().find(mounts(FsGroupUse::Storage)).or_else(|| new().find(mounts(FsGroupUse::Files)));
+    let needs = || {
+        new().find(mounts(FsGroupUse::Storage)).or_else(|| new().find(mounts(FsGroupUse::Files)))
+    };
     let shares = || {
         // Everybody can write to it: that is not worth the files of somebody's storage.
         let mut others = pass.containers.iter().filter(|it| !pass.has_new_user(it));
@@ -195,8 +200,9 @@ fn container_in_need<'a, 'p>(pass: &'a Pass<'p>) -> Result<Option<&'a Examined<'
 fn sharing<'a, 'p>(pass: &'a Pass<'p>) -> Option<&'a Examined<'p>> {
     let mut mounts: Vec<(&str, &Examined<'p>)> = Vec::new();
     for examined in &pass.containers {
-        let scratch =
-            examined.mounted().filter(|name| pass.volumes.fs_group_use(name) == FsGroupUse::Scratch);
+        let scratch = examined
+            .mounted()
+            .filter(|name| pass.volumes.fs_group_use(name) == FsGroupUse::Scratch);
         mounts.extend(scratch.map(|name| (name, examined)));
     }
     mounts.sort_by_key(|(name, _)| *name);

@@ -114,7 +114,8 @@ fn remark_requirements(pass: &mut Pass<'_>) {
                 Met::No => true,
                 Met::Unknown => false,
             };
-            let remark = Remark::Requires { container: &container.name, say: &requirement.say, known };
+            let remark =
+                Remark::Requires { container: &container.name, say: &requirement.say, known };
             if !pass.remarks.contains(&remark) {
                 pass.remarks.push(remark);
             }

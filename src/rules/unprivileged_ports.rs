@@ -62,8 +62,7 @@ impl Rule for UnprivilegedPorts {
         let sysctls = &pass.pod.spec.security_context.sysctls;
         let own = sysctls.iter().find(|sysctl| matches!(&*sysctl.name, SYSCTL | SYSCTL_SLASHES));
         // Privileged containers bind what they like.
-        let unprivileged =
-            || pass.containers.iter().filter(|c| !c.privileged);
+        let unprivileged = || pass.containers.iter().filter(|c| !c.privileged);
         let low = unprivileged().find_map(|container| container.low_port());
         let finding = match (low, own) {
             _ if pass.declared.of_pod().contains(RuleName::UnprivilegedPorts) => {

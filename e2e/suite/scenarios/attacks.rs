@@ -10,6 +10,9 @@ use crate::world::{Inside, Space, World, say};
 
 const ENFORCE: (&str, &str) = ("ironhull.dev/harden", "enforce");
 
+/// What is written into the body of an update.
+type Forge = fn(&mut Value);
+
 /// Who has the role `edit`.
 const EDITOR: &str = "editor";
 
@@ -37,7 +40,7 @@ pub fn debug_bodies_are_not_believed(world: &'static World) {
     let space = opted_in(world, "attack-debug");
     space.pod(&pod("target", &[container("app", BUSYBOX)]));
     space.ready("target");
-    let forge: [(&str, fn(&mut Value)); 5] = [
+    let forge: [(&str, Forge); 5] = [
         ("mirror", |pod| {
             pod["metadata"]["annotations"]["kubernetes.io/config.mirror"] = json!("x")
         }),

@@ -109,7 +109,7 @@ pub(super) fn log(hardened: &[Hardened], errors: &[ManifestError]) -> String {
         results_of(one, document, change, &mut seen, &mut results);
     });
     let mut notifications: Vec<Value> = errors.iter().map(notification).collect();
-    notifications.extend(hardened.iter().flat_map(|one| not_judged(one)));
+    notifications.extend(hardened.iter().flat_map(not_judged));
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

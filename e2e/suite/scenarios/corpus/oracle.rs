@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt;
 use http::Request;
-use ironhull::admission::{Endpoint, Mode, review};
+use ironhull::admission::{Endpoint, Environment, Mode, review};
 use ironhull::policy::{PolicySet, diagnostic};
 use jiff::civil::Date;
 use kube::Client;
@@ -86,8 +86,10 @@ impl Oracle {
         });
         let policy = BY_LABEL.contains(&policy).then_some(policy);
         let endpoint = Endpoint { mode: Mode::Enforce, policy };
+        // As the chart tells a server in a cluster of this version.
+        let environment = Environment { date: self.date, user_namespaces: true };
         let answer =
-            review(asked.to_string().as_bytes(), endpoint, &self.policies, self.date).unwrap();
+            review(asked.to_string().as_bytes(), endpoint, &self.policies, environment).unwrap();
         let answer: Value = serde_json::from_slice(&answer.body).unwrap();
         let response = &answer["response"];
         let mut pod = pod.clone();

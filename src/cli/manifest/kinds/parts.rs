@@ -44,7 +44,7 @@ fn directive(value: &Value) -> Option<&str> {
                 true => key.starts_with(*directive),
                 false => key == *directive,
             };
-            if DIRECTIVES.iter().any(|directive| named(&directive)) {
+            if DIRECTIVES.iter().any(named) {
                 return Some(key.as_str());
             }
             directive(value)
