@@ -70,6 +70,7 @@ pub struct Args {
         env = "IRONHULL_USER_NAMESPACES",
         value_name = "BOOL",
         hide_possible_values = true,
+        hide_short_help = true,
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "true",
