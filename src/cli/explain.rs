@@ -224,7 +224,7 @@ fn explain_all(
         Ok(sources) => sources,
         Err(errors) => return Ok(Err(errors)),
     };
-    let policies = Assignment::chosen(input, &set, &sources, err)?;
+    let policies = Assignment::chosen(input.asked(), &set, &sources, err)?;
     let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
     let mut explained = Vec::new();
     let mut errors = Vec::new();

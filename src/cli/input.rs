@@ -11,6 +11,7 @@ use clap::ValueHint;
 use jiff::civil::Date;
 
 use super::manifest::{Encoding, ManifestError, Source};
+use super::pass::Asked;
 use super::progress::Progress;
 use super::{policy_files, say};
 use crate::policy::PolicySet;
@@ -53,6 +54,16 @@ impl Input {
     /// The namespace of documents that name none.
     pub fn namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or("default")
+    }
+
+    /// What it says of policies.
+    pub fn asked(&self) -> Asked<'_> {
+        let Self { policy, policy_name, .. } = self;
+        Asked {
+            policy: policy.as_deref(),
+            policy_name: policy_name.as_deref(),
+            namespace: self.namespace(),
+        }
     }
 
     /// The date to go by.

@@ -14,7 +14,7 @@ use crate::outcome::Outcome;
 use crate::pod::Pod;
 use crate::policy::Policy;
 
-pub use assignment::Assignment;
+pub use assignment::{Asked, Assignment, ChoiceError};
 
 /// By what the documents are judged.
 #[derive(Clone, Copy, Debug)]

@@ -69,7 +69,7 @@ pub(super) fn harden_all(
     if at_errors == AtErrors::Stop && !errors.is_empty() {
         return Ok(Some(Hardening { hardened, errors }));
     }
-    let policies = Assignment::chosen(input, &set, &sources, err)?;
+    let policies = Assignment::chosen(input.asked(), &set, &sources, err)?;
     let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
     let mut progress = Progress::new("hardening", u64::try_from(sources.len()).ok());
     for source in sources {

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
+use std::path::Path;
 
-use anyhow::bail;
-
-use crate::cli::input::Input;
 use crate::cli::manifest::{Document, Source};
 use crate::cli::say;
 use crate::policy::diagnostic::{listed, nearest};
@@ -22,6 +20,28 @@ pub struct Assignment<'p> {
     labelled: HashMap<String, &'p Policy>,
 }
 
+/// What the command line says of policies.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// `--policy`
+    pub policy: Option<&'a Path>,
+    /// `--policy-name`
+    pub policy_name: Option<&'a str>,
+    /// The namespace of documents that name none.
+    pub namespace: &'a str,
+}
+
+/// Why no policy could be chosen.
+#[derive(Debug, thiserror::Error)]
+pub enum ChoiceError {
+    /// There is none of that name.
+    #[error("{0}")]
+    NoSuchPolicy(String),
+    /// What there is to say cannot be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
 impl<'p> Assignment<'p> {
     /// The policies, each for the namespaces that it claims.
     pub fn of(set: &'p PolicySet) -> Self {
@@ -34,19 +54,19 @@ impl<'p> Assignment<'p> {
     /// # Errors
     /// When there is no policy of that name, or `err` cannot be written to.
     pub fn chosen(
-        input: &Input,
+        asked: Asked<'_>,
         set: &'p PolicySet,
         sources: &[Source],
         err: &mut dyn Write,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, ChoiceError> {
         let mut assignment = Self::of(set);
-        if let Some(name) = &input.policy_name {
-            assignment.named = Some(named(set, name)?);
+        if let Some(name) = asked.policy_name {
+            assignment.named = Some(named(set, name).map_err(ChoiceError::NoSuchPolicy)?);
             return Ok(assignment);
         }
         assignment.read_labels(sources, err)?;
-        if input.policy.is_some() {
-            assignment.say_unclaimed(input, sources, err)?;
+        if asked.policy.is_some() {
+            assignment.say_unclaimed(asked, sources, err)?;
         }
         Ok(assignment)
     }
@@ -87,17 +107,17 @@ impl<'p> Assignment<'p> {
 
     fn say_unclaimed(
         &self,
-        input: &Input,
+        asked: Asked<'_>,
         sources: &[Source],
         err: &mut dyn Write,
     ) -> io::Result<()> {
         let workloads = documents(sources).flat_map(|(_, document)| &document.contents.workloads);
         let namespaces: BTreeSet<&str> = workloads
-            .map(|workload| workload.namespace.as_deref().unwrap_or(input.namespace()))
+            .map(|workload| workload.namespace.as_deref().unwrap_or(asked.namespace))
             .filter(|name| !self.labelled.contains_key(*name))
             .filter(|name| self.set.choose(name).pattern.is_none())
             .collect();
-        let Some(path) = input.policy.as_ref().filter(|_| !namespaces.is_empty()) else {
+        let Some(path) = asked.policy.filter(|_| !namespaces.is_empty()) else {
             return Ok(());
         };
         let others = self.set.policies().iter().map(|policy| policy.name.as_str());
@@ -118,7 +138,7 @@ fn documents(sources: &[Source]) -> impl Iterator<Item = (&Source, &Document)> {
     sources.iter().flat_map(|source| source.documents.iter().map(move |one| (source, one)))
 }
 
-fn named<'p>(set: &'p PolicySet, name: &str) -> anyhow::Result<&'p Policy> {
+fn named<'p>(set: &'p PolicySet, name: &str) -> Result<&'p Policy, String> {
     if let Some(policy) = set.by_name(name) {
         return Ok(policy);
     }
@@ -128,7 +148,7 @@ fn named<'p>(set: &'p PolicySet, name: &str) -> anyhow::Result<&'p Policy> {
     }
     let shown = quoted(name);
     match nearest(name, &names) {
-        Some(near) => bail!("there is no policy {shown}; did you mean `{near}`?"),
-        None => bail!("there is no policy {shown}; there is {}", listed(names)),
+        Some(near) => Err(format!("there is no policy {shown}; did you mean `{near}`?")),
+        None => Err(format!("there is no policy {shown}; there is {}", listed(names))),
     }
 }
