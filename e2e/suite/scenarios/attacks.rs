@@ -38,6 +38,14 @@ pub fn windows_options_excuse_nothing(world: &'static World) {
 /// Of the body of `pods/ephemeralcontainers` nothing counts but the ephemeral containers.
 pub fn debug_bodies_are_not_believed(world: &'static World) {
     let space = opted_in(world, "attack-debug");
+    // The role `edit` does not come with it; who may debug pods has it.
+    let namespace = ["--namespace", space.name.as_str()];
+    let role =
+        ["create", "role", "debugger", "--verb=update", "--resource=pods/ephemeralcontainers"];
+    world.kubectl(&[&role[..], &namespace].concat());
+    let user = format!("--user={EDITOR}");
+    let binding = ["create", "rolebinding", "debugger", "--role=debugger", &user];
+    world.kubectl(&[&binding[..], &namespace].concat());
     space.pod(&pod("target", &[container("app", BUSYBOX)]));
     space.ready("target");
     let forge: [(&str, Forge); 5] = [
