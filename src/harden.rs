@@ -76,12 +76,14 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
 /// one was dropped.
 fn fit_annotations(pass: &mut Pass<'_>) -> bool {
     let present = &pass.pod.metadata.annotations;
+    let mended = &pass.plan.seccomp_annotations;
+    let mended: usize = mended.iter().map(|(_, _, profile)| profile.legacy().len()).sum();
     let mut dropped = false;
     loop {
         let ours = &pass.plan.annotations;
         let replaced = |key: &str| ours.iter().any(|(name, _)| *name == key);
         let theirs = present.iter().filter(|(key, _)| !replaced(key));
-        let theirs: usize = theirs.map(|(key, value)| key.len() + value.len()).sum();
+        let theirs = mended + theirs.map(|(key, value)| key.len() + value.len()).sum::<usize>();
         let total = theirs + ours.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
         if ours.is_empty() || total <= ANNOTATIONS_LIMIT {
             return dropped;

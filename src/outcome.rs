@@ -186,8 +186,6 @@ pub enum Skip {
     CapSysAdmin,
     /// Dropping ALL beside a kept `add: [ALL]` would leave nothing.
     AddAll,
-    /// A legacy seccomp annotation that says something else makes the API server refuse the field.
-    LegacySeccomp,
     /// A writable path lies below a read-only mount.
     PathUnavailable,
     /// The image cannot run with a read-only root, by the policy's entry for it.
@@ -202,7 +200,7 @@ pub enum Skip {
 
 impl Skip {
     /// Every reason.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 15] = [
         Self::Mirror,
         Self::Windows,
         Self::Privileged,
@@ -213,7 +211,6 @@ impl Skip {
         Self::UserNamespace,
         Self::CapSysAdmin,
         Self::AddAll,
-        Self::LegacySeccomp,
         Self::PathUnavailable,
         Self::ImageNeedsWritableRoot,
         Self::InjectedAfter,
@@ -234,7 +231,6 @@ impl Skip {
             Self::UserNamespace => "userNamespace",
             Self::CapSysAdmin => "capSysAdmin",
             Self::AddAll => "addAll",
-            Self::LegacySeccomp => "legacySeccomp",
             Self::PathUnavailable => "pathUnavailable",
             Self::ImageNeedsWritableRoot => "imageNeedsWritableRoot",
             Self::InjectedAfter => "injectedAfter",

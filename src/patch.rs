@@ -49,7 +49,10 @@ pub struct Plan<'p> {
     pub containers: Vec<ContainerPlan<'p>>,
     /// Volumes to append.
     pub volumes: Vec<NewVolume<'p>>,
-    /// Annotations to set.
+    /// Legacy seccomp annotations that are to agree with a field: a prefix, the container's name
+    /// that follows it, and the profile.
+    pub seccomp_annotations: Vec<(&'static str, &'p str, &'p Profile)>,
+    /// Annotations of ours to set.
     pub annotations: Vec<(&'static str, String)>,
 }
 
@@ -215,7 +218,7 @@ pub fn build<'c>(
             });
         });
     });
-    annotations(&mut writer, pod, &plan.annotations);
+    annotations(&mut writer, pod, plan);
     let (json, operations) = writer.finish();
     Patch { json, operations }
 }
@@ -300,13 +303,17 @@ fn capabilities(edit: &mut Edit<'_, '_>, container: &Container<'_>, plan: &Capab
     });
 }
 
-fn annotations(writer: &mut Writer<'_>, pod: &Pod<'_>, annotations: &[(&'static str, String)]) {
+fn annotations(writer: &mut Writer<'_>, pod: &Pod<'_>, plan: &Plan<'_>) {
+    let Plan { seccomp_annotations, annotations, .. } = plan;
     let now = &pod.metadata.annotations;
-    if annotations.is_empty() {
+    if annotations.is_empty() && seccomp_annotations.is_empty() {
         return;
     }
     let mut edit = Edit::new(writer, Path::new(&["metadata"]), pod.metadata.has_members);
     edit.nested("annotations", !now.is_empty(), |edit| {
+        for (prefix, name, profile) in seccomp_annotations {
+            edit.theirs(&format!("{prefix}{name}"), |out| out.text(&profile.legacy()));
+        }
         for (key, value) in annotations {
             edit.value(key, now.get(key).is_some(), |out| out.text(value));
         }

@@ -5,6 +5,7 @@ mod attacks;
 mod chart;
 mod corpus;
 mod disturbances;
+mod excuses;
 mod images;
 mod opt_in;
 mod policies;
@@ -80,6 +81,11 @@ impl Scenario {
     }
 }
 
+/// Whether there is a scenario of this name.
+fn is_there(name: &str) -> bool {
+    SIDE_BY_SIDE.iter().chain(DISTURBING).chain(LAST).any(|scenario| scenario.name == name)
+}
+
 /// Scenarios that leave ironhull itself alone.
 pub const SIDE_BY_SIDE: &[Scenario] = &[
     // First, for it takes longest.
@@ -140,6 +146,13 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     ),
     scenario("attacks::a_pod_too_large_is_refused", attacks::a_pod_too_large_is_refused),
     scenario("attacks::privileged_can_be_refused", attacks::privileged_can_be_refused),
+    scenario(
+        "attacks::annotations_of_old_excuse_nothing",
+        attacks::annotations_of_old_excuse_nothing,
+    ),
+    scenario("excuses::before", excuses::before),
+    scenario("excuses::on_enforce", excuses::on_enforce),
+    scenario("excuses::with_pod_security", excuses::with_pod_security),
     scenario("user_namespaces::root_inside", user_namespaces::root_inside)
         .needs(&[Need::UserNamespaces]),
     scenario("user_namespaces::and_pod_security", user_namespaces::and_pod_security)

@@ -235,7 +235,6 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::UserNamespace => "the pod has a user namespace of its own",
         Skip::CapSysAdmin => "the API server refuses it beside CAP_SYS_ADMIN",
         Skip::AddAll => "it adds ALL, and dropping ALL beside it would leave nothing",
-        Skip::LegacySeccomp => "a legacy seccomp annotation says something else",
         Skip::PathUnavailable => "a writable path cannot be provided",
         Skip::ImageNeedsWritableRoot => "the image cannot run with a read-only root",
         Skip::InjectedAfter => "the container came after the pod level was set",

@@ -153,6 +153,15 @@ impl<'w, 'r> Edit<'w, 'r> {
         self.end();
     }
 
+    /// Replaces a member whose name is not ours.
+    pub(super) fn theirs(&mut self, key: &str, write: impl FnOnce(&mut Json)) {
+        let mut token = Json::default();
+        token.inner(&escape(key));
+        self.writer.operation("replace", self.path.then(&token.into_string()));
+        write(&mut self.writer.out);
+        self.writer.close();
+    }
+
     /// Appends to a member that is a list.
     pub(super) fn append<T>(
         &mut self,

@@ -15,13 +15,12 @@
 //!
 //! ## Left alone when
 //! - it is `RuntimeDefault` or `Localhost`, at either level;
-//! - the container is privileged (`privileged`);
-//! - a legacy annotation (`seccomp.security.alpha.kubernetes.io/pod`,
-//!   `container.seccomp.security.alpha.kubernetes.io/NAME`) says something else: the API
-//!   server refuses a different field at the same level (`legacySeccomp`). A container that
-//!   only its annotation speaks for takes the pod level's field, which the API server allows
-//!   (no kubelet since Kubernetes 1.27 reads the annotation), unless an exempt or privileged
-//!   container would inherit it too: then it is left, and said.
+//! - the container is privileged (`privileged`).
+//!
+//! A legacy annotation (`seccomp.security.alpha.kubernetes.io/pod`,
+//! `container.seccomp.security.alpha.kubernetes.io/NAME`) excuses nothing: no kubelet since
+//! Kubernetes 1.27 reads it. But the API server refuses a new pod with another profile in the
+//! field at the same level, so where the field is set, such an annotation is made to agree.
 //!
 //! ## Exempting
 //! `exempt.ironhull.dev/seccompProfile`, for the pod or one container. A namespace that
@@ -32,7 +31,9 @@
 //! (`k8s.io/pod-security-admission/policy/check_seccompProfile_restricted.go`); KEP-135;
 //! `validateSeccompAnnotationsAndFields` in `k8s.io/kubernetes/pkg/apis/core/validation`.
 
-use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
+use std::borrow::Cow;
+
+use crate::outcome::{Finding, Level, Note, RuleResult, Subject, Value};
 use crate::pass::Pass;
 use crate::pod;
 use crate::policy::decode::{Decoder, RuleSettings, object, words};
@@ -138,13 +139,11 @@ enum Need {
     Nothing,
     /// It has no value of its own and takes the pod level's.
     Inherits,
-    /// The same, and no field of its own is allowed beside its legacy annotation.
-    InheritsOnly,
     /// Its own weaker value is to be replaced.
     Replace,
     /// Its own weaker value stays.
     Keep,
-    /// It is exempt or privileged, or a legacy annotation holds its own weaker value.
+    /// It is exempt or privileged.
     Out,
 }
 
@@ -158,7 +157,14 @@ impl Rule for SeccompProfile {
         let outer = &pass.pod.spec.security_context.seccomp_profile;
         let mut needs = vec![Need::Out; pass.containers.len()];
         pass.judge(self.name(), |pass, index| {
-            let need = need(pass, index, settings);
+            let Some(examined) = pass.containers.get(index) else { return };
+            let own = &examined.placed.container.security_context.seccomp_profile;
+            let need = match (own.is_set(), settings.action) {
+                _ if own.is_compliant() => Need::Nothing,
+                (false, _) => Need::Inherits,
+                (true, Action::Fill) => Need::Keep,
+                (true, _) => Need::Replace,
+            };
             if let Some(slot) = needs.get_mut(index) {
                 *slot = need;
             }
@@ -166,48 +172,48 @@ impl Rule for SeccompProfile {
         let level = Levels::choose(pass, settings, &needs);
         if level == Levels::Pod {
             pass.plan.pod.seccomp_profile = Some(&settings.profile);
+            mend_annotation(pass, POD_ANNOTATION, "", &settings.profile);
         }
         for (index, need) in needs.into_iter().enumerate() {
-            let own = pass
-                .containers
-                .get(index)
-                .map(|c| &c.placed.container.security_context.seccomp_profile);
-            let effective = own.filter(|own| own.is_set()).unwrap_or(outer);
-            let Some(plan) = pass.plan.containers.get_mut(index) else { continue };
+            let Some(examined) = pass.containers.get(index) else { continue };
+            let container = examined.placed.container;
+            let own = &container.security_context.seccomp_profile;
             let finding = Finding::new(
                 RuleName::SeccompProfile,
                 Subject::Container(index),
                 RuleResult::Compliant,
             )
-            .was(kind(effective));
+            .was(kind(if own.is_set() { own } else { outer }));
             let now = Value::Text(settings.profile.word().into());
-            let mut set = |result, level| {
-                if level == Level::Container {
-                    plan.seccomp_profile = Some(&settings.profile);
-                }
-                Finding { result, ..finding.clone().now(now.clone(), level) }
+            let set = |result, level| {
+                let finding = Finding { result, ..finding.clone() };
+                finding.now(now.clone(), level)
             };
             let finding = match need {
                 Need::Out => continue,
                 Need::Nothing => finding,
-                Need::Inherits | Need::InheritsOnly if outer.is_compliant() => finding,
+                Need::Inherits if outer.is_compliant() => finding,
                 Need::Keep => Finding { result: RuleResult::Kept, ..finding },
                 _ if settings.action == Action::Warn => {
                     Finding { result: RuleResult::Kept, note: Some(Note::OnlyWarns), ..finding }
                 }
                 Need::Replace => set(RuleResult::Replaced, Level::Container),
-                Need::Inherits | Need::InheritsOnly if level == Levels::KeepWeak => {
+                Need::Inherits if level == Levels::KeepWeak => {
                     Finding { result: RuleResult::Kept, ..finding }
                 }
-                Need::InheritsOnly if level != Levels::Pod => {
-                    Finding { result: RuleResult::Skipped(Skip::LegacySeccomp), ..finding }
-                }
-                Need::Inherits | Need::InheritsOnly => {
+                Need::Inherits => {
                     let result =
                         if outer.is_set() { RuleResult::Replaced } else { RuleResult::Set };
                     set(result, if level == Levels::Pod { Level::Pod } else { Level::Container })
                 }
             };
+            if finding.level == Some(Level::Container) {
+                if let Some(plan) = pass.plan.containers.get_mut(index) {
+                    plan.seccomp_profile = Some(&settings.profile);
+                }
+                let name = &container.name;
+                mend_annotation(pass, CONTAINER_ANNOTATION, name, &settings.profile);
+            }
             pass.findings.push(finding);
         }
         level.find(pass, settings);
@@ -225,26 +231,19 @@ enum Levels<'p> {
     Inherited(&'p str),
     /// The pod's weak value stays, since the rule only fills.
     KeepWeak,
-    /// A legacy annotation holds the pod level.
-    Legacy,
 }
 
 impl<'p> Levels<'p> {
     fn choose(pass: &Pass<'p>, settings: &Settings, needs: &[Need]) -> Self {
         let outer = &pass.pod.spec.security_context.seccomp_profile;
-        let inherits = needs.contains(&Need::Inherits);
-        let inherits_only = needs.contains(&Need::InheritsOnly);
         if outer.is_set() && !outer.is_compliant() && settings.action == Action::Fill {
             return Self::KeepWeak;
         }
         if pass.ephemeral || !settings.action.acts() || outer.is_compliant() {
             return Self::Containers;
         }
-        let annotation = pass.pod.annotation(POD_ANNOTATION);
-        if annotation.is_some_and(|value| differs(value, &settings.profile)) {
-            return Self::Legacy;
-        }
-        if !outer.is_set() && !inherits_only {
+        if !outer.is_set() {
+            let inherits = needs.contains(&Need::Inherits);
             let shared = needs.iter().all(|need| !matches!(need, Need::Keep | Need::Out));
             return if inherits && shared { Self::Pod } else { Self::Containers };
         }
@@ -254,7 +253,6 @@ impl<'p> Levels<'p> {
                 && !container.placed.container.security_context.seccomp_profile.is_set()
         });
         match heir {
-            Some(_) if !outer.is_set() => Self::Containers,
             Some((container, _)) => Self::Inherited(&container.placed.container.name),
             None => Self::Pod,
         }
@@ -266,7 +264,6 @@ impl<'p> Levels<'p> {
         let finding =
             |result| Finding::new(RuleName::SeccompProfile, Subject::Pod, result).was(kind(outer));
         let finding = match self {
-            Self::Legacy => finding(RuleResult::Skipped(Skip::LegacySeccomp)),
             _ if !outer.is_set() || outer.is_compliant() || pass.ephemeral => return,
             Self::Pod => finding(RuleResult::Replaced)
                 .now(Value::Text(settings.profile.word().into()), Level::Pod),
@@ -279,29 +276,18 @@ impl<'p> Levels<'p> {
     }
 }
 
-/// What one container needs; says so where a legacy annotation stands in the way.
-fn need(pass: &mut Pass<'_>, index: usize, settings: &Settings) -> Need {
-    let Some(container) = pass.containers.get(index) else { return Need::Out };
-    let container = container.placed.container;
-    let own = &container.security_context.seccomp_profile;
-    if own.is_compliant() {
-        return Need::Nothing;
-    }
-    let annotations = &pass.pod.metadata.annotations;
-    let annotation = annotations.get_joined(CONTAINER_ANNOTATION, &container.name);
-    if annotation.is_some_and(|value| differs(value, &settings.profile)) {
-        if !own.is_set() && !pass.ephemeral {
-            return Need::InheritsOnly;
-        }
-        let result = RuleResult::Skipped(Skip::LegacySeccomp);
-        pass.find(RuleName::SeccompProfile, Subject::Container(index), result);
-        return Need::Out;
-    }
-    match (own.is_set(), settings.action) {
-        (false, _) => Need::Inherits,
-        (true, Action::Enforce) => Need::Replace,
-        (true, Action::Fill) => Need::Keep,
-        (true, _) => Need::Replace,
+/// Has the annotation that once spoke for the pod or one container say what the field beside it
+/// is set to, where it says something else. Of an update the API server takes no annotations, and
+/// compares none.
+fn mend_annotation<'p>(
+    pass: &mut Pass<'p>,
+    prefix: &'static str,
+    name: &'p str,
+    profile: &'p Profile,
+) {
+    let value = pass.pod.metadata.annotations.get_joined(prefix, name);
+    if !pass.ephemeral && value.is_some_and(|value| differs(value, profile)) {
+        pass.plan.seccomp_annotations.push((prefix, name, profile));
     }
 }
 
@@ -323,6 +309,15 @@ impl Profile {
         match self {
             Self::RuntimeDefault => "RuntimeDefault",
             Self::Localhost(_) => "Localhost",
+        }
+    }
+
+    /// What a legacy annotation calls it (`SeccompProfileRuntimeDefault`,
+    /// `SeccompLocalhostProfileNamePrefix` in `k8s.io/api/core/v1`).
+    pub(crate) fn legacy(&self) -> Cow<'_, str> {
+        match self {
+            Self::RuntimeDefault => Cow::Borrowed("runtime/default"),
+            Self::Localhost(path) => Cow::Owned(format!("localhost/{path}")),
         }
     }
 }

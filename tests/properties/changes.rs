@@ -17,6 +17,10 @@ pub(crate) struct Change<'v> {
 /// to its type, and `add` may be rewritten.
 const WHOLE: [&str; 2] = ["seccompProfile", "add"];
 
+/// The annotations that spoke for a pod, and for the container whose name follows.
+const LEGACY_SECCOMP: [&str; 2] =
+    ["seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/"];
+
 /// Every difference. `null` is no value; an object that was missing is compared as empty.
 pub(crate) fn changes<'v>(before: &'v Value, after: &'v Value) -> Vec<Change<'v>> {
     let mut found = Vec::new();
@@ -72,6 +76,7 @@ fn compare<'v>(
 /// | `runAsNonRoot` | `false` | of a container that is exempt, or whose pod level says `true` |
 /// | `volumes`, `volumeMounts`, `sysctls` | longer | anything |
 /// | two annotations | anything | anything |
+/// | legacy seccomp annotations | what the field beside them is set to | something else |
 pub(crate) fn allowed(
     before: &Value,
     after: &Value,
@@ -94,6 +99,11 @@ pub(crate) fn allowed(
                 let was = change.before.and_then(Value::as_str).unwrap_or_default();
                 let now = change.after.and_then(Value::as_str).unwrap_or_default();
                 ensure!(was.trim().is_empty() || now.starts_with(was), "{place}: {was} to {now}");
+            }
+            ["metadata", "annotations", key]
+                if LEGACY_SECCOMP.iter().any(|k| key.starts_with(k)) =>
+            {
+                rules.legacy_seccomp(after, key, &change)?;
             }
             ["spec", "securityContext", rest @ ..] => {
                 rules.pod_level(before, rest, &change).map_err(|why| format!("{place}: {why}"))?;
@@ -271,6 +281,28 @@ impl Rules<'_> {
             }
             _ => return Err("not ironhull's to change".to_owned()),
         }
+        Ok(())
+    }
+
+    /// An annotation of old is made to agree with the field beside it, and never comes new.
+    fn legacy_seccomp(&self, after: &Value, key: &str, change: &Change<'_>) -> Result<(), Failure> {
+        ensure!(self.acts("seccompProfile"), "{key} by a rule that does not act");
+        ensure!(change.before.is_some(), "{key} is new");
+        let containers = facts::containers(after);
+        let place = match key.strip_prefix(LEGACY_SECCOMP[1]) {
+            Some(name) => containers.iter().find(|c| c.name == name).map(|c| c.json(after)),
+            None => after.get("spec"),
+        };
+        let profile =
+            place.map_or(&Value::Null, |place| &place["securityContext"]["seccompProfile"]);
+        let agrees = match profile["localhostProfile"].as_str() {
+            Some(path) => change.after == Some(&Value::from(format!("localhost/{path}"))),
+            None => {
+                profile["type"] == "RuntimeDefault"
+                    && change.after == Some(&Value::from("runtime/default"))
+            }
+        };
+        ensure!(agrees, "{key} does not agree with {profile}");
         Ok(())
     }
 

@@ -95,9 +95,7 @@ fn without(pod: &Value, key: &str) -> Value {
 /// Two things follow other containers by their own description: an init container whose
 /// uid ironhull sets takes that of the first app container that has one, and the pod's
 /// fsGroup comes with the uids that are set. The first is left out here where the exempt
-/// one is such an app container; the second is no container's value. And the API server leaves
-/// a container with a legacy seccomp annotation only the pod level's profile, which is not set
-/// where the exempt one would inherit it: a warning says so.
+/// one is such an app container; the second is no container's value.
 fn others_are_as_before(
     pod: &Value,
     [plain, exempt]: [&Hardened; 2],
@@ -115,12 +113,6 @@ fn others_are_as_before(
         let own_uid = author.effective.user.uid > Some(0);
         if leads && !author.is_app_or_sidecar() && !own_uid {
             is.user = was.user.clone();
-        }
-        let legacy = format!("container.seccomp.security.alpha.kubernetes.io/{}", plain.name);
-        if matches!(rule, "all" | "seccompProfile")
-            && pod["metadata"]["annotations"].get(&legacy).is_some()
-        {
-            is.seccomp = was.seccomp.clone();
         }
         ensure!(
             was == is,

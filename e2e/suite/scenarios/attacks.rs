@@ -38,14 +38,7 @@ pub fn windows_options_excuse_nothing(world: &'static World) {
 /// Of the body of `pods/ephemeralcontainers` nothing counts but the ephemeral containers.
 pub fn debug_bodies_are_not_believed(world: &'static World) {
     let space = opted_in(world, "attack-debug");
-    // The role `edit` does not come with it; who may debug pods has it.
-    let namespace = ["--namespace", space.name.as_str()];
-    let role =
-        ["create", "role", "debugger", "--verb=update", "--resource=pods/ephemeralcontainers"];
-    world.kubectl(&[&role[..], &namespace].concat());
-    let user = format!("--user={EDITOR}");
-    let binding = ["create", "rolebinding", "debugger", "--role=debugger", &user];
-    world.kubectl(&[&binding[..], &namespace].concat());
+    may_debug(world, &space);
     space.pod(&pod("target", &[container("app", BUSYBOX)]));
     space.ready("target");
     let forge: [(&str, Forge); 5] = [
@@ -59,23 +52,8 @@ pub fn debug_bodies_are_not_believed(world: &'static World) {
         ("namespace", |pod| pod["spec"]["hostUsers"] = json!(false)),
         ("exempt", |pod| pod["metadata"]["annotations"]["exempt.ironhull.dev/all"] = json!("so")),
     ];
-    let path = format!("/api/v1/namespaces/{}/pods/target/ephemeralcontainers", space.name);
     for (name, forge) in forge {
-        let mut body = space.get("target");
-        forge(&mut body);
-        let mut debugger = container(name, BUSYBOX);
-        debugger["securityContext"] = json!({"runAsUser": 0});
-        match &mut body["spec"]["ephemeralContainers"] {
-            Value::Array(list) => list.push(debugger),
-            none => *none = json!([debugger]),
-        }
-        editor(&space, &["replace", "--raw", &path], &body).unwrap();
-        world.eventually(&format!("{name} runs"), || {
-            let pod = space.get("target");
-            let statuses = pod["status"]["ephemeralContainerStatuses"].as_array()?.clone();
-            let status = statuses.iter().find(|status| status["name"] == name)?.clone();
-            status["state"]["running"].is_object().then_some(())
-        });
+        debug_with(world, &space, "target", name, forge);
         let inside = space.look("target", name);
         assert_eq!((inside.uid, inside.cap_eff.as_str()), (1000, "0000000000000000"), "{name}");
         assert_eq!((inside.no_new_privs, inside.seccomp), (1, 2), "{name}");
@@ -134,13 +112,74 @@ pub fn privileged_can_be_refused(world: &'static World) {
     assert_eq!(space.look("asked", "app"), hardened());
 }
 
-fn opted_in(world: &'static World, name: &str) -> Space {
+/// Two annotations of old hold both levels of a pod, and one holds a debug container's: nothing reads
+/// them, and they keep nobody from a profile.
+pub fn annotations_of_old_excuse_nothing(world: &'static World) {
+    let space = opted_in(world, "attack-annotations");
+    may_debug(world, &space);
+    let of = |name: &str| format!("container.seccomp.security.alpha.kubernetes.io/{name}");
+    let mut held = root("held");
+    held["metadata"]["annotations"] = json!({
+        "seccomp.security.alpha.kubernetes.io/pod": "unconfined",
+        of("app"): "unconfined",
+        of("debug"): "unconfined",
+    });
+    let mut said = held.clone();
+    said["metadata"]["name"] = json!("said");
+    said["spec"]["containers"][0]["securityContext"] =
+        json!({"seccompProfile": {"type": "Unconfined"}});
+    for (name, pod) in [("held", held), ("said", said)] {
+        editor(&space, &["create"], &pod).unwrap();
+        space.ready(name);
+        assert_eq!(space.look(name, "app"), hardened());
+        debug(world, &space, name, "debug");
+        assert_eq!(space.look(name, "debug").seccomp, 2, "{name}");
+    }
+}
+
+/// Puts a root debug container beside the others, and waits until it runs.
+pub fn debug(world: &'static World, space: &Space, pod: &str, name: &str) {
+    debug_with(world, space, pod, name, |_| {});
+}
+
+/// The same, with something else written into the body.
+fn debug_with(world: &'static World, space: &Space, name: &str, debugger: &str, forge: Forge) {
+    let path = format!("/api/v1/namespaces/{}/pods/{name}/ephemeralcontainers", space.name);
+    let mut body = space.get(name);
+    forge(&mut body);
+    let mut container = container(debugger, BUSYBOX);
+    container["securityContext"] = json!({"runAsUser": 0});
+    match &mut body["spec"]["ephemeralContainers"] {
+        Value::Array(list) => list.push(container),
+        none => *none = json!([container]),
+    }
+    editor(space, &["replace", "--raw", &path], &body).unwrap();
+    world.eventually(&format!("{debugger} runs"), || {
+        let pod = space.get(name);
+        let statuses = pod["status"]["ephemeralContainerStatuses"].as_array()?.clone();
+        let status = statuses.iter().find(|status| status["name"] == debugger)?.clone();
+        status["state"]["running"].is_object().then_some(())
+    });
+}
+
+pub fn opted_in(world: &'static World, name: &str) -> Space {
     let space = world.namespace(name, &[ENFORCE]);
     give_role(&space);
     space
 }
 
-fn give_role(space: &Space) {
+/// The role `edit` does not come with debug containers; who may debug pods has this one too.
+pub fn may_debug(world: &'static World, space: &Space) {
+    let namespace = ["--namespace", space.name.as_str()];
+    let role =
+        ["create", "role", "debugger", "--verb=update", "--resource=pods/ephemeralcontainers"];
+    world.kubectl(&[&role[..], &namespace].concat());
+    let user = format!("--user={EDITOR}");
+    let binding = ["create", "rolebinding", "debugger", "--role=debugger", &user];
+    world.kubectl(&[&binding[..], &namespace].concat());
+}
+
+pub fn give_role(space: &Space) {
     let user = format!("--user={EDITOR}");
     let binding = ["create", "rolebinding", EDITOR, "--clusterrole=edit", &user];
     let output = Command::new("kubectl").args(binding).args(["--namespace", &space.name]).output();
@@ -158,24 +197,30 @@ fn hardened() -> Inside {
 }
 
 /// Runs kubectl as that user: what it says, or why not. An object goes to its standard input.
-fn editor(space: &Space, arguments: &[&str], object: &Value) -> Result<String, String> {
+pub fn editor(space: &Space, arguments: &[&str], object: &Value) -> Result<String, String> {
+    let text = if object.is_null() { String::new() } else { object.to_string() };
+    editor_sends(space, arguments, &text)
+}
+
+/// The same with any text, where there is some.
+pub fn editor_sends(space: &Space, arguments: &[&str], text: &str) -> Result<String, String> {
     use std::io::Write;
     let mut command = Command::new("kubectl");
     command.args(arguments).args(["--as", EDITOR]);
     if !arguments.contains(&"--raw") {
         command.args(["--namespace", &space.name]);
     }
-    if !object.is_null() {
+    if !text.is_empty() {
         command.args(["-f", "-"]);
     }
     let piped = std::process::Stdio::piped;
     let mut child =
         command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().expect("kubectl is there");
-    child.stdin.take().unwrap().write_all(object.to_string().as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
-    let shown = if arguments.contains(&"--raw") { "replaced" } else { said.trim() };
+    let shown = if arguments.contains(&"--raw") { "sent" } else { said.trim() };
     say(format!("{}: {} {}: {shown}", space.name, EDITOR, arguments[0]));
     if output.status.success() { Ok(said) } else { Err(said) }
 }

@@ -261,7 +261,9 @@ pub fn shared_processes(world: &'static World) {
     let mut server = container("server", BUSYBOX);
     server["command"] = json!(["sh", "-c", "trap 'echo reloaded' HUP; while :; do sleep 1; done"]);
     server["securityContext"] = json!({"runAsUser": 2000, "runAsGroup": 2000});
-    let signal = "while ! kill -HUP $(pgrep -f 'echo [r]eloaded' | head -1); do sleep 1; done";
+    let signal = "while sleep 1; do for process in /proc/[0-9]*; do \
+                  grep -q 'echo [r]eloaded' $process/cmdline && kill -HUP ${process#/proc/}; \
+                  done; done";
     let mut both = pod("both", &[server, runs("reloader", BUSYBOX, signal)]);
     both["spec"]["shareProcessNamespace"] = json!(true);
     space.pod(&both);
