@@ -306,6 +306,56 @@ impl Shares {
     }
 }
 
+/// `windowsOptions` on Linux, annotations of old, `hostUsers: false` where the cluster drops it: whoever
+/// writes them, every container has in the end what it would have without.
+#[test]
+fn what_nothing_reads_decides_nothing() {
+    let changed = Share::default();
+    check("what_nothing_reads_decides_nothing", 5_000, cases(Flavour::Any), |case| {
+        let Case { pod, policy, more, .. } = &case;
+        let context = Context { user_namespaces: false, ..CREATE };
+        let without = {
+            let mut pod = pod.clone();
+            pod["spec"].as_object_mut().unwrap().remove("hostUsers");
+            pod
+        };
+        let mut with = without.clone();
+        with["spec"]["hostUsers"] = json!(false);
+        let choices = &mut Choices::new(more);
+        let subject = choices.pick(&facts::containers(pod));
+        if !is_windows(pod) {
+            let options = json!({"runAsUserName": "x", "hostProcess": choices.chance(50)});
+            let [spec, list, index] = subject.path();
+            let place = match choices.chance(50) {
+                true => &mut with[spec],
+                false => &mut with[spec][list][index.parse::<usize>().unwrap()],
+            };
+            if at(place, &["securityContext"]).is_none() {
+                place["securityContext"] = json!({});
+            }
+            place["securityContext"]["windowsOptions"] = options;
+        }
+        if at(&with, &["metadata", "annotations"]).is_none() {
+            with["metadata"]["annotations"] = json!({});
+        }
+        let keys = [
+            "seccomp.security.alpha.kubernetes.io/pod".to_owned(),
+            format!("container.seccomp.security.alpha.kubernetes.io/{}", subject.name),
+        ];
+        for key in keys {
+            with["metadata"]["annotations"][key] = json!("unconfined");
+        }
+        let [is, was] = [with, without].map(|pod| hardened(&pod, policy, &context));
+        changed.count(was.patch != "[]");
+        let has = |pod: &Value| -> Vec<_> {
+            facts::containers(pod).into_iter().map(|c| (c.effective, c.mounts)).collect()
+        };
+        ensure!(has(&is.pod) == has(&was.pod), "{}\n{}", is.pod, was.pod);
+        Ok(())
+    });
+    changed.at_least(50.0, "changed");
+}
+
 #[test]
 fn another_webhook_in_between() {
     let (late_root, late_privileged) = (Share::default(), Share::default());
