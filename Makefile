@@ -92,13 +92,26 @@ demo-cluster: ## ironhull on a live pod, on a cluster of its own, seen from insi
 e2e: ## the end-to-end suite, on a cluster of its own (or E2E_KUBECONFIG's)
 	e2e/run
 
+# One cluster after the other, and all of them whatever the others gave. E2E_FILTER="" runs everything.
+OLDER ?= 1.32 1.33
+E2E_FILTER ?= attacks::
+.PHONY: e2e-older
+e2e-older: ## the suite's scenarios E2E_FILTER (attacks::) on older Kubernetes, OLDER (1.32 1.33); the first build is long
+	@result=0; for version in $(OLDER); do \
+	  echo "=== Kubernetes $$version"; \
+	  status=0; E2E_KUBECONFIG= CLUSTER_KUBERNETES=$$version CLUSTER_NAME=ironhull-$$(echo $$version | tr . -) CLUSTER_ON=node \
+	    e2e/run $(E2E_FILTER) || status=$$?; \
+	  echo "=== Kubernetes $$version: exit code $$status"; \
+	  case $$status in 0|3) ;; *) result=1;; esac; \
+	done; exit $$result
+
 .PHONY: cluster-check
 cluster-check: ## the node without a container engine: what pods see, and that nothing is left behind (minutes)
 	cd e2e/cluster && CLUSTER_CHECK=1 $(GO) test -count=1 -timeout 30m -v .
 
 .PHONY: kind-config-check
-kind-config-check: ## kind's own parser on kind-config.yaml
-	cd e2e/cluster && $(GO) vet ./... && $(GO) test -count=1 -run Kind -v .
+kind-config-check: ## kind's own parser on kind-config.yaml, and which Kubernetes a cluster is of
+	cd e2e/cluster && $(GO) vet ./... && $(GO) test -count=1 -run 'Kind|Kubernetes' -v .
 
 .PHONY: bench
 bench: ## measures all of docs/performance.md anew (BENCH=engine,https for parts; a quarter of an hour; needs Go, root)

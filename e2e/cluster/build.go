@@ -20,41 +20,54 @@ var kubernetesNames = []string{
 	"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl",
 }
 
+// toolsModule is the module of all that is not Kubernetes.
+const toolsModule = "tools"
+
 // A build is one `go build` in a module of its own, below this one's directory.
 type build struct {
 	module  string   // directory
-	results []string // files in the bin directory
+	bin     string   // where to
+	results []string // files there
 	env     []string
 	args    []string
 }
 
-var kubernetesBuild = build{
-	module:  "kubernetes",
-	results: []string{"kubernetes"},
-	// A static binary, and a third less to compile.
-	env:  []string{"CGO_ENABLED=0"},
-	args: []string{"-o", "{bin}/kubernetes", "."},
+func (p place) kubernetesBuild() build {
+	return build{
+		module:  p.kubernetes.module(),
+		bin:     p.bin,
+		results: []string{"kubernetes"},
+		// A static binary, and a third less to compile.
+		env:  []string{"CGO_ENABLED=0"},
+		args: []string{"-o", filepath.Join(p.bin, "kubernetes"), "."},
+	}
 }
 
 // runc enters namespaces in C, and filters system calls by libseccomp.
-var containerdBuild = build{
-	module:  "tools",
-	results: []string{"containerd", "containerd-shim-runc-v2", "ctr", "runc"},
-	env:     []string{"CGO_ENABLED=1"},
-	args: []string{
-		"-tags", "seccomp", "-o", "{bin}/",
-		"github.com/containerd/containerd/v2/cmd/containerd",
-		"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
-		"github.com/containerd/containerd/v2/cmd/ctr",
-		"github.com/opencontainers/runc",
-	},
+func (p place) containerdBuild() build {
+	return build{
+		module:  toolsModule,
+		bin:     p.tools,
+		results: []string{"containerd", "containerd-shim-runc-v2", "ctr", "runc"},
+		env:     []string{"CGO_ENABLED=1"},
+		args: []string{
+			"-tags", "seccomp", "-o", p.tools + "/",
+			"github.com/containerd/containerd/v2/cmd/containerd",
+			"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+			"github.com/containerd/containerd/v2/cmd/ctr",
+			"github.com/opencontainers/runc",
+		},
+	}
 }
 
-var kindBuild = build{
-	module:  "tools",
-	results: []string{"kind"},
-	env:     []string{"CGO_ENABLED=0"},
-	args:    []string{"-o", "{bin}/kind", "sigs.k8s.io/kind"},
+func (p place) kindBuild() build {
+	return build{
+		module:  toolsModule,
+		bin:     p.tools,
+		results: []string{"kind"},
+		env:     []string{"CGO_ENABLED=0"},
+		args:    []string{"-o", filepath.Join(p.tools, "kind"), "sigs.k8s.io/kind"},
+	}
 }
 
 // buildNode makes what a node without an engine consists of.
@@ -65,11 +78,44 @@ func (p place) buildNode(controlPlaneOnly bool) error {
 	if controlPlaneOnly {
 		return nil
 	}
-	return p.build(containerdBuild)
+	build := p.containerdBuild()
+	if err := p.build(build); err != nil {
+		return err
+	}
+	return p.share(build.results)
+}
+
+// share gives an older Kubernetes the programs that are the same for all: what
+// the supervisor mounts is one directory. Hard links, for outside of it is nothing
+// inside.
+func (p place) share(programs []string) error {
+	for _, name := range programs {
+		ours, theirs := filepath.Join(p.bin, name), filepath.Join(p.tools, name)
+		if sameFile(ours, theirs) {
+			continue
+		}
+		_ = os.Remove(ours)
+		if err := os.Link(theirs, ours); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sameFile(one, other string) bool {
+	a, err := os.Stat(one)
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(other)
+	return err == nil && os.SameFile(a, b)
 }
 
 func (p place) buildKubernetes() error {
-	if err := p.build(kubernetesBuild); err != nil {
+	if err := os.MkdirAll(p.bin, 0o755); err != nil {
+		return err
+	}
+	if err := p.build(p.kubernetesBuild()); err != nil {
 		return err
 	}
 	for _, name := range kubernetesNames {
@@ -94,19 +140,16 @@ func (p place) build(b build) error {
 		return err
 	}
 	args := append([]string{"build", "-trimpath", "-ldflags", flags}, b.args...)
-	for i := range args {
-		args[i] = strings.ReplaceAll(args[i], "{bin}", p.bin)
-	}
 	inputs, err := fingerprint(directory, args, b.env)
 	if err != nil {
 		return err
 	}
-	stamp := filepath.Join(p.bin, "."+b.results[0]+".built")
-	if old, err := os.ReadFile(stamp); err == nil && string(old) == inputs && p.haveAll(b.results) {
+	stamp := filepath.Join(b.bin, "."+b.results[0]+".built")
+	if old, err := os.ReadFile(stamp); err == nil && string(old) == inputs && b.done() {
 		return nil
 	}
 
-	say("building %s (minutes the first time)", strings.Join(b.results, ", "))
+	say("building %s of %s (minutes the first time)", strings.Join(b.results, ", "), b.module)
 	began := time.Now()
 	_ = os.Remove(stamp)
 	command := exec.Command("go", args...)
@@ -120,11 +163,8 @@ func (p place) build(b build) error {
 	return os.WriteFile(stamp, []byte(inputs), 0o644)
 }
 
-func (p place) haveAll(names []string) bool {
-	return !slices.ContainsFunc(names, func(name string) bool {
-		_, err := os.Stat(filepath.Join(p.bin, name))
-		return err != nil
-	})
+func (b build) done() bool {
+	return !slices.ContainsFunc(b.results, func(name string) bool { return !exists(filepath.Join(b.bin, name)) })
 }
 
 // linkerFlags make each program report the version it was made from, which Go
@@ -132,7 +172,13 @@ func (p place) haveAll(names []string) bool {
 func linkerFlags(directory, module string) (string, error) {
 	flags := []string{"-s", "-w"}
 	switch module {
-	case "kubernetes":
+	case toolsModule:
+		version, err := moduleVersion(directory, "github.com/containerd/containerd/v2")
+		if err != nil {
+			return "", err
+		}
+		flags = append(flags, "-X", "github.com/containerd/containerd/v2/version.Version="+strings.TrimPrefix(version, "v"))
+	default:
 		version, err := moduleVersion(directory, "k8s.io/kubernetes")
 		if err != nil {
 			return "", err
@@ -145,12 +191,6 @@ func linkerFlags(directory, module string) (string, error) {
 			flags = append(flags, "-X", info+".gitVersion="+version,
 				"-X", info+".gitMajor="+parts[0], "-X", info+".gitMinor="+parts[1])
 		}
-	case "tools":
-		version, err := moduleVersion(directory, "github.com/containerd/containerd/v2")
-		if err != nil {
-			return "", err
-		}
-		flags = append(flags, "-X", "github.com/containerd/containerd/v2/version.Version="+strings.TrimPrefix(version, "v"))
 	}
 	return strings.Join(flags, " "), nil
 }

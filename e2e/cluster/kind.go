@@ -23,7 +23,10 @@ func (c kindCluster) start(options startOptions) error {
 	if options.ControlPlaneOnly {
 		return errors.New("kind has no control plane without a kubelet: use --on node")
 	}
-	if err := c.build(kindBuild); err != nil {
+	if options.Kubernetes != "" {
+		return fmt.Errorf("kind runs the Kubernetes of the node image that it pins, not %s: use --on node", options.Kubernetes)
+	}
+	if err := c.build(c.kindBuild()); err != nil {
 		return err
 	}
 	if err := c.buildKubernetes(); err != nil { // for kubectl
@@ -53,7 +56,7 @@ func (c kindCluster) start(options startOptions) error {
 const kindAudit = "target/cluster/kind/audit"
 
 func (c kindCluster) stop() error {
-	if err := c.build(kindBuild); err != nil {
+	if err := c.build(c.kindBuild()); err != nil {
 		return err
 	}
 	if err := c.kind("delete", "cluster", "--kubeconfig", c.kubeconfig()); err != nil {
@@ -64,7 +67,7 @@ func (c kindCluster) stop() error {
 
 // kind runs in the repository's root, which kind-config.yaml's paths start from.
 func (c kindCluster) kind(args ...string) error {
-	command := exec.Command(filepath.Join(c.bin, "kind"), append(args, "--name", c.name)...)
+	command := exec.Command(filepath.Join(c.tools, "kind"), append(args, "--name", c.name)...)
 	command.Dir = c.root
 	command.Env = append(os.Environ(), "KIND_EXPERIMENTAL_PROVIDER="+c.engine)
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr

@@ -94,8 +94,8 @@ func kind(t *testing.T) string {
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p := place{root: root(t), bin: directory}
-	if err := p.build(kindBuild); err != nil {
+	p := place{root: root(t), tools: directory}
+	if err := p.build(p.kindBuild()); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(directory, "kind")

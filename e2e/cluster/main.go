@@ -18,6 +18,7 @@ const usage = `usage: cluster COMMAND [OPTIONS]
   start      build what is missing, start, and wait until the cluster is ready
              --control-plane-only  no kubelet and no containerd: pods stay pending
              --no-audit            no audit log
+             --kubernetes VERSION  an older one, such as 1.32 (default: $CLUSTER_KUBERNETES, or the current one)
   stop       remove everything
   status     what runs, and its memory; exit code 0: ready, 1: not running, 2: not ready
   env        shell assignments: KUBECONFIG and the paths that tests need
@@ -25,7 +26,7 @@ const usage = `usage: cluster COMMAND [OPTIONS]
   logs       [PROGRAM…]: the last lines of every program's log (--lines N)
   restart    PROGRAM: SIGKILL, and wait until it is there again (--down D: stays away so long)
   image      what images there are to make and to load: see "cluster image help"
-  build      only build the programs (--control-plane-only: without containerd and runc)
+  build      only build the programs (--kubernetes as above; --control-plane-only: without containerd and runc)
 
 Options of every command:
   --name NAME   which cluster (default: $CLUSTER_NAME, or ironhull)
@@ -63,11 +64,13 @@ func run(args []string) error {
 	name := flags.String("name", environment("CLUSTER_NAME", "ironhull"), "")
 	on := flags.String("on", environment("CLUSTER_ON", "auto"), "")
 	var options startOptions
+	version := ""
 	lines := 40
 	down := flags.Duration("down", 0, "")
 	if command == "start" || command == "build" {
 		flags.BoolVar(&options.ControlPlaneOnly, "control-plane-only", false, "")
 		flags.BoolVar(&options.NoAudit, "no-audit", false, "")
+		flags.StringVar(&version, "kubernetes", os.Getenv("CLUSTER_KUBERNETES"), "")
 	}
 	if command == "logs" {
 		flags.IntVar(&lines, "lines", lines, "")
@@ -80,6 +83,13 @@ func run(args []string) error {
 	place, err := newPlace(*name)
 	if err != nil {
 		return err
+	}
+	if command == "start" || command == "build" {
+		options.Kubernetes, err = kubernetesNamed(place.root, version)
+		if err != nil {
+			return err
+		}
+		place = place.of(options.Kubernetes)
 	}
 	if command == "build" {
 		return place.buildNode(options.ControlPlaneOnly)

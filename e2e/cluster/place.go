@@ -16,9 +16,12 @@ import (
 type place struct {
 	name   string
 	root   string // the repository
-	bin    string // programs, shared by all clusters
+	tools  string // programs that are the same whatever the Kubernetes, shared by all clusters
 	images string // image archives, shared by all clusters
 	state  string // all that is this cluster's own
+
+	kubernetes kubernetes
+	bin        string // programs of this Kubernetes, shared by all its clusters, with those of the node
 }
 
 // cluster is one cluster, running or not, wherever it runs.
@@ -35,9 +38,10 @@ type cluster interface {
 
 // startOptions are kept in the state directory for as long as the cluster is.
 type startOptions struct {
-	On               string `json:"on"`
-	ControlPlaneOnly bool   `json:"controlPlaneOnly"`
-	NoAudit          bool   `json:"noAudit"`
+	On               string     `json:"on"`
+	Kubernetes       kubernetes `json:"kubernetes"`
+	ControlPlaneOnly bool       `json:"controlPlaneOnly"`
+	NoAudit          bool       `json:"noAudit"`
 }
 
 // A name becomes part of file names, cgroups and a node's name.
@@ -55,13 +59,16 @@ func newPlace(name string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	return place{
+	p := place{
 		name:   name,
 		root:   root,
-		bin:    filepath.Join(base, "bin"),
+		tools:  filepath.Join(base, "bin"),
 		images: filepath.Join(base, "images"),
 		state:  filepath.Join(base, "state", name),
-	}, nil
+	}
+	// A cluster that exists stays what it is.
+	options, _ := p.readOptions()
+	return p.of(options.Kubernetes), nil
 }
 
 // cluster decides where: a cluster that exists stays what it is.

@@ -40,7 +40,7 @@ pub enum Need {
     Programs,
     /// Real manifests: `IRONHULL_CORPUS`.
     Corpus,
-    /// A node that can run pods with `hostUsers: false`.
+    /// A node that can run pods with `hostUsers: false`, and an ironhull that believes them.
     UserNamespaces,
     /// Prometheus, where `e2e/setup` puts it.
     Prometheus,
@@ -53,7 +53,9 @@ impl Need {
             Self::AuditLog => "CLUSTER_AUDIT_LOG",
             Self::Programs => "CLUSTER_NAME",
             Self::Corpus => "IRONHULL_CORPUS",
-            Self::UserNamespaces => return world.has_user_namespaces(),
+            Self::UserNamespaces => {
+                return world.trusts_user_namespaces() && world.has_user_namespaces();
+            }
             Self::Prometheus => return Path::new(&project("target/tools/prometheus")).is_file(),
         };
         std::env::var_os(variable).is_some_and(|value| !value.is_empty())
@@ -65,7 +67,9 @@ impl Need {
             Self::AuditLog => "the API server's audit log (CLUSTER_AUDIT_LOG)",
             Self::Programs => "the node itself, to kill its programs (CLUSTER_NAME)",
             Self::Corpus => "a directory of real manifests (IRONHULL_CORPUS)",
-            Self::UserNamespaces => "a node that can run pods with `hostUsers: false`",
+            Self::UserNamespaces => {
+                "Kubernetes 1.36, and a node that can run pods with `hostUsers: false`"
+            }
             Self::Prometheus => "Prometheus (e2e/setup)",
         }
     }
@@ -153,6 +157,10 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     scenario("excuses::before", excuses::before),
     scenario("excuses::on_enforce", excuses::on_enforce),
     scenario("excuses::with_pod_security", excuses::with_pod_security),
+    scenario(
+        "attacks::user_namespaces_are_trusted_where_they_are_kept",
+        attacks::user_namespaces_are_trusted_where_they_are_kept,
+    ),
     scenario("user_namespaces::root_inside", user_namespaces::root_inside)
         .needs(&[Need::UserNamespaces]),
     scenario("user_namespaces::and_pod_security", user_namespaces::and_pod_security)

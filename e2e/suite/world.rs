@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Client;
@@ -101,6 +102,25 @@ impl World {
                 metric("process_cpu_seconds_total"),
             ));
         }
+    }
+
+    /// The API server's version: major and minor.
+    pub fn version(&self) -> (u32, u32) {
+        let version = self.wait(self.client.apiserver_version()).expect("its version");
+        // Some providers' minor has a `+`.
+        let number = |text: &str| text.trim_end_matches('+').parse().expect("a number");
+        (number(&version.major), number(&version.minor))
+    }
+
+    /// Whether the chart, left alone, has ironhull believe `hostUsers: false` here.
+    pub fn trusts_user_namespaces(&self) -> bool {
+        self.version() >= (1, 36)
+    }
+
+    /// ironhull's Deployment as the API server has it.
+    pub fn deployment(&self) -> Value {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), HOME);
+        serde_json::to_value(self.wait(api.get("ironhull")).expect("the Deployment")).unwrap()
     }
 
     /// The names of ironhull's pods that run.

@@ -5,8 +5,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::user_namespaces::{first_uid_on_the_node, root_with};
 use crate::pods::{BUSYBOX, NAMED_USER, container, pod};
-use crate::world::{Inside, Space, World, say};
+use crate::world::{Inside, ROOT_KEEPS, Space, World, say};
 
 const ENFORCE: (&str, &str) = ("ironhull.dev/harden", "enforce");
 
@@ -160,6 +161,39 @@ fn debug_with(world: &'static World, space: &Space, name: &str, debugger: &str, 
         let status = statuses.iter().find(|status| status["name"] == debugger)?.clone();
         status["state"]["running"].is_object().then_some(())
     });
+}
+
+/// Root that asks for a user namespace stays root only where it gets one. ironhull cannot see
+/// whether the API server will keep `hostUsers: false`: the chart says it, by the server's version.
+pub fn user_namespaces_are_trusted_where_they_are_kept(world: &'static World) {
+    let (major, minor) = world.version();
+    let trusted = world.trusts_user_namespaces();
+    let deployment = world.deployment();
+    let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"].clone();
+    say(format!("Kubernetes {major}.{minor}, ironhull's arguments: {arguments}"));
+    let rendered = json!(format!("--user-namespaces={trusted}"));
+    assert!(arguments.as_array().unwrap().contains(&rendered), "{arguments} lack {rendered}");
+
+    let space = opted_in(world, "attack-user-namespace");
+    let mut asked = root("asked");
+    asked["spec"]["hostUsers"] = json!(false);
+    editor(&space, &["create"], &asked).unwrap();
+    let stored = space.get("asked")["spec"].clone();
+    let kept = stored["hostUsers"] == json!(false);
+    say(format!(
+        "stored: hostUsers {}, securityContext {}, the container's {}",
+        stored["hostUsers"], stored["securityContext"], stored["containers"][0]["securityContext"],
+    ));
+    assert!(kept || !trusted, "trusted, and the API server drops the field");
+    if kept && !world.has_user_namespaces() {
+        say("the node has no user namespaces, so that this pod does not start");
+        return;
+    }
+    space.ready("asked");
+    let inside = space.look("asked", "app");
+    let outside = first_uid_on_the_node(&space, "asked");
+    assert_eq!(outside != 0, kept, "in a user namespace where the field is kept");
+    assert_eq!(inside, if trusted { root_with(ROOT_KEEPS) } else { hardened() });
 }
 
 pub fn opted_in(world: &'static World, name: &str) -> Space {

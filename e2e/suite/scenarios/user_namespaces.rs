@@ -91,12 +91,12 @@ fn root(name: &str) -> Value {
     pod
 }
 
-fn root_with(capabilities: &str) -> Inside {
+pub(super) fn root_with(capabilities: &str) -> Inside {
     Inside { cap_eff: capabilities.to_owned(), ..Inside::hardened(0, 0) }
 }
 
 /// Who the container's uid 0 is outside of it.
-fn first_uid_on_the_node(space: &Space, name: &str) -> i64 {
+pub(super) fn first_uid_on_the_node(space: &Space, name: &str) -> i64 {
     let map = space.exec(name, "app", &["head", "-n", "1", "/proc/self/uid_map"]);
     let map: Vec<i64> = map.split_whitespace().map(|word| word.parse().unwrap()).collect();
     say(format!("{}/{name}: uid_map {map:?}", space.name));
