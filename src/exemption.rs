@@ -169,10 +169,6 @@ pub fn by_image(policy: &Policy, container: &str, image: &str) -> RuleSet {
     if among(&policy.exemptions.images) {
         rules = rules.union(policy.exemptions.allow);
     }
-    // An image that cannot run with a read-only root keeps a writable one.
-    if policy.images.find(&image).is_some_and(|entry| entry.needs_writable_root) {
-        rules = rules.with(RuleName::ReadOnlyRootFilesystem);
-    }
     // What a container is exempt from is decided for its user as a whole: `user`.
     if rules.contains(RuleName::RunAsNonRoot) {
         rules = rules.with(RuleName::RunAsUser).with(RuleName::RunAsGroup);

@@ -1,7 +1,7 @@
 //! `harden()`: folds the rules over a pod.
 
 use crate::exemption;
-use crate::outcome::{Outcome, Remark, RuleResult, Skip, Subject};
+use crate::outcome::{Finding, Outcome, Remark, RuleResult, Skip, Subject};
 use crate::pass::Pass;
 use crate::patch;
 use crate::pod::Pod;
@@ -57,12 +57,20 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
             .remarks
             .extend(remains::lines(pass.pod, privileged).into_iter().map(Remark::Remains));
     }
-    if pass.plan.is_empty() {
-        return outcome;
-    }
-    if context.provenance && !pass.ephemeral {
+    let nothing = pass.plan.is_empty();
+    // Where something is left as it is, a note on the pod may claim otherwise. It is dear to read, and a
+    // pod that is compliant throughout is what its note says.
+    let noted = pass.pod.annotation(exemption::HARDENED_ANNOTATION);
+    let compliant = |finding: &Finding<'_>| finding.result == RuleResult::Compliant;
+    let may_lie = || noted.is_some() && !outcome.findings.iter().all(compliant);
+    if context.provenance && !pass.ephemeral && (!nothing || !pass.windows && may_lie()) {
         let note = provenance::note(pass.pod, pass.policy, &pass.plan, &outcome);
-        pass.plan.annotations.push((exemption::HARDENED_ANNOTATION, note));
+        if noted != Some(&*note) {
+            pass.plan.annotations.push((exemption::HARDENED_ANNOTATION, note));
+        }
+    }
+    if nothing && pass.plan.annotations.is_empty() {
+        return outcome;
     }
     if fit_annotations(&mut pass) {
         outcome.remarks.push(Remark::AnnotationsFull);

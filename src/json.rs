@@ -91,11 +91,6 @@ impl Json {
         self.0.push_str(if flag { "true" } else { "false" });
     }
 
-    /// Anything that has a JSON form, as strings, numbers and lists of them have.
-    pub(crate) fn value(&mut self, value: &impl Serialize) {
-        self.0.push_str(&serialised(value));
-    }
-
     /// An array.
     pub(crate) fn array<T>(
         &mut self,

@@ -325,6 +325,8 @@ pub enum Note<'p> {
     NothingHandedOver,
     /// Adds that the policy does not allow, kept.
     KeptAdds(Vec<&'p str>),
+    /// This add is taken out, beside which the API server refuses the value.
+    TakenOut(&'static str),
     /// These paths got an emptyDir.
     Mounted(Vec<Cow<'p, str>>),
     /// A read-only mount stands at this path.

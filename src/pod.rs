@@ -433,6 +433,14 @@ impl<'a> Pod<'a> {
     pub fn asks_for_user_namespace(&self) -> bool {
         self.spec.host_users == Some(false)
     }
+
+    /// Whether root in the user namespace that the pod asks for would be nobody on the node. Not with
+    /// a hostPath volume: the kubelet has the runtime map ids of mounts, so that this root is root to
+    /// the node's files (KEP-127, "idmap mounts").
+    pub fn asks_to_be_nobody(&self) -> bool {
+        self.asks_for_user_namespace()
+            && !self.spec.volumes.iter().any(|volume| &*volume.kind == "hostPath")
+    }
 }
 
 /// The node labels that tell the operating system, the second one of old manifests.

@@ -19,6 +19,7 @@ use crate::patch::Plan;
 use crate::pod::{Container, Pod};
 use crate::policy::Policy;
 use crate::rules::{RuleName, RuleSet};
+use crate::text::printable;
 
 /// A note that was read; what is not of its shape is not there.
 #[derive(Default, Deserialize)]
@@ -81,11 +82,12 @@ pub fn note(pod: &Pod<'_>, policy: &Policy, plan: &Plan<'_>, outcome: &Outcome<'
                 was.some(Foreign(entry.key), |was| {
                     for rule in entry.set.iter() {
                         let name = rule.as_str();
-                        let old = || before?.get(name).filter(|_| entry.held.contains(rule));
+                        let held = entry.held.contains(rule);
+                        let old = || before?.get(name).filter(|_| held).and_then(recorded);
                         if let Some(value) = replaced.value(entry.subject, rule) {
                             was.member(name, |out| write(out, value));
                         } else if let Some(value) = old() {
-                            was.member(name, |out| out.value(value));
+                            was.member(name, |out| write(out, &value));
                         }
                     }
                 });
@@ -277,8 +279,31 @@ fn write(out: &mut Json, value: &Value<'_>) {
     match value {
         Value::Bool(flag) => out.flag(*flag),
         Value::Id(number) => out.number(*number),
-        Value::Text(text) => out.text(text),
-        Value::List(texts) => out.array(texts, |out, text| out.text(text)),
+        Value::Text(text) => out.text(&printable(text, WORD)),
+        Value::List(texts) => {
+            let first = texts.get(..WORDS).unwrap_or(texts);
+            out.array(first, |out, text| out.text(&printable(text, WORD)));
+        }
+    }
+}
+
+/// What a field of a pod held is its author's text: so many characters of a word, and words of a list.
+/// Linux has 41 capabilities.
+const WORD: usize = 63;
+const WORDS: usize = 41;
+
+/// What an earlier note says that a field held; nothing where no note of ours says such a thing.
+fn recorded(value: &serde_json::Value) -> Option<Value<'_>> {
+    use serde_json::Value as Json;
+    match value {
+        Json::Bool(flag) => Some(Value::Bool(*flag)),
+        Json::Number(number) => number.as_i64().map(Value::Id),
+        Json::String(text) => Some(Value::Text(text.into())),
+        Json::Array(items) => {
+            let texts: Option<_> = items.iter().map(|item| Some(item.as_str()?.into())).collect();
+            texts.map(Value::List)
+        }
+        Json::Null | Json::Object(_) => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::exemption;
 use crate::harden::{Context, harden};
-use crate::outcome::Subject;
+use crate::outcome::{Outcome, RuleResult, Skip, Subject};
 use crate::pod::{Placed, Pod};
 use crate::policy::Policy;
 use crate::rules::{RuleName, RuleSet};
@@ -30,7 +30,13 @@ pub(super) fn lost_exemptions<'p>(
     policy: &'p Policy,
     context: &Context<'p>,
 ) -> Vec<String> {
-    let granted: Vec<RuleSet> = new.containers().map(|now| granted(old, now, policy)).collect();
+    let mut granted: Vec<RuleSet> = new.containers().map(|now| granted(old, now, policy)).collect();
+    let before = harden(old, policy, context);
+    for (now, granted) in new.containers().zip(&mut granted) {
+        if keeps_a_writable_root(old, now, &before) {
+            *granted = granted.with(RuleName::ReadOnlyRootFilesystem);
+        }
+    }
     if granted.iter().all(|rules| rules.is_empty()) {
         return Vec::new();
     }
@@ -61,6 +67,22 @@ fn granted(old: &Pod<'_>, now: Placed<'_, '_>, policy: &Policy) -> RuleSet {
         }
         _ => RuleSet::EMPTY,
     }
+}
+
+/// Whether the image that this container had keeps its root writable: by what its entry says of it,
+/// or of paths that cannot be provided here.
+fn keeps_a_writable_root(old: &Pod<'_>, now: Placed<'_, '_>, before: &Outcome<'_>) -> bool {
+    let name = &*now.container.name;
+    let same = |was: &Placed<'_, '_>| {
+        &*was.container.name == name && was.container.image != now.container.image
+    };
+    let Some(index) = old.containers().position(|was| same(&was)) else { return false };
+    let kept = [Skip::ImageNeedsWritableRoot, Skip::PathUnavailable].map(RuleResult::Skipped);
+    before.findings.iter().any(|finding| {
+        finding.rule == RuleName::ReadOnlyRootFilesystem
+            && finding.subject == Subject::Container(index)
+            && kept.contains(&finding.result)
+    })
 }
 
 fn sentence(now: Placed<'_, '_>, rules: RuleSet) -> String {

@@ -86,7 +86,7 @@ pub fn unhardened<'p>(
             None => Stays::MayBeRoot,
         };
         // Root in a user namespace is nobody on the node.
-        if stays != Stays::Privileged && pod.asks_for_user_namespace() {
+        if stays != Stays::Privileged && pod.asks_to_be_nobody() {
             return None;
         }
         Some(Unhardened { container: Some(name.to_owned()), stays, reason: reason(outcome, index) })

@@ -49,6 +49,11 @@ impl<'v> Claim<'v> {
             }
             rest = rest.get(word.len()..).unwrap_or_default().trim_start();
         }
+        let keys = ["until=", "ticket="];
+        let late = |word: &str| keys.into_iter().find(|key| word.starts_with(key));
+        if let Some(key) = rest.split_whitespace().find_map(late) {
+            return Err(format!("`{key}` stands after the reason: it has to come first"));
+        }
         claim.reason = match printable(rest, MAX_REASON) {
             // A reason of invisible characters is none.
             Cow::Owned(reason) => Cow::Owned(reason.trim().to_owned()),
@@ -137,6 +142,11 @@ mod tests {
     #[test]
     fn what_makes_a_value_void() {
         for (value, why) in [
+            ("broken until=2027-03-01", "`until=` stands after the reason: it has to come first"),
+            (
+                "until=2027-03-01 x ticket=A",
+                "`ticket=` stands after the reason: it has to come first",
+            ),
             ("expires=2027-03-01 x", "`expires=` is not a key: until= and ticket= are"),
             ("until=2027-02-30 x", "`2027-02-30` is not a date like 2027-03-31"),
             ("until=20270301 x", "`20270301` is not a date like 2027-03-31"),

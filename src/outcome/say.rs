@@ -156,7 +156,10 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
             let now = finding.now.as_ref().map(ToString::to_string).unwrap_or_default();
             let more = match note {
                 Some(
-                    note @ (Note::RootNeedsMore | Note::ReadOnlyAt(_) | Note::BelowReadOnly(_)),
+                    note @ (Note::RootNeedsMore
+                    | Note::ReadOnlyAt(_)
+                    | Note::BelowReadOnly(_)
+                    | Note::TakenOut(_)),
                 ) => format!("; {note}"),
                 _ => String::new(),
             };
@@ -166,7 +169,12 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
         }
         (
             RuleResult::Set,
-            Some(note @ (Note::KeptAdds(_) | Note::ReadOnlyAt(_) | Note::BelowReadOnly(_))),
+            Some(
+                note @ (Note::KeptAdds(_)
+                | Note::ReadOnlyAt(_)
+                | Note::BelowReadOnly(_)
+                | Note::TakenOut(_)),
+            ),
         ) => Some(format!("{rule}: {note}")),
         (RuleResult::Compliant, Some(note @ (Note::ReadOnlyAt(_) | Note::BelowReadOnly(_)))) => {
             Some(format!("{rule}: {note}"))
@@ -274,6 +282,12 @@ impl std::fmt::Display for Note<'_> {
             Self::EntryWantsNone => f.write_str("the policy wants none for the image"),
             Self::NotNeeded => f.write_str("no container's uid is set"),
             Self::NothingHandedOver => f.write_str("no new user needs it for a volume"),
+            Self::TakenOut(name) => write!(
+                f,
+                "{name} is taken out of add, beside which the API server refuses it: \
+                 write {}, or exempt it from allowPrivilegeEscalation too",
+                name.trim_start_matches("CAP_"),
+            ),
             Self::KeptAdds(adds) => write!(f, "adds {} kept", word(&adds.join(", "))),
             Self::Mounted(paths) => write!(f, "emptyDir at {}", word(&paths.join(", "))),
             Self::ReadOnlyAt(path) => write!(f, "the mount at {} is read-only", word(path)),

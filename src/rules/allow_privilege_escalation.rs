@@ -14,7 +14,9 @@
 //! ## Left alone when
 //! - the container is privileged (`privileged`): the API server rejects the two together;
 //! - it adds the literal `CAP_SYS_ADMIN` (`capSysAdmin`): rejected likewise. Judged on the
-//!   adds as they will be after the `capabilities` rule.
+//!   adds as they will be after the `capabilities` rule. Where both rules are on `enforce` and
+//!   only an exemption from `capabilities` keeps it, it is taken out, and said: that exemption
+//!   does not bring privilege escalation with it. `SYS_ADMIN` may stay.
 //!
 //! ## Exempting
 //! `exempt.ironhull.dev/allowPrivilegeEscalation`, for the pod or one container. A
@@ -24,6 +26,8 @@
 //! Pod Security Standards, *restricted*, "Privilege Escalation"
 //! (`k8s.io/pod-security-admission/policy/check_allowPrivilegeEscalation.go`); the
 //! rejections are `ValidateSecurityContext` in `k8s.io/kubernetes/pkg/apis/core/validation`.
+
+use std::borrow::Cow;
 
 use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
 use crate::pass::Pass;
@@ -51,6 +55,7 @@ impl Rule for AllowPrivilegeEscalation {
 
     fn apply(&self, pass: &mut Pass<'_>) {
         let action = pass.policy.rules.allow_privilege_escalation.action;
+        let capabilities = pass.policy.rules.capabilities.action;
         pass.judge(self.name(), |pass, index| {
             let Some((container, plan)) = pass.container(index) else { return };
             let context = &container.placed.container.security_context;
@@ -65,6 +70,21 @@ impl Rule for AllowPrivilegeEscalation {
             };
             let finding = match (own, action) {
                 (Some(false), _) => finding(RuleResult::Compliant),
+                // Kept by an exemption from capabilities, which is none from this rule.
+                (_, Action::Enforce) if refused && capabilities == Action::Enforce => {
+                    let kept = plan.capabilities.rewrite_add.take();
+                    let adds = kept.unwrap_or_else(|| {
+                        let theirs = &context.capabilities.add;
+                        theirs.iter().map(|name| Cow::Borrowed(&**name)).collect()
+                    });
+                    let left = adds.into_iter().filter(|name| name != REFUSED_ADD).collect();
+                    plan.capabilities.rewrite_add = Some(left);
+                    plan.allow_privilege_escalation = Some(false);
+                    let result = if own.is_some() { RuleResult::Replaced } else { RuleResult::Set };
+                    finding(result)
+                        .now(Value::Bool(false), Level::Container)
+                        .note(Some(Note::TakenOut(REFUSED_ADD)))
+                }
                 _ if refused => finding(RuleResult::Skipped(Skip::CapSysAdmin)),
                 (_, Action::Warn) => finding(RuleResult::Kept).note(Some(Note::OnlyWarns)),
                 (Some(true), Action::Fill) => finding(RuleResult::Kept),

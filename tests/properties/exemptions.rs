@@ -173,6 +173,11 @@ fn is_its_authors(
         }
         "runAsGroup" => ensure!(is.user.gid == was.user.gid, "runAsGroup of {name}"),
         "capabilities" => {
+            // What the API server takes only with privilege escalation needs that exempt, too.
+            let mut was = was.clone();
+            if is.escalation == Some(false) && rules.enforces("allowPrivilegeEscalation") {
+                was.add.retain(|name| name != "CAP_SYS_ADMIN");
+            }
             ensure!((&is.add, &is.drop) == (&was.add, &was.drop), "capabilities of {name}");
         }
         "allowPrivilegeEscalation" => {

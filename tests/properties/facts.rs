@@ -207,9 +207,10 @@ pub(crate) fn is_host_process(pod: &Value) -> bool {
     asks(&pod["spec"]) || everywhere.flat_map(|name| list(pod, &["spec", name])).any(asks)
 }
 
-/// Whether the pod has a user namespace of its own.
+/// Whether the pod has a user namespace of its own, and no files of the node in it.
 pub(crate) fn has_user_namespace(pod: &Value) -> bool {
     at(pod, &["spec", "hostUsers"]) == Some(&Value::Bool(false))
+        && !list(pod, &["spec", "volumes"]).any(|volume| at(volume, &["hostPath"]).is_some())
 }
 
 /// Whether it is on the host's network.

@@ -60,7 +60,11 @@ const fn attempt(excuse: &'static str, pod: fn() -> Value, ends: [End; 3]) -> At
 const ATTEMPTS: &[Attempt] = &[
     attempt(
         "mirror",
-        || annotated("kubernetes.io/config.mirror", "x"),
+        || {
+            let mut pod = annotated("kubernetes.io/config.mirror", "x");
+            pod["spec"]["nodeName"] = json!("the first one");
+            pod
+        },
         [End::NeverStarts, End::NeverStarts, POD_SECURITY],
     ),
     attempt(

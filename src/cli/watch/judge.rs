@@ -274,7 +274,7 @@ fn allowed(pod: &Pod<'_>, outcome: &Outcome<'_>, container: usize) -> Allowed {
     });
     match exempt {
         true => Allowed::Exempt,
-        false if pod.asks_for_user_namespace() => Allowed::UserNamespace,
+        false if pod.asks_to_be_nobody() => Allowed::UserNamespace,
         false => Allowed::No,
     }
 }
