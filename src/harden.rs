@@ -58,16 +58,19 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
             .extend(remains::lines(pass.pod, privileged).into_iter().map(Remark::Remains));
     }
     let nothing = pass.plan.is_empty();
-    // Where something is left as it is, a note on the pod may claim otherwise. It is dear to read, and a
-    // pod that is compliant throughout is what its note says.
-    let noted = pass.pod.annotation(exemption::HARDENED_ANNOTATION);
-    let compliant = |finding: &Finding<'_>| finding.result == RuleResult::Compliant;
-    let may_lie = || noted.is_some() && !outcome.findings.iter().all(compliant);
-    if context.provenance && !pass.ephemeral && (!nothing || !pass.windows && may_lie()) {
+    // Where nothing is changed but something is left as it is, a note on the pod may claim otherwise.
+    let may_lie = || {
+        let compliant = |finding: &Finding<'_>| finding.result == RuleResult::Compliant;
+        let rules = &pass.policy.rules;
+        pass.pod.annotation(exemption::HARDENED_ANNOTATION).is_some()
+            && !pass.windows
+            && !outcome.findings.iter().all(compliant)
+            && RuleName::ALL.iter().any(|rule| rules.action(*rule).acts())
+            && provenance::claims_too_much(pass.pod, &outcome)
+    };
+    if context.provenance && !pass.ephemeral && (!nothing || may_lie()) {
         let note = provenance::note(pass.pod, pass.policy, &pass.plan, &outcome);
-        if noted != Some(&*note) {
-            pass.plan.annotations.push((exemption::HARDENED_ANNOTATION, note));
-        }
+        pass.plan.annotations.push((exemption::HARDENED_ANNOTATION, note));
     }
     if nothing && pass.plan.annotations.is_empty() {
         return outcome;

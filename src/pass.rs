@@ -128,7 +128,7 @@ impl<'p> Pass<'p> {
             // Reading the note on the pod is dear, and most pods need not be asked.
             let ours = candidates.iter().any(Candidate::may_come_later);
             let ours = ours.then(|| provenance::pod_level_uid(pod)).flatten();
-            let in_user_namespace = context.user_namespaces && pod.asks_for_user_namespace();
+            let in_user_namespace = context.user_namespaces && pod.asks_to_be_nobody();
             let users = user::decide(pod, policy, &candidates, ours, in_user_namespace);
             let placement = placement::place(pod, policy, &candidates, &users);
             (users, placement)

@@ -54,6 +54,25 @@ pub fn pod_level_uid(pod: &Pod<'_>) -> Option<i64> {
     set.iter().any(|rule| rule == RuleName::RunAsUser.as_str()).then_some(uid)
 }
 
+/// Whether the pod's note says that something was set which is not so.
+pub fn claims_too_much(pod: &Pod<'_>, outcome: &Outcome<'_>) -> bool {
+    let Some(before) = incoming(pod) else { return false };
+    let containers = pod.containers().map(|placed| Some(placed.container));
+    let subjects = (0..outcome.containers.len()).map(Subject::Container).zip(containers);
+    let places: Vec<_> = std::iter::once((Subject::Pod, None))
+        .chain(subjects)
+        .map(|(subject, container)| (key(outcome, subject), container))
+        .collect();
+    before.set.iter().any(|(name, rules)| {
+        let place = places.iter().find(|(key, _)| key == name);
+        let so = |rule: &String| {
+            let rule = rule.parse().ok();
+            place.zip(rule).is_some_and(|((_, container), rule)| holds(pod, *container, rule))
+        };
+        !rules.iter().all(so)
+    })
+}
+
 fn incoming(pod: &Pod<'_>) -> Option<Incoming> {
     Incoming::read(pod.annotation(HARDENED_ANNOTATION)?)
 }
@@ -139,7 +158,19 @@ fn entries<'p>(
         let old = before.set.get(key).map(Vec::as_slice).unwrap_or_default();
         let old = old.iter().filter_map(|name| name.parse().ok());
         let held: RuleSet = old.filter(|rule| holds(pod, container, *rule)).collect();
-        entries.push(Entry { key, subject, set: rules_set(plan, subject).union(held), held });
+        let mut set = rules_set(plan, subject);
+        // Of an exempt container one add may be taken out, which is not what the rule sets.
+        let drops = || match subject {
+            Subject::Pod => false,
+            Subject::Container(index) => {
+                plan.containers.get(index).is_some_and(|plan| plan.capabilities.drop_all)
+                    || holds(pod, container, RuleName::Capabilities)
+            }
+        };
+        if set.contains(RuleName::Capabilities) && !drops() {
+            set = set.iter().filter(|rule| *rule != RuleName::Capabilities).collect();
+        }
+        entries.push(Entry { key, subject, set: set.union(held), held });
     }
     entries
 }

@@ -283,7 +283,7 @@ impl<'p> Decider<'p> {
     fn root(&self, undecided: Undecided<'p>, wanted: Option<Wanted<'p>>) -> Decision<'p> {
         let rules = &self.policy.rules;
         let author = undecided.author;
-        if self.in_user_namespace && self.pod.asks_to_be_nobody() {
+        if self.in_user_namespace {
             return undecided.all(RuleResult::Skipped(Skip::UserNamespace), true);
         }
         let uid_action = undecided.action(RuleName::RunAsUser, rules.run_as_user.action);

@@ -55,7 +55,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "user",
         ],
     ),
-    ("provenance", &["exemption", "json", "outcome", "patch", "pod", "policy", "rules!"]),
+    ("provenance", &["exemption", "json", "outcome", "patch", "pod", "policy", "rules!", "text"]),
     ("user", &["image", "outcome", "pod", "policy", "rules!"]),
     ("exemption", &["image", "outcome", "pod", "policy", "rules!", "text"]),
     ("outcome", &["exemption", "patch", "pod", "rules!", "text"]),

@@ -282,12 +282,9 @@ impl std::fmt::Display for Note<'_> {
             Self::EntryWantsNone => f.write_str("the policy wants none for the image"),
             Self::NotNeeded => f.write_str("no container's uid is set"),
             Self::NothingHandedOver => f.write_str("no new user needs it for a volume"),
-            Self::TakenOut(name) => write!(
-                f,
-                "{name} is taken out of add, beside which the API server refuses it: \
-                 write {}, or exempt it from allowPrivilegeEscalation too",
-                name.trim_start_matches("CAP_"),
-            ),
+            Self::TakenOut(name) => {
+                write!(f, "{name} is taken out of add: write {}", name.trim_start_matches("CAP_"))
+            }
             Self::KeptAdds(adds) => write!(f, "adds {} kept", word(&adds.join(", "))),
             Self::Mounted(paths) => write!(f, "emptyDir at {}", word(&paths.join(", "))),
             Self::ReadOnlyAt(path) => write!(f, "the mount at {} is read-only", word(path)),

@@ -236,7 +236,19 @@ impl Rules<'_> {
                 && !exempt(container, "runAsNonRoot")
                 && container.effective.user.is_root()
                 && self.root_replaced("runAsNonRoot");
-            ensure!(undone && self.acts(rule) || root_needs_more, "exempt from {rule}");
+            // Nor does one from capabilities bring privilege escalation with it.
+            let escalation = "allowPrivilegeEscalation";
+            let mut left = container.effective.add.clone();
+            left.retain(|name| name != "CAP_SYS_ADMIN");
+            let taken_out = rule == "capabilities"
+                && rest == ["add"]
+                && self.enforces(rule)
+                && self.enforces(escalation)
+                && !exempt(container, escalation)
+                && container.effective.escalation != Some(false)
+                && words(change.after) == left;
+            let allowed = undone && self.acts(rule) || root_needs_more || taken_out;
+            ensure!(allowed, "exempt from {rule}");
             return Ok(());
         }
         match (*field, rest) {

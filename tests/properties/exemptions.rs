@@ -175,7 +175,8 @@ fn is_its_authors(
         "capabilities" => {
             // What the API server takes only with privilege escalation needs that exempt, too.
             let mut was = was.clone();
-            if is.escalation == Some(false) && rules.enforces("allowPrivilegeEscalation") {
+            let forbidden = is.escalation == Some(false) && was.escalation != Some(false);
+            if forbidden && rules.enforces("allowPrivilegeEscalation") {
                 was.add.retain(|name| name != "CAP_SYS_ADMIN");
             }
             ensure!((&is.add, &is.drop) == (&was.add, &was.drop), "capabilities of {name}");

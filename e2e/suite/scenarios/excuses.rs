@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::attacks::{debug, editor, editor_sends, give_role, may_debug, opted_in};
-use crate::pods::{BUSYBOX, container, pod};
+use crate::pods::{BUSYBOX, NAMED_USER, container, pod};
 use crate::world::{Inside, Space, World, project, say};
 
 /// One attempt.
@@ -153,6 +153,18 @@ const ATTEMPTS: &[Attempt] = &[
             POD_SECURITY,
         ],
     ),
+    attempt(
+        "capSysAdmin",
+        || {
+            let pod = annotated("exempt.ironhull.dev/capabilities", "it mounts");
+            let context = json!({
+                "capabilities": {"add": ["CAP_SYS_ADMIN"]},
+                "allowPrivilegeEscalation": true,
+            });
+            with(pod, &context)
+        },
+        [End::Runs(&[("app", AS_WRITTEN)]), End::Runs(&[("app", HARDENED)]), POD_SECURITY],
+    ),
     Attempt {
         policy: Some("fill-only"),
         ..attempt(
@@ -237,20 +249,28 @@ const ATTEMPTS: &[Attempt] = &[
     },
 ];
 
-/// Root in a user namespace, where the cluster has them.
-const USER_NAMESPACE: Attempt = attempt(
-    "userNamespace",
-    || {
-        let mut pod = root();
-        pod["spec"]["hostUsers"] = json!(false);
-        pod
-    },
-    [
-        End::Runs(&[("app", "0 default 0 0 rw")]),
-        End::Runs(&[("app", "0 keeps 1 2 ro")]),
-        POD_SECURITY,
-    ],
-);
+/// Root in a user namespace, where the cluster has them: with files of the node it is root to these.
+const USER_NAMESPACES: [Attempt; 2] = [
+    attempt(
+        "userNamespace",
+        || {
+            let mut pod = root();
+            pod["spec"]["hostUsers"] = json!(false);
+            pod
+        },
+        [End::Runs(&[("app", AS_WRITTEN)]), End::Runs(&[("app", "0 keeps 1 2 ro")]), POD_SECURITY],
+    ),
+    attempt(
+        "userNamespace",
+        || {
+            let mut pod = root();
+            pod["spec"]["hostUsers"] = json!(false);
+            pod["spec"]["volumes"] = json!([{"name": "etc", "hostPath": {"path": "/etc"}}]);
+            pod
+        },
+        [End::Runs(&[("app", AS_WRITTEN)]), End::Runs(&[("app", HARDENED)]), POD_SECURITY],
+    ),
+];
 
 /// Each row is tried, or another scenario tries it.
 pub fn every_row_is_tried() -> Vec<&'static str> {
@@ -258,7 +278,7 @@ pub fn every_row_is_tried() -> Vec<&'static str> {
     let mut tried: Vec<&str> = ATTEMPTS.iter().map(|attempt| attempt.excuse).collect();
     tried.extend(ELSEWHERE.map(|(excuse, _)| excuse));
     tried.extend(OF_THE_PLATFORM);
-    tried.extend([NOT_BY_A_POD, USER_NAMESPACE.excuse]);
+    tried.extend([NOT_BY_A_POD, USER_NAMESPACES[0].excuse]);
     tried.sort_unstable();
     tried.dedup();
     assert_eq!(rows, tried, "SECURITY.md's rows, and those that are tried");
@@ -287,6 +307,13 @@ pub fn on_enforce(world: &'static World) {
         let refused = editor(&space, &arguments, &Value::Null).unwrap_err();
         assert!(refused.contains("cannot patch resource"), "{refused}");
     }
+    // A root that is writable for the sake of an image is not the next image's.
+    let writable = opted_in(world, "writable");
+    editor(&writable, &["create"], &root()).unwrap();
+    let image = format!("app={NAMED_USER}");
+    let refused = editor(&writable, &["set", "image", "pod/app", &image], &Value::Null);
+    let refused = refused.unwrap_err();
+    assert!(refused.contains("runs without readOnlyRootFilesystem"), "{refused}");
     // A body that says two things: what is stored was reviewed.
     let path = format!("/api/v1/namespaces/{}/pods", space.name);
     let first = r#""spec":{"securityContext":{"runAsNonRoot":true,"runAsUser":7},"#;
@@ -311,7 +338,7 @@ fn try_all(world: &'static World, level: usize) {
     ]);
     let mut attempts: Vec<&Attempt> = ATTEMPTS.iter().collect();
     if trusts.contains("--user-namespaces=true") && world.has_user_namespaces() {
-        attempts.push(&USER_NAMESPACE);
+        attempts.extend(&USER_NAMESPACES);
     }
     for attempt in attempts {
         let space = space(world, attempt, level);
