@@ -14,10 +14,14 @@ impl Container<'_> {
             if at.len() == 1 || !within(path, &at) {
                 continue;
             }
-            let depth = real(&at).len();
+            let length = |path| {
+                let (start, rest) = parts(path);
+                start.len() + rest.len()
+            };
+            let depth = length(&at);
             // Of two mounts at one place the later hides the earlier.
             if best.is_none_or(|(deepest, ..)| depth >= deepest) {
-                best = Some((depth, mount, depth == real(path).len()));
+                best = Some((depth, mount, depth == length(path)));
             }
         }
         best.map(|(_, mount, exact)| (mount, exact))
@@ -31,14 +35,22 @@ const LINKS: [(&str, &str); 2] = [("/var/run", "/run"), ("/var/lock", "/run/lock
 
 /// A normalised path by the name that is no link.
 pub fn real(path: &str) -> Cow<'_, str> {
+    match parts(path) {
+        ("", path) | (path, "") => Cow::Borrowed(path),
+        (target, rest) => Cow::Owned(format!("{target}{rest}")),
+    }
+}
+
+/// The same in two parts, of which nothing is copied: nearly every container mounts its token below
+/// `/var/run`.
+fn parts(path: &str) -> (&'static str, &str) {
     for (link, target) in LINKS {
         match path.strip_prefix(link) {
-            Some("") => return Cow::Borrowed(target),
-            Some(rest) if rest.starts_with('/') => return Cow::Owned(format!("{target}{rest}")),
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => return (target, rest),
             _ => {}
         }
     }
-    Cow::Borrowed(path)
+    ("", path)
 }
 
 /// Whether a path is a directory or lies below it, whichever of its two names either goes by.
@@ -49,7 +61,16 @@ pub fn within(path: &str, directory: &str) -> bool {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     // A volume at `/var` has what is below it, and no link.
-    below(path, directory) || below(&real(path), &real(directory))
+    if below(path, directory) {
+        return true;
+    }
+    let ((start, rest), (above, name)) = (parts(path), parts(directory));
+    if start.is_empty() && above.is_empty() {
+        return false;
+    }
+    let mut path = start.bytes().chain(rest.bytes());
+    let mut directory = above.bytes().chain(name.trim_end_matches('/').bytes());
+    directory.all(|byte| path.next() == Some(byte)) && matches!(path.next(), None | Some(b'/'))
 }
 
 /// A path without empty and `.` parts and without a trailing `/`; a relative one is

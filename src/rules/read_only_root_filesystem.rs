@@ -248,6 +248,9 @@ impl<'p> Paths<'p> {
     /// path stays as it is said wherever that does no harm: an image without the link has two
     /// directories, and nobody here can know.
     fn clear_of(&mut self, examined: &Examined<'_>) {
+        if self.missing.iter().all(|path| real(path) == *path) {
+            return;
+        }
         let parts = |path: &str| path.bytes().filter(|byte| *byte == b'/').count();
         let mounts = &examined.placed.container.volume_mounts;
         let theirs: Vec<_> = mounts.iter().map(|mount| normalise_path(&mount.mount_path)).collect();
