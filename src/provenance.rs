@@ -57,10 +57,7 @@ pub fn pod_level_uid(pod: &Pod<'_>) -> Option<i64> {
 /// Whether the pod's note says that something was set which is not so.
 pub fn claims_too_much(pod: &Pod<'_>, outcome: &Outcome<'_>) -> bool {
     let Some(before) = incoming(pod) else { return false };
-    let containers = pod.containers().map(|placed| Some(placed.container));
-    let subjects = (0..outcome.containers.len()).map(Subject::Container).zip(containers);
-    let places: Vec<_> = std::iter::once((Subject::Pod, None))
-        .chain(subjects)
+    let places: Vec<_> = places(pod, outcome)
         .map(|(subject, container)| (key(outcome, subject), container))
         .collect();
     before.set.iter().any(|(name, rules)| {
@@ -138,6 +135,16 @@ struct Entry<'p> {
     held: RuleSet,
 }
 
+/// The pod, then its containers.
+fn places<'c>(
+    pod: &'c Pod<'_>,
+    outcome: &Outcome<'_>,
+) -> impl Iterator<Item = (Subject, Option<&'c Container<'c>>)> {
+    let containers = pod.containers().map(|placed| Some(placed.container));
+    let subjects = (0..outcome.containers.len()).map(Subject::Container).zip(containers);
+    std::iter::once((Subject::Pod, None)).chain(subjects)
+}
+
 /// The entry of each subject. A container whose name another has before it, which no pod may
 /// have, is not spoken of.
 fn entries<'p>(
@@ -146,11 +153,9 @@ fn entries<'p>(
     outcome: &Outcome<'p>,
     before: &Incoming,
 ) -> Vec<Entry<'p>> {
-    let containers = pod.containers().map(|placed| Some(placed.container));
-    let subjects = (0..outcome.containers.len()).map(Subject::Container).zip(containers);
     let mut entries = Vec::with_capacity(outcome.containers.len() + 1);
     let mut names = Names::of(outcome);
-    for (subject, container) in std::iter::once((Subject::Pod, None)).chain(subjects) {
+    for (subject, container) in places(pod, outcome) {
         let key = key(outcome, subject);
         if container.is_some() && names.seen(key) {
             continue;
@@ -158,18 +163,7 @@ fn entries<'p>(
         let old = before.set.get(key).map(Vec::as_slice).unwrap_or_default();
         let old = old.iter().filter_map(|name| name.parse().ok());
         let held: RuleSet = old.filter(|rule| holds(pod, container, *rule)).collect();
-        let mut set = rules_set(plan, subject);
-        // Of an exempt container one add may be taken out, which is not what the rule sets.
-        let drops = || match subject {
-            Subject::Pod => false,
-            Subject::Container(index) => {
-                plan.containers.get(index).is_some_and(|plan| plan.capabilities.drop_all)
-                    || holds(pod, container, RuleName::Capabilities)
-            }
-        };
-        if set.contains(RuleName::Capabilities) && !drops() {
-            set = set.iter().filter(|rule| *rule != RuleName::Capabilities).collect();
-        }
+        let set = rules_set(pod, container, plan, subject);
         entries.push(Entry { key, subject, set: set.union(held), held });
     }
     entries
@@ -215,7 +209,12 @@ pub fn key<'p>(outcome: &Outcome<'p>, subject: Subject) -> &'p str {
 }
 
 /// The rules whose fields this pass sets at one place.
-fn rules_set(plan: &Plan<'_>, subject: Subject) -> RuleSet {
+fn rules_set(
+    pod: &Pod<'_>,
+    container: Option<&Container<'_>>,
+    plan: &Plan<'_>,
+    subject: Subject,
+) -> RuleSet {
     use RuleName as R;
     let of = |pairs: &[(R, bool)]| {
         pairs.iter().filter(|(_, set)| *set).map(|(rule, _)| *rule).collect::<RuleSet>()
@@ -233,14 +232,16 @@ fn rules_set(plan: &Plan<'_>, subject: Subject) -> RuleSet {
             ])
         }
         Subject::Container(index) => plan.containers.get(index).map_or(RuleSet::EMPTY, |c| {
-            let capabilities = &c.capabilities;
+            // Of an exempt container one add may be taken out, which is not what the rule sets.
+            let rewritten = c.capabilities.rewrite_add.is_some()
+                && holds(pod, container, RuleName::Capabilities);
             let mounts = !c.mounts.is_empty();
             of(&[
                 (R::Privileged, c.privileged.is_some()),
                 (R::RunAsNonRoot, c.run_as_non_root.is_some()),
                 (R::RunAsUser, c.run_as_user.is_some()),
                 (R::RunAsGroup, c.run_as_group.is_some()),
-                (R::Capabilities, capabilities.drop_all || capabilities.rewrite_add.is_some()),
+                (R::Capabilities, c.capabilities.drop_all || rewritten),
                 (R::AllowPrivilegeEscalation, c.allow_privilege_escalation.is_some()),
                 (R::SeccompProfile, c.seccomp_profile.is_some()),
                 (R::ReadOnlyRootFilesystem, mounts || c.read_only_root_filesystem.is_some()),

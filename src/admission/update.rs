@@ -30,13 +30,9 @@ pub(super) fn lost_exemptions<'p>(
     policy: &'p Policy,
     context: &Context<'p>,
 ) -> Vec<String> {
-    let mut granted: Vec<RuleSet> = new.containers().map(|now| granted(old, now, policy)).collect();
     let before = harden(old, policy, context);
-    for (now, granted) in new.containers().zip(&mut granted) {
-        if keeps_a_writable_root(old, now, &before) {
-            *granted = granted.with(RuleName::ReadOnlyRootFilesystem);
-        }
-    }
+    let granted: Vec<RuleSet> =
+        new.containers().map(|now| granted(old, now, policy, &before)).collect();
     if granted.iter().all(|rules| rules.is_empty()) {
         return Vec::new();
     }
@@ -57,32 +53,21 @@ pub(super) fn lost_exemptions<'p>(
     lost
 }
 
-/// The rules that the policy may exempt a container from because of the image that it had.
-fn granted(old: &Pod<'_>, now: Placed<'_, '_>, policy: &Policy) -> RuleSet {
+/// The rules whose result a container may owe to the image that it had: the policy ties an exemption to
+/// it, or its root stays writable by what its entry says of it, or of paths that cannot be provided here.
+fn granted(old: &Pod<'_>, now: Placed<'_, '_>, policy: &Policy, before: &Outcome<'_>) -> RuleSet {
     let name = &*now.container.name;
-    let before = old.containers().find(|before| &*before.container.name == name);
-    match before {
-        Some(before) if before.container.image != now.container.image => {
-            exemption::by_image(policy, name, &before.container.image)
-        }
-        _ => RuleSet::EMPTY,
-    }
-}
-
-/// Whether the image that this container had keeps its root writable: by what its entry says of it,
-/// or of paths that cannot be provided here.
-fn keeps_a_writable_root(old: &Pod<'_>, now: Placed<'_, '_>, before: &Outcome<'_>) -> bool {
-    let name = &*now.container.name;
-    let same = |was: &Placed<'_, '_>| {
-        &*was.container.name == name && was.container.image != now.container.image
-    };
-    let Some(index) = old.containers().position(|was| same(&was)) else { return false };
+    let was = old.containers().enumerate().find(|(_, was)| &*was.container.name == name);
+    let other = was.filter(|(_, was)| was.container.image != now.container.image);
+    let Some((index, was)) = other else { return RuleSet::EMPTY };
+    let rules = exemption::by_image(policy, name, &was.container.image);
     let kept = [Skip::ImageNeedsWritableRoot, Skip::PathUnavailable].map(RuleResult::Skipped);
-    before.findings.iter().any(|finding| {
+    let writable = before.findings.iter().any(|finding| {
         finding.rule == RuleName::ReadOnlyRootFilesystem
             && finding.subject == Subject::Container(index)
             && kept.contains(&finding.result)
-    })
+    });
+    if writable { rules.with(RuleName::ReadOnlyRootFilesystem) } else { rules }
 }
 
 fn sentence(now: Placed<'_, '_>, rules: RuleSet) -> String {

@@ -8,7 +8,6 @@ use anyhow::{Context, anyhow, bail};
 use jiff::civil::Date;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-
 use serde::Deserialize;
 
 use crate::admission::Environment;

@@ -220,7 +220,7 @@ pub fn give_role(space: &Space) {
     assert!(output.expect("kubectl is there").status.success());
 }
 
-fn root(name: &str) -> Value {
+pub fn root(name: &str) -> Value {
     let mut pod = pod(name, &[container("app", BUSYBOX)]);
     pod["spec"]["securityContext"] = json!({"runAsUser": 0});
     pod
