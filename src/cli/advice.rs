@@ -83,6 +83,12 @@ const ENTRIES: &[Entry] = &[
         section: "tmp-is-world-writable-not-sticky",
     },
     Entry {
+        words: &[&["rtnetlink"], &["initialize", "iptables"], &["iptables", "permission denied"]],
+        cause: "it changes the pod's network, which takes root with NET_ADMIN",
+        remedy: "exempt that container from `runAsNonRoot` and `capabilities`",
+        section: "rtnetlink-answers-operation-not-permitted-cant-initialize-iptables",
+    },
+    Entry {
         words: &[
             &["ping", "operation not permitted"],
             &["socket: operation not permitted"],
@@ -254,6 +260,14 @@ mod tests {
             (
                 "initdb: could not look up effective user ID 1000: user does not exist",
                 "i-have-no-name-no-passwd-entry-home",
+            ),
+            (
+                "RTNETLINK answers: Operation not permitted",
+                "rtnetlink-answers-operation-not-permitted-cant-initialize-iptables",
+            ),
+            (
+                "iptables v1.8.9: can't initialize iptables table `nat': Permission denied (you must be root)",
+                "rtnetlink-answers-operation-not-permitted-cant-initialize-iptables",
             ),
             ("ping: permission denied (are you root?)", "ping-socket-operation-not-permitted"),
             ("sh: can't create /host/beat: Permission denied", "permission-denied-on-a-volume"),

@@ -41,6 +41,8 @@ pub struct Needed {
     pub by: String,
     /// What comes of it not being there.
     pub failure: Failure,
+    /// Whether nobody but root gets to where it is needed.
+    pub for_root: bool,
 }
 
 /// What a container runs.
@@ -88,6 +90,8 @@ pub fn of_words<'c>(words: impl Iterator<Item = &'c String>, container: &'c Cont
         directory: container.working_dir.clone(),
         needs: Vec::new(),
         stranger: None,
+        depth: 0,
+        room: ROOM,
     };
     let words = words.map(|word| Some(word.clone())).collect();
     reader.command(&Command { words, ..Command::default() });
@@ -201,22 +205,39 @@ struct Reader<'c> {
     needs: Vec<Needed>,
     /// The first program that is not known.
     stranger: Option<String>,
+    /// How many scripts are around.
+    depth: usize,
+    /// How many bytes of scripts may still be read.
+    room: usize,
 }
 
+/// How deep `sh -c` may stand in each other, and how long all scripts of a container may be: `$A` may
+/// stand for a script that runs `$A`, twice.
+const DEPTH: usize = 8;
+const ROOM: usize = 256 * 1024;
+
 impl Reader<'_> {
-    fn script(&mut self, text: &str, errexit: bool, failure: Failure) {
+    fn script(&mut self, text: &str, errexit: bool, outer: &Command) {
+        let room = self.room.checked_sub(text.len()).filter(|_| self.depth < DEPTH);
+        let Some(room) = room else {
+            self.stranger.get_or_insert_with(|| "a script too involved to follow".to_owned());
+            return;
+        };
+        (self.room, self.depth) = (room, self.depth + 1);
         let variables = self.variables.clone();
         let script = script::read(text, errexit, &variables);
         if script.murky {
             self.stranger.get_or_insert_with(|| "a script too involved to follow".to_owned());
         }
         for command in &script.commands {
-            let failure = match failure {
+            let failure = match outer.failure {
                 Failure::Ends => command.failure,
                 failure => failure,
             };
-            self.command(&Command { failure, ..command.clone() });
+            let for_root = command.for_root || outer.for_root;
+            self.command(&Command { failure, for_root, ..command.clone() });
         }
+        self.depth -= 1;
     }
 
     fn command(&mut self, command: &Command) {
@@ -230,27 +251,30 @@ impl Reader<'_> {
                 need,
                 by: by.clone(),
                 failure,
+                for_root: command.for_root,
             }));
         }
     }
 
     /// The program in these words, which are the last of the command's.
     fn program(&mut self, words: &[Option<String>], command: &Command, needs: &mut Vec<Need>) {
-        let Some((program, arguments)) = words.split_first() else { return };
-        let Some(program) = program.as_deref() else {
-            self.stranger.get_or_insert_with(|| "a program named by a variable".to_owned());
-            return;
+        let mut words = words;
+        let (program, name, arguments) = loop {
+            let Some((program, arguments)) = words.split_first() else { return };
+            let Some(program) = program.as_deref() else {
+                self.stranger.get_or_insert_with(|| "a program named by a variable".to_owned());
+                return;
+            };
+            let name = program.rsplit('/').next().unwrap_or(program);
+            if !is_in(WRAPPERS, name) {
+                break (program, name, arguments);
+            }
+            let Some(from) = inner(name, arguments) else { return };
+            words = arguments.get(from..).unwrap_or_default();
         };
-        let name = program.rsplit('/').next().unwrap_or(program);
         let known: Vec<&str> = arguments.iter().flatten().map(String::as_str).collect();
         if matches!(name, "sh" | "bash" | "ash" | "dash" | "zsh") {
             return self.shell(&known, command);
-        }
-        if is_in(WRAPPERS, name) {
-            if let Some(from) = inner(name, arguments) {
-                return self.program(arguments.get(from..).unwrap_or_default(), command, needs);
-            }
-            return;
         }
         if let Some(found) = self.needs_of(name, &known, arguments) {
             needs.extend(found);
@@ -269,7 +293,7 @@ impl Reader<'_> {
                     errexit |= flags.contains('e');
                     if flags.contains('c') {
                         let text = arguments.next().copied().unwrap_or_default();
-                        return self.script(text, errexit, command.failure);
+                        return self.script(text, errexit, command);
                     }
                 }
                 Some(_) => {}
@@ -282,7 +306,7 @@ impl Reader<'_> {
         match &command.input {
             // A shell alone waits for somebody to type.
             Input::Inherited => {}
-            Input::Text(text) => self.script(text, errexit, command.failure),
+            Input::Text(text) => self.script(text, errexit, command),
             Input::Unknown => {
                 self.stranger.get_or_insert_with(|| "a script that it is given".to_owned());
             }
@@ -345,8 +369,10 @@ impl Reader<'_> {
             "install" if known.iter().any(|word| is_flag(word, 'd', "--directory")) => {
                 each(self.new_directories(files()), Need::Fill)
             }
-            "mkdir" | "rmdir" => each(files(), Need::Fill),
-            "touch" | "rm" | "mkfifo" | "truncate" | "tee" => each(files(), Need::Write),
+            // Made in the directory above, which is there: what is there already cannot be made.
+            "mkdir" | "rmdir" | "touch" | "rm" | "mkfifo" | "truncate" | "tee" => {
+                each(files(), Need::Write)
+            }
             "cp" | "mv" | "install" | "ln" => match after("-t") {
                 Some(directory) => vec![Need::Fill(path(Some(directory)))],
                 None => self.copied(name, all),

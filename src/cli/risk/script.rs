@@ -2,14 +2,16 @@
 //! where their output goes, and which of them it cannot go on without.
 //!
 //! It is a hint and no shell: of a loop or a condition the commands count, not whether or
-//! how often they run. What it cannot follow (functions, `case`) it says, and then nobody
-//! should conclude anything from what is left.
+//! how often they run, but for what a script does as root alone. What it cannot follow
+//! (functions, `case`) it says, and then nobody should conclude anything from what is left.
 
+mod fate;
+mod grammar;
 mod lexer;
 
 use std::collections::BTreeMap;
 
-use lexer::{Lexed, Token};
+use lexer::Lexed;
 
 /// A script.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Command {
     pub input: Input,
     /// What comes of its failure.
     pub failure: Failure,
+    /// Whether the script runs it as root alone.
+    pub for_root: bool,
 }
 
 /// What a command reads.
@@ -54,178 +58,42 @@ pub enum Failure {
     Ends,
     /// The script goes on.
     GoesOn,
-    /// The script says what then: `||`, or it is a condition.
+    /// The script says what then: `||`, or it is a condition; and then it goes on.
     Expected,
 }
+
+/// How deep scripts may stand in each other: `$(… $(…) …)`.
+const DEPTH: usize = 16;
 
 /// Reads a script. `errexit` is whether the shell was started with `-e`; `variables` are
 /// those of the container that are known.
 pub fn read(text: &str, errexit: bool, variables: &BTreeMap<&str, &str>) -> Script {
+    read_within(text, errexit, variables, DEPTH)
+}
+
+fn read_within(
+    text: &str,
+    errexit: bool,
+    variables: &BTreeMap<&str, &str>,
+    depth: usize,
+) -> Script {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Script { commands: Vec::new(), murky: true };
+    };
     let Lexed { tokens, murky, inner } = lexer::lex(text, variables);
-    let mut parser = Parser { script: Script { commands: Vec::new(), murky }, errexit };
-    parser.run(&tokens);
-    let mut script = parser.script;
-    for text in inner {
+    let (list, unfollowed) = grammar::parse(&tokens);
+    let mut script = Script { commands: Vec::new(), murky: murky || unfollowed };
+    for text in inner.iter().rev() {
         // `$(…)`: what it fails with is rarely looked at.
-        let inner = read(&text, false, variables);
+        let inner = read_within(text, false, variables, depth);
         script.murky |= inner.murky;
         let commands = inner.commands.into_iter();
-        script.commands.splice(
-            0..0,
-            commands.map(|command| Command { failure: Failure::Expected, ..command }),
-        );
+        script
+            .commands
+            .extend(commands.map(|command| Command { failure: Failure::Expected, ..command }));
     }
+    script.commands.extend(fate::commands(list, errexit));
     script
-}
-
-struct Parser {
-    script: Script,
-    errexit: bool,
-}
-
-/// Words before a command that are no part of it.
-const BEFORE: [&str; 9] = ["then", "else", "do", "{", "}", "!", "fi", "done", "time"];
-/// Words before a command whose failure is a question answered.
-const CONDITIONS: [&str; 4] = ["if", "elif", "while", "until"];
-
-impl Parser {
-    fn run(&mut self, tokens: &[Token]) {
-        let mut condition = false;
-        // Those of the list of `&&` that is being read.
-        let mut chain: Vec<usize> = Vec::new();
-        let mut piped = false;
-        let mut rest = tokens;
-        while !rest.is_empty() {
-            let end = rest.iter().position(|token| matches!(token, Token::Op(_)));
-            let (words, after) =
-                rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or((rest, &[]));
-            let operator = match after.first() {
-                Some(Token::Op(operator)) => *operator,
-                _ => "\n",
-            };
-            rest = after.get(1..).unwrap_or_default();
-            let (mut command, begins) = self.command(words);
-            match begins {
-                Some(true) => condition = true,
-                Some(false) => condition = false,
-                None => {}
-            }
-            if operator == "(" && !command.words.is_empty() || operator == ";;" {
-                self.script.murky = true;
-            }
-            if command.words.is_empty() && command.writes.is_empty() {
-                continue;
-            }
-            let fed = std::mem::replace(&mut piped, operator == "|");
-            if fed && command.input == Input::Inherited {
-                command.input = Input::Unknown;
-            }
-            let index = self.script.commands.len();
-            chain.push(index);
-            let failure = match operator {
-                _ if condition => Failure::Expected,
-                "||" => Failure::Expected,
-                "|" | "&" => Failure::GoesOn,
-                // Set below, when it is known what comes after.
-                _ => Failure::Ends,
-            };
-            self.script.commands.push(Command { failure, ..command });
-            if operator == "&&" {
-                continue;
-            }
-            if operator == "||" {
-                for index in chain.drain(..) {
-                    self.set(index, Failure::Expected);
-                }
-                continue;
-            }
-            let last = rest.iter().all(|token| match token {
-                Token::Op(_) => true,
-                Token::Word { text, quoted, .. } => {
-                    !quoted && matches!(text.as_deref(), Some("fi" | "done" | "}"))
-                }
-                _ => false,
-            });
-            // A list of `&&` fails as a whole only at its last command; but then what comes
-            // after does not happen either.
-            for (at, index) in std::mem::take(&mut chain).into_iter().rev().enumerate() {
-                let ends = last || (self.errexit && at == 0);
-                if !ends && self.failure(index) == Some(Failure::Ends) {
-                    self.set(index, Failure::GoesOn);
-                }
-            }
-        }
-    }
-
-    fn failure(&self, index: usize) -> Option<Failure> {
-        self.script.commands.get(index).map(|command| command.failure)
-    }
-
-    fn set(&mut self, index: usize, failure: Failure) {
-        if let Some(command) = self.script.commands.get_mut(index) {
-            command.failure = failure;
-        }
-    }
-
-    /// The command in these words; and whether a condition begins or ends with it.
-    fn command(&mut self, tokens: &[Token]) -> (Command, Option<bool>) {
-        let mut command = Command::default();
-        let mut condition = None;
-        let mut tokens = tokens.iter();
-        while let Some(token) = tokens.next() {
-            match token {
-                Token::Output => {
-                    if let Some(Token::Word { text, .. }) = tokens.next() {
-                        command.writes.push(text.clone());
-                    }
-                }
-                Token::Input => {
-                    tokens.next();
-                    command.input = Input::Unknown;
-                }
-                Token::Copy => {
-                    tokens.next();
-                }
-                Token::Document(text) => {
-                    command.input = text.clone().map_or(Input::Unknown, Input::Text);
-                }
-                // `VAR=…` before a command, or alone.
-                Token::Word { assignment: true, .. } if command.words.is_empty() => {}
-                Token::Word { text: Some(word), quoted: false, .. } if command.words.is_empty() => {
-                    let word = word.as_str();
-                    if CONDITIONS.contains(&word) {
-                        condition = Some(true);
-                    } else if BEFORE.contains(&word) {
-                        if matches!(word, "then" | "do") {
-                            condition = Some(false);
-                        }
-                    } else if matches!(word, "for" | "case" | "function" | "select" | "esac") {
-                        // Of a loop, what it runs comes after `do`.
-                        self.script.murky |= word != "for";
-                        return (Command::default(), condition);
-                    } else {
-                        command.words.push(Some(word.to_owned()));
-                    }
-                }
-                Token::Word { text, .. } => command.words.push(text.clone()),
-                Token::Op(_) => {}
-            }
-        }
-        self.set_option(&command);
-        (command, condition)
-    }
-
-    /// `set -e`, `set -euo pipefail`
-    fn set_option(&mut self, command: &Command) {
-        let mut words = command.words.iter().flatten();
-        if words.next().is_some_and(|word| word == "set")
-            && words.any(|word| {
-                word == "errexit" || word.strip_prefix('-').is_some_and(|flags| flags.contains('e'))
-            })
-        {
-            self.errexit = true;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -255,10 +123,10 @@ mod tests {
     #[test]
     fn a_list_goes_on_unless_told_otherwise() {
         assert_eq!(said("a; b\nc"), ["GoesOn: a", "GoesOn: b", "Ends: c"]);
-        assert_eq!(said("set -e; a; b"), ["Ends: set -e", "Ends: a", "Ends: b"]);
+        assert_eq!(said("set -e; a; b"), ["GoesOn: set -e", "Ends: a", "Ends: b"]);
         assert_eq!(
             said("set -eu\na && b; c"),
-            ["Ends: set -eu", "GoesOn: a", "Ends: b", "Ends: c"]
+            ["GoesOn: set -eu", "GoesOn: a", "Ends: b", "Ends: c"]
         );
     }
 
@@ -283,6 +151,78 @@ mod tests {
     }
 
     #[test]
+    fn what_ends_the_script_after_a_failure_is_its_end() {
+        for end in [
+            "exit 1",
+            "exit",
+            "{ echo no >&2; exit 1; }",
+            "{ if a; then exit 1; else exit 2; fi; }",
+        ] {
+            let said = said(&format!("mkdir /x || {end}\nrun"));
+            assert_eq!(said.first().unwrap(), "Ends: mkdir /x", "{end}");
+        }
+        for end in ["exit 0", "true", "{ echo no; }", "(exit 1)", "[ -d /x ] && exit 1", "exit 1 &"]
+        {
+            let said = said(&format!("mkdir /x || {end}\nrun"));
+            assert_ne!(said.first().unwrap(), "Ends: mkdir /x", "{end}");
+        }
+        for text in [
+            "if ! mkdir /x; then echo no; exit 1; fi; run",
+            "if mkdir /x; then a; else exit 1; fi; run",
+            "if a; then b; elif ! mkdir /x; then exit 1; fi; run",
+            "if ! mkdir /x || ! a; then exit 1; fi; run",
+            "! mkdir /x && exit 1; run",
+            "until mkdir /x; do sleep 1; done; run",
+            "while ! mkdir /x; do echo again; sleep 1; done; run",
+            "mkdir /x && a || exit 1; run",
+            "set -o pipefail; set -e; mkdir /x | a; run",
+            "if a; then mkdir /x || exit 1; fi; run",
+            "mkdir /x || (exit 1)",
+            "mkdir /x || false",
+            "set -e; mkdir /x || false; run",
+        ] {
+            assert!(said(text).contains(&"Ends: mkdir /x".to_owned()), "{text}: {:?}", said(text));
+        }
+        for text in [
+            "if mkdir /x; then exit 1; fi; run",
+            "if ! mkdir /x; then echo no; fi; run",
+            "until mkdir /x; do [ -e /y ] && break; done; run",
+            "while mkdir /x; do a; done; run",
+            "set -e; if mkdir /x; then a; fi; run",
+            "set -e; ! mkdir /x; run",
+            "set -e; set +e; mkdir /x; run",
+            "set -e; mkdir /x | a; run",
+            "mkdir /x && exit 0 || a; run",
+        ] {
+            assert!(!said(text).contains(&"Ends: mkdir /x".to_owned()), "{text}: {:?}", said(text));
+        }
+    }
+
+    #[test]
+    fn what_root_alone_runs() {
+        for (text, root) in [
+            ("[ $(id -u) -eq 0 ] && a", true),
+            ("[ \"$(id -u)\" != 0 ] || a", true),
+            ("if [ \"`id -u`\" = '0' ]; then a; fi", true),
+            ("if [ $UID = 0 ]; then b; a; else c; fi", true),
+            ("if [[ $EUID -ne 0 ]]; then c; else a; fi", true),
+            ("test \"$(whoami)\" = root && b && a", true),
+            ("if ! [ $(id -u) -eq 0 ]; then c; else a; fi", true),
+            ("[ $(id -u) -eq 0 ] || a", false),
+            ("[ $(id -u) -eq 0 ] && b; a", false),
+            ("[ $(id -u) -eq 1000 ] && a", false),
+            ("if [ $(id -u) -eq 0 ]; then b; else a; fi", false),
+            ("if [ $(id -u) -eq 0 ]; then b; fi; a", false),
+            ("[ -d /x ] && a", false),
+            ("if [[ $EUID -ne 0 && b ]]; then c; else a; fi", false),
+        ] {
+            let script = read(text, false, &BTreeMap::new());
+            let a = script.commands.iter().find(|it| it.words == [Some("a".to_owned())]);
+            assert_eq!(a.unwrap().for_root, root, "{text}");
+        }
+    }
+
+    #[test]
     fn words_as_a_shell_has_them() {
         assert_eq!(
             said("echo 'a b' \"c; $DATA\" d\\ e # not this"),
@@ -294,6 +234,11 @@ mod tests {
         );
         assert_eq!(said("echo x >> $DATA/log 2>&1"), ["Ends: echo x >/data/log"]);
         assert_eq!(said("x=$(id -u)"), ["Expected: id -u"]);
+        assert_eq!(said("[ -d /x ]"), ["Ends: [ -d /x ]"]);
+        assert_eq!(
+            said("[[ -d /x && a < b ]]; ls [a-c]*"),
+            ["GoesOn: [[ -d /x a b ]]", "Ends: ls ?"]
+        );
         assert_eq!(
             said("echo `hostname` > /dev/null"),
             ["Expected: hostname", "Ends: echo ? >/dev/null"]
@@ -347,6 +292,9 @@ mod tests {
 
     #[test]
     fn no_text_stops_it() {
+        let deep = ["$(", "(", "{ ", "if a; then ", "! ", "`", "a && ", "a | "]
+            .map(|text| text.repeat(20_000));
+        deep.iter().for_each(|text| drop(said(text)));
         for text in ["'", "\"", "$(", "${", "`", "\\", ">", "a >", "$", "(((", "&&", ";;;", "é$é'ü"]
         {
             said(text);

@@ -19,7 +19,10 @@ const PORT_SYSCTL: [&str; 2] =
 impl View<'_> {
     /// What comes of a need of a command.
     pub(super) fn need(&self, needed: &Needed) -> Option<Risk> {
-        let Needed { need, by, failure } = needed;
+        let Needed { need, by, failure, for_root } = needed;
+        if *for_root && self.uid_after.is_some_and(|uid| uid != 0) {
+            return None;
+        }
         let ends = *failure == Failure::Ends;
         let goes_on = if ends { "" } else { GOES_ON };
         match need {

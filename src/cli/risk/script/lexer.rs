@@ -9,6 +9,8 @@ pub(super) enum Token {
         text: Option<String>,
         quoted: bool,
         assignment: bool,
+        /// Whether it has in it as whom the shell runs: `$(id -u)`, `$UID`.
+        asks_user: bool,
     },
     /// `;`, a line's end, `&`, `&&`, `||`, `|`, `(`, `)`
     Op(&'static str),
@@ -33,8 +35,7 @@ pub(super) struct Lexed {
 
 /// Takes a script apart.
 pub(super) fn lex(text: &str, variables: &BTreeMap<&str, &str>) -> Lexed {
-    let mut lexer =
-        Lexer { rest: text, variables, murky: false, inner: Vec::new(), awaited: Vec::new() };
+    let mut lexer = Lexer::new(text, variables);
     let mut tokens = Vec::new();
     while let Some(token) = lexer.token() {
         let ends_line = token == Token::Op("\n");
@@ -55,6 +56,8 @@ pub(super) fn lex(text: &str, variables: &BTreeMap<&str, &str>) -> Lexed {
     Lexed { tokens, murky, inner }
 }
 
+/// What ends a word.
+const ENDS_WORD: [char; 11] = [' ', '\t', '\r', '\n', ';', '&', '|', '(', ')', '<', '>'];
 /// The longest first.
 const OPERATORS: [&str; 9] = ["&&", "||", ";;", ";", "&", "|", "(", ")", "\n"];
 const OUTPUTS: [&str; 4] = ["&>>", "&>", ">>", ">|"];
@@ -67,6 +70,27 @@ struct Lexer<'t> {
     inner: Vec<String>,
     /// The here-documents that begin on the next line.
     awaited: Vec<Awaited>,
+    /// Whether the word that is being read asks as whom the shell runs.
+    asks_user: bool,
+    /// How many bytes of variables' values there may still be.
+    room: usize,
+}
+
+/// A script says the same variable as often as it likes.
+const ROOM: usize = 256 * 1024;
+
+impl<'t> Lexer<'t> {
+    fn new(text: &'t str, variables: &'t BTreeMap<&'t str, &'t str>) -> Self {
+        Self {
+            rest: text,
+            variables,
+            murky: false,
+            inner: Vec::new(),
+            awaited: Vec::new(),
+            asks_user: false,
+            room: ROOM,
+        }
+    }
 }
 
 /// A here-document that has not begun.
@@ -128,7 +152,7 @@ impl<'t> Lexer<'t> {
     fn awaits_document(&mut self) -> Token {
         let tabs = self.eat("-");
         self.rest = self.rest.trim_start_matches([' ', '\t']);
-        let end = self.rest.find([' ', '\t', '\r', '\n', ';', '&', '|', '(', ')', '<', '>']);
+        let end = self.rest.find(ENDS_WORD);
         let (word, rest) =
             self.rest.split_at_checked(end.unwrap_or(self.rest.len())).unwrap_or_default();
         self.rest = rest;
@@ -171,18 +195,13 @@ impl<'t> Lexer<'t> {
 
     /// A here-document with what its variables stand for; none where nobody knows.
     fn expanded(&mut self, body: &str) -> Option<String> {
-        let mut lexer = Lexer {
-            rest: body,
-            variables: self.variables,
-            murky: false,
-            inner: Vec::new(),
-            awaited: Vec::new(),
-        };
+        let mut lexer = Lexer { room: self.room, ..Lexer::new(body, self.variables) };
         let (mut text, mut known) = (String::new(), true);
         while let Some(c) = lexer.rest.chars().next() {
             known &= lexer.piece(c, &mut text);
         }
         self.inner.append(&mut lexer.inner);
+        self.room = lexer.room;
         known.then_some(text)
     }
 
@@ -196,9 +215,10 @@ impl<'t> Lexer<'t> {
     fn word(&mut self) -> Token {
         let mut text = String::new();
         let (mut known, mut quoted) = (true, false);
+        self.asks_user = false;
         while let Some(c) = self.rest.chars().next() {
             match c {
-                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '<' | '>' => break,
+                c if ENDS_WORD.contains(&c) => break,
                 '\'' => {
                     quoted = true;
                     let rest = self.rest.get(1..).unwrap_or_default();
@@ -217,7 +237,12 @@ impl<'t> Lexer<'t> {
                         known &= self.piece(c, &mut text);
                     }
                 }
-                '*' | '?' | '[' if self.rest.len() > 1 => {
+                '*' | '?' if self.rest.len() > 1 => {
+                    known = false;
+                    self.advance(c);
+                }
+                // `[a-z]`; alone it is a command.
+                '[' if self.rest.split(ENDS_WORD).next().is_some_and(|word| word.contains(']')) => {
                     known = false;
                     self.advance(c);
                 }
@@ -225,7 +250,7 @@ impl<'t> Lexer<'t> {
             }
         }
         let assignment = is_assignment(&text);
-        Token::Word { text: known.then_some(text), quoted, assignment }
+        Token::Word { text: known.then_some(text), quoted, assignment, asks_user: self.asks_user }
     }
 
     /// One character, or what stands for others; false where nobody knows for which.
@@ -242,7 +267,7 @@ impl<'t> Lexer<'t> {
             '`' => {
                 self.advance(c);
                 let (inside, after) = self.rest.split_once('`').unwrap_or((self.rest, ""));
-                self.inner.push(inside.to_owned());
+                self.substituted(inside);
                 self.rest = after;
                 false
             }
@@ -262,7 +287,7 @@ impl<'t> Lexer<'t> {
             let end = closing(rest).unwrap_or(rest.len());
             let (inside, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
             if !arithmetic {
-                self.inner.push(inside.to_owned());
+                self.substituted(inside);
             }
             self.rest = after.strip_prefix(')').unwrap_or(after);
             return false;
@@ -284,12 +309,23 @@ impl<'t> Lexer<'t> {
             }
         };
         match self.variables.get(name) {
-            Some(value) => {
+            Some(value) if value.len() <= self.room => {
+                self.room -= value.len();
                 text.push_str(value);
                 true
             }
-            None => false,
+            Some(_) => false,
+            None => {
+                self.asks_user |= matches!(name, "UID" | "EUID");
+                false
+            }
         }
+    }
+
+    /// A script that is replaced by what it writes.
+    fn substituted(&mut self, script: &str) {
+        self.asks_user |= matches!(script.trim(), "id -u" | "id -un" | "whoami");
+        self.inner.push(script.to_owned());
     }
 
     fn advance(&mut self, c: char) {

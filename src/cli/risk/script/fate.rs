@@ -1,0 +1,292 @@
+//! What comes of each command's failure.
+
+use super::grammar::{AndOr, If, Joined, List, Pipeline, Simple, Stage};
+use super::{Command, Failure};
+
+/// What comes of the failure of a list's last command, and of its success where that is what ends
+/// the script: `if ! a; then exit 1; fi`.
+#[derive(Clone, Copy)]
+struct Outcomes {
+    failure: Failure,
+    success: Failure,
+}
+
+impl Outcomes {
+    fn of_failure(failure: Failure) -> Self {
+        Self { failure, success: Failure::Expected }
+    }
+
+    fn negated(self) -> Self {
+        Self { failure: self.success, success: self.failure }
+    }
+}
+
+/// The commands of a script in order, each with what comes of its failure.
+pub(super) fn commands(script: List, errexit: bool) -> Vec<Command> {
+    let mut walk =
+        Walk { commands: Vec::new(), errexit, pipefail: false, asked: 0, for_root: false };
+    walk.list(script, Outcomes::of_failure(Failure::Ends));
+    walk.commands
+}
+
+struct Walk {
+    commands: Vec<Command>,
+    /// `set -e`
+    errexit: bool,
+    /// `set -o pipefail`
+    pipefail: bool,
+    /// How many conditions are around: there `set -e` has no effect.
+    asked: usize,
+    /// Whether only root comes here: `if [ "$(id -u)" = 0 ]`.
+    for_root: bool,
+}
+
+/// What a pipeline comes to that `||` runs when another one has failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// It ends the script.
+    Exits,
+    /// It fails too.
+    Fails,
+    /// The script goes on.
+    Handles,
+}
+
+impl Walk {
+    fn list(&mut self, list: List, last: Outcomes) {
+        let mut items = list.into_iter().filter(|item| !is_empty(item)).peekable();
+        while let Some(item) = items.next() {
+            let goes_on = || match self.errexit && self.asked == 0 {
+                true => Outcomes::of_failure(Failure::Ends),
+                false => Outcomes::of_failure(Failure::GoesOn),
+            };
+            let is_last = items.peek().is_none();
+            let outcomes = if is_last { last } else { goes_on() };
+            self.and_or(item, outcomes, is_last);
+        }
+    }
+
+    fn and_or(&mut self, item: AndOr, last: Outcomes, is_last: bool) {
+        if item.background {
+            let mut pipelines = vec![item.first];
+            pipelines.extend(item.others.into_iter().map(|(_, pipeline)| pipeline));
+            for pipeline in pipelines {
+                self.pipeline(pipeline, Outcomes::of_failure(Failure::GoesOn));
+            }
+            return;
+        }
+        let answers: Vec<(Joined, Answer)> =
+            item.others.iter().map(|(joined, pipeline)| (*joined, answer(pipeline))).collect();
+        let asks: Vec<Option<bool>> = std::iter::once(&item.first)
+            .chain(item.others.iter().map(|(_, pipeline)| pipeline))
+            .map(asks_for_root)
+            .collect();
+        let joins: Vec<Joined> = item.others.iter().map(|(joined, _)| *joined).collect();
+        let outer = self.for_root;
+        let pipelines = std::iter::once(item.first)
+            .chain(item.others.into_iter().map(|(_, pipeline)| pipeline));
+        for (index, pipeline) in pipelines.enumerate() {
+            let rest = answers.get(index..).unwrap_or_default();
+            // With `set -e` only the last command of such a list ends the script; but what comes
+            // after the others does not happen either.
+            let skipped = match rest.is_empty() || is_last {
+                true => last.failure,
+                false => Failure::GoesOn,
+            };
+            let next =
+                |joined| rest.iter().find(|(how, _)| *how == joined).map(|(_, answer)| *answer);
+            let met = |answer, otherwise| match answer {
+                Some(Answer::Exits) => Failure::Ends,
+                Some(Answer::Fails) => last.failure,
+                Some(Answer::Handles) => Failure::Expected,
+                None => otherwise,
+            };
+            let failure = met(next(Joined::Or), skipped);
+            let success = met(next(Joined::And), last.success);
+            let before = index.checked_sub(1).and_then(|at| Some((asks.get(at)?, joins.get(at)?)));
+            match before {
+                Some((Some(true), Joined::And)) | Some((Some(false), Joined::Or)) => {
+                    self.for_root = true
+                }
+                _ => {}
+            }
+            self.pipeline(pipeline, Outcomes { failure, success });
+        }
+        self.for_root = outer;
+    }
+
+    fn pipeline(&mut self, pipeline: Pipeline, outcomes: Outcomes) {
+        let outcomes = if pipeline.negated { outcomes.negated() } else { outcomes };
+        let mut stages = pipeline.stages.into_iter().peekable();
+        while let Some(stage) = stages.next() {
+            let last = stages.peek().is_none() || self.pipefail || is_redirection(&stage);
+            let outcomes = if last { outcomes } else { Outcomes::of_failure(Failure::GoesOn) };
+            self.stage(stage, outcomes);
+        }
+    }
+
+    fn stage(&mut self, stage: Stage, outcomes: Outcomes) {
+        match stage {
+            Stage::Simple(Simple { command, .. }) => {
+                self.set_option(&command);
+                let for_root = self.for_root;
+                self.commands.push(Command { failure: outcomes.failure, for_root, ..command });
+            }
+            Stage::Group { list, .. } | Stage::For(list) => self.list(list, outcomes),
+            Stage::If(parts) => self.condition(*parts, outcomes),
+            Stage::Loop { until, condition, body } => {
+                // It runs until the condition is met, or something in it ends it.
+                let again = if leaves(&body) { Failure::Expected } else { Failure::Ends };
+                let outcomes_of_condition = match until {
+                    true => Outcomes { failure: again, success: Failure::Expected },
+                    false => Outcomes { failure: Failure::Expected, success: again },
+                };
+                self.asks(condition, outcomes_of_condition);
+                self.list(body, outcomes);
+            }
+        }
+    }
+
+    fn asks(&mut self, condition: List, outcomes: Outcomes) {
+        self.asked += 1;
+        self.list(condition, outcomes);
+        self.asked -= 1;
+    }
+
+    fn condition(&mut self, parts: If, outcomes: Outcomes) {
+        let If { condition, then, otherwise } = parts;
+        let fate = |list: &List| match answer_of(list) {
+            Answer::Exits => Failure::Ends,
+            Answer::Fails | Answer::Handles => Failure::Expected,
+        };
+        let root = match condition.as_slice() {
+            [AndOr { first, others, .. }] if others.is_empty() => asks_for_root(first),
+            _ => None,
+        };
+        self.asks(condition, Outcomes { failure: fate(&otherwise), success: fate(&then) });
+        let outer = self.for_root;
+        for (list, is_for_root) in [(then, root == Some(true)), (otherwise, root == Some(false))] {
+            self.for_root = outer || is_for_root;
+            self.list(list, outcomes);
+        }
+        self.for_root = outer;
+    }
+
+    /// `set -e`, `set -euo pipefail`, `set +e`
+    fn set_option(&mut self, command: &Command) {
+        let mut words = command.words.iter().flatten();
+        if words.next().is_none_or(|word| word != "set") {
+            return;
+        }
+        let mut on = true;
+        for word in words {
+            let flags = word.strip_prefix(['-', '+']);
+            on = if flags.is_some() { word.starts_with('-') } else { on };
+            if word == "errexit" || flags.is_some_and(|flags| flags.contains('e')) {
+                self.errexit = on;
+            } else if word == "pipefail" {
+                self.pipefail = on;
+            }
+        }
+    }
+}
+
+fn is_empty(item: &AndOr) -> bool {
+    let nothing = |stage: &Stage| match stage {
+        Stage::Simple(Simple { command, .. }) => {
+            command.words.is_empty() && command.writes.is_empty()
+        }
+        _ => false,
+    };
+    item.others.is_empty() && item.first.stages.iter().all(nothing)
+}
+
+/// Whether it only says where the compound command after it writes.
+fn is_redirection(stage: &Stage) -> bool {
+    matches!(stage, Stage::Simple(simple) if simple.command.words.is_empty())
+}
+
+/// What a pipeline comes to that runs because something has failed.
+fn answer(pipeline: &Pipeline) -> Answer {
+    let ([stage], false) = (pipeline.stages.as_slice(), pipeline.negated) else {
+        return Answer::Handles;
+    };
+    match stage {
+        Stage::Simple(Simple { command, .. }) => {
+            let mut words = command.words.iter().map(Option::as_deref);
+            match (words.next().flatten(), words.next()) {
+                (Some("exit"), Some(Some("0"))) => Answer::Handles,
+                (Some("exit"), _) => Answer::Exits,
+                (Some("false"), _) => Answer::Fails,
+                _ => Answer::Handles,
+            }
+        }
+        Stage::Group { list, subshell } => match answer_of(list) {
+            Answer::Exits if *subshell => Answer::Fails,
+            answer => answer,
+        },
+        Stage::If(parts) => match (answer_of(&parts.then), answer_of(&parts.otherwise)) {
+            (Answer::Exits, Answer::Exits) => Answer::Exits,
+            _ => Answer::Handles,
+        },
+        Stage::Loop { .. } | Stage::For(_) => Answer::Handles,
+    }
+}
+
+/// The same of a list: the first of its commands that ends the script, else its last one.
+fn answer_of(list: &List) -> Answer {
+    let alone = |item: &AndOr| match item.background {
+        true => Answer::Handles,
+        false => answer(&item.first),
+    };
+    if list.iter().any(|item| alone(item) == Answer::Exits) {
+        return Answer::Exits;
+    }
+    match list.last() {
+        Some(item) if item.others.is_empty() => alone(item),
+        _ => Answer::Handles,
+    }
+}
+
+/// Whether anything in the body of a loop may end it without its condition.
+fn leaves(list: &List) -> bool {
+    list.iter().any(|item| {
+        std::iter::once(&item.first)
+            .chain(item.others.iter().map(|(_, pipeline)| pipeline))
+            .flat_map(|pipeline| &pipeline.stages)
+            .any(|stage| match stage {
+                Stage::Simple(Simple { command, .. }) => {
+                    let words: Vec<_> = command.words.iter().map(Option::as_deref).collect();
+                    matches!(
+                        words.as_slice(),
+                        [Some("break" | "return" | "exec"), ..] | [Some("exit"), Some("0"), ..]
+                    )
+                }
+                Stage::Group { list, .. } | Stage::For(list) => leaves(list),
+                Stage::If(parts) => {
+                    [&parts.condition, &parts.then, &parts.otherwise].into_iter().any(leaves)
+                }
+                Stage::Loop { condition, body, .. } => leaves(condition) || leaves(body),
+            })
+    })
+}
+
+/// Whether a pipeline is a test that only root passes (`Some(true)`), or only others do.
+fn asks_for_root(pipeline: &Pipeline) -> Option<bool> {
+    let [Stage::Simple(Simple { command, asks_user: true })] = pipeline.stages.as_slice() else {
+        return None;
+    };
+    let mut words: Vec<&str> =
+        command.words.iter().map(|word| word.as_deref().unwrap_or_default()).collect();
+    if matches!(words.first(), Some(&("[" | "[["))) {
+        words.pop();
+    }
+    let ["[" | "[[" | "test", one, compared, other] = words.as_slice() else { return None };
+    let of_root = [one, other].iter().any(|word| matches!(**word, "0" | "root"));
+    let equal = match *compared {
+        "=" | "==" | "-eq" => true,
+        "!=" | "-ne" | "-gt" => false,
+        _ => return None,
+    };
+    of_root.then_some(equal != pipeline.negated)
+}
