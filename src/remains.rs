@@ -4,7 +4,9 @@
 //! Source: the checks of `k8s.io/pod-security-admission/policy` that no rule of ironhull's
 //! is about.
 
-use crate::pod::{AppArmorProfile, Container, Pod, SeLinuxOptions, SecurityContext};
+use crate::pod::{
+    AppArmorProfile, Container, Pod, SeLinuxOptions, SeccompProfile, SecurityContext,
+};
 
 /// Volume sources that *restricted* does not allow (`check_restrictedVolumes.go`).
 const RESTRICTED_VOLUMES: [&str; 21] = [
@@ -106,7 +108,8 @@ pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
         key.starts_with(APPARMOR_ANNOTATION) && !allowed
     });
     name("appArmorProfile", annotated || unconfined(&outer.app_armor_profile) || any.unconfined);
-    let safe = |sysctl: &str| SAFE_SYSCTLS.contains(&sysctl.replace('/', ".").as_str());
+    // With slashes, which the kubelet takes too, none of them is allowed.
+    let safe = |sysctl: &str| SAFE_SYSCTLS.contains(&sysctl);
     name("sysctls", outer.sysctls.iter().any(|sysctl| !safe(&sysctl.name)));
     name("host of a probe or hook", any.names_host);
     found
@@ -126,7 +129,7 @@ struct Any {
 impl Any {
     fn of(pod: &Pod<'_>) -> Self {
         let mut any = Self::default();
-        for placed in pod.containers() {
+        for placed in pod.containers().chain(pod.ephemeral_containers()) {
             let container = placed.container;
             let context = &container.security_context;
             any.host_port |= container.ports.iter().any(|port| port.host_port != 0);
@@ -140,34 +143,106 @@ impl Any {
     }
 }
 
-/// Everything for which Pod Security *restricted* refuses the pod as it is, by the names of
-/// the fields: what no rule mends ([`fields`]), and what the rules are about.
+/// A level of the Pod Security Standards that refuses anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// What is known to lead out of a container.
+    Baseline,
+    /// What is not hardened.
+    Restricted,
+}
+
+impl Level {
+    /// The level of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "baseline" => Some(Self::Baseline),
+            "restricted" => Some(Self::Restricted),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Restricted => "restricted",
+        }
+    }
+}
+
+/// Capabilities that *baseline* lets a container add (`check_capabilities_baseline.go`).
+const BASELINE_CAPABILITIES: [&str; 13] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
+/// Everything for which Pod Security refuses the pod as it is, by the names of the fields: what
+/// no rule mends ([`fields`]), and what the rules are about.
 ///
 /// Source: `check_runAsNonRoot.go`, `check_runAsUser.go`, `check_capabilities_restricted.go`,
-/// `check_seccompProfile_restricted.go`, `check_allowPrivilegeEscalation.go`.
-pub fn refused<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
+/// `check_seccompProfile_restricted.go`, `check_allowPrivilegeEscalation.go`; for *baseline*
+/// `check_capabilities_baseline.go`, `check_seccompProfile_baseline.go`.
+pub fn refused<'p>(pod: &'p Pod<'_>, level: Level) -> Vec<&'p str> {
+    match level {
+        Level::Baseline => refused_by_baseline(pod),
+        Level::Restricted => refused_by_restricted(pod),
+    }
+}
+
+fn any(pod: &Pod<'_>, test: &dyn Fn(&SecurityContext<'_>) -> bool) -> bool {
+    let mut containers = pod.containers().chain(pod.ephemeral_containers());
+    containers.any(|placed| test(&placed.container.security_context))
+}
+
+fn refused_by_baseline<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
+    let mut found = Vec::new();
+    let allowed = |name: &str| BASELINE_CAPABILITIES.contains(&name);
+    if any(pod, &|own| !own.capabilities.add.iter().all(|name| allowed(name))) {
+        found.push("capabilities");
+    }
+    let unconfined = |profile: &SeccompProfile<'_>| profile.is_set() && !profile.is_compliant();
+    if unconfined(&pod.spec.security_context.seccomp_profile)
+        || any(pod, &|own| unconfined(&own.seccomp_profile))
+    {
+        found.push("seccompProfile");
+    }
+    // Of volumes it refuses those of the node alone.
+    let of_restricted = |name: &&str| *name != "hostPath" && RESTRICTED_VOLUMES.contains(name);
+    found.extend(fields(pod).into_iter().filter(|name| !of_restricted(name)));
+    found
+}
+
+fn refused_by_restricted<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     let outer = &pod.spec.security_context;
-    let any = |test: &dyn Fn(&SecurityContext<'_>) -> bool| {
-        let mut containers = pod.containers().chain(pod.ephemeral_containers());
-        containers.any(|placed| test(&placed.container.security_context))
-    };
     let mut found = Vec::new();
     if !pod.asks_for_user_namespace() {
         let holds = outer.run_as_non_root == Some(true);
         if outer.run_as_non_root == Some(false)
-            || any(&|own| own.run_as_non_root.map_or(!holds, |own| !own))
+            || any(pod, &|own| own.run_as_non_root.map_or(!holds, |own| !own))
         {
             found.push("runAsNonRoot");
         }
-        if outer.run_as_user == Some(0) || any(&|own| own.run_as_user == Some(0)) {
+        if outer.run_as_user == Some(0) || any(pod, &|own| own.run_as_user == Some(0)) {
             found.push("runAsUser");
         }
     }
     if !pod.names_windows() {
-        if any(&|own| own.allow_privilege_escalation != Some(false)) {
+        if any(pod, &|own| own.allow_privilege_escalation != Some(false)) {
             found.push("allowPrivilegeEscalation");
         }
-        if any(&|own| {
+        if any(pod, &|own| {
             !own.capabilities.drop.iter().any(|name| &**name == "ALL")
                 || own.capabilities.add.iter().any(|name| &**name != "NET_BIND_SERVICE")
         }) {
@@ -175,7 +250,7 @@ pub fn refused<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
         }
         let outer = &outer.seccomp_profile;
         if outer.is_set() && !outer.is_compliant()
-            || any(&|own| match own.seccomp_profile.is_set() {
+            || any(pod, &|own| match own.seccomp_profile.is_set() {
                 true => !own.seccomp_profile.is_compliant(),
                 false => !outer.is_compliant(),
             })
@@ -200,6 +275,5 @@ fn unconfined(profile: &AppArmorProfile<'_>) -> bool {
 fn names_host(container: &Container<'_>) -> bool {
     container
         .handlers()
-        .iter()
         .any(|handler| !handler.http_get.host.is_empty() || !handler.tcp_socket.host.is_empty())
 }

@@ -26,6 +26,7 @@ use ironhull::harden::{Context, Scope, harden};
 use ironhull::outcome::{Note, Outcome, Remark, RuleResult, Skip};
 use ironhull::pod::Pod;
 use ironhull::policy::{Policy, PolicySet, diagnostic};
+use ironhull::remains::{Level, refused};
 use ironhull::rules::RuleName;
 use serde_json::Value;
 
@@ -199,12 +200,17 @@ fn what_is_refused_is_what_pod_security_refuses() {
         let (Ok(view), None) = (Pod::from_json(&text), &judgement.error) else {
             continue;
         };
-        let ours = ironhull::remains::refused(&view);
-        if ours.is_empty() != judgement.restricted.allowed {
-            wrong.push(format!(
-                "{id}: we say {ours:?}, Kubernetes {:?}",
-                judgement.restricted.reasons
-            ));
+        for (level, judged) in
+            [(Level::Baseline, &judgement.baseline), (Level::Restricted, &judgement.restricted)]
+        {
+            let ours = refused(&view, level);
+            if ours.is_empty() != judged.allowed {
+                let level = level.as_str();
+                wrong.push(format!(
+                    "{id}, {level}: we say {ours:?}, Kubernetes {:?}",
+                    judged.reasons
+                ));
+            }
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), pods.len(), wrong.join("\n"));

@@ -1,7 +1,7 @@
 //! What is to be expected of a pod under a policy: what would change, what stays exempt,
 //! what Pod Security would still refuse, what may break and what helps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, anyhow};
 use k8s_openapi::api::core::v1::PodSpec;
@@ -16,9 +16,10 @@ use super::stays::{Left, Unhardened, left, unhardened};
 use crate::admission::Environment;
 use crate::harden::{Context, Scope, harden};
 use crate::outcome::{Finding, Note, Outcome};
-use crate::pod::Pod;
+use crate::pod::{FsGroupUse, Pod, Volumes};
 use crate::policy::Policy;
-use crate::remains;
+use crate::remains::{self, Level};
+use crate::rules::RuleName;
 
 /// A pod, or the template of one, and by what it is judged.
 #[derive(Clone, Copy)]
@@ -52,6 +53,10 @@ pub struct Outlook {
     pub void: Vec<Voided>,
     /// The fields for which Pod Security *restricted* would still refuse the pod.
     pub restricted: Vec<String>,
+    /// The same for *baseline*.
+    pub baseline: Vec<String>,
+    /// The volumes whose files a new fsGroup changes.
+    pub handed_over: Vec<String>,
     /// What may break.
     pub risks: Vec<Risk>,
     /// What helps.
@@ -99,6 +104,8 @@ pub fn outlook(template: &Template<'_>) -> anyhow::Result<Outlook> {
             .collect(),
         void: explain::voided(seen.outcome),
         restricted: seen.restricted,
+        baseline: seen.baseline,
+        handed_over: seen.handed_over,
         risks: seen.risks,
         remedies: Remedies::default(),
     })?;
@@ -173,9 +180,13 @@ pub fn effects(template: &Template<'_>) -> anyhow::Result<Effects> {
 struct Judged<'j> {
     outcome: &'j Outcome<'j>,
     restricted: Vec<String>,
+    baseline: Vec<String>,
+    handed_over: Vec<String>,
     risks: Vec<Risk>,
     unhardened: Vec<Unhardened>,
 }
+
+const LEVELS: [Level; 2] = [Level::Restricted, Level::Baseline];
 
 fn judge<T>(
     template: &Template<'_>,
@@ -198,21 +209,46 @@ fn judge<T>(
     // Who a container is today it stays, where nothing sets its uid.
     let uid = |name: &str, own: Option<i64>| own.or_else(|| seen.uids.get(name).copied());
     if !outcome.changes() {
-        let restricted = names(remains::refused(&pod));
+        let [restricted, baseline] = LEVELS.map(|level| names(remains::refused(&pod, level)));
         let unhardened = unhardened(&pod, &outcome, pod.containers(), uid);
-        return Ok(take(Judged { outcome: &outcome, restricted, risks: Vec::new(), unhardened }));
+        return Ok(take(Judged {
+            outcome: &outcome,
+            restricted,
+            baseline,
+            handed_over: Vec::new(),
+            risks: Vec::new(),
+            unhardened,
+        }));
     }
     let mut after = object.clone();
     let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json())?;
     json_patch::patch(&mut after, &patch)?;
     let text = after.to_string();
     let hardened = Pod::from_json(&text)?;
-    let restricted = names(remains::refused(&hardened));
+    let [restricted, baseline] = LEVELS.map(|level| names(remains::refused(&hardened, level)));
     let unhardened = unhardened(&hardened, &outcome, hardened.containers(), uid);
     let after = spec(&after)?;
     let case = Case { before: &before, after: &after, outcome: &outcome, policy, seen };
     let risks = risk::assess(&case);
-    Ok(take(Judged { outcome: &outcome, restricted, risks, unhardened }))
+    let handed_over = handed_over(&pod, &outcome, &reserved);
+    Ok(take(Judged { outcome: &outcome, restricted, baseline, handed_over, risks, unhardened }))
+}
+
+/// The volumes that are mounted and whose files get the new fsGroup, each once; `claims` are those that the
+/// pods get besides.
+fn handed_over(pod: &Pod<'_>, outcome: &Outcome<'_>, claims: &[&str]) -> Vec<String> {
+    let sets =
+        |finding: &Finding<'_>| finding.rule == RuleName::FsGroup && finding.result.changes();
+    if !outcome.findings.iter().any(sets) {
+        return Vec::new();
+    }
+    let volumes = Volumes::of(pod, claims);
+    let mounts = pod.containers().flat_map(|placed| &placed.container.volume_mounts);
+    let names: BTreeSet<&str> = mounts
+        .map(|mount| &*mount.name)
+        .filter(|name| volumes.fs_group_use(name) == FsGroupUse::Storage)
+        .collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// The pod's spec. What is null is not there, to Kubernetes.

@@ -16,9 +16,13 @@ use jiff::civil::Date;
 
 use super::cluster::{self, Connection};
 use super::{say, today, width};
+use crate::admission::Environment;
+use crate::harden::{Context, Scope as Of, harden};
+use crate::pod::Pod;
+use crate::policy::Policy;
 use policies::{Choice, Policies};
 use report::{Preview, WorkloadPreview};
-use scope::{Scope, Wanted};
+use scope::{Scope, Space, Wanted};
 
 /// Say what would become of a cluster's workloads
 ///
@@ -98,7 +102,11 @@ async fn look(
     let Policies { set, from } = choice.read(&cluster, date, err).await?;
     let environment = cluster.environment(date).await;
     let mut workloads = Vec::new();
-    let each = gather::workloads(&cluster.reader, &scope, |found| {
+    let hardened_by = |space: &Space, json: &str, by: &str| {
+        let policy = space.policy(&set);
+        policy.versioned() != by || changes_nothing(json, policy, environment)
+    };
+    let each = gather::workloads(&cluster.reader, &scope, &hardened_by, |found| {
         let policy = found.space.policy(&set);
         let workload = WorkloadPreview::new(found, policy, environment);
         workloads.push((found.space.name.clone(), workload));
@@ -106,4 +114,17 @@ async fn look(
     each.await?;
     let spaces = scope.spaces().map(|space| (space, space.policy(&set).name.clone()));
     Ok(Preview::new(date.to_string(), from, spaces, workloads))
+}
+
+/// Whether a pod is as a policy would have it. Of what cannot be read nothing is known.
+fn changes_nothing(json: &str, policy: &Policy, environment: Environment) -> bool {
+    let context = Context {
+        date: environment.date,
+        scope: Of::Create,
+        user_namespaces: environment.user_namespaces,
+        provenance: false,
+        root: "",
+        reserved_volumes: &[],
+    };
+    Pod::from_json(json).is_ok_and(|pod| harden(&pod, policy, &context).patch.is_empty())
 }

@@ -7,6 +7,7 @@ use ironhull::harden::{Context, Scope, harden};
 use ironhull::outcome::Outcome;
 use ironhull::pod::Pod;
 use ironhull::policy::Policy;
+use ironhull::remains::{Level, refused};
 use serde_json::{Value, json};
 
 use super::settings::{Settings, without_revisions};
@@ -37,7 +38,7 @@ pub fn run(directory: &Path, judge: &Judge) -> Result<(), String> {
     }
     let result = applied(&pod, &first.patch, &settings.root)?;
     for pod in [&pod, &result] {
-        restricted_as_judged(pod, judge)?;
+        refused_as_judged(pod, judge)?;
     }
     let second = Hardened::of(&result, policy, &settings)?;
     if second.patch != "[]" {
@@ -67,21 +68,26 @@ pub fn run(directory: &Path, judge: &Judge) -> Result<(), String> {
     )
 }
 
-/// What `remains` says of a pod at *restricted* is what Kubernetes says of it.
-fn restricted_as_judged(pod: &Value, judge: &Judge) -> Result<(), String> {
+/// What `remains` says of a pod at either level is what Kubernetes says of it.
+fn refused_as_judged(pod: &Value, judge: &Judge) -> Result<(), String> {
     let Some(judgement) = judge.ask(pod).filter(|judgement| judgement.error.is_none()) else {
         return Ok(());
     };
     let text = pod.to_string();
     let view = Pod::from_json(&text).map_err(|error| error.to_string())?;
-    let ours = ironhull::remains::refused(&view);
-    match ours.is_empty() == judgement.restricted.allowed {
-        true => Ok(()),
-        false => Err(format!(
-            "at restricted we refuse for {ours:?}, and Kubernetes for {:?}:\n{pod}",
-            judgement.restricted.reasons
-        )),
+    for (level, judged) in
+        [(Level::Baseline, &judgement.baseline), (Level::Restricted, &judgement.restricted)]
+    {
+        let ours = refused(&view, level);
+        if ours.is_empty() != judged.allowed {
+            return Err(format!(
+                "at {} we refuse for {ours:?}, and Kubernetes for {:?}:\n{pod}",
+                level.as_str(),
+                judged.reasons
+            ));
+        }
     }
+    Ok(())
 }
 
 /// What came out.

@@ -24,7 +24,7 @@ use crate::exemption::HARDENED_ANNOTATION;
 use crate::harden::{Context, Scope as Of, harden};
 use crate::pod::Pod;
 use crate::policy::diagnostic::nearest;
-use crate::provenance::Incoming;
+use crate::provenance::{self, Incoming};
 use crate::text::clean;
 pub use troubles::Trouble;
 
@@ -61,6 +61,9 @@ pub struct ExplainedPod {
     pub policy: String,
     /// The policy that hardened it, as `NAME@REVISION`; null where none did.
     pub hardened_by: Option<String>,
+    /// Whether the pod is as its note says, and as that policy would have it where it is today's: who may change
+    /// annotations may write such a note. True where there is none.
+    pub note_holds: bool,
     /// Why it is left alone as a whole: the name of a skip reason, or null.
     pub left_alone: Option<&'static str>,
     /// The containers that are not hardened, or would not be, and why.
@@ -130,6 +133,9 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let outcome = harden(&pod, policy, &context(Of::Create));
     let debug = harden(&pod, policy, &context(Of::Ephemeral { known: &[] }));
     let note = pod.annotation(HARDENED_ANNOTATION).and_then(Incoming::read);
+    let of_today = note.as_ref().is_some_and(|it| it.policy() == Some(&*policy.versioned()));
+    let note_holds = !provenance::claims_too_much(&pod, &outcome)
+        && (!of_today || outcome.left_alone.is_some() || outcome.patch.is_empty());
     let troubles = troubles::of(&cluster.reader, space, name, &live, &pod).await;
     let mut rules = rules::of(&outcome, note.as_ref(), space, policy, &pod);
     let runs_as = |name: &str, own: Option<i64>| runs_as(&live, name).or(own);
@@ -147,6 +153,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
         slip: space.slip.clone(),
         policy: policy.name.clone(),
         hardened_by: note.as_ref().and_then(|note| note.policy().map(str::to_owned)),
+        note_holds,
         left_alone: outcome.left_alone.map(|skip| skip.as_str()),
         unhardened,
         rules,
@@ -215,6 +222,9 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
         Some(policy) => format!("  hardened by {}\n", clean(policy)),
         None => "  ironhull has not changed it\n".to_owned(),
     });
+    if !one.note_holds {
+        text.push_str("  but it is not as that note on it says\n");
+    }
     if let Some(skip) = one.left_alone {
         text.push_str(&format!("  left alone as a whole ({skip})\n"));
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerStatus, EphemeralContainer, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, EphemeralContainer, Pod, PodSpec};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,8 +20,8 @@ pub struct Facts {
     pub(super) pods: u32,
     /// As whom the containers run that are not hardened, or why that is not known.
     users: BTreeMap<String, Result<i64, Unseen>>,
-    /// The policies, as `NAME@REVISION`, by which a hardened pod is that runs well.
-    hardened: Vec<String>,
+    /// The policies, as `NAME@REVISION`, by which a hardened pod is that runs well, and what it runs.
+    hardened: Vec<(String, Programs)>,
     /// A container that does not start and what it is waiting for, and by which policy its
     /// pod is hardened, if it is.
     trouble: Option<Trouble>,
@@ -61,14 +61,14 @@ const MAX_DEBUG: usize = 20;
 pub(super) type FactsByOwner = HashMap<String, Facts>;
 
 impl Facts {
-    /// Takes what a pod tells.
-    pub(super) fn take(&mut self, pod: &Pod) {
+    /// Takes what a pod tells. `is_hardened` tells whether it is as a policy (`NAME@REVISION`) would have it.
+    pub(super) fn take(&mut self, pod: &Pod, is_hardened: impl Fn(&str) -> bool) {
         let status = pod.status.as_ref();
         let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
         if pod.metadata.deletion_timestamp.is_some() {
             return;
         }
-        let hardened = hardened_by(pod);
+        let hardened = hardened_by(pod).filter(|by| is_hardened(by));
         let over = matches!(phase, "Succeeded" | "Failed");
         self.pods += u32::from(!over);
         let statuses = || {
@@ -93,8 +93,9 @@ impl Facts {
                 let ready = phase == "Succeeded"
                     || phase == "Running"
                         && statuses().all(|status| stays(status, now) || done(status));
-                if ready && !self.hardened.contains(&policy) {
-                    self.hardened.push(policy);
+                let ran = (policy, pod.spec.as_ref().map(programs).unwrap_or_default());
+                if ready && !self.hardened.contains(&ran) {
+                    self.hardened.push(ran);
                 }
                 for status in statuses().filter(|status| runs(status)) {
                     self.runs(&status.name, Unseen::Hardened);
@@ -176,9 +177,12 @@ impl Facts {
         Some(Risk { container, cause, certain, why, remedy: Remedy::Try(remedy) })
     }
 
-    /// Whether a pod runs that this policy (`NAME@REVISION`) hardened.
-    pub(super) fn runs_hardened(&self, policy: &str) -> bool {
-        self.hardened.iter().any(|by| by == policy)
+    /// Whether a pod runs that this policy (`NAME@REVISION`) hardened, and that runs what this one would:
+    /// its template may have been changed since.
+    pub(super) fn runs_hardened(&self, policy: &str, template: &PodSpec) -> bool {
+        let wanted = programs(template);
+        let is_same = |ran: &Programs| wanted.iter().all(|(name, it)| ran.get(name) == Some(it));
+        self.hardened.iter().any(|(by, ran)| by == policy && is_same(ran))
     }
 }
 
@@ -218,6 +222,18 @@ fn containers(pod: &Pod) -> Vec<String> {
     spec.flat_map(|spec| spec.init_containers.iter().flatten().chain(&spec.containers))
         .map(|container| container.name.clone())
         .collect()
+}
+
+/// What each container runs, by its name: image, command and arguments.
+type Programs = BTreeMap<String, (Option<String>, Vec<String>, Vec<String>)>;
+
+fn programs(spec: &PodSpec) -> Programs {
+    let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    let program = |it: &Container| {
+        let words = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
+        (it.name.clone(), (it.image.clone(), words(&it.command), words(&it.args)))
+    };
+    containers.map(program).collect()
 }
 
 /// The policy in the note on a hardened pod.

@@ -101,6 +101,10 @@ struct Stray {
     json: String,
 }
 
+/// Whether a pod (its JSON) is as the policy (`NAME@REVISION`) would have it by which its note says that it
+/// is hardened. Who may change annotations may write such a note.
+pub type HardenedBy<'h> = dyn Fn(&Space, &str, &str) -> bool + 'h;
+
 /// Gives `take` every workload in the scope.
 ///
 /// # Errors
@@ -108,10 +112,11 @@ struct Stray {
 pub async fn workloads(
     reader: &Reader,
     scope: &Scope,
+    hardened_by: &HardenedBy<'_>,
     mut take: impl FnMut(&Found<'_>),
 ) -> anyhow::Result<()> {
     for namespace in scope.requests() {
-        let mut gather = Gather { reader, scope, namespace, take: &mut take };
+        let mut gather = Gather { reader, scope, namespace, hardened_by, take: &mut take };
         gather.run().await?;
     }
     Ok(())
@@ -122,6 +127,7 @@ struct Gather<'g, T> {
     scope: &'g Scope,
     /// The one namespace of each request; none for all at once.
     namespace: Option<&'g str>,
+    hardened_by: &'g HardenedBy<'g>,
     take: &'g mut T,
 }
 
@@ -178,7 +184,7 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
         above: &Above,
         facts: &mut FactsByOwner,
     ) -> anyhow::Result<BTreeMap<String, Stray>> {
-        let (scope, take) = (self.scope, &mut *self.take);
+        let (scope, hardened_by, take) = (self.scope, self.hardened_by, &mut *self.take);
         let mut strays = BTreeMap::new();
         let mut progress: Option<Progress> = None;
         let each = self.reader.each(PODS, self.namespace, None, false, |item, remaining| {
@@ -190,6 +196,7 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
             let namespace = namespace.as_deref().unwrap_or_default();
             let Some(space) = scope.space(namespace) else { return Ok(()) };
             let annotations = annotations.as_ref();
+            let is_hardened = |by: &str| hardened_by(space, item.get(), by);
             // A static pod belongs to its node, and is seen nowhere else.
             let mirror = annotations.is_some_and(|own| own.contains_key(MIRROR_ANNOTATION));
             let owner = controller(owner_references.as_ref()).filter(|_| !mirror);
@@ -202,7 +209,7 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
                 });
                 if phase != Some("Succeeded") {
                     let mut own = Facts::default();
-                    own.take(&pod);
+                    own.take(&pod, is_hardened);
                     take(&Found {
                         space,
                         kind: "Pod",
@@ -220,7 +227,7 @@ impl<T: FnMut(&Found<'_>)> Gather<'_, T> {
                 return Ok(());
             };
             let root = above.get(&owner.uid).unwrap_or(owner);
-            facts.entry(root.uid.clone()).or_default().take(&pod);
+            facts.entry(root.uid.clone()).or_default().take(&pod, is_hardened);
             let known = KINDS.iter().any(|(_, kind, _)| *kind == root.kind);
             if !known && !strays.contains_key(&root.uid) {
                 let stray = Stray {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::admission::Environment;
+use k8s_openapi::api::core::v1::PodSpec;
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::facts::DebugContainer;
 use super::gather::Found;
 use super::scope::Space;
+use crate::admission::Environment;
 use crate::cli::explain::{Exempt, Voided};
 use crate::cli::outlook::{Change, Outlook, Template, outlook};
 use crate::cli::risk::remedy::Remedies;
 use crate::cli::risk::{Cause, Remedy, Risk, Verdict};
 use crate::cli::stays::{Left, Unhardened};
 use crate::policy::Policy;
+use crate::remains::Level;
 
 /// A preview. Members may be added; those here keep their names and meanings.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -104,6 +106,8 @@ pub struct WorkloadPreview {
     pub void: Vec<Voided>,
     /// The fields for which Pod Security *restricted* would still refuse the pod.
     pub restricted: Vec<String>,
+    /// The volumes whose files get another group and wider modes, by the fsGroup that is set.
+    pub handed_over: Vec<String>,
     /// What may break.
     pub risks: Vec<RiskPreview>,
     /// The annotations with which nothing is left that is sure to break, and where they go.
@@ -189,7 +193,7 @@ impl WorkloadPreview {
     /// What is to be said of a workload under a policy.
     pub fn new(found: &Found<'_>, policy: &Policy, environment: Environment) -> Self {
         let by = policy.versioned();
-        let runs_hardened = found.facts.runs_hardened(&by);
+        let runs_hardened = found.runs_hardened(&by);
         let mut preview = Self {
             kind: found.kind.to_owned(),
             name: found.name.to_owned(),
@@ -208,6 +212,7 @@ impl WorkloadPreview {
             exemptions: Vec::new(),
             void: Vec::new(),
             restricted: Vec::new(),
+            handed_over: Vec::new(),
             risks: Vec::new(),
             remedy: RemedyPreview {
                 annotations_at: found.annotations_at,
@@ -246,6 +251,7 @@ impl WorkloadPreview {
                 preview.exemptions = outlook.exemptions;
                 preview.void = outlook.void;
                 preview.restricted = outlook.restricted;
+                preview.handed_over = outlook.handed_over;
                 preview.risks = outlook.risks.into_iter().map(RiskPreview::from).collect();
                 preview.remedy.annotations = outlook.remedies.annotations;
                 preview.remedy.advice = outlook.remedies.advice;
@@ -291,10 +297,15 @@ fn lacks_probe(template: &str) -> bool {
 
 /// What Pod Security keeps from its namespace, hardened or not.
 fn refused(space: &Space, outlook: &Outlook) -> Option<Risk> {
-    if space.pod_security.as_deref() != Some("restricted") || outlook.restricted.is_empty() {
+    let level = Level::named(space.pod_security.as_deref()?)?;
+    let fields = match level {
+        Level::Baseline => &outlook.baseline,
+        Level::Restricted => &outlook.restricted,
+    };
+    if fields.is_empty() {
         return None;
     }
-    let fields = outlook.restricted.join(", ");
+    let (level, fields) = (level.as_str(), fields.join(", "));
     let change = match outlook.exemptions.is_empty() {
         true => "change these fields",
         false => "change these fields, or take the exemption out that keeps them",
@@ -303,12 +314,23 @@ fn refused(space: &Space, outlook: &Outlook) -> Option<Risk> {
         container: "pod".to_owned(),
         cause: Cause::Refused,
         certain: true,
-        why: format!("Pod Security enforces restricted here and refuses it: {fields}"),
+        why: format!("Pod Security enforces {level} here and refuses it: {fields}"),
         remedy: Remedy::Manifest(format!("{change}; or move it to a namespace at another level")),
     })
 }
 
 impl Found<'_> {
+    /// Whether a pod of it runs that this policy (`NAME@REVISION`) hardened.
+    fn runs_hardened(&self, policy: &str) -> bool {
+        #[derive(Deserialize)]
+        struct Template {
+            spec: PodSpec,
+        }
+        // What cannot be read is said where it is judged.
+        serde_json::from_str(self.json)
+            .is_ok_and(|Template { spec }| self.facts.runs_hardened(policy, &spec))
+    }
+
     /// What is to be expected of it under a policy.
     ///
     /// # Errors

@@ -106,6 +106,10 @@ fn notes(workload: &WorkloadPreview) -> Vec<String> {
             format!("{}: {}", stays.container.as_deref().unwrap_or("pod"), stays.text())
         }),
     );
+    if !workload.handed_over.is_empty() && !workload.runs_hardened {
+        let volumes = workload.handed_over.join(", ");
+        notes.push(format!("fsGroup changes group and modes of the files in volume {volumes}"));
+    }
     notes.extend(workload.debug.iter().map(debug));
     notes.extend(left(workload));
     notes.extend(workload.exemptions.iter().map(|exempt| exempt.text.clone()));
