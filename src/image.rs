@@ -181,10 +181,13 @@ impl ImageTable {
 
     /// The first entry that matches `image`, a normalised name.
     pub fn find(&self, image: &str) -> Option<&ImageEntry> {
-        let repository = repository(image);
+        let marks = Marks::of(image);
+        let (repository, tag) = (marks.repository(image), marks.tag(image));
+        let admits =
+            |entry: &ImageEntry| entry.tags.as_ref().is_none_or(|bounds| bounds.admit(tag));
         let mut table = self;
         loop {
-            match table.position_in(repository, image) {
+            match table.first(repository, image, admits) {
                 Some(index) => return table.entries.get(index),
                 None => table = table.known()?,
             }
@@ -197,12 +200,6 @@ impl ImageTable {
         let covers =
             |entry: &ImageEntry| entry.tags.as_ref().is_none_or(|bounds| bounds.cover(tags));
         self.first(repository(&pattern.text), &pattern.text, covers)
-    }
-
-    fn position_in(&self, repository: Option<&str>, image: &str) -> Option<usize> {
-        let admits =
-            |entry: &ImageEntry| entry.tags.as_ref().is_none_or(|bounds| bounds.admit(tag(image)));
-        self.first(repository, image, admits)
     }
 
     /// The index of the first entry with a pattern for `image` that `admits` lets in.
@@ -240,14 +237,7 @@ impl ImageTable {
 
 /// The part of a normalised name (or a pattern) before its tag or digest.
 fn repository(name: &str) -> Option<&str> {
-    let Marks { digest, slash, tag } = Marks::of(name);
-    slash?;
-    name.get(..tag.or(digest)?)
-}
-
-/// The tag of a normalised name; none where it has a digest instead.
-fn tag(name: &str) -> Option<&str> {
-    name.get(Marks::of(name).tag? + 1..)
+    Marks::of(name).repository(name)
 }
 
 /// Where the parts of an image's name begin.
@@ -276,6 +266,17 @@ impl Marks {
             }
         }
         marks
+    }
+
+    /// Of a normalised name (or a pattern), what stands before its tag or digest.
+    fn repository<'n>(&self, name: &'n str) -> Option<&'n str> {
+        self.slash?;
+        name.get(..self.tag.or(self.digest)?)
+    }
+
+    /// Of a normalised name, its tag; none where it has a digest instead.
+    fn tag<'n>(&self, name: &'n str) -> Option<&'n str> {
+        name.get(self.tag? + 1..)
     }
 }
 

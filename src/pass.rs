@@ -286,9 +286,15 @@ impl<'p> Examined<'p> {
     /// tells of no port at all, by what its image's entry says that its program does.
     pub fn low_port(&self) -> Option<i64> {
         let low = |port: &i64| (1..1024).contains(port);
-        let mut told = self.placed.container.ports_told().peekable();
-        if told.peek().is_some() {
-            return told.filter(low).min();
+        let (mut told, mut lowest) = (false, None);
+        self.placed.container.each_port(|port| {
+            told = true;
+            if low(&port) && lowest.is_none_or(|lowest| port < lowest) {
+                lowest = Some(port);
+            }
+        });
+        if told {
+            return lowest;
         }
         let known = self.entry.map(|entry| entry.ports.as_slice()).unwrap_or_default();
         known.iter().map(|port| i64::from(*port)).filter(low).min()

@@ -202,10 +202,10 @@ view! {
         ports: Vec<Port> = "ports",
         volume_mounts: Vec<Mount<'a>> = "volumeMounts",
         volume_devices: Vec<Device<'a>> = "volumeDevices",
-        liveness_probe: Handler<'a> = "livenessProbe",
-        readiness_probe: Handler<'a> = "readinessProbe",
-        startup_probe: Handler<'a> = "startupProbe",
-        lifecycle: Lifecycle<'a> = "lifecycle",
+        liveness_probe: Option<Box<Handler<'a>>> = "livenessProbe",
+        readiness_probe: Option<Box<Handler<'a>>> = "readinessProbe",
+        startup_probe: Option<Box<Handler<'a>>> = "startupProbe",
+        lifecycle: Option<Box<Lifecycle<'a>>> = "lifecycle",
     }
 }
 
@@ -471,22 +471,26 @@ impl SeccompProfile<'_> {
 
 impl Container<'_> {
     /// Its probes and hooks.
-    pub fn handlers(&self) -> [&Handler<'_>; 5] {
+    pub fn handlers(&self) -> impl Iterator<Item = &Handler<'_>> {
         let Container { liveness_probe, readiness_probe, startup_probe, lifecycle, .. } = self;
-        let Lifecycle { post_start, pre_stop, .. } = lifecycle;
-        [liveness_probe, readiness_probe, startup_probe, post_start, pre_stop]
+        let probes = [liveness_probe, readiness_probe, startup_probe].into_iter().flatten();
+        let hooks = lifecycle.iter().flat_map(|hooks| [&hooks.post_start, &hooks.pre_stop]);
+        probes.map(|probe| &**probe).chain(hooks)
     }
 
-    /// The ports that the manifest tells of: those it declares, and those that its probes and
-    /// hooks connect to. One of another host is not the container's.
-    pub fn ports_told(&self) -> impl Iterator<Item = i64> {
-        let declared = self.ports.iter().map(|port| port.container_port);
-        let targets = self.handlers().into_iter().flat_map(|handler| {
-            let Handler { http_get, tcp_socket, grpc, .. } = handler;
-            [http_get, tcp_socket, grpc]
-        });
-        let own = targets.filter(|target| target.host.is_empty());
-        declared.chain(own.map(|target| target.port.0))
+    /// Gives `take` the ports that the manifest tells of: those it declares, and those that its probes
+    /// and hooks connect to. One of another host is not the container's.
+    pub fn each_port(&self, mut take: impl FnMut(i64)) {
+        for port in &self.ports {
+            take(port.container_port);
+        }
+        for handler in self.handlers() {
+            for target in [&handler.http_get, &handler.tcp_socket, &handler.grpc] {
+                if target.has_members && target.host.is_empty() {
+                    take(target.port.0);
+                }
+            }
+        }
     }
 }
 

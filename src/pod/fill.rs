@@ -38,6 +38,12 @@ impl<'de, T: Fill<'de>> Fill<'de> for Option<T> {
     }
 }
 
+impl<'de, T: Fill<'de>> Fill<'de> for Box<T> {
+    fn fill<D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        (**self).fill(deserializer)
+    }
+}
+
 impl<'de, T: Fill<'de>> Fill<'de> for Vec<T> {
     fn fill<D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
         struct Items<'v, T>(&'v mut Vec<T>);

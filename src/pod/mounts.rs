@@ -10,6 +10,9 @@ impl Container<'_> {
     pub fn covering_mount(&self, path: &str) -> Option<(&Mount<'_>, bool)> {
         let mut best: Option<(usize, &Mount<'_>, bool)> = None;
         for mount in &self.volume_mounts {
+            if !begin_alike(path, &mount.mount_path) {
+                continue;
+            }
             let at = normalise_path(&mount.mount_path);
             if at.len() == 1 || !within(path, &at) {
                 continue;
@@ -53,6 +56,19 @@ fn parts(path: &str) -> (&'static str, &str) {
     ("", path)
 }
 
+/// Whether one of two paths may lie below the other, by their first letters alone: most have nothing to
+/// do with each other.
+fn begin_alike(one: &str, other: &str) -> bool {
+    let letter = |path: &str| match path.as_bytes() {
+        // `/run` has its other name below `/var`.
+        [b'/', b'r', ..] => Some(b'v'),
+        // Neither the root nor what is not normalised says anything.
+        [b'/', letter, ..] if !matches!(letter, b'/' | b'.') => Some(*letter),
+        _ => None,
+    };
+    letter(one).zip(letter(other)).is_none_or(|(one, other)| one == other)
+}
+
 /// Whether a path is a directory or lies below it, whichever of its two names either goes by.
 /// Both are normalised.
 pub fn within(path: &str, directory: &str) -> bool {
@@ -60,6 +76,9 @@ pub fn within(path: &str, directory: &str) -> bool {
         path.strip_prefix(directory.trim_end_matches('/'))
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
+    if !begin_alike(path, directory) {
+        return false;
+    }
     // A volume at `/var` has what is below it, and no link.
     if below(path, directory) {
         return true;
@@ -77,13 +96,9 @@ pub fn within(path: &str, directory: &str) -> bool {
 /// taken from `/`, as container runtimes do; `..` goes up and never above `/`.
 pub fn normalise_path(path: &str) -> Cow<'_, str> {
     // One that has no `//`, no `/.` and no `/` at its end is as it should be.
-    let mut after_slash = false;
-    let mut odd = !path.starts_with('/');
-    for byte in path.bytes() {
-        odd |= after_slash && matches!(byte, b'/' | b'.');
-        after_slash = byte == b'/';
-    }
-    if !odd && !after_slash {
+    let mut parts = path.as_bytes().split(|byte| *byte == b'/');
+    let is_odd = |part: &[u8]| matches!(part.first(), None | Some(b'.'));
+    if parts.next().is_some_and(<[u8]>::is_empty) && !parts.any(is_odd) {
         return Cow::Borrowed(path);
     }
     let mut parts: Vec<&str> = Vec::new();

@@ -53,27 +53,30 @@ view! {
 /// Storage that the kubelet hands over to an fsGroup (`SetVolumeOwnership` in the plugins below
 /// `k8s.io/kubernetes/pkg/volume`; of a CSI driver its `fsGroupPolicy` decides). hostPath, NFS,
 /// GlusterFS, CephFS and Quobyte volumes, and those of images, stay as they are.
-const STORAGE: [&str; 19] = [
-    "persistentVolumeClaim",
-    "ephemeral",
-    "csi",
-    "awsElasticBlockStore",
-    "azureDisk",
-    "azureFile",
-    "cinder",
-    "fc",
-    "flexVolume",
-    "flocker",
-    "gcePersistentDisk",
-    "gitRepo",
-    "iscsi",
-    "photonPersistentDisk",
-    "portworxVolume",
-    "rbd",
-    "scaleIO",
-    "storageos",
-    "vsphereVolume",
-];
+fn is_storage(kind: &str) -> bool {
+    matches!(
+        kind,
+        "persistentVolumeClaim"
+            | "ephemeral"
+            | "csi"
+            | "awsElasticBlockStore"
+            | "azureDisk"
+            | "azureFile"
+            | "cinder"
+            | "fc"
+            | "flexVolume"
+            | "flocker"
+            | "gcePersistentDisk"
+            | "gitRepo"
+            | "iscsi"
+            | "photonPersistentDisk"
+            | "portworxVolume"
+            | "rbd"
+            | "scaleIO"
+            | "storageos"
+            | "vsphereVolume"
+    )
+}
 
 /// What an fsGroup does for those who use a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +108,7 @@ impl Volume<'_> {
         let kind = &*self.kind;
         if matches!(kind, "emptyDir" | "") {
             FsGroupUse::Scratch
-        } else if STORAGE.contains(&kind) && !self.source.read_only {
+        } else if is_storage(kind) && !self.source.read_only {
             FsGroupUse::Storage
         } else if self.file_modes().any(group_gains) {
             FsGroupUse::Files
