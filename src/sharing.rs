@@ -10,7 +10,7 @@ use crate::pod::{ContainerKind, FsGroupUse};
 /// What there is to say of a pod as it will be. Nothing where no uid is ironhull's.
 pub(crate) fn remarks<'p>(pass: &Pass<'p>) -> Vec<Remark<'p>> {
     let mut remarks = Vec::new();
-    if pass.ephemeral || !pass.containers.iter().any(|it| it.user.sets_uid()) {
+    if !pass.containers.iter().any(|it| it.user.sets_uid()) {
         return remarks;
     }
     let handed_over = pass.plan.pod.fs_group.is_some();

@@ -176,14 +176,14 @@ impl<'p> Decider<'p> {
         let placed = candidate.placed;
         let author = Author::of(self.pod, placed);
         let context = &placed.container.security_context;
-        let inherits_ours = context.run_as_user.is_none() && self.ours.is_some();
+        let inherited = self.ours.filter(|_| context.run_as_user.is_none());
         let undecided = Undecided { author, entry: candidate.entry, exempt: candidate.exempt };
         if candidate.privileged {
-            return undecided.privileged(self.ours.filter(|_| inherits_ours));
+            return undecided.privileged(inherited);
         }
         if candidate.exempt.contains(RuleName::RunAsNonRoot) {
             let acts = self.policy.rules.run_as_non_root.action.acts();
-            return undecided.exempt(acts, self.ours.filter(|_| inherits_ours));
+            return undecided.exempt(acts, inherited);
         }
         if placed.kind == ContainerKind::Ephemeral {
             let target = self.target(placed);

@@ -63,9 +63,7 @@ fn granted(old: &Pod<'_>, now: Placed<'_, '_>, policy: &Policy, before: &Outcome
     let rules = exemption::by_image(policy, name, &was.container.image);
     let kept = [Skip::ImageNeedsWritableRoot, Skip::PathUnavailable].map(RuleResult::Skipped);
     let writable = before.findings.iter().any(|finding| {
-        finding.rule == RuleName::ReadOnlyRootFilesystem
-            && finding.subject == Subject::Container(index)
-            && kept.contains(&finding.result)
+        finding.subject == Subject::Container(index) && kept.contains(&finding.result)
     });
     if writable { rules.with(RuleName::ReadOnlyRootFilesystem) } else { rules }
 }
