@@ -210,6 +210,7 @@ mod tests {
             ("if ! [ $(id -u) -eq 0 ]; then c; else a; fi", true),
             ("[ $(id -u) -eq 0 ] || a", false),
             ("[ $(id -u) -eq 0 ] && b; a", false),
+            ("[ $(id -u) -eq 0 ] && b || a", false),
             ("[ $(id -u) -eq 1000 ] && a", false),
             ("if [ $(id -u) -eq 0 ]; then b; else a; fi", false),
             ("if [ $(id -u) -eq 0 ]; then b; fi; a", false),

@@ -41,7 +41,43 @@ struct Walk {
     for_root: bool,
 }
 
-/// What a pipeline comes to that `||` runs when another one has failed.
+/// What comes of each pipeline of a list.
+fn outcomes(
+    pipelines: &[Pipeline],
+    joins: &[Joined],
+    last: Outcomes,
+    is_last: bool,
+) -> Vec<Outcomes> {
+    // What runs next where a pipeline fails, and where it does not, from the end on.
+    let (mut failed, mut succeeded) = (None, None);
+    let mut outcomes = Vec::with_capacity(pipelines.len());
+    for (index, pipeline) in pipelines.iter().enumerate().rev() {
+        // With `set -e` only the last command of such a list ends the script; but what comes after
+        // the others does not happen either.
+        let skips = match is_last || index == joins.len() {
+            true => last.failure,
+            false => Failure::GoesOn,
+        };
+        outcomes.push(Outcomes {
+            failure: failed.unwrap_or(skips),
+            success: succeeded.unwrap_or(last.success),
+        });
+        let comes_to = Some(match answer(pipeline) {
+            Answer::Exits => Failure::Ends,
+            Answer::Fails => last.failure,
+            Answer::Handles => Failure::Expected,
+        });
+        match index.checked_sub(1).and_then(|before| joins.get(before)) {
+            Some(Joined::And) => succeeded = comes_to,
+            Some(Joined::Or) => failed = comes_to,
+            None => {}
+        }
+    }
+    outcomes.reverse();
+    outcomes
+}
+
+/// What a pipeline comes to that runs because of how another one ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     /// It ends the script.
@@ -67,52 +103,24 @@ impl Walk {
     }
 
     fn and_or(&mut self, item: AndOr, last: Outcomes, is_last: bool) {
-        if item.background {
-            let mut pipelines = vec![item.first];
-            pipelines.extend(item.others.into_iter().map(|(_, pipeline)| pipeline));
-            for pipeline in pipelines {
-                self.pipeline(pipeline, Outcomes::of_failure(Failure::GoesOn));
-            }
-            return;
-        }
-        let answers: Vec<(Joined, Answer)> =
-            item.others.iter().map(|(joined, pipeline)| (*joined, answer(pipeline))).collect();
-        let asks: Vec<Option<bool>> = std::iter::once(&item.first)
-            .chain(item.others.iter().map(|(_, pipeline)| pipeline))
-            .map(asks_for_root)
-            .collect();
-        let joins: Vec<Joined> = item.others.iter().map(|(joined, _)| *joined).collect();
+        let AndOr { first, others, background } = item;
+        let (joins, others): (Vec<Joined>, Vec<Pipeline>) = others.into_iter().unzip();
+        let pipelines: Vec<Pipeline> = std::iter::once(first).chain(others).collect();
+        let outcomes = match background {
+            true => vec![Outcomes::of_failure(Failure::GoesOn); pipelines.len()],
+            false => outcomes(&pipelines, &joins, last, is_last),
+        };
         let outer = self.for_root;
-        let pipelines = std::iter::once(item.first)
-            .chain(item.others.into_iter().map(|(_, pipeline)| pipeline));
-        for (index, pipeline) in pipelines.enumerate() {
-            let rest = answers.get(index..).unwrap_or_default();
-            // With `set -e` only the last command of such a list ends the script; but what comes
-            // after the others does not happen either.
-            let skipped = match rest.is_empty() || is_last {
-                true => last.failure,
-                false => Failure::GoesOn,
+        let joins = joins.into_iter().map(Some).chain([None]);
+        for ((pipeline, outcomes), next) in pipelines.into_iter().zip(outcomes).zip(joins) {
+            let asks = asks_for_root(&pipeline);
+            self.pipeline(pipeline, outcomes);
+            self.for_root = match (asks, next) {
+                (Some(true), Some(Joined::And)) | (Some(false), Some(Joined::Or)) => true,
+                (_, Some(Joined::And)) => self.for_root,
+                _ => outer,
             };
-            let next =
-                |joined| rest.iter().find(|(how, _)| *how == joined).map(|(_, answer)| *answer);
-            let met = |answer, otherwise| match answer {
-                Some(Answer::Exits) => Failure::Ends,
-                Some(Answer::Fails) => last.failure,
-                Some(Answer::Handles) => Failure::Expected,
-                None => otherwise,
-            };
-            let failure = met(next(Joined::Or), skipped);
-            let success = met(next(Joined::And), last.success);
-            let before = index.checked_sub(1).and_then(|at| Some((asks.get(at)?, joins.get(at)?)));
-            match before {
-                Some((Some(true), Joined::And)) | Some((Some(false), Joined::Or)) => {
-                    self.for_root = true
-                }
-                _ => {}
-            }
-            self.pipeline(pipeline, Outcomes { failure, success });
         }
-        self.for_root = outer;
     }
 
     fn pipeline(&mut self, pipeline: Pipeline, outcomes: Outcomes) {

@@ -176,10 +176,10 @@ impl<'t> Parser<'t> {
                 }
                 Some("if") => Stage::If(Box::new(self.condition("if")?)),
                 Some(word @ ("while" | "until")) => {
-                    let until = word == "until";
                     let condition = self.block(word, "do")?;
-                    Stage::Loop { until, condition, body: self.list(&["done"])? }
-                        .closed(self, "done")?
+                    let body = self.list(&["done"])?;
+                    self.eat_word("done").then_some(())?;
+                    Stage::Loop { until: word == "until", condition, body }
                 }
                 Some("for") => {
                     self.advance();
@@ -310,10 +310,6 @@ impl<'t> Parser<'t> {
 }
 
 impl Stage {
-    fn closed(self, parser: &mut Parser<'_>, word: &str) -> Option<Self> {
-        parser.eat_word(word).then_some(self)
-    }
-
     /// Its commands read what another one writes, or a file.
     fn feed(&mut self) {
         let feed = |list: &mut List| {
