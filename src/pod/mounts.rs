@@ -96,9 +96,9 @@ pub fn within(path: &str, directory: &str) -> bool {
 /// taken from `/`, as container runtimes do; `..` goes up and never above `/`.
 pub fn normalise_path(path: &str) -> Cow<'_, str> {
     // One that has no `//`, no `/.` and no `/` at its end is as it should be.
-    let mut parts = path.as_bytes().split(|byte| *byte == b'/');
+    let mut parts = path.as_bytes().split(|byte| *byte == b'/').skip(1);
     let is_odd = |part: &[u8]| matches!(part.first(), None | Some(b'.'));
-    if parts.next().is_some_and(<[u8]>::is_empty) && !parts.any(is_odd) {
+    if path.starts_with('/') && !parts.any(is_odd) {
         return Cow::Borrowed(path);
     }
     let mut parts: Vec<&str> = Vec::new();
