@@ -1,11 +1,11 @@
 //! # `unprivilegedPorts`
 //!
 //! ## What it does
-//! Lets a process that is not root bind the ports below 1024 that its container declares or
-//! that its probes and hooks connect to. (`ports` is only information to Kubernetes.) Where
-//! the pod has a network of its own, it gets the safe sysctl
-//! `net.ipv4.ip_unprivileged_port_start: "0"`, so that a non-root nginx on port 80 still
-//! starts.
+//! Lets a process that is not root bind its container's ports below 1024: those that are
+//! declared, those that probes and hooks connect to, and where the manifest tells of none, those
+//! that its image is known for. (`ports` is only information to Kubernetes.) Where the pod has a
+//! network of its own, it gets the safe sysctl `net.ipv4.ip_unprivileged_port_start: "0"`, so that
+//! a non-root nginx on port 80 still starts.
 //!
 //! ## Why
 //! One workload in eleven has such a port and could not bind it as non-root wherever
