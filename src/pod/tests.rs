@@ -79,7 +79,8 @@ fn paths_are_compared_after_normalisation() {
 fn the_deepest_mount_decides() {
     let pod = pod(r#"{"spec":{"containers":[{"name":"a","volumeMounts":[
             {"name":"root","mountPath":"/"},{"name":"var","mountPath":"/var"},
-            {"name":"log","mountPath":"/var/log/","readOnly":true},{"name":"x","mountPath":"/tmp/x"},{"name":"v","mountPath":"/va"}]}],
+            {"name":"log","mountPath":"/var/log/","readOnly":true},{"name":"x","mountPath":"/tmp/x"},{"name":"v","mountPath":"/va"},
+            {"name":"up","mountPath":"/x/../opt"}]}],
             "volumes":[{"name":"var","configMap":{"defaultMode":256}}]}}"#);
     let container = &pod.spec.containers[0];
     let cover = |path| container.covering_mount(path).map(|(m, exact)| (m.name.to_string(), exact));
@@ -87,6 +88,7 @@ fn the_deepest_mount_decides() {
     assert_eq!(cover("/var/log"), Some(("log".into(), true)));
     assert_eq!(cover("/var/cache"), Some(("var".into(), false)));
     assert_eq!(cover("/tmp"), None);
+    assert_eq!(cover("/opt/app"), Some(("up".into(), false)));
     assert!(container.covering_mount("/var/x").unwrap().0.is_read_only(&Volumes::of(&pod, &[])));
     assert_eq!(pod.spec.volumes[0].file_modes().collect::<Vec<_>>(), [0o400]);
 }
