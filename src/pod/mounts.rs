@@ -10,6 +10,10 @@ impl Container<'_> {
     pub fn covering_mount(&self, path: &str) -> Option<(&Mount<'_>, bool)> {
         let mut best: Option<(usize, &Mount<'_>, bool)> = None;
         for mount in &self.volume_mounts {
+            // What goes up may come to anything.
+            if !begin_alike(path, &mount.mount_path) && !mount.mount_path.contains("/..") {
+                continue;
+            }
             let at = normalise_path(&mount.mount_path);
             if at.len() == 1 || !within(path, &at) {
                 continue;
@@ -53,14 +57,14 @@ fn parts(path: &str) -> (&'static str, &str) {
     ("", path)
 }
 
-/// Whether one of two normalised paths may lie below the other, by their first letters alone: most have
+/// Whether one of two paths that do not go up may lie below the other, by their first letters alone: most have
 /// nothing to do with each other.
 fn begin_alike(one: &str, other: &str) -> bool {
     let letter = |path: &str| match path.as_bytes() {
         // `/run` has its other name below `/var`.
         [b'/', b'r', ..] => Some(b'v'),
-        [b'/', letter, ..] => Some(*letter),
-        // The root.
+        // Neither the root nor what is not normalised says anything.
+        [b'/', letter, ..] if !matches!(letter, b'/' | b'.') => Some(*letter),
         _ => None,
     };
     letter(one).zip(letter(other)).is_none_or(|(one, other)| one == other)
