@@ -64,6 +64,14 @@ pub struct Environment {
     pub user_namespaces: bool,
 }
 
+impl Environment {
+    /// What a pod by itself is hardened in here, without a note about it.
+    pub fn context(self, scope: Scope<'_>) -> Context<'_> {
+        let Self { date, user_namespaces } = self;
+        Context { date, scope, user_namespaces, provenance: false, root: "", reserved_volumes: &[] }
+    }
+}
+
 /// An answered review.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -182,14 +190,7 @@ pub fn review(
     facts.name_by(&pod.metadata);
     let (policy, missing) = choose(policies, endpoint, &request.namespace);
     let first = not_loaded(missing, policy);
-    let context = |scope| Context {
-        date: environment.date,
-        scope,
-        user_namespaces: environment.user_namespaces,
-        provenance: true,
-        root: "",
-        reserved_volumes: &[],
-    };
+    let context = |scope| Context { provenance: true, ..environment.context(scope) };
     let (pod, old) = match (asks, old) {
         (Asks::CreatePod, _) => {
             let outcome = harden(&pod, policy, &context(Scope::Create));

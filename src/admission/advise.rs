@@ -38,14 +38,7 @@ pub(super) fn review(
     let claims = &workload.spec.volume_claim_templates;
     let reserved: Vec<&str> = claims.iter().map(|claim| &*claim.metadata.name).collect();
     let (policy, missing) = choose(policies, endpoint, &request.namespace);
-    let context = Context {
-        date: environment.date,
-        scope: Scope::Create,
-        user_namespaces: environment.user_namespaces,
-        provenance: false,
-        root: "",
-        reserved_volumes: &reserved,
-    };
+    let context = Context { reserved_volumes: &reserved, ..environment.context(Scope::Create) };
     let outcome = harden(&template, policy, &context);
     let mut first = not_loaded(missing, policy);
     first.extend(misplaced(&workload.metadata, &template));

@@ -103,9 +103,9 @@ pub fn outlook(template: &Template<'_>) -> anyhow::Result<Outlook> {
             .map(|e| explain::exemption(seen.outcome, e))
             .collect(),
         void: explain::voided(seen.outcome),
-        restricted: seen.restricted,
-        baseline: seen.baseline,
-        handed_over: seen.handed_over,
+        restricted: refused(seen.after, Level::Restricted),
+        baseline: refused(seen.after, Level::Baseline),
+        handed_over: handed_over(seen.after, seen.outcome, template.reserved_volumes),
         risks: seen.risks,
         remedies: Remedies::default(),
     })?;
@@ -156,7 +156,7 @@ pub struct Effects {
 /// As [`outlook`].
 pub fn effects(template: &Template<'_>) -> anyhow::Result<Effects> {
     let object: Value = serde_json::from_str(template.json)?;
-    judge(template, &object, |Judged { outcome, restricted, risks, .. }| {
+    judge(template, &object, |Judged { outcome, after, risks, .. }| {
         let effect = |finding: &Finding<'_>| {
             let value = finding.now.as_ref().or(finding.was.as_ref());
             let value = value.map_or_else(|| "unset".to_owned(), ToString::to_string);
@@ -172,6 +172,7 @@ pub fn effects(template: &Template<'_>) -> anyhow::Result<Effects> {
             let container = outcome.subject_name(finding.subject).to_owned();
             ((container, finding.rule.as_str()), effect(finding))
         });
+        let restricted = refused(after, Level::Restricted);
         Effects { rules: rules.collect(), verdict: Verdict::of(&risks), restricted }
     })
 }
@@ -179,14 +180,11 @@ pub fn effects(template: &Template<'_>) -> anyhow::Result<Effects> {
 /// What is seen of a pod, before and after.
 struct Judged<'j> {
     outcome: &'j Outcome<'j>,
-    restricted: Vec<String>,
-    baseline: Vec<String>,
-    handed_over: Vec<String>,
+    /// As it will be.
+    after: &'j Pod<'j>,
     risks: Vec<Risk>,
     unhardened: Vec<Unhardened>,
 }
-
-const LEVELS: [Level; 2] = [Level::Restricted, Level::Baseline];
 
 fn judge<T>(
     template: &Template<'_>,
@@ -196,53 +194,38 @@ fn judge<T>(
     let Template { json, policy, environment, reserved_volumes, seen } = *template;
     let pod = Pod::from_json(json).context("the pod cannot be read")?;
     let reserved: Vec<&str> = reserved_volumes.iter().map(String::as_str).collect();
-    let context = Context {
-        date: environment.date,
-        scope: Scope::Create,
-        user_namespaces: environment.user_namespaces,
-        provenance: false,
-        root: "",
-        reserved_volumes: &reserved,
-    };
+    let context = Context { reserved_volumes: &reserved, ..environment.context(Scope::Create) };
     let outcome = harden(&pod, policy, &context);
     let before = spec(object)?;
     // Who a container is today it stays, where nothing sets its uid.
     let uid = |name: &str, own: Option<i64>| own.or_else(|| seen.uids.get(name).copied());
     if !outcome.changes() {
-        let [restricted, baseline] = LEVELS.map(|level| names(remains::refused(&pod, level)));
         let unhardened = unhardened(&pod, &outcome, pod.containers(), uid);
-        return Ok(take(Judged {
-            outcome: &outcome,
-            restricted,
-            baseline,
-            handed_over: Vec::new(),
-            risks: Vec::new(),
-            unhardened,
-        }));
+        let risks = Vec::new();
+        return Ok(take(Judged { outcome: &outcome, after: &pod, risks, unhardened }));
     }
     let mut after = object.clone();
     let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json())?;
     json_patch::patch(&mut after, &patch)?;
     let text = after.to_string();
     let hardened = Pod::from_json(&text)?;
-    let [restricted, baseline] = LEVELS.map(|level| names(remains::refused(&hardened, level)));
     let unhardened = unhardened(&hardened, &outcome, hardened.containers(), uid);
     let after = spec(&after)?;
     let case = Case { before: &before, after: &after, outcome: &outcome, policy, seen };
     let risks = risk::assess(&case);
-    let handed_over = handed_over(&pod, &outcome, &reserved);
-    Ok(take(Judged { outcome: &outcome, restricted, baseline, handed_over, risks, unhardened }))
+    Ok(take(Judged { outcome: &outcome, after: &hardened, risks, unhardened }))
 }
 
 /// The volumes that are mounted and whose files get the new fsGroup, each once; `claims` are those that the
 /// pods get besides.
-fn handed_over(pod: &Pod<'_>, outcome: &Outcome<'_>, claims: &[&str]) -> Vec<String> {
+fn handed_over(pod: &Pod<'_>, outcome: &Outcome<'_>, claims: &[String]) -> Vec<String> {
     let sets =
         |finding: &Finding<'_>| finding.rule == RuleName::FsGroup && finding.result.changes();
     if !outcome.findings.iter().any(sets) {
         return Vec::new();
     }
-    let volumes = Volumes::of(pod, claims);
+    let claims: Vec<&str> = claims.iter().map(String::as_str).collect();
+    let volumes = Volumes::of(pod, &claims);
     let mounts = pod.containers().flat_map(|placed| &placed.container.volume_mounts);
     let names: BTreeSet<&str> = mounts
         .map(|mount| &*mount.name)
@@ -280,8 +263,9 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-fn names(names: Vec<&str>) -> Vec<String> {
-    names.into_iter().map(str::to_owned).collect()
+/// For what Pod Security refuses a pod.
+fn refused(pod: &Pod<'_>, level: Level) -> Vec<String> {
+    remains::refused(pod, level).into_iter().map(str::to_owned).collect()
 }
 
 /// What would change: the containers with the same change together.

@@ -17,7 +17,7 @@ use jiff::civil::Date;
 use super::cluster::{self, Connection};
 use super::{say, today, width};
 use crate::admission::Environment;
-use crate::harden::{Context, Scope as Of, harden};
+use crate::harden::{Scope as Of, harden};
 use crate::pod::Pod;
 use crate::policy::Policy;
 use policies::{Choice, Policies};
@@ -118,13 +118,6 @@ async fn look(
 
 /// Whether a pod is as a policy would have it. Of what cannot be read nothing is known.
 fn changes_nothing(json: &str, policy: &Policy, environment: Environment) -> bool {
-    let context = Context {
-        date: environment.date,
-        scope: Of::Create,
-        user_namespaces: environment.user_namespaces,
-        provenance: false,
-        root: "",
-        reserved_volumes: &[],
-    };
+    let context = environment.context(Of::Create);
     Pod::from_json(json).is_ok_and(|pod| harden(&pod, policy, &context).patch.is_empty())
 }

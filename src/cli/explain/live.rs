@@ -21,7 +21,7 @@ use crate::cli::preview::scope::{Scope, Space, Wanted};
 use crate::cli::stays::{self, Stays, Unhardened};
 use crate::cli::table::{BOLD, Cell, DIM, Table, paragraph};
 use crate::exemption::HARDENED_ANNOTATION;
-use crate::harden::{Context, Scope as Of, harden};
+use crate::harden::{Scope as Of, harden};
 use crate::pod::Pod;
 use crate::policy::diagnostic::nearest;
 use crate::provenance::{self, Incoming};
@@ -121,17 +121,9 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let live: LivePod = serde_json::from_str(&json).context("the pod cannot be read")?;
     let pod = Pod::from_json(&json).context("the pod cannot be read")?;
     let policy = space.policy(&set);
-    let user_namespaces = cluster.environment(date).await.user_namespaces;
-    let context = |scope| Context {
-        date,
-        scope,
-        user_namespaces,
-        provenance: false,
-        root: "",
-        reserved_volumes: &[],
-    };
-    let outcome = harden(&pod, policy, &context(Of::Create));
-    let debug = harden(&pod, policy, &context(Of::Ephemeral { known: &[] }));
+    let environment = cluster.environment(date).await;
+    let outcome = harden(&pod, policy, &environment.context(Of::Create));
+    let debug = harden(&pod, policy, &environment.context(Of::Ephemeral { known: &[] }));
     let note = pod.annotation(HARDENED_ANNOTATION).and_then(Incoming::read);
     let of_today = note.as_ref().is_some_and(|it| it.policy() == Some(&*policy.versioned()));
     let note_holds = !provenance::claims_too_much(&pod, &outcome)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, EphemeralContainer, Pod, PodSpec};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::advice::{Advice, advice};
 use crate::cli::risk::{Cause, Remedy, Risk, Seen, Unseen};
@@ -177,12 +177,20 @@ impl Facts {
         Some(Risk { container, cause, certain, why, remedy: Remedy::Try(remedy) })
     }
 
-    /// Whether a pod runs that this policy (`NAME@REVISION`) hardened, and that runs what this one would:
-    /// its template may have been changed since.
-    pub(super) fn runs_hardened(&self, policy: &str, template: &PodSpec) -> bool {
-        let wanted = programs(template);
-        let is_same = |ran: &Programs| wanted.iter().all(|(name, it)| ran.get(name) == Some(it));
-        self.hardened.iter().any(|(by, ran)| by == policy && is_same(ran))
+    /// Whether a pod runs that this policy (`NAME@REVISION`) hardened, and that runs what `template`
+    /// would (its JSON): that may have been changed since.
+    pub(super) fn runs_hardened(&self, policy: &str, template: &str) -> bool {
+        #[derive(Deserialize)]
+        struct Template {
+            spec: PodSpec,
+        }
+        let mut ran = self.hardened.iter().filter(|(by, _)| by == policy).peekable();
+        // What cannot be read is said where it is judged.
+        ran.peek().is_some()
+            && serde_json::from_str(template).is_ok_and(|Template { spec }| {
+                let wanted = programs(&spec);
+                ran.any(|(_, ran)| wanted.iter().all(|(name, it)| ran.get(name) == Some(it)))
+            })
     }
 }
 

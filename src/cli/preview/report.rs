@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::PodSpec;
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -193,7 +192,7 @@ impl WorkloadPreview {
     /// What is to be said of a workload under a policy.
     pub fn new(found: &Found<'_>, policy: &Policy, environment: Environment) -> Self {
         let by = policy.versioned();
-        let runs_hardened = found.runs_hardened(&by);
+        let runs_hardened = found.facts.runs_hardened(&by, found.json);
         let mut preview = Self {
             kind: found.kind.to_owned(),
             name: found.name.to_owned(),
@@ -320,17 +319,6 @@ fn refused(space: &Space, outlook: &Outlook) -> Option<Risk> {
 }
 
 impl Found<'_> {
-    /// Whether a pod of it runs that this policy (`NAME@REVISION`) hardened.
-    fn runs_hardened(&self, policy: &str) -> bool {
-        #[derive(Deserialize)]
-        struct Template {
-            spec: PodSpec,
-        }
-        // What cannot be read is said where it is judged.
-        serde_json::from_str(self.json)
-            .is_ok_and(|Template { spec }| self.facts.runs_hardened(policy, &spec))
-    }
-
     /// What is to be expected of it under a policy.
     ///
     /// # Errors

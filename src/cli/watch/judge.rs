@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::admission::Environment;
 use crate::cli::stays::{Unhardened, unhardened};
-use crate::harden::{Context, Scope, harden};
+use crate::harden::{Scope, harden};
 use crate::outcome::{Finding, Outcome, RuleResult, Subject};
 use crate::pod::{Placed, Pod, Text, view};
 use crate::policy::Policy;
@@ -165,15 +165,7 @@ pub struct Facts {
 pub fn judge(json: &str, status: &Status<'_>, policy: &Policy, environment: Environment) -> Facts {
     let Ok(pod) = Pod::from_json(json) else { return unreadable(status) };
     let mut facts = Facts::default();
-    let context = |scope| Context {
-        date: environment.date,
-        scope,
-        user_namespaces: environment.user_namespaces,
-        provenance: false,
-        root: "",
-        reserved_volumes: &[],
-    };
-    let outcome = harden(&pod, policy, &context(Scope::Create));
+    let outcome = harden(&pod, policy, &environment.context(Scope::Create));
     facts.take(&pod, &outcome, pod.containers(), status);
     let uid = |name: &str, own: Option<i64>| status.uid(name).or(own);
     facts.standing = match outcome {
@@ -184,7 +176,7 @@ pub fn judge(json: &str, status: &Status<'_>, policy: &Policy, environment: Envi
     // Those that are over are nobody's concern; and none is ever taken away.
     let runs = |placed: &Placed<'_, '_>| status.running(&placed.container.name).is_some();
     if pod.ephemeral_containers().any(|placed| runs(&placed)) {
-        let outcome = harden(&pod, policy, &context(Scope::Ephemeral { known: &[] }));
+        let outcome = harden(&pod, policy, &environment.context(Scope::Ephemeral { known: &[] }));
         facts.take(&pod, &outcome, pod.ephemeral_containers(), status);
         let stays = unhardened(&pod, &outcome, pod.ephemeral_containers(), uid).into_iter();
         let stays = stays

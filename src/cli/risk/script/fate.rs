@@ -41,42 +41,6 @@ struct Walk {
     for_root: bool,
 }
 
-/// What comes of each pipeline of a list.
-fn outcomes(
-    pipelines: &[Pipeline],
-    joins: &[Joined],
-    last: Outcomes,
-    is_last: bool,
-) -> Vec<Outcomes> {
-    // What runs next where a pipeline fails, and where it does not, from the end on.
-    let (mut failed, mut succeeded) = (None, None);
-    let mut outcomes = Vec::with_capacity(pipelines.len());
-    for (index, pipeline) in pipelines.iter().enumerate().rev() {
-        // With `set -e` only the last command of such a list ends the script; but what comes after
-        // the others does not happen either.
-        let skips = match is_last || index == joins.len() {
-            true => last.failure,
-            false => Failure::GoesOn,
-        };
-        outcomes.push(Outcomes {
-            failure: failed.unwrap_or(skips),
-            success: succeeded.unwrap_or(last.success),
-        });
-        let comes_to = Some(match answer(pipeline) {
-            Answer::Exits => Failure::Ends,
-            Answer::Fails => last.failure,
-            Answer::Handles => Failure::Expected,
-        });
-        match index.checked_sub(1).and_then(|before| joins.get(before)) {
-            Some(Joined::And) => succeeded = comes_to,
-            Some(Joined::Or) => failed = comes_to,
-            None => {}
-        }
-    }
-    outcomes.reverse();
-    outcomes
-}
-
 /// What a pipeline comes to that runs because of how another one ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
@@ -92,20 +56,18 @@ impl Walk {
     fn list(&mut self, list: List, last: Outcomes) {
         let mut items = list.into_iter().filter(|item| !is_empty(item)).peekable();
         while let Some(item) = items.next() {
-            let goes_on = || match self.errexit && self.asked == 0 {
+            let is_last = items.peek().is_none();
+            let outcomes = match self.errexit && self.asked == 0 {
+                _ if is_last => last,
                 true => Outcomes::of_failure(Failure::Ends),
                 false => Outcomes::of_failure(Failure::GoesOn),
             };
-            let is_last = items.peek().is_none();
-            let outcomes = if is_last { last } else { goes_on() };
             self.and_or(item, outcomes, is_last);
         }
     }
 
     fn and_or(&mut self, item: AndOr, last: Outcomes, is_last: bool) {
-        let AndOr { first, others, background } = item;
-        let (joins, others): (Vec<Joined>, Vec<Pipeline>) = others.into_iter().unzip();
-        let pipelines: Vec<Pipeline> = std::iter::once(first).chain(others).collect();
+        let AndOr { pipelines, joins, background } = item;
         let outcomes = match background {
             true => vec![Outcomes::of_failure(Failure::GoesOn); pipelines.len()],
             false => outcomes(&pipelines, &joins, last, is_last),
@@ -168,7 +130,9 @@ impl Walk {
             Answer::Fails | Answer::Handles => Failure::Expected,
         };
         let root = match condition.as_slice() {
-            [AndOr { first, others, .. }] if others.is_empty() => asks_for_root(first),
+            [AndOr { pipelines, .. }] if pipelines.len() == 1 => {
+                pipelines.first().and_then(asks_for_root)
+            }
             _ => None,
         };
         self.asks(condition, Outcomes { failure: fate(&otherwise), success: fate(&then) });
@@ -199,6 +163,42 @@ impl Walk {
     }
 }
 
+/// What comes of each pipeline of a list.
+fn outcomes(
+    pipelines: &[Pipeline],
+    joins: &[Joined],
+    last: Outcomes,
+    is_last: bool,
+) -> Vec<Outcomes> {
+    // What runs next where a pipeline fails, and where it does not, from the end on.
+    let (mut failed, mut succeeded) = (None, None);
+    let mut outcomes = Vec::with_capacity(pipelines.len());
+    for (index, pipeline) in pipelines.iter().enumerate().rev() {
+        // With `set -e` only the last command of such a list ends the script; but what comes after
+        // the others does not happen either.
+        let skips = match is_last || index == joins.len() {
+            true => last.failure,
+            false => Failure::GoesOn,
+        };
+        outcomes.push(Outcomes {
+            failure: failed.unwrap_or(skips),
+            success: succeeded.unwrap_or(last.success),
+        });
+        let comes_to = Some(match answer(pipeline) {
+            Answer::Exits => Failure::Ends,
+            Answer::Fails => last.failure,
+            Answer::Handles => Failure::Expected,
+        });
+        match index.checked_sub(1).and_then(|before| joins.get(before)) {
+            Some(Joined::And) => succeeded = comes_to,
+            Some(Joined::Or) => failed = comes_to,
+            None => {}
+        }
+    }
+    outcomes.reverse();
+    outcomes
+}
+
 fn is_empty(item: &AndOr) -> bool {
     let nothing = |stage: &Stage| match stage {
         Stage::Simple(Simple { command, .. }) => {
@@ -206,7 +206,11 @@ fn is_empty(item: &AndOr) -> bool {
         }
         _ => false,
     };
-    item.others.is_empty() && item.first.stages.iter().all(nothing)
+    item.joins.is_empty() && stages(item).all(nothing)
+}
+
+fn stages(item: &AndOr) -> impl Iterator<Item = &Stage> {
+    item.pipelines.iter().flat_map(|pipeline| &pipeline.stages)
 }
 
 /// Whether it only says where the compound command after it writes.
@@ -214,7 +218,7 @@ fn is_redirection(stage: &Stage) -> bool {
     matches!(stage, Stage::Simple(simple) if simple.command.words.is_empty())
 }
 
-/// What a pipeline comes to that runs because something has failed.
+/// As what a pipeline answers the end of another one.
 fn answer(pipeline: &Pipeline) -> Answer {
     let ([stage], false) = (pipeline.stages.as_slice(), pipeline.negated) else {
         return Answer::Handles;
@@ -243,39 +247,34 @@ fn answer(pipeline: &Pipeline) -> Answer {
 
 /// The same of a list: the first of its commands that ends the script, else its last one.
 fn answer_of(list: &List) -> Answer {
-    let alone = |item: &AndOr| match item.background {
-        true => Answer::Handles,
-        false => answer(&item.first),
+    let alone = |item: &AndOr| match item.pipelines.first() {
+        Some(first) if !item.background => answer(first),
+        _ => Answer::Handles,
     };
     if list.iter().any(|item| alone(item) == Answer::Exits) {
         return Answer::Exits;
     }
     match list.last() {
-        Some(item) if item.others.is_empty() => alone(item),
+        Some(item) if item.joins.is_empty() => alone(item),
         _ => Answer::Handles,
     }
 }
 
 /// Whether anything in the body of a loop may end it without its condition.
 fn leaves(list: &List) -> bool {
-    list.iter().any(|item| {
-        std::iter::once(&item.first)
-            .chain(item.others.iter().map(|(_, pipeline)| pipeline))
-            .flat_map(|pipeline| &pipeline.stages)
-            .any(|stage| match stage {
-                Stage::Simple(Simple { command, .. }) => {
-                    let words: Vec<_> = command.words.iter().map(Option::as_deref).collect();
-                    matches!(
-                        words.as_slice(),
-                        [Some("break" | "return" | "exec"), ..] | [Some("exit"), Some("0"), ..]
-                    )
-                }
-                Stage::Group { list, .. } | Stage::For(list) => leaves(list),
-                Stage::If(parts) => {
-                    [&parts.condition, &parts.then, &parts.otherwise].into_iter().any(leaves)
-                }
-                Stage::Loop { condition, body, .. } => leaves(condition) || leaves(body),
-            })
+    list.iter().flat_map(stages).any(|stage| match stage {
+        Stage::Simple(Simple { command, .. }) => {
+            let words: Vec<_> = command.words.iter().map(Option::as_deref).collect();
+            matches!(
+                words.as_slice(),
+                [Some("break" | "return" | "exec"), ..] | [Some("exit"), Some("0"), ..]
+            )
+        }
+        Stage::Group { list, .. } | Stage::For(list) => leaves(list),
+        Stage::If(parts) => {
+            [&parts.condition, &parts.then, &parts.otherwise].into_iter().any(leaves)
+        }
+        Stage::Loop { condition, body, .. } => leaves(condition) || leaves(body),
     })
 }
 

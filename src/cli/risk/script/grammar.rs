@@ -7,12 +7,19 @@ use super::{Command, Input};
 /// Commands in order: and-or lists, each with whether it runs in the background.
 pub(super) type List = Vec<AndOr>;
 
-/// Pipelines that `&&` and `||` join.
+/// Pipelines, and what joins each to the next: one less.
 #[derive(Debug, Default)]
 pub(super) struct AndOr {
-    pub(super) first: Pipeline,
-    pub(super) others: Vec<(Joined, Pipeline)>,
+    pub(super) pipelines: Vec<Pipeline>,
+    pub(super) joins: Vec<Joined>,
     pub(super) background: bool,
+}
+
+impl From<Stage> for AndOr {
+    fn from(stage: Stage) -> Self {
+        let pipeline = Pipeline { negated: false, stages: vec![stage] };
+        Self { pipelines: vec![pipeline], ..Self::default() }
+    }
 }
 
 /// On what the next pipeline waits.
@@ -126,11 +133,11 @@ impl<'t> Parser<'t> {
     }
 
     fn and_or(&mut self) -> Option<AndOr> {
-        let mut item = AndOr { first: self.pipeline()?, ..AndOr::default() };
+        let mut item = AndOr { pipelines: vec![self.pipeline()?], ..AndOr::default() };
         while let Some(operator) = self.eat_operator(&["&&", "||"]) {
-            let joined = if operator == "&&" { Joined::And } else { Joined::Or };
+            item.joins.push(if operator == "&&" { Joined::And } else { Joined::Or });
             while self.eat_operator(&["\n"]).is_some() {}
-            item.others.push((joined, self.pipeline()?));
+            item.pipelines.push(self.pipeline()?);
         }
         Some(item)
     }
@@ -223,13 +230,8 @@ impl<'t> Parser<'t> {
                 self.depth += 1;
                 let nested = (self.depth <= DEPTH).then(|| self.condition("elif")).flatten()?;
                 self.depth -= 1;
-                let stages = vec![Stage::If(Box::new(nested))];
-                let first = Pipeline { stages, ..Pipeline::default() };
-                return Some(If {
-                    condition,
-                    then,
-                    otherwise: vec![AndOr { first, ..AndOr::default() }],
-                });
+                let otherwise = vec![Stage::If(Box::new(nested)).into()];
+                return Some(If { condition, then, otherwise });
             }
             "else" => self.block("else", "fi")?,
             _ => self.eat_word("fi").then(List::new)?,
@@ -313,11 +315,8 @@ impl Stage {
     /// Its commands read what another one writes, or a file.
     fn feed(&mut self) {
         let feed = |list: &mut List| {
-            for item in list {
-                let others = item.others.iter_mut().map(|(_, pipeline)| pipeline);
-                let pipelines = std::iter::once(&mut item.first).chain(others);
-                pipelines.flat_map(|pipeline| &mut pipeline.stages).for_each(Self::feed);
-            }
+            let pipelines = list.iter_mut().flat_map(|item| &mut item.pipelines);
+            pipelines.flat_map(|pipeline| &mut pipeline.stages).for_each(Self::feed);
         };
         match self {
             Self::Simple(simple) => {
@@ -348,9 +347,7 @@ fn flat(tokens: &[Token]) -> List {
         let reserved = |token: &&Token| RESERVED.iter().any(|word| is_word(token, word));
         let skipped = tokens.iter().take_while(reserved).count();
         let mut parser = Parser { tokens: tokens.get(skipped..).unwrap_or_default(), depth: 0 };
-        let stages = vec![Stage::Simple(parser.simple())];
-        let first = Pipeline { stages, ..Pipeline::default() };
-        list.push(AndOr { first, ..AndOr::default() });
+        list.push(Stage::Simple(parser.simple()).into());
     }
     list
 }

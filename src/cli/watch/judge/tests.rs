@@ -6,6 +6,7 @@ use jiff::civil::date;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::harden::Context;
 
 fn judged(pod: &Value) -> Facts {
     let text = pod.to_string();
