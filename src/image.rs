@@ -11,6 +11,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use memchr::{memchr, memchr3, memrchr};
+
 use crate::policy::{Capability, GroupId, NonRootId, WritablePath};
 
 pub use requires::{Condition, Met, Purpose, Requirement, When};
@@ -136,7 +138,7 @@ pub enum EntryFsGroup {
 pub struct ImageTable {
     entries: Vec<ImageEntry>,
     /// Patterns whose repository part has no `*`: repository → (entry, pattern), ascending.
-    by_repository: HashMap<String, Vec<(usize, usize)>>,
+    by_repository: HashMap<String, Vec<(usize, usize)>, foldhash::fast::RandomState>,
     /// Every other pattern: (entry, pattern), ascending.
     others: Vec<(usize, usize)>,
     /// Looked at where no entry above matches: the known images, which a thousand
@@ -251,21 +253,15 @@ struct Marks {
 }
 
 impl Marks {
-    /// All in one go: this is asked of every container.
+    /// This is asked of every container, hence not byte by byte.
     fn of(name: &str) -> Self {
-        let mut marks = Self { digest: None, slash: None, tag: None };
-        for (index, byte) in name.bytes().enumerate() {
-            match byte {
-                b'/' => (marks.slash, marks.tag) = (Some(index), None),
-                b':' if marks.tag.is_none() => marks.tag = Some(index),
-                b'@' => {
-                    marks.digest = Some(index);
-                    break;
-                }
-                _ => {}
-            }
-        }
-        marks
+        let name = name.as_bytes();
+        let digest = memchr(b'@', name);
+        let name = name.get(..digest.unwrap_or(name.len())).unwrap_or_default();
+        let slash = memrchr(b'/', name);
+        let path = slash.map_or(0, |slash| slash + 1);
+        let tag = name.get(path..).and_then(|last| memchr(b':', last)).map(|at| path + at);
+        Self { digest, slash, tag }
     }
 
     /// Of a normalised name (or a pattern), what stands before its tag or digest.
@@ -301,24 +297,21 @@ fn complete_registry(name: &str) -> Cow<'_, str> {
     if name.starts_with('*') || name.is_empty() {
         return Cow::Borrowed(name);
     }
-    match name.split_once('/') {
+    // What tells a registry from a part of a path; `*` may stand for one.
+    let is_registry =
+        |part: &str| memchr3(b'.', b':', b'*', part.as_bytes()).is_some() || part == "localhost";
+    match memchr(b'/', name.as_bytes()).and_then(|at| name.split_at_checked(at)) {
         None => Cow::Owned(["docker.io/library/", name].concat()),
         Some(("index.docker.io", rest)) => complete_hub(rest, None),
         Some(("docker.io", rest)) => complete_hub(rest, Some(name)),
-        Some((first, _)) if first.bytes().any(is_of_registry) || first == "localhost" => {
-            Cow::Borrowed(name)
-        }
+        Some((first, _)) if is_registry(first) => Cow::Borrowed(name),
         Some(_) => Cow::Owned(["docker.io/", name].concat()),
     }
 }
 
-/// Whether a byte tells a registry from a part of a path. `*` may stand for one.
-fn is_of_registry(byte: u8) -> bool {
-    matches!(byte, b'.' | b':' | b'*')
-}
-
-/// A path on Docker Hub: an official image when it has one part.
+/// A path on Docker Hub with the `/` before it: an official image when it has one part.
 fn complete_hub<'i>(path: &str, full: Option<&'i str>) -> Cow<'i, str> {
+    let path = path.get(1..).unwrap_or_default();
     match full {
         _ if !path.contains('/') && !path.starts_with('*') => {
             Cow::Owned(format!("docker.io/library/{path}"))

@@ -10,8 +10,7 @@ impl Container<'_> {
     pub fn covering_mount(&self, path: &str) -> Option<(&Mount<'_>, bool)> {
         let mut best: Option<(usize, &Mount<'_>, bool)> = None;
         for mount in &self.volume_mounts {
-            // What goes up may come to anything.
-            if !begin_alike(path, &mount.mount_path) && !mount.mount_path.contains("/..") {
+            if !begin_alike(path, &mount.mount_path) && !goes_up(&mount.mount_path) {
                 continue;
             }
             let at = normalise_path(&mount.mount_path);
@@ -55,6 +54,16 @@ fn parts(path: &str) -> (&'static str, &str) {
         }
     }
     ("", path)
+}
+
+/// Whether a path has a `/..`: it may come to anything.
+fn goes_up(path: &str) -> bool {
+    let path = path.as_bytes();
+    memchr::memchr_iter(b'.', path).any(|at| {
+        at.checked_sub(1)
+            .and_then(|slash| path.get(slash..))
+            .is_some_and(|it| it.starts_with(b"/.."))
+    })
 }
 
 /// Whether one of two paths that do not go up may lie below the other, by their first letters alone: most have
