@@ -27,8 +27,8 @@ demo: ## ironhull at its main job, with no cluster at all
 
 .PHONY: test
 test: judge-if-go tools-if-go ## every test that needs no cluster
-	$(CARGO) test --locked --all-targets
-	$(CARGO) test --locked --doc
+	$(CARGO) test --locked --workspace --all-targets
+	$(CARGO) test --locked --workspace --doc
 	$(CARGO) check --locked --lib --no-default-features
 
 # A macro declares these modules, so `cargo fmt` does not find them.
@@ -36,21 +36,21 @@ RULES := $(wildcard src/rules/*.rs)
 
 .PHONY: lint
 lint: ## formatting and lints, warnings refused
-	$(CARGO) fmt --check
+	$(CARGO) fmt --check --all
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	rustfmt --check --edition 2024 $(RULES)
-	$(CARGO) clippy --locked --features e2e --all-targets -- --deny warnings
+	$(CARGO) clippy --locked --workspace --features e2e --all-targets -- --deny warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- --deny warnings
 
 .PHONY: fmt
 fmt: ## formats the code
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 	rustfmt --edition 2024 $(RULES)
 
 .PHONY: docs
 docs: tools-if-go ## regenerates what is generated: docs/, policies/schema.json, deploy/install.yaml, expected outputs
-	UPDATE_EXPECT=1 $(CARGO) test --locked --all-targets
+	UPDATE_EXPECT=1 $(CARGO) test --locked --workspace --all-targets
 
 # A static binary, for an image with nothing else in it. With --target, the flags are for the binary
 # and not for what runs while it is built.

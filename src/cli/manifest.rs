@@ -1,39 +1,18 @@
-//! Reading manifests as kubectl does, and writing them back with nothing changed but
-//! what is to change.
-//!
-//! Kubernetes reads YAML by rules of its own: those of YAML 1.1 as go-yaml v2 has them,
-//! after a division into documents that looks at lines alone. A manifest that means one
-//! thing here and another in the cluster would be hardened wrongly, so none of that is
-//! left to a YAML library: [`split`] divides, [`tree`] says what stands where,
-//! [`resolve`] and [`decode`] say what it means. That Kubernetes sees the same stand there,
-//! [`witness`] sees to.
+//! Manifests: what `kube_yaml` reads, and what of it can be hardened.
 
-mod ambiguity;
-mod characters;
-mod decode;
-mod edit;
-mod emit;
-mod encoding;
 mod fields;
 mod kinds;
-mod resolve;
 mod slips;
-mod split;
-mod tree;
-mod witness;
 
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use kube_yaml::{BOM, ErrorKind, Tree};
+pub use kube_yaml::{Edited, Encoding, Syntax, to_yaml};
 use serde_json::Value;
 
-use characters::BOM;
-use decode::Duplicate;
-pub use edit::Edited;
-pub use encoding::Encoding;
 pub use kinds::{Contents, Part, Unknown, Workload};
-use tree::Tree;
 
 /// A file of manifests, or standard input.
 #[derive(Debug)]
@@ -69,15 +48,6 @@ pub struct Document {
     pub syntax: Syntax,
 }
 
-/// How a document is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Syntax {
-    /// YAML, KYAML among it.
-    Yaml,
-    /// JSON, without a `---` before it.
-    Json,
-}
-
 /// Something about a document's text that its author should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
@@ -104,11 +74,6 @@ pub struct ManifestError {
     pub hint: Option<String>,
 }
 
-/// A value as a YAML document that every reader takes for the same.
-pub fn to_yaml(value: &Value) -> String {
-    emit::document(value)
-}
-
 impl std::error::Error for ManifestError {}
 
 impl ManifestError {
@@ -126,19 +91,20 @@ impl ManifestError {
 
     /// An error about what a JSON Pointer names in a document.
     pub fn of(source: &Source, document: &Document, pointer: &str, message: String) -> Self {
-        let tree = Tree::parse(source.text_of(document));
-        let offset = tree.map(|tree| tree.offset_of(pointer)).unwrap_or_default();
-        Self::at(
-            &source.name,
-            &source.text,
-            document.number,
-            document.range.start + offset,
-            message,
-        )
+        let offset = source.tree_of(document).map(|tree| tree.offset_of(pointer));
+        let offset = document.range.start + offset.unwrap_or_default();
+        Self::at(&source.name, &source.text, document.number, offset, message, None)
     }
 
-    /// An error about a byte of a source.
-    fn at(file: &str, text: &str, document: Option<usize>, offset: usize, message: String) -> Self {
+    /// An error about a byte of a source. `kind` tells what often causes it.
+    fn at(
+        file: &str,
+        text: &str,
+        document: Option<usize>,
+        offset: usize,
+        message: String,
+        kind: Option<&ErrorKind>,
+    ) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
@@ -147,9 +113,9 @@ impl ManifestError {
         Self {
             file: file.to_owned(),
             document,
-            at: Some(position(text, offset)),
+            at: Some(kube_yaml::position(text, offset)),
             excerpt: line.to_owned(),
-            hint: if comments { Some(in_json()) } else { hint(line, &message) },
+            hint: if comments { Some(in_json()) } else { hint(line, kind) },
             message,
         }
     }
@@ -174,11 +140,9 @@ impl Source {
     /// # Errors
     /// One for each document that Kubernetes could not read either.
     pub fn read(name: &str, text: String) -> Result<Self, Vec<ManifestError>> {
-        let error =
-            |document, offset, message| ManifestError::at(name, &text, document, offset, message);
-        let parts = split::split(&text).map_err(|bad| {
+        let parts = kube_yaml::split(&text).map_err(|bad| {
             let message = "only a comment may follow `---` on its line".to_owned();
-            vec![error(None, bad.offset, message)]
+            vec![ManifestError::at(name, &text, None, bad.offset, message, None)]
         })?;
         let mut documents: Vec<Document> = Vec::with_capacity(parts.len());
         let mut errors = Vec::new();
@@ -186,30 +150,34 @@ impl Source {
         for part in parts {
             let here = text.get(part.range.clone()).unwrap_or_default();
             let read = match part.value {
-                Some(value) => Ok(Reading::json(value, here)),
-                None => Reading::yaml(here),
+                Some(value) => Ok(kube_yaml::of_json(here, value)),
+                None => kube_yaml::read(here, part.syntax),
             };
             match read {
-                Ok(reading) => {
-                    let empty = reading.value.is_null();
+                Ok(read) => {
+                    let empty = read.value.is_null();
                     // Comments before the first `---` are no document.
                     number +=
                         usize::from(!empty || here.trim_start_matches(BOM).starts_with("---"));
-                    let contents = kinds::contents(&reading.value);
-                    let mut remarks = reading.remarks(&text, part.range.start);
-                    remarks.extend(slip_remarks(&reading.value, &contents, &text, &part.range));
+                    let contents = kinds::contents(&read.value);
+                    let mut remarks = remarks(&read, &text, part.range.start);
+                    remarks.extend(slip_remarks(&read, &contents, &text, part.range.start));
                     documents.push(Document {
                         number: (!empty).then_some(number),
                         contents,
                         remarks,
-                        value: reading.value,
+                        value: read.value,
                         syntax: part.syntax,
                         range: part.range,
                     });
                 }
-                Err((message, offset)) => {
+                Err(error) => {
                     number += 1;
-                    errors.push(error(Some(number), part.range.start + offset, message));
+                    let offset = part.range.start + error.offset;
+                    let message = error.to_string();
+                    let kind = Some(&error.kind);
+                    let error = ManifestError::at(name, &text, Some(number), offset, message, kind);
+                    errors.push(error);
                 }
             }
         }
@@ -231,6 +199,14 @@ impl Source {
         self.text.get(document.range.clone()).unwrap_or_default()
     }
 
+    fn tree_of(&self, document: &Document) -> Option<Tree<'_>> {
+        let text = self.text_of(document);
+        match document.syntax {
+            Syntax::Yaml => Tree::parse(text).ok(),
+            Syntax::Json => Some(Tree::of_json(text)),
+        }
+    }
+
     /// Line and column, from 1, of what each JSON Pointer names in a document, or of the
     /// innermost thing around it that is there.
     pub fn positions<'p>(
@@ -239,105 +215,60 @@ impl Source {
         pointers: impl Iterator<Item = &'p str>,
     ) -> Vec<(usize, usize)> {
         let text = self.text_of(document);
-        let (first, indent) = position(&self.text, document.range.start);
-        let tree = Tree::parse(text).ok();
+        let (first, indent) = kube_yaml::position(&self.text, document.range.start);
+        let tree = self.tree_of(document);
         let at = |pointer| {
             let offset = tree.as_ref().map(|tree| tree.offset_of(pointer)).unwrap_or_default();
-            let (line, column) = position(text, offset);
+            let (line, column) = kube_yaml::position(text, offset);
             // One object after another may stand on one line.
             (first + line - 1, if line == 1 { indent + column - 1 } else { column })
         };
         pointers.map(at).collect()
     }
+
+    /// Applies an RFC 6902 patch of `add` and `replace` to one of the documents.
+    ///
+    /// # Errors
+    /// When the patch does not apply, or the new text would not mean what it should.
+    pub fn apply(&self, document: &Document, patch: &[Value]) -> Result<Edited, String> {
+        kube_yaml::apply(self.text_of(document), document.syntax, &document.value, patch)
+    }
 }
 
-/// A document that was read.
-struct Reading {
-    value: Value,
-    duplicates: Vec<Duplicate>,
-    unread: Option<usize>,
-}
-
-impl Reading {
-    fn yaml(text: &str) -> Result<Self, (String, usize)> {
-        if let Some((offset, message)) = characters::find(text) {
-            return Err((message, offset));
-        }
-        if let Some(offset) = ambiguity::early_end(text) {
-            return Err(("a document ends here that has not begun".to_owned(), offset));
-        }
-        let tree = Tree::parse(text).map_err(|error| (error.message, error.offset))?;
-        if let Some(offset) = ambiguity::new_escape(&tree, text) {
-            let message = "Kubernetes does not know the escape `\\/`; write `/`";
-            return Err((message.to_owned(), offset));
-        }
-        let (value, duplicates) =
-            decode::decode(&tree).map_err(|error| (error.message, error.offset))?;
-        if let Some(error) = witness::find(&tree, text) {
-            return Err((error.message, error.offset));
-        }
-        Ok(Self { value, duplicates, unread: tree.unread })
-    }
-
-    fn json(value: Value, text: &str) -> Self {
-        let duplicates =
-            Tree::parse(text).map(|tree| decode::duplicates(&tree)).unwrap_or_default();
-        Self { value, duplicates, unread: None }
-    }
-
-    fn remarks(&self, text: &str, start: usize) -> Vec<Remark> {
-        let duplicates = self.duplicates.iter().map(|duplicate| Remark {
-            at: position(text, start + duplicate.offset),
-            message: format!(
-                "the key `{}` stands here again; the last one counts, the earlier are lost",
-                duplicate.key
-            ),
-        });
-        let unread = self.unread.map(|offset| Remark {
-            at: position(text, start + offset),
-            message: "the document ends before this, and Kubernetes reads no further; part \
-                      documents with `---`"
-                .to_owned(),
-        });
-        duplicates.chain(unread).collect()
-    }
+/// What the author should know of how a document is written.
+fn remarks(read: &kube_yaml::Document<'_>, text: &str, start: usize) -> Vec<Remark> {
+    let at = |offset| kube_yaml::position(text, start + offset);
+    let duplicates = read.duplicates.iter().map(|duplicate| Remark {
+        at: at(duplicate.offset),
+        message: format!(
+            "the key `{}` stands here again; the last one counts, the earlier are lost",
+            duplicate.key
+        ),
+    });
+    let unread = read.tree.unread().map(|offset| Remark {
+        at: at(offset),
+        message: "the document ends before this, and Kubernetes reads no further; part \
+                  documents with `---`"
+            .to_owned(),
+    });
+    duplicates.chain(unread).collect()
 }
 
 /// What is written where Kubernetes does not look for it, each at its place.
 fn slip_remarks(
-    value: &Value,
+    read: &kube_yaml::Document<'_>,
     contents: &Contents,
     text: &str,
-    range: &Range<usize>,
+    start: usize,
 ) -> Vec<Remark> {
-    let slips = slips::find(value, contents);
-    if slips.is_empty() {
-        return Vec::new();
-    }
-    let tree = Tree::parse(text.get(range.clone()).unwrap_or_default()).ok();
     let remark = |slip: slips::Slip| {
-        let offset = tree.as_ref().map(|tree| tree.offset_of(&slip.pointer)).unwrap_or_default();
-        Remark { at: position(text, range.start + offset), message: slip.message }
+        let offset = start + read.tree.offset_of(&slip.pointer);
+        Remark { at: kube_yaml::position(text, offset), message: slip.message }
     };
+    let slips = slips::find(&read.value, contents);
     let mut remarks: Vec<Remark> = slips.into_iter().map(remark).collect();
     remarks.sort_by_key(|remark| remark.at);
     remarks
-}
-
-/// The value of a document's text, by the same rules as [`Source::read`].
-fn value_of(text: &str, syntax: Syntax) -> Option<Value> {
-    match syntax {
-        Syntax::Json => serde_json::from_str(text).ok(),
-        Syntax::Yaml => Reading::yaml(text).ok().map(|reading| reading.value),
-    }
-}
-
-/// Line and column of a byte, both from 1, the column in characters.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
 }
 
 /// The first thing like `${NAME}` or `${NAME:=1}` on a line outside a comment.
@@ -351,7 +282,7 @@ fn variable(line: &str) -> Option<&str> {
 }
 
 /// What commonly goes wrong on such a line.
-fn hint(line: &str, message: &str) -> Option<String> {
+fn hint(line: &str, kind: Option<&ErrorKind>) -> Option<String> {
     if line.contains("{{") {
         return Some(
             "this looks like a template; render it first, for example with `helm template`"
@@ -366,14 +297,17 @@ fn hint(line: &str, message: &str) -> Option<String> {
     }
     let indentation = line.len() - line.trim_start().len();
     let tab = line.get(..indentation).is_some_and(|blank| blank.contains('\t'));
-    if tab || message.contains("a tab") {
+    if tab || kind == Some(&ErrorKind::Tab) {
         return Some("YAML is indented with spaces, never with tabs".to_owned());
     }
-    let uneven = ["expected key", "expected '-' indicator", "mapping values are not allowed"];
-    if uneven.iter().any(|words| message.contains(words)) {
-        return Some(
-            "is this line, and the one before, indented as far as it should be?".to_owned(),
-        );
-    }
-    None
+    let uneven = matches!(
+        kind,
+        Some(
+            ErrorKind::InBlockMapping
+                | ErrorKind::InBlockSequence
+                | ErrorKind::NoColon
+                | ErrorKind::Value
+        )
+    );
+    uneven.then(|| "is this line, and the one before, indented as far as it should be?".to_owned())
 }

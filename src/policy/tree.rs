@@ -1,17 +1,14 @@
 //! YAML text to a tree of nodes that know where they stand.
 //!
 //! serde's model has no place for positions of every value, for duplicate keys or
-//! for more than one error, so a policy is decoded from this tree instead. The
-//! events come from the parser below serde-saphyr.
+//! for more than one error, so a policy is decoded from this tree instead. It is read as
+//! manifests are, by `kube_yaml`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
-use serde_saphyr::granit_parser::{
-    self as granit, ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, StrInput,
-    StructureStyle,
-};
+use kube_yaml::{BOM, ErrorKind, Kind, NodeId, Syntax, Tree};
 
 use super::decode::Decoder;
 use crate::text::quoted;
@@ -60,24 +57,45 @@ const MOST_ALIASED: usize = 10_000;
 /// reported to `decoder`; a document that cannot be read is left out, the ones after
 /// it are not.
 pub(crate) fn documents<'s>(text: &'s str, decoder: &mut Decoder) -> Vec<Node<'s>> {
-    let options = granit::options! { emit_comments: false, emit_unresolved_aliases: true };
-    let parser = Parser::new_from_str_with_options(text, options);
-    let mut builder =
-        Builder { text, parser, decoder, anchors: HashMap::new(), aliased: Some(MOST_ALIASED) };
+    let lines = Lines::of(text);
+    let parts = kube_yaml::split(text).unwrap_or_else(|bad| {
+        let span = lines.span(bad.offset..bad.offset + 3);
+        decoder.error(span, "only a comment may follow `---` on its line");
+        Vec::new()
+    });
     let mut documents = Vec::new();
-    loop {
-        match builder.document() {
-            Ok(Step::Document(node)) if !node.is_null() => documents.push(node),
-            Ok(Step::Document(_) | Step::Other) => {}
-            Ok(Step::End) => return documents,
-            Err(error) => {
-                builder.syntax(&error);
-                if !matches!(builder.parser.proceed_next_document(), Ok(true)) {
-                    return documents;
+    for part in parts {
+        let here = text.get(part.range.clone()).unwrap_or_default();
+        let tree = match part.syntax {
+            Syntax::Yaml => Tree::parse(here),
+            Syntax::Json => Ok(Tree::of_json(here)),
+        };
+        match tree {
+            Ok(tree) => {
+                let start = part.range.start;
+                let mut builder = Builder {
+                    here,
+                    start,
+                    lines: &lines,
+                    tree: &tree,
+                    decoder,
+                    built: HashMap::new(),
+                    open: Vec::new(),
+                    aliased: Some(MOST_ALIASED),
+                };
+                let document = tree.root().map(|root| builder.node(root));
+                documents.extend(document.filter(|node| !node.is_null()));
+                if let Some(unread) = tree.unread() {
+                    let at = start + unread;
+                    decoder
+                        .error(lines.span(at..at + 1), "the document ends before this")
+                        .hint("part documents with `---`");
                 }
             }
+            Err(error) => syntax(&error, part.range.start, &lines, decoder),
         }
     }
+    documents
 }
 
 impl<'s> Node<'s> {
@@ -168,96 +186,68 @@ impl<'s> Node<'s> {
     }
 }
 
-/// What some editors put before the text of a file.
-const BOM: char = '\u{feff}';
-
-enum Step<'s> {
-    Document(Node<'s>),
-    Other,
-    End,
-}
-
-struct Builder<'s, 'd> {
-    text: &'s str,
-    parser: Parser<'s, StrInput<'s>>,
-    decoder: &'d mut Decoder,
-    anchors: HashMap<usize, Node<'s>>,
+struct Builder<'s, 'b> {
+    here: &'s str,
+    /// Where the document begins in the file.
+    start: usize,
+    lines: &'b Lines<'s>,
+    tree: &'b Tree<'s>,
+    decoder: &'b mut Decoder,
+    /// What has an anchor.
+    built: HashMap<NodeId, Node<'s>>,
+    /// What is around the node.
+    open: Vec<NodeId>,
     /// How many nodes aliases may still stand for; nothing once there were too many.
     aliased: Option<usize>,
 }
 
 impl<'s> Builder<'s, '_> {
-    fn next(&mut self) -> Result<(Event<'s>, granit::Span), ScanError> {
-        self.parser.next_event().unwrap_or_else(|| Ok((Event::StreamEnd, granit::Span::default())))
-    }
-
-    fn document(&mut self) -> Result<Step<'s>, ScanError> {
-        match self.next()? {
-            (Event::DocumentStart(..), _) => {
-                self.anchors.clear();
-                let (event, span) = self.next()?;
-                self.node(event, span).map(Step::Document)
+    fn node(&mut self, id: NodeId) -> Node<'s> {
+        let tree = self.tree;
+        let node = tree.node(id);
+        self.refuse_tag(node);
+        self.open.push(id);
+        let (start, value) = match &node.kind {
+            Kind::Scalar { text, .. } => {
+                let plain = node.is_plain() && node.tag != "str";
+                (None, Value::Scalar { text: text.clone(), plain })
             }
-            (Event::StreamEnd, _) => Ok(Step::End),
-            _ => Ok(Step::Other),
-        }
-    }
-
-    fn node(&mut self, event: Event<'s>, at: granit::Span) -> Result<Node<'s>, ScanError> {
-        let span = self.span(at.start, at.end);
-        self.refuse_tag(&event, at);
-        let (anchor, node) = match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let plain = style == ScalarStyle::Plain
-                    && !tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
-                (anchor, Node { span, value: Value::Scalar { text, plain } })
+            Kind::Sequence { flow, items } => {
+                let items: Vec<_> = items.iter().map(|item| self.node(*item)).collect();
+                let first = items.first().filter(|_| !flow).map(|item| item.span);
+                (first, Value::List(items))
             }
-            Event::SequenceStart(style, anchor, _) => (anchor, self.list(span, style)?),
-            Event::MappingStart(style, anchor, _) => (anchor, self.map(span, style)?),
-            Event::Alias(id) => return Ok(self.alias(id, span)),
-            Event::UnresolvedAlias(name) => {
-                let message = format!("unknown anchor {}", quoted(&name));
-                self.decoder
-                    .error(span, message)
-                    .hint("an alias (`*name`) needs an anchor (`&name`) above it");
-                return Ok(Node { span, value: Value::Broken });
+            Kind::Mapping { flow, entries } => {
+                let (entries, first) = self.entries(entries);
+                (first.filter(|_| !flow), Value::Map(entries))
             }
-            _ => return Ok(Node { span, value: Value::Broken }),
+            Kind::Alias { target } => {
+                self.open.pop();
+                return self.alias(*target, self.span(&node.range));
+            }
         };
-        if anchor != 0 {
-            self.anchors.insert(anchor, node.clone());
+        self.open.pop();
+        // A list or map in block style stands where its first entry does.
+        let node_here = Node { span: start.unwrap_or_else(|| self.span(&node.range)), value };
+        if node.anchored {
+            self.built.insert(id, node_here.clone());
         }
-        Ok(node)
+        node_here
     }
 
-    fn list(&mut self, start: Span, style: StructureStyle) -> Result<Node<'s>, ScanError> {
-        let mut items = Vec::new();
-        loop {
-            match self.next()? {
-                (Event::SequenceEnd, end) => {
-                    let first = items.first().map(|item: &Node<'_>| item.span);
-                    let span = self.around(start, style, first, end);
-                    return Ok(Node { span, value: Value::List(items) });
-                }
-                (event, span) => items.push(self.node(event, span)?),
-            }
-        }
-    }
-
-    fn map(&mut self, start: Span, style: StructureStyle) -> Result<Node<'s>, ScanError> {
-        let mut entries = Vec::new();
-        let mut seen: HashMap<String, Span> = HashMap::new();
-        loop {
-            let (event, span) = self.next()?;
-            if event == Event::MappingEnd {
-                let first = entries.first().map(|(key, _): &(Node<'_>, _)| key.span);
-                let span = self.around(start, style, first, span);
-                return Ok(Node { span, value: Value::Map(entries) });
-            }
-            let key = self.node(event, span)?;
-            let (event, span) = self.next()?;
-            let value = self.node(event, span)?;
-            let Some(name) = key.text() else {
+    /// The entries, without those whose key stands there already, and where the first key is.
+    fn entries(
+        &mut self,
+        entries: &[(NodeId, NodeId)],
+    ) -> (Vec<(Node<'s>, Node<'s>)>, Option<Span>) {
+        let mut kept = Vec::with_capacity(entries.len());
+        let mut seen: HashMap<Cow<'s, str>, Span> = HashMap::new();
+        let mut start = None;
+        for (key, value) in entries {
+            let key = self.node(*key);
+            let value = self.node(*value);
+            start = start.or(Some(key.span));
+            let Value::Scalar { text: name, .. } = &key.value else {
                 self.decoder
                     .error(key.span, format!("a key must be a word, found {}", key.found()));
                 continue;
@@ -269,16 +259,20 @@ impl<'s> Builder<'s, '_> {
                     .related(first, "first given")
                     .hint("keep one of the two");
             } else {
-                seen.insert(name.to_owned(), key.span);
-                entries.push((key, value));
+                seen.insert(name.clone(), key.span);
+                kept.push((key, value));
             }
         }
+        (kept, start)
     }
 
     /// What `*name` stands for.
-    fn alias(&mut self, id: usize, span: Span) -> Node<'s> {
-        let Some(node) = self.anchors.get(&id) else {
+    fn alias(&mut self, target: NodeId, span: Span) -> Node<'s> {
+        if self.open.contains(&target) {
             self.decoder.error(span, "an alias within what it stands for");
+            return Node { span, value: Value::Broken };
+        }
+        let Some(node) = self.built.get(&target) else {
             return Node { span, value: Value::Broken };
         };
         let left = self.aliased.and_then(|left| left.checked_sub(node.size(left)));
@@ -295,66 +289,76 @@ impl<'s> Builder<'s, '_> {
     }
 
     /// A tag such as `!secret` would have to mean something; here nothing does.
-    fn refuse_tag(&mut self, event: &Event<'_>, at: granit::Span) {
-        if let Some(tag) = event.tag().filter(|tag| !tag.is_yaml_core_schema()) {
-            let at = at.tag_span().unwrap_or(at);
-            let span = self.span(at.start, at.end);
-            self.decoder
-                .error(span, format!("unknown tag {}", quoted(&tag.original())))
-                .hint("policies have no tags");
-        }
+    fn refuse_tag(&mut self, node: &kube_yaml::Node<'_>) {
+        const KNOWN: [&str; 8] = ["", "bool", "float", "int", "map", "null", "seq", "str"];
+        let Some(properties) = node.properties.filter(|_| !KNOWN.contains(&&*node.tag)) else {
+            return;
+        };
+        let before = self.here.get(properties..).unwrap_or_default();
+        let at = properties + before.find('!').unwrap_or_default();
+        let written = self.here.get(at..).unwrap_or_default();
+        let written = written.split(char::is_whitespace).next().unwrap_or_default();
+        let span = self.span(&(at..at + written.len()));
+        self.decoder
+            .error(span, format!("unknown tag {}", quoted(written)))
+            .hint("policies have no tags");
     }
 
-    /// Where a list or map stands: whole in flow style, else where its first entry does.
-    fn around(
-        &self,
-        start: Span,
-        style: StructureStyle,
-        first: Option<Span>,
-        end: granit::Span,
-    ) -> Span {
-        match (style, first) {
-            (StructureStyle::Block, Some(first)) => first,
-            (StructureStyle::Flow, _) => Span { end: self.byte(end.end).max(start.end), ..start },
-            (StructureStyle::Block, None) => start,
+    fn span(&self, range: &Range<usize>) -> Span {
+        self.lines.span(self.start + range.start..self.start + range.end)
+    }
+}
+
+/// Reports why a document cannot be read.
+fn syntax(error: &kube_yaml::Error, start: usize, lines: &Lines<'_>, decoder: &mut Decoder) {
+    let at = start + error.offset;
+    // A caret needs something to stand under.
+    let rest = lines.text.get(at..).unwrap_or_default();
+    let width = rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
+    let span = lines.span(at..at + width);
+    let message = match error.kind {
+        ErrorKind::UnknownAnchor(_) => error.to_string(),
+        _ => format!("not valid YAML: {error}"),
+    };
+    let found = decoder.error(span, message);
+    match error.kind {
+        ErrorKind::Tab => {
+            found.hint("indent with spaces");
         }
+        ErrorKind::UnknownAnchor(_) => {
+            found.hint("an alias (`*name`) needs an anchor (`&name`) above it");
+        }
+        ErrorKind::InBlockMapping
+        | ErrorKind::InBlockSequence
+        | ErrorKind::NoColon
+        | ErrorKind::Value => {
+            found.hint("is this line, and the one before, indented as far as it should be?");
+        }
+        _ => {}
+    }
+}
+
+/// Where the lines of a file begin.
+struct Lines<'s> {
+    text: &'s str,
+    starts: Vec<usize>,
+}
+
+impl<'s> Lines<'s> {
+    fn of(text: &'s str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
+        Self { text, starts }
     }
 
-    fn syntax(&mut self, error: &ScanError) {
-        let at = *error.marker();
-        let mut span = self.span(at, at);
-        // A caret needs something to stand under.
-        let rest = self.text.get(span.start..).unwrap_or_default();
-        span.end += rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-        let found = self.decoder.error(span, format!("not valid YAML: {}", error.info()));
-        match error.kind() {
-            ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation
-            | ErrorKind::TabNotAllowed => {
-                found.hint("indent with spaces");
-            }
-            ErrorKind::ExpectedBlockMappingKey
-            | ErrorKind::ExpectedBlockSequenceEntry
-            | ErrorKind::MappingValueNotAllowed => {
-                found.hint("is this line, and the one before, indented as far as it should be?");
-            }
-            _ => {}
-        }
-    }
-
-    fn span(&self, start: Marker, end: Marker) -> Span {
-        let first = self.byte(start);
+    fn span(&self, range: Range<usize>) -> Span {
+        let start = range.start.min(self.text.len());
+        let line = self.starts.partition_point(|line| *line <= start);
+        let line_start = line.checked_sub(1).and_then(|line| self.starts.get(line)).copied();
+        let before = self.text.get(line_start.unwrap_or_default()..start).unwrap_or_default();
         // No editor counts a byte-order mark as a column.
-        let bom = usize::from(start.line() <= 1 && start.col() > 0 && self.text.starts_with(BOM));
-        Span {
-            start: first,
-            end: self.byte(end).max(first),
-            line: start.line().max(1),
-            column: start.col() + 1 - bom,
-        }
-    }
-
-    fn byte(&self, at: Marker) -> usize {
-        at.byte_offset().unwrap_or_default().min(self.text.len())
+        let column = before.trim_start_matches(BOM).chars().count() + 1;
+        let end = range.end.min(self.text.len()).max(start);
+        Span { start, end, line: line.max(1), column }
     }
 }

@@ -14,12 +14,11 @@ mod sketch;
 
 use std::ops::Range;
 
-use granit_parser::{Event, Parser, options};
 use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 use serde_json::Value;
 
-use super::tree::Tree;
-use super::{Document, Source, Syntax, emit, value_of};
+use crate::tree::Tree;
+use crate::{Syntax, emit, read};
 use sketch::Sketch;
 
 /// A document after a patch.
@@ -51,28 +50,27 @@ impl Splice {
     }
 }
 
-impl Source {
-    /// Applies an RFC 6902 patch of `add` and `replace` to one of the documents.
-    ///
-    /// # Errors
-    /// When the patch does not apply, or the new text would not mean what it should:
-    /// then nothing is written rather than something wrong.
-    pub fn apply(&self, document: &Document, patch: &[Value]) -> Result<Edited, String> {
-        let operations: json_patch::Patch = serde_json::from_value(Value::Array(patch.to_vec()))
-            .map_err(|error| format!("not a patch: {error}"))?;
-        let mut value = document.value.clone();
-        json_patch::patch(&mut value, &operations)
-            .map_err(|error| format!("the patch does not apply: {error}"))?;
-        let draft = Draft { text: self.text_of(document).to_owned(), syntax: document.syntax };
-        if let Some(text) = draft.all_at_once(&operations, &value) {
-            return Ok(Edited { text, value, rewritten: Vec::new() });
-        }
-        let (draft, rewritten) = draft.one_by_one(&operations, document.value.clone());
-        if draft.means(&value) {
-            return Ok(Edited { text: draft.text, value, rewritten });
-        }
-        Err("the hardened document cannot be written in a way that reads back".to_owned())
+/// Applies an RFC 6902 patch of `add` and `replace` to the text of a document, of which `value`
+/// was read.
+///
+/// # Errors
+/// When the patch does not apply, or the new text would not mean what it should: then nothing
+/// is written rather than something wrong.
+pub fn apply(text: &str, syntax: Syntax, value: &Value, patch: &[Value]) -> Result<Edited, String> {
+    let operations: json_patch::Patch = serde_json::from_value(Value::Array(patch.to_vec()))
+        .map_err(|error| format!("not a patch: {error}"))?;
+    let mut after = value.clone();
+    json_patch::patch(&mut after, &operations)
+        .map_err(|error| format!("the patch does not apply: {error}"))?;
+    let draft = Draft { text: text.to_owned(), syntax };
+    if let Some(text) = draft.all_at_once(&operations, &after) {
+        return Ok(Edited { text, value: after, rewritten: Vec::new() });
     }
+    let (draft, rewritten) = draft.one_by_one(&operations, value.clone());
+    if draft.means(&after) {
+        return Ok(Edited { text: draft.text, value: after, rewritten });
+    }
+    Err("the hardened document cannot be written in a way that reads back".to_owned())
 }
 
 /// A document's text on its way through the operations.
@@ -84,7 +82,21 @@ struct Draft {
 impl Draft {
     /// Whether the text reads back as this value.
     fn means(&self, value: &Value) -> bool {
-        value_of(&self.text, self.syntax).as_ref() == Some(value)
+        read(&self.text, self.syntax).is_ok_and(|document| document.value == *value)
+    }
+
+    fn tree(&self) -> Option<Tree<'_>> {
+        match self.syntax {
+            Syntax::Yaml => Tree::parse(&self.text).ok(),
+            Syntax::Json => Some(Tree::of_json(&self.text)),
+        }
+    }
+
+    fn comments(&self) -> Option<Vec<String>> {
+        let comments = |tree: Tree<'_>| {
+            tree.sorted_comments(&self.text).into_iter().map(str::to_owned).collect()
+        };
+        self.tree().map(comments)
     }
 
     /// The text with the splices, if it then means `value` and has every comment that it
@@ -94,7 +106,7 @@ impl Draft {
         let removed = |splice: &Splice| self.text.get(splice.at.clone());
         let risky = splices.iter().filter_map(removed).any(|removed| removed.contains('#'));
         let draft = self.written_anew(splices, value)?;
-        (!risky || comments(&self.text) == comments(&draft.text)).then_some(draft)
+        (!risky || self.comments() == draft.comments()).then_some(draft)
     }
 
     /// The text with the splices, if it then means `value`.
@@ -105,7 +117,7 @@ impl Draft {
     }
 
     fn all_at_once(&self, operations: &[PatchOperation], value: &Value) -> Option<String> {
-        let tree = Tree::parse(&self.text).ok()?;
+        let tree = self.tree()?;
         let sketch = Sketch::new(&self.text, &tree, self.syntax)?;
         let mut splices: Vec<Splice> = Vec::new();
         for operation in operations {
@@ -138,7 +150,7 @@ impl Draft {
     }
 
     fn step(&self, path: &str, new: &Value, value: &Value) -> Option<Self> {
-        let tree = Tree::parse(&self.text).ok()?;
+        let tree = self.tree()?;
         let sketch = Sketch::new(&self.text, &tree, self.syntax)?;
         self.spliced(sketch.splices(path, new, value)?, value)
     }
@@ -148,7 +160,7 @@ impl Draft {
         let mut place = path;
         while let Some((parent, _)) = place.rsplit_once('/') {
             place = parent;
-            let next = Tree::parse(&self.text).ok().and_then(|tree| {
+            let next = self.tree().and_then(|tree| {
                 let sketch = Sketch::new(&self.text, &tree, self.syntax)?;
                 self.written_anew(sketch.rewrite(place, value.pointer(place)?)?, value)
             });
@@ -167,20 +179,6 @@ impl Draft {
         };
         Self { text, syntax: self.syntax }
     }
-}
-
-/// The comments of a text, in no order.
-fn comments(text: &str) -> Vec<String> {
-    let options = options! { max_buffered_comment_events: usize::MAX };
-    let events = Parser::new_from_str_with_options(text, options).map_while(Result::ok);
-    let mut comments: Vec<String> = events
-        .filter_map(|(event, _)| match event {
-            Event::Comment(comment, _) => Some(comment.trim_end().to_owned()),
-            _ => None,
-        })
-        .collect();
-    comments.sort_unstable();
-    comments
 }
 
 fn note(rewritten: &mut Vec<String>, place: &str) {

@@ -1,17 +1,29 @@
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::super::emit::{self, Quotes};
-use super::super::{Source, kinds};
 use super::Edited;
+use crate::emit::{self, Quotes};
+use crate::tree::escape;
+use crate::{Error, Syntax, read, split};
+
+/// How a text's first document is written, and its value.
+fn first(text: &str) -> Result<(Syntax, Value), Error> {
+    let part = split(text).unwrap().swap_remove(0);
+    read(&text[part.range], part.syntax).map(|document| (part.syntax, document.value))
+}
 
 /// Applies one patch to a text of one document.
 fn apply(text: &str, patch: Value) -> Edited {
-    let source = Source::read("test", text.to_owned()).unwrap();
-    let document = &source.documents[0];
-    source.apply(document, patch.as_array().unwrap()).unwrap()
+    let (syntax, value) = first(text).unwrap();
+    super::apply(text, syntax, &value, patch.as_array().unwrap()).unwrap()
 }
 
 fn add(text: &str, path: &str, value: Value) -> String {
@@ -153,9 +165,8 @@ fn what_cannot_be_edited_is_written_anew_and_said() {
 
 #[test]
 fn a_patch_that_does_not_apply_changes_nothing() {
-    let source = Source::read("test", "a: 1\n".to_owned()).unwrap();
     let patch = [json!({"op": "add", "path": "/x/y", "value": 1})];
-    assert!(source.apply(&source.documents[0], &patch).is_err());
+    assert!(super::apply("a: 1\n", Syntax::Yaml, &json!({"a": 1}), &patch).is_err());
 }
 
 /// Texts that some reader takes for something else, and ordinary ones.
@@ -247,7 +258,7 @@ fn places(value: &Value, pointer: &str, places: &mut Vec<String>) {
         Value::Object(map) => {
             places.push(format!("{pointer}/new"));
             for (key, value) in map {
-                let pointer = format!("{pointer}/{}", kinds::escape(key));
+                let pointer = format!("{pointer}/{}", escape(key));
                 places.push(pointer.clone());
                 self::places(value, &pointer, places);
             }
@@ -281,8 +292,7 @@ proptest! {
     fn what_is_written_reads_back(value in value(), way in 0..6u8) {
         let value = json!({"a": value});
         let text = written(&value, way);
-        let source = Source::read("test", text.clone()).unwrap_or_else(|errors| panic!("{text}\n{errors:?}"));
-        prop_assert_eq!(&source.documents[0].value, &value, "{}", text);
+        prop_assert_eq!(first(&text).map(|(_, value)| value), Ok(value), "{}", text);
     }
 
     #[test]
@@ -298,12 +308,11 @@ proptest! {
         places(&value, "", &mut all);
         let path = pick.get(&all).clone();
         let edited = apply(&text, json!([{"op": "add", "path": path, "value": new}]));
-        let again = Source::read("test", edited.text.clone()).unwrap();
-        prop_assert_eq!(&again.documents[0].value, &edited.value);
+        prop_assert_eq!(&first(&edited.text).unwrap().1, &edited.value);
         // The document's other members keep their text.
         let first = path.split('/').nth(1).unwrap();
         for (key, member) in value.as_object().unwrap() {
-            let simple = member.is_i64() && way % 6 == 0 && kinds::escape(key) != first;
+            let simple = member.is_i64() && way % 6 == 0 && escape(key) != first;
             let line = format!("{}\n", emit::member(key, member, 0, emit::Layout::COMMON));
             prop_assert!(!simple || edited.text.contains(&line), "{} lost from\n{}", line, edited.text);
         }
@@ -311,15 +320,16 @@ proptest! {
 
     #[test]
     fn any_text_whatever_is_read_or_refused(text in "[-a-z:{}\\[\\],&*!|>?#'\" \\n\\t~<0-9]{0,60}") {
-        let Ok(source) = Source::read("test", text) else { return Ok(()) };
-        for document in &source.documents {
+        for part in split(&text).into_iter().flatten() {
+            let text = &text[part.range];
+            let Ok(document) = read(text, part.syntax) else { continue };
             let mut all = Vec::new();
             places(&document.value, "", &mut all);
             for path in all {
                 let patch = [json!({"op": "add", "path": path, "value": {"a": ["b"]}})];
-                if let Ok(edited) = source.apply(document, &patch) {
-                    let again = Source::read("test", edited.text).unwrap();
-                    prop_assert_eq!(&again.documents[0].value, &edited.value);
+                if let Ok(edited) = super::apply(text, part.syntax, &document.value, &patch) {
+                    let again = read(&edited.text, part.syntax).unwrap();
+                    prop_assert_eq!(&again.value, &edited.value);
                 }
             }
         }

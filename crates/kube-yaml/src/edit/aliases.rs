@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use json_patch::PatchOperation;
 use serde_json::Value;
 
-use super::super::kinds::escape;
-use super::super::tree::{Kind, NodeId, Tree, unescape};
 use super::sketch::{Sketch, Slot};
 use super::{Draft, Splice, note, path_and_value};
+use crate::tree::{Kind, NodeId, Tree, escape, unescape};
 
 impl Draft {
     /// Writes out the aliases of every anchor on the way to one of the operations, so
@@ -48,7 +47,7 @@ impl Draft {
 }
 
 /// The nodes with an anchor on a JSON Pointer's way, aliases followed.
-fn anchors_on_the_way(tree: &Tree, path: &str) -> Vec<NodeId> {
+fn anchors_on_the_way(tree: &Tree<'_>, path: &str) -> Vec<NodeId> {
     let mut way: Vec<NodeId> = tree.root().into_iter().collect();
     for part in path.split('/').skip(1) {
         let Some(&here) = way.last() else { break };
@@ -94,7 +93,14 @@ struct Alias {
 
 impl Found {
     /// Looks for the `touched` anchors and their aliases, from `here` down.
-    fn look(&mut self, tree: &Tree, here: NodeId, slot: Slot, pointer: String, touched: &[NodeId]) {
+    fn look(
+        &mut self,
+        tree: &Tree<'_>,
+        here: NodeId,
+        slot: Slot,
+        pointer: String,
+        touched: &[NodeId],
+    ) {
         if touched.contains(&here) {
             self.anchors.insert(here, pointer.clone());
         }

@@ -4,40 +4,50 @@
 //! They are those of YAML 1.1 but for sexagesimal numbers, plus Go's spellings of
 //! integers. They are neither YAML 1.2's nor those of any Rust crate.
 
+use std::borrow::Cow;
+
 use serde_json::{Number, Value};
 
-/// The resolved scalar.
+use crate::error::ErrorKind;
+
+/// A scalar's meaning.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Scalar {
+pub enum Scalar<'t> {
+    /// `~`, `null`, or nothing.
     Null,
+    /// `true`, `yes`, `on` and their opposites.
     Bool(bool),
+    /// A whole number.
     Int(i64),
-    /// Above `i64::MAX`.
+    /// One above `i64::MAX`.
     Uint(u64),
+    /// Any other number.
     Float(f64),
-    Text(String),
+    /// Everything else.
+    Text(Cow<'t, str>),
 }
 
-impl Scalar {
+impl<'t> Scalar<'t> {
     /// The scalar as JSON. None for what JSON cannot say: infinities and NaN.
-    pub(super) fn into_json(self) -> Option<Value> {
+    pub fn into_json(self) -> Option<Value> {
         Some(match self {
             Self::Null => Value::Null,
             Self::Bool(value) => Value::Bool(value),
             Self::Int(value) => value.into(),
             Self::Uint(value) => value.into(),
             Self::Float(value) => Value::Number(float_to_json(value)?),
-            Self::Text(text) => Value::String(text),
+            Self::Text(text) => Value::String(text.into_owned()),
         })
     }
 
     /// The scalar as the key of a JSON object. None where Kubernetes refuses it.
-    pub(super) fn into_key(self) -> Option<String> {
+    pub fn into_key(self) -> Option<Cow<'t, str>> {
         match self {
             Self::Null | Self::Uint(_) => None,
-            Self::Bool(value) => Some(value.to_string()),
-            Self::Int(value) => Some(value.to_string()),
-            Self::Float(value) => Some(float_key(value)),
+            Self::Bool(true) => Some(Cow::Borrowed("true")),
+            Self::Bool(false) => Some(Cow::Borrowed("false")),
+            Self::Int(value) => Some(Cow::Owned(value.to_string())),
+            Self::Float(value) => Some(Cow::Owned(float_key(value))),
             Self::Text(text) => Some(text),
         }
     }
@@ -93,15 +103,15 @@ const KNOWN_TAGS: [&str; 6] = ["str", "bool", "int", "float", "null", "timestamp
 ///
 /// # Errors
 /// When the text is not what its tag says.
-pub(super) fn resolve(text: &str, plain: bool, tag: &str) -> Result<Scalar, String> {
+pub fn resolve<'t>(text: &'t str, plain: bool, tag: &str) -> Result<Scalar<'t>, ErrorKind> {
     if tag.is_empty() {
-        return Ok(if plain { untagged(text) } else { Scalar::Text(text.to_owned()) });
+        return Ok(if plain { untagged(text) } else { Scalar::Text(Cow::Borrowed(text)) });
     }
     if tag == "binary" {
         return binary(text);
     }
     if tag == "str" || !KNOWN_TAGS.contains(&tag) {
-        return Ok(Scalar::Text(text.to_owned()));
+        return Ok(Scalar::Text(Cow::Borrowed(text)));
     }
     let scalar = untagged(text);
     match (tag, scalar) {
@@ -112,28 +122,28 @@ pub(super) fn resolve(text: &str, plain: bool, tag: &str) -> Result<Scalar, Stri
         #[expect(clippy::cast_precision_loss, reason = "as Go converts it")]
         ("float", Scalar::Int(value)) => Ok(Scalar::Float(value as f64)),
         ("timestamp", Scalar::Text(text)) => Ok(Scalar::Text(text)),
-        (tag, _) => Err(format!("cannot read `{text}` as `!!{tag}`")),
+        (tag, _) => Err(ErrorKind::NotOfTag { text: text.to_owned(), tag: tag.to_owned() }),
     }
 }
 
-fn binary(text: &str) -> Result<Scalar, String> {
+fn binary(text: &str) -> Result<Scalar<'static>, ErrorKind> {
     use base64::Engine as _;
 
     let joined: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(joined)
-        .map_err(|_| "a `!!binary` value is not base64".to_owned())?;
+        .map_err(|_| ErrorKind::NotBase64)?;
     // Go puts one replacement for each byte that is no text, Rust one for each run of them.
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
     }
-    Ok(Scalar::Text(text))
+    Ok(Scalar::Text(Cow::Owned(text)))
 }
 
 /// What an unquoted scalar without a tag means.
-pub(super) fn untagged(text: &str) -> Scalar {
+pub fn untagged(text: &str) -> Scalar<'_> {
     match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
             return Scalar::Bool(true);
@@ -154,28 +164,32 @@ pub(super) fn untagged(text: &str) -> Scalar {
         Some(b'0'..=b'9' | b'+' | b'-') => number(text),
         _ => None,
     };
-    number.unwrap_or_else(|| Scalar::Text(text.to_owned()))
+    number.unwrap_or(Scalar::Text(Cow::Borrowed(text)))
 }
 
 /// An integer or a float, with `_` anywhere in it.
-fn number(text: &str) -> Option<Scalar> {
-    let text: String = text.chars().filter(|c| *c != '_').collect();
+fn number(text: &str) -> Option<Scalar<'static>> {
+    let text = if text.contains('_') {
+        Cow::Owned(text.chars().filter(|c| *c != '_').collect())
+    } else {
+        Cow::Borrowed(text)
+    };
     integer(&text).or_else(|| float(&text)).or_else(|| old_binary(&text))
 }
 
 /// Go's `ParseInt(text, 0, 64)`, then `ParseUint`: `0x`, `0o`, `0b` and a bare `0` name
 /// the base.
-fn integer(text: &str) -> Option<Scalar> {
+fn integer(text: &str) -> Option<Scalar<'static>> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, text.get(1..)?),
         b'+' => (false, text.get(1..)?),
         _ => (false, text),
     };
     let signed = digits.len() < text.len();
-    let (base, digits) = match digits.get(..2).map(str::to_ascii_lowercase).as_deref() {
-        Some("0x") => (16, digits.get(2..)?),
-        Some("0o") => (8, digits.get(2..)?),
-        Some("0b") => (2, digits.get(2..)?),
+    let (base, digits) = match digits.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (16, digits.get(2..)?),
+        [b'0', b'o' | b'O', ..] => (8, digits.get(2..)?),
+        [b'0', b'b' | b'B', ..] => (2, digits.get(2..)?),
         _ if digits.len() > 1 && digits.starts_with('0') => (8, digits.get(1..)?),
         _ => (10, digits),
     };
@@ -198,7 +212,7 @@ fn parse_digits(digits: &str, base: u32) -> Option<u64> {
 }
 
 /// go-yaml's own reading of `0b`, which comes after Go's and takes one sign more.
-fn old_binary(text: &str) -> Option<Scalar> {
+fn old_binary(text: &str) -> Option<Scalar<'static>> {
     let value = if let Some(digits) = text.strip_prefix("0b") {
         let (negative, digits) = match digits.strip_prefix('-') {
             Some(digits) => (true, digits),
@@ -213,7 +227,7 @@ fn old_binary(text: &str) -> Option<Scalar> {
 }
 
 /// `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`, where it fits an `f64`.
-fn float(text: &str) -> Option<Scalar> {
+fn float(text: &str) -> Option<Scalar<'static>> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
@@ -301,7 +315,8 @@ mod tests {
         assert_eq!(read("12", true, "!mine"), Ok(json!("12")));
         assert_eq!(read("aGk=", true, "binary"), Ok(json!("hi")));
         assert_eq!(read("4oJh", true, "binary"), Ok(json!("\u{fffd}\u{fffd}a")));
-        assert_eq!(read("x", true, "int"), Err("cannot read `x` as `!!int`".to_owned()));
+        let error = read("x", true, "int").unwrap_err();
+        assert_eq!(error.to_string(), "cannot read `x` as `!!int`");
     }
 
     #[test]

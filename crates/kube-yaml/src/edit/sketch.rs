@@ -1,17 +1,16 @@
 //! A document's text and tree side by side: where an operation has its place.
 
-use granit_parser::ScalarStyle;
 use serde_json::Value;
 
-use super::super::Syntax;
-use super::super::emit::{Layout, Quotes};
-use super::super::tree::{Kind, Node, NodeId, Tree, unescape};
 use super::Splice;
+use crate::Syntax;
+use crate::emit::{Layout, Quotes};
+use crate::tree::{Kind, Node, NodeId, Style, Tree, unescape};
 
 /// A document's text and tree.
 pub(super) struct Sketch<'t> {
     pub(super) text: &'t str,
-    pub(super) tree: &'t Tree,
+    pub(super) tree: &'t Tree<'t>,
     pub(super) quotes: Quotes,
     /// JSON without any space: `{"a":1}`.
     pub(super) compact: bool,
@@ -35,17 +34,14 @@ pub(super) enum Slot {
 
 impl<'t> Sketch<'t> {
     /// None for a document that holds nothing.
-    pub(super) fn new(text: &'t str, tree: &'t Tree, syntax: Syntax) -> Option<Self> {
+    pub(super) fn new(text: &'t str, tree: &'t Tree<'t>, syntax: Syntax) -> Option<Self> {
         let root = tree.root()?;
         let quotes = match (syntax, &tree.node(root).kind) {
             (Syntax::Json, _) => Quotes::All,
             // Flow style from the root on is KYAML, or JSON behind a `---`.
             (_, Kind::Mapping { flow: true, entries }) => {
                 let quoted = |&(key, _): &(NodeId, NodeId)| {
-                    matches!(
-                        tree.node(key).kind,
-                        Kind::Scalar { style: ScalarStyle::DoubleQuoted, .. }
-                    )
+                    matches!(tree.node(key).kind, Kind::Scalar { style: Style::DoubleQuoted, .. })
                 };
                 if entries.iter().all(quoted) { Quotes::All } else { Quotes::Strings }
             }
@@ -175,17 +171,14 @@ impl<'t> Sketch<'t> {
             Kind::Sequence { flow: false, items } => {
                 items.last().map_or(node.range.end, |&last| self.end(last).max(node.range.start))
             }
-            Kind::Scalar { text, style: ScalarStyle::Literal | ScalarStyle::Folded } => {
+            Kind::Scalar { text, style: Style::Literal | Style::Folded } => {
                 let lines = self.text.get(node.range.clone()).unwrap_or_default();
                 let last = text.strip_suffix('\n').and_then(|text| text.rsplit('\n').next());
                 let kept = last.is_some_and(|line| line.trim().is_empty()) || text.is_empty();
                 if !kept {
                     return node.range.start + lines.trim_end().len();
                 }
-                // The parser ends it at the next word, behind that one's indentation.
-                let line = self.line_start(node.range.end);
-                let before = self.text.get(line..node.range.end).unwrap_or_default();
-                if before.trim_matches(' ').is_empty() { line } else { node.range.end }
+                node.range.end
             }
             _ => node.range.end,
         }
@@ -262,23 +255,15 @@ impl<'t> Sketch<'t> {
     /// Where the dash before an item of a block list stands, and in which column.
     pub(super) fn dash(&self, item: NodeId) -> Option<(usize, usize)> {
         let node = self.tree.node(item);
-        let block = matches!(
-            node.kind,
-            Kind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. }
-        );
-        let mut end = node.properties.map_or(node.range.start, |at| at.min(node.range.start));
+        let mut end = node.properties.unwrap_or(node.range.start);
         loop {
             let line = self.line_start(end);
-            let before = self.text.get(line..end)?;
             // The item may begin on a line below its dash, after comments.
-            let said = before.split(" #").next().unwrap_or_default().trim_end();
+            let said = self.text.get(line..end)?.split(" #").next().unwrap_or_default().trim_end();
             if said.is_empty() || said.trim_start().starts_with('#') {
                 end = line.checked_sub(1)?;
                 continue;
             }
-            // A block scalar begins below its header.
-            let header = if block { said.rfind(['|', '>']) } else { None };
-            let said = said.get(..header.unwrap_or(said.len()))?.trim_end();
             let column = said.strip_suffix('-')?.chars().count();
             return Some((line + said.len() - 1, column));
         }

@@ -3,25 +3,25 @@
 
 use serde_json::{Map, Value};
 
-use super::resolve::{Scalar, untagged};
+use crate::resolve::{Scalar, untagged};
 
 /// How block collections are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// How much further in a map stands than the key before it.
-    pub(super) step: usize,
+    pub(crate) step: usize,
     /// How much further in the dashes of a list stand than the key before them.
-    pub(super) dashes: usize,
+    pub(crate) dashes: usize,
 }
 
 impl Layout {
     /// As kubectl and most people write.
-    pub(super) const COMMON: Self = Self { step: 2, dashes: 0 };
+    pub(crate) const COMMON: Self = Self { step: 2, dashes: 0 };
 }
 
 /// How flow collections and JSON are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Quotes {
+pub(crate) enum Quotes {
     /// Only where needed.
     Needed,
     /// Every string but keys: KYAML.
@@ -31,7 +31,7 @@ pub(super) enum Quotes {
 }
 
 /// A document's value as block YAML, with a newline at its end.
-pub(super) fn document(value: &Value) -> String {
+pub fn document(value: &Value) -> String {
     let mut text = String::new();
     match value {
         Value::Object(map) if !map.is_empty() => members(&mut text, map, 0, Layout::COMMON),
@@ -44,21 +44,21 @@ pub(super) fn document(value: &Value) -> String {
 
 /// One member of a block map whose keys stand at `column`: the text from the key on,
 /// without indentation before and newline after it.
-pub(super) fn member(key: &str, value: &Value, column: usize, layout: Layout) -> String {
+pub(crate) fn member(key: &str, value: &Value, column: usize, layout: Layout) -> String {
     let mut text = String::new();
     push_member(&mut text, key, value, column, layout);
     text
 }
 
 /// The value after a key at `column`: what comes after the colon.
-pub(super) fn after_key(value: &Value, column: usize, layout: Layout) -> String {
+pub(crate) fn after_key(value: &Value, column: usize, layout: Layout) -> String {
     let mut text = String::new();
     push_after_key(&mut text, value, column, layout);
     text
 }
 
 /// A block list's items or a block map's members, the first without indentation.
-pub(super) fn block(value: &Value, column: usize, layout: Layout) -> String {
+pub(crate) fn block(value: &Value, column: usize, layout: Layout) -> String {
     let mut text = String::new();
     push_item(&mut text, value, column, layout);
     text
@@ -129,7 +129,7 @@ fn scalar(value: &Value, column: usize) -> String {
 }
 
 /// A value on one line.
-pub(super) fn flow(value: &Value, quotes: Quotes) -> String {
+pub(crate) fn flow(value: &Value, quotes: Quotes) -> String {
     match value {
         Value::String(text) if quotes == Quotes::Needed => word(text, quotes),
         Value::String(text) => quoted(text),
@@ -150,7 +150,7 @@ pub(super) fn flow(value: &Value, quotes: Quotes) -> String {
 
 /// A value over several lines, each member on its own: JSON and KYAML. The first line is
 /// not indented, the last is by `outer`, those between by one `step` more.
-pub(super) fn tall_flow(value: &Value, outer: &str, step: &str, quotes: Quotes) -> String {
+pub(crate) fn tall_flow(value: &Value, outer: &str, step: &str, quotes: Quotes) -> String {
     let inner = format!("{outer}{step}");
     let tall = |open: char, parts: Vec<String>, close: char| {
         // KYAML puts a comma after the last one too, which JSON knows not.
@@ -188,7 +188,7 @@ fn is_short_flow(value: &Value) -> bool {
 }
 
 /// A key, or a string where only some are quoted.
-pub(super) fn word(text: &str, quotes: Quotes) -> String {
+pub(crate) fn word(text: &str, quotes: Quotes) -> String {
     if quotes != Quotes::All && is_plain(text) { text.to_owned() } else { quoted(text) }
 }
 

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::super::emit::{self, Quotes};
-use super::super::tree::{Kind, NodeId};
 use super::Splice;
 use super::sketch::{Sketch, Slot, is_short};
+use crate::emit::{self, Quotes};
+use crate::tree::{Kind, NodeId};
 
 impl Sketch<'_> {
     /// A new member after the last one of a flow mapping.
@@ -142,7 +142,11 @@ impl Sketch<'_> {
             emit::flow(value, quotes)
         };
         if !node.range.is_empty() {
-            return Some(vec![Splice::replace(node.range.clone(), text)]);
+            // A block scalar's last line break is not its own but for one that keeps it.
+            let end = self.end(id);
+            let own = self.text.get(node.range.start..end)?;
+            let end = end - usize::from(own.ends_with('\n'));
+            return Some(vec![Splice::replace(node.range.start..end, text)]);
         }
         let at = match slot {
             Slot::Member { key, .. } => self.colon_end(key)?.max(node.range.end),

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::super::emit;
-use super::super::tree::{Kind, NodeId};
 use super::Splice;
 use super::sketch::{Sketch, Slot, is_short};
+use crate::emit;
+use crate::tree::{Kind, NodeId};
 
 impl Sketch<'_> {
     /// A new member of a block mapping: after the last one.

@@ -1,13 +1,16 @@
 //! From text to tokens, as go-yaml v2 does it (`scannerc.go`).
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::ops::Range;
 
-use super::SyntaxError;
-use crate::cli::manifest::characters::BOM;
+use crate::characters::BOM;
+use crate::error::{Error, ErrorKind};
+use crate::tree::Style;
 
-/// What the parser is told of the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenKind {
     End,
     DocumentStart,
     DocumentEnd,
@@ -22,35 +25,51 @@ pub(super) enum Token {
     FlowEntry,
     Key,
     Value,
-    Alias(String),
-    Anchor(String),
-    Tag(String),
-    Scalar { text: String, plain: bool },
+    Alias,
+    Anchor,
+    Tag,
+    Scalar(Style),
 }
 
-/// Something that was read, or what Kubernetes says of it.
-pub(super) type Scanned<T = ()> = Result<T, SyntaxError>;
+/// What the parser is told of a stretch of the text.
+#[derive(Clone, Debug)]
+pub(crate) struct Token<'t> {
+    pub(crate) kind: TokenKind,
+    /// What a scalar means, and the name of an anchor, an alias or a tag; empty for others.
+    pub(crate) text: Cow<'t, str>,
+    /// The bytes it is written in; none for what is not written.
+    pub(crate) range: Range<usize>,
+    /// The column of the first, in characters from 0.
+    pub(crate) column: usize,
+}
 
-pub(super) struct Scanner<'t> {
+/// Something that was read, or why it cannot be.
+pub(crate) type Scanned<T = ()> = Result<T, Error>;
+
+pub(crate) struct Scanner<'t> {
     text: &'t str,
+    /// Where the text ends: kubectl ends its last line if that does not end.
+    end: usize,
     /// Where it is: in bytes, in characters, and on which line in which column, from 0.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     index: usize,
     line: usize,
-    pub(super) column: usize,
-    /// Tokens with their places that nobody has taken yet, and how many were taken.
-    tokens: VecDeque<(Token, usize)>,
+    pub(crate) column: usize,
+    /// Tokens that nobody has taken yet, and how many were taken.
+    tokens: VecDeque<Token<'t>>,
     taken: usize,
     /// One more than the column of the innermost block collection, and of those around it; 0
     /// where there is none.
-    pub(super) indent: usize,
+    pub(crate) indent: usize,
     indents: Vec<usize>,
     /// For each flow collection around, and what is around them all: what may be a key there,
     /// if a `:` comes.
     keys: Vec<Option<SimpleKey>>,
     /// Whether a key may begin here, as at the beginning of a line and after a dash. In block
     /// context no tab may then.
-    pub(super) key_allowed: bool,
+    pub(crate) key_allowed: bool,
+    /// The comments, `#` included.
+    pub(crate) comments: Vec<Range<usize>>,
 }
 
 /// A token that is a key if a `:` follows.
@@ -67,9 +86,10 @@ struct SimpleKey {
 }
 
 impl<'t> Scanner<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         Self {
             text,
+            end: text.len() + usize::from(!text.ends_with('\n')),
             // A byte-order mark says how the text is written, and is no part of it.
             at: if text.starts_with(BOM) { BOM.len_utf8() } else { 0 },
             index: 0,
@@ -81,22 +101,30 @@ impl<'t> Scanner<'t> {
             indents: Vec::new(),
             keys: vec![None],
             key_allowed: true,
+            comments: Vec::new(),
         }
     }
 
-    /// The next token and where it begins.
-    pub(super) fn peek(&mut self) -> Scanned<(&Token, usize)> {
+    /// The kind of the next token, where it begins, and in which column.
+    pub(crate) fn peek(&mut self) -> Scanned<(TokenKind, usize, usize)> {
         // While the next one may still turn out to be a key, a token is missing before it.
         while self.tokens.is_empty() || self.may_be_key()? {
             self.fetch()?;
         }
-        Ok(self.tokens.front().map_or((&Token::End, self.at), |(token, at)| (token, *at)))
+        let (at, column) = (self.place(), self.column);
+        let next = self.tokens.front().map(|token| (token.kind, token.range.start, token.column));
+        Ok(next.unwrap_or((TokenKind::End, at, column)))
+    }
+
+    /// The text of the token that was looked at.
+    pub(crate) fn peeked_text(&self) -> &str {
+        self.tokens.front().map_or("", |token| &token.text)
     }
 
     /// Takes the token that was looked at.
-    pub(super) fn take(&mut self) -> Option<Token> {
+    pub(crate) fn take(&mut self) -> Option<Token<'t>> {
         self.taken += 1;
-        self.tokens.pop_front().map(|(token, _)| token)
+        self.tokens.pop_front()
     }
 
     fn may_be_key(&mut self) -> Scanned<bool> {
@@ -119,7 +147,7 @@ impl<'t> Scanner<'t> {
 
     fn drop_key(&mut self, level: usize) -> Scanned {
         match self.keys.get_mut(level).and_then(Option::take) {
-            Some(key) if key.required => Err(refused(key.at)),
+            Some(key) if key.required => Err(Error::new(ErrorKind::NoColon, key.at)),
             _ => Ok(()),
         }
     }
@@ -143,24 +171,37 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    pub(super) fn flow_level(&self) -> usize {
+    pub(crate) fn flow_level(&self) -> usize {
         self.keys.len() - 1
     }
 
+    /// A token without text, at the end of what was read.
+    fn push(&mut self, kind: TokenKind, start: usize, column: usize) {
+        let text = Cow::Borrowed("");
+        let end = self.place();
+        self.tokens.push_back(Token { kind, text, range: start.min(end)..end, column });
+    }
+
     /// Begins a block collection, its first token before that many.
-    fn roll(&mut self, column: usize, token: Token, at: usize, before: Option<usize>) {
+    fn roll(&mut self, column: usize, kind: TokenKind, at: usize, before: Option<usize>) {
         if self.flow_level() == 0 && self.indent < column + 1 {
             self.indents.push(self.indent);
             self.indent = column + 1;
             let place = before.map_or(self.tokens.len(), |number| number - self.taken);
-            self.tokens.insert(place, (token, at));
+            self.insert(place, kind, at, column);
         }
+    }
+
+    /// A token that is not written, before others.
+    fn insert(&mut self, place: usize, kind: TokenKind, at: usize, column: usize) {
+        let text = Cow::Borrowed("");
+        self.tokens.insert(place, Token { kind, text, range: at..at, column });
     }
 
     /// Ends the block collections that are further in than what comes next.
     fn unroll(&mut self, indent: usize) {
         while self.flow_level() == 0 && self.indent > indent {
-            self.tokens.push_back((Token::BlockEnd, self.at));
+            self.push(TokenKind::BlockEnd, self.at, self.column);
             self.indent = self.indents.pop().unwrap_or_default();
         }
     }
@@ -176,87 +217,92 @@ impl<'t> Scanner<'t> {
             self.unroll(0);
             self.drop_key(self.flow_level())?;
             self.key_allowed = false;
-            self.tokens.push_back((Token::End, self.at));
+            self.push(TokenKind::End, self.at, self.column);
             return Ok(());
         }
         self.unroll(self.column + 1);
         let flow = self.flow_level() > 0;
         match self.byte(0) {
-            b'%' if self.column == 0 => Err(refused(self.at)),
-            b'-' if self.is_marker() => self.document(Token::DocumentStart),
-            b'.' if self.is_marker() => self.document(Token::DocumentEnd),
-            b'[' => self.open(Token::FlowSequence),
-            b'{' => self.open(Token::FlowMapping),
-            b']' => self.close(Token::FlowSequenceEnd),
-            b'}' => self.close(Token::FlowMappingEnd),
+            b'%' if self.column == 0 => Err(Error::new(ErrorKind::Directive, self.at)),
+            b'-' if self.is_marker() => self.document(TokenKind::DocumentStart),
+            b'.' if self.is_marker() => self.document(TokenKind::DocumentEnd),
+            b'[' => self.open(TokenKind::FlowSequence),
+            b'{' => self.open(TokenKind::FlowMapping),
+            b']' => self.close(TokenKind::FlowSequenceEnd),
+            b'}' => self.close(TokenKind::FlowMappingEnd),
             b',' => {
                 self.drop_key(self.flow_level())?;
                 self.key_allowed = true;
-                self.indicator(Token::FlowEntry, 1);
+                self.indicator(TokenKind::FlowEntry, 1);
                 Ok(())
             }
-            b'-' if self.is_blank_or_end(1) => self.entry(Token::BlockEntry, Token::BlockSequence),
-            b'?' if flow || self.is_blank_or_end(1) => self.entry(Token::Key, Token::BlockMapping),
+            b'-' if self.is_blank_or_end(1) => {
+                self.entry(TokenKind::BlockEntry, TokenKind::BlockSequence, ErrorKind::Entry)
+            }
+            b'?' if flow || self.is_blank_or_end(1) => {
+                self.entry(TokenKind::Key, TokenKind::BlockMapping, ErrorKind::Key)
+            }
             b':' if flow || self.is_blank_or_end(1) => self.value(),
-            b'*' => self.named(Token::Alias),
-            b'&' => self.named(Token::Anchor),
+            b'*' => self.node(|scanner| scanner.named(TokenKind::Alias)),
+            b'&' => self.node(|scanner| scanner.named(TokenKind::Anchor)),
             b'!' => self.node(Self::tag),
             c @ (b'|' | b'>') if !flow => {
                 self.drop_key(self.flow_level())?;
                 self.key_allowed = true;
-                let at = self.at;
-                let scalar = self.block_scalar(c == b'|')?;
-                self.tokens.push_back((scalar, at));
+                let token = self.block_scalar(c == b'|')?;
+                self.tokens.push_back(token);
                 Ok(())
             }
-            b'\'' => self.node(|scanner| scanner.quoted_scalar(true)),
-            b'"' => self.node(|scanner| scanner.quoted_scalar(false)),
+            b'\'' => self.node(|scanner| scanner.quoted_scalar(Style::SingleQuoted)),
+            b'"' => self.node(|scanner| scanner.quoted_scalar(Style::DoubleQuoted)),
             b'-' if !matches!(self.byte(1), b' ' | b'\t') => self.node(Self::plain_scalar),
             b'?' | b':' if !flow && !self.is_blank_or_end(1) => self.node(Self::plain_scalar),
-            b'\t' => Err(error(self.at, A_TAB)),
-            b'-' | b'?' | b':' | b'|' | b'>' | b'%' | b'@' | b'`' => Err(refused(self.at)),
+            b'\t' => Err(Error::new(ErrorKind::Tab, self.at)),
+            b'-' | b'?' | b':' | b'|' | b'>' | b'%' | b'@' | b'`' => {
+                Err(Error::new(ErrorKind::NoToken, self.at))
+            }
             _ => self.node(Self::plain_scalar),
         }
     }
 
-    fn document(&mut self, token: Token) -> Scanned {
+    fn document(&mut self, kind: TokenKind) -> Scanned {
         self.unroll(0);
         self.drop_key(self.flow_level())?;
         self.key_allowed = false;
-        self.indicator(token, 3);
+        self.indicator(kind, 3);
         Ok(())
     }
 
-    fn open(&mut self, token: Token) -> Scanned {
+    fn open(&mut self, kind: TokenKind) -> Scanned {
         self.save_key()?;
         self.keys.push(None);
         self.key_allowed = true;
-        self.indicator(token, 1);
+        self.indicator(kind, 1);
         Ok(())
     }
 
-    fn close(&mut self, token: Token) -> Scanned {
+    fn close(&mut self, kind: TokenKind) -> Scanned {
         self.drop_key(self.flow_level())?;
         if self.flow_level() > 0 {
             self.keys.pop();
         }
         self.key_allowed = false;
-        self.indicator(token, 1);
+        self.indicator(kind, 1);
         Ok(())
     }
 
     /// A dash or a question mark.
-    fn entry(&mut self, token: Token, collection: Token) -> Scanned {
+    fn entry(&mut self, kind: TokenKind, collection: TokenKind, misplaced: ErrorKind) -> Scanned {
         let block = self.flow_level() == 0;
         if block {
             if !self.key_allowed {
-                return Err(refused(self.at));
+                return Err(Error::new(misplaced, self.at));
             }
             self.roll(self.column, collection, self.at, None);
         }
         self.drop_key(self.flow_level())?;
-        self.key_allowed = block || token == Token::BlockEntry;
-        self.indicator(token, 1);
+        self.key_allowed = block || kind == TokenKind::BlockEntry;
+        self.indicator(kind, 1);
         Ok(())
     }
 
@@ -265,8 +311,8 @@ impl<'t> Scanner<'t> {
         let level = self.flow_level();
         if let Some(key) = self.valid_key(level)? {
             let place = key.token - self.taken;
-            self.tokens.insert(place, (Token::Key, key.at));
-            self.roll(key.column, Token::BlockMapping, key.at, Some(key.token));
+            self.insert(place, TokenKind::Key, key.at, key.column);
+            self.roll(key.column, TokenKind::BlockMapping, key.at, Some(key.token));
             if let Some(last) = self.keys.last_mut() {
                 *last = None;
             }
@@ -274,38 +320,36 @@ impl<'t> Scanner<'t> {
         } else {
             if level == 0 {
                 if !self.key_allowed {
-                    return Err(refused(self.at));
+                    return Err(Error::new(ErrorKind::Value, self.at));
                 }
-                self.roll(self.column, Token::BlockMapping, self.at, None);
+                self.roll(self.column, TokenKind::BlockMapping, self.at, None);
             }
             self.key_allowed = level == 0;
         }
-        self.indicator(Token::Value, 1);
+        self.indicator(TokenKind::Value, 1);
         Ok(())
     }
 
     /// What may be a key, or stand before one.
-    pub(super) fn node(&mut self, scan: impl FnOnce(&mut Self) -> Scanned<Token>) -> Scanned {
+    fn node(&mut self, scan: impl FnOnce(&mut Self) -> Scanned<Token<'t>>) -> Scanned {
         self.save_key()?;
         self.key_allowed = false;
-        let at = self.at;
         let token = scan(self)?;
-        self.tokens.push_back((token, at));
+        self.tokens.push_back(token);
         Ok(())
     }
 
-    fn indicator(&mut self, token: Token, width: usize) {
-        self.tokens.push_back((token, self.at));
-        for _ in 0..width {
-            self.skip();
-        }
+    fn indicator(&mut self, kind: TokenKind, width: usize) {
+        let (start, column) = (self.at, self.column);
+        self.skip_ascii(width);
+        self.push(kind, start, column);
     }
 
     fn skip_blank(&mut self) {
         loop {
             let tabs = self.flow_level() > 0 || !self.key_allowed;
             while self.byte(0) == b' ' || (tabs && self.byte(0) == b'\t') {
-                self.skip();
+                self.skip_ascii(1);
             }
             self.skip_comment();
             if !self.is_break() {
@@ -316,38 +360,54 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    pub(super) fn skip_comment(&mut self) {
+    pub(crate) fn skip_comment(&mut self) {
         if self.byte(0) == b'#' {
-            while !self.is_break() && !self.is_end() {
-                self.skip();
-            }
+            let start = self.at;
+            self.skip_to_break();
+            self.comments.push(start..self.at);
         }
     }
 
     /// Whether a line begins here with `---` or `...` and nothing that makes it a word.
-    pub(super) fn is_marker(&self) -> bool {
+    pub(crate) fn is_marker(&self) -> bool {
         let is = |c| (0..3).all(|ahead| self.byte(ahead) == c);
         self.column == 0 && (is(b'-') || is(b'.')) && self.is_blank_or_end(3)
     }
 
-    pub(super) fn is_end(&self) -> bool {
-        self.at >= self.text.len()
+    pub(crate) fn is_end(&self) -> bool {
+        self.at >= self.end
     }
 
-    pub(super) fn is_break(&self) -> bool {
+    /// Where it is, or the end of what is written.
+    pub(crate) fn place(&self) -> usize {
+        self.at.min(self.text.len())
+    }
+
+    pub(crate) fn is_break(&self) -> bool {
         matches!(self.byte(0), b'\n' | b'\r')
     }
 
-    pub(super) fn is_blank_or_end(&self, ahead: usize) -> bool {
+    pub(crate) fn is_blank_or_end(&self, ahead: usize) -> bool {
         matches!(self.byte(ahead), b' ' | b'\t' | b'\n' | b'\r' | 0)
     }
 
     /// The byte that far ahead, or 0 where there is none; the text has no zeros.
-    pub(super) fn byte(&self, ahead: usize) -> u8 {
-        self.text.as_bytes().get(self.at + ahead).copied().unwrap_or_default()
+    pub(crate) fn byte(&self, ahead: usize) -> u8 {
+        let at = self.at + ahead;
+        match self.text.as_bytes().get(at) {
+            Some(byte) => *byte,
+            None if at < self.end => b'\n',
+            None => 0,
+        }
     }
 
-    pub(super) fn skip(&mut self) -> Option<char> {
+    /// The text from there to here.
+    pub(crate) fn since(&self, start: usize) -> &'t str {
+        self.text.get(start..self.place()).unwrap_or_default()
+    }
+
+    /// The next character, of however many bytes.
+    pub(crate) fn skip(&mut self) -> Option<char> {
         let c = self.text.get(self.at..)?.chars().next()?;
         self.at += c.len_utf8();
         self.index += 1;
@@ -355,7 +415,35 @@ impl<'t> Scanner<'t> {
         Some(c)
     }
 
-    pub(super) fn skip_line(&mut self) {
+    /// So many characters of one byte each.
+    pub(crate) fn skip_ascii(&mut self, count: usize) {
+        self.at += count;
+        self.index += count;
+        self.column += count;
+    }
+
+    /// The bytes as far as `ends` says so; it is asked of each with the one after it, 0 at the end.
+    pub(crate) fn skip_until(&mut self, ends: impl Fn(u8, u8) -> bool) -> &'t str {
+        let start = self.at;
+        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        let following = rest.iter().skip(1).copied().chain(std::iter::once(0));
+        let length = rest.iter().copied().zip(following).position(|(byte, next)| ends(byte, next));
+        let length = length.unwrap_or(rest.len());
+        let skipped = rest.get(..length).unwrap_or_default();
+        // All but the continuation bytes.
+        let characters = skipped.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        self.at += length;
+        self.index += characters;
+        self.column += characters;
+        self.since(start)
+    }
+
+    /// What is left of the line.
+    pub(crate) fn skip_to_break(&mut self) -> &'t str {
+        self.skip_until(|byte, _| matches!(byte, b'\n' | b'\r'))
+    }
+
+    pub(crate) fn skip_line(&mut self) {
         let width = if self.byte(0) == b'\r' && self.byte(1) == b'\n' { 2 } else { 1 };
         self.at += width;
         self.index += width;
@@ -363,22 +451,6 @@ impl<'t> Scanner<'t> {
         self.column = 0;
     }
 }
-
-pub(super) fn error(offset: usize, message: &str) -> SyntaxError {
-    SyntaxError { message: message.to_owned(), offset }
-}
-
-/// What Kubernetes refuses and the first reading does not: no text is known, so there is nothing
-/// to say of it but this.
-pub(super) fn refused(offset: usize) -> SyntaxError {
-    error(
-        offset,
-        "Kubernetes refuses what begins here, though YAML 1.2 has it; write it in block style, in \
-         quotes where it is text",
-    )
-}
-
-pub(super) const A_TAB: &str = "Kubernetes refuses a tab here";
 
 /// How many characters a key may have, up to its colon.
 const KEY_LENGTH: usize = 1024;

@@ -1,23 +1,39 @@
 //! Text without quotes, in quotes and in blocks, as go-yaml v2 reads it (`scannerc.go`).
 
-use super::scanner::{A_TAB, Scanned, Scanner, Token, error, refused};
+use std::borrow::Cow;
 
-impl Scanner<'_> {
-    pub(super) fn plain_scalar(&mut self) -> Scanned<Token> {
-        let mut text = String::new();
+use crate::error::{Error, ErrorKind};
+use crate::scanner::{Scanned, Scanner, Token, TokenKind};
+use crate::tree::Style;
+
+impl<'t> Scanner<'t> {
+    pub(crate) fn plain_scalar(&mut self) -> Scanned<Token<'t>> {
+        let (start, column) = (self.at, self.column);
+        let mut end = start;
+        // As long as it is on one line it is what is written.
+        let mut text = Cow::Borrowed("");
         let mut blanks = Blanks::default();
         let flow = self.flow_level() > 0;
         loop {
             if self.is_marker() || self.byte(0) == b'#' {
                 break;
             }
-            while !self.is_blank_or_end(0) {
-                let colon = self.byte(0) == b':' && self.is_blank_or_end(1);
-                if colon || (flow && b",?[]{}".contains(&self.byte(0))) {
-                    break;
+            let word = self.skip_until(|byte, next| match byte {
+                b' ' | b'\t' | b'\n' | b'\r' => true,
+                b':' => matches!(next, b' ' | b'\t' | b'\n' | b'\r' | 0),
+                b',' | b'?' | b'[' | b']' | b'{' | b'}' => flow,
+                _ => false,
+            });
+            if !word.is_empty() {
+                if blanks.lines == 0 && matches!(text, Cow::Borrowed(_)) {
+                    text = Cow::Borrowed(self.since(start));
+                    blanks.within.clear();
+                } else {
+                    let text = text.to_mut();
+                    blanks.join(text);
+                    text.push_str(word);
                 }
-                blanks.join(&mut text);
-                text.extend(self.skip());
+                end = self.at;
             }
             if !self.is_blank_or_end(0) || self.is_end() {
                 break;
@@ -28,27 +44,48 @@ impl Scanner<'_> {
             }
         }
         self.key_allowed |= blanks.lines > 0;
-        Ok(Token::Scalar { text, plain: true })
+        Ok(Token { kind: TokenKind::Scalar(Style::Plain), text, range: start..end, column })
     }
 
-    pub(super) fn quoted_scalar(&mut self, single: bool) -> Scanned<Token> {
-        let start = self.at;
+    pub(crate) fn quoted_scalar(&mut self, style: Style) -> Scanned<Token<'t>> {
+        let (start, column) = (self.at, self.column);
+        let single = style == Style::SingleQuoted;
         let quote = if single { b'\'' } else { b'"' };
-        let mut text = String::new();
-        self.skip();
+        self.skip_ascii(1);
+        // Without an escape, on one line, it is what is written.
+        let simple = self.skip_until(|byte, _| {
+            byte == quote || matches!(byte, b'\n' | b'\r') || (!single && byte == b'\\')
+        });
+        let token = |scanner: &Self, text| Token {
+            kind: TokenKind::Scalar(style),
+            text,
+            range: start..scanner.place(),
+            column,
+        };
+        if self.byte(0) == quote && !self.is_doubled(single) {
+            self.skip_ascii(1);
+            return Ok(token(self, Cow::Borrowed(simple)));
+        }
+        // What is before the blanks that end a line belongs to it, they do not.
+        let kept = simple.trim_end_matches([' ', '\t']);
+        let mut text = kept.to_owned();
+        let mut blanks = Blanks::default();
+        blanks.within.push_str(simple.get(kept.len()..).unwrap_or_default());
+        if !self.is_break() {
+            blanks.join(&mut text);
+        }
         loop {
             if self.is_marker() {
-                return Err(refused(self.at));
+                return Err(Error::new(ErrorKind::MarkerInQuotes, self.at));
             }
             if self.is_end() {
-                return Err(refused(start));
+                return Err(Error::new(ErrorKind::OpenQuotes, start));
             }
-            let mut blanks = Blanks::default();
             while !self.is_blank_or_end(0) && (self.byte(0) != quote || self.is_doubled(single)) {
                 if self.is_doubled(single) {
-                    self.skip();
+                    self.skip_ascii(1);
                 } else if !single && self.byte(0) == b'\\' {
-                    self.skip();
+                    self.skip_ascii(1);
                     if self.is_break() {
                         self.skip_line();
                         blanks.escaped = true;
@@ -66,8 +103,8 @@ impl Scanner<'_> {
             self.blanks(&mut blanks, 0)?;
             blanks.join(&mut text);
         }
-        self.skip();
-        Ok(Token::Scalar { text, plain: false })
+        self.skip_ascii(1);
+        Ok(token(self, Cow::Owned(text)))
     }
 
     /// Whether this is a quote that stands for itself.
@@ -78,7 +115,9 @@ impl Scanner<'_> {
     /// What follows a backslash.
     fn escape(&mut self) -> Scanned<char> {
         let start = self.at - 1;
-        let width = match self.skip() {
+        let kind = self.skip();
+        let refused = || Error::new(ErrorKind::Escape(kind.unwrap_or('\\')), start);
+        let width = match kind {
             Some('x') => 2,
             Some('u') => 4,
             Some('U') => 8,
@@ -96,19 +135,14 @@ impl Scanner<'_> {
             Some('L') => return Ok('\u{2028}'),
             Some('P') => return Ok('\u{2029}'),
             Some(c @ (' ' | '"' | '\'' | '\\')) => return Ok(c),
-            _ => {
-                return Err(refused(start));
-            }
+            _ => return Err(refused()),
         };
         let mut value = 0;
         for _ in 0..width {
             let digit = self.skip().and_then(|c| c.to_digit(16));
-            let digit = digit.ok_or_else(|| refused(start))?;
-            value = (value << 4) | digit;
+            value = (value << 4) | digit.ok_or_else(refused)?;
         }
-        char::from_u32(value).ok_or_else(|| {
-            error(start, "Kubernetes takes no escape that is half a character; write the character")
-        })
+        char::from_u32(value).ok_or(Error::new(ErrorKind::EscapedSurrogate, start))
     }
 
     /// Blanks and line breaks within text. In the first `indent` columns of a line no tab may
@@ -118,9 +152,9 @@ impl Scanner<'_> {
             let fresh = blanks.lines > 0 || blanks.escaped;
             match self.byte(0) {
                 b'\t' if blanks.lines > 0 && self.column < indent => {
-                    return Err(error(self.at, A_TAB));
+                    return Err(Error::new(ErrorKind::Tab, self.at));
                 }
-                b' ' | b'\t' if fresh => drop(self.skip()),
+                b' ' | b'\t' if fresh => self.skip_ascii(1),
                 b' ' | b'\t' => blanks.within.extend(self.skip()),
                 b'\n' | b'\r' => {
                     blanks.within.clear();
@@ -132,37 +166,39 @@ impl Scanner<'_> {
         }
     }
 
-    pub(super) fn block_scalar(&mut self, literal: bool) -> Scanned<Token> {
-        self.skip();
+    pub(crate) fn block_scalar(&mut self, literal: bool) -> Scanned<Token<'t>> {
+        let (start, column) = (self.at, self.column);
+        self.skip_ascii(1);
         let mut chomp = None;
         let mut indent = 0;
         for _ in 0..2 {
             match self.byte(0) {
                 sign @ (b'+' | b'-') if chomp.is_none() => chomp = Some(sign),
                 b'0' if indent == 0 => {
-                    return Err(refused(self.at));
+                    return Err(Error::new(ErrorKind::ZeroIndentation, self.at));
                 }
                 digit if indent == 0 && digit.is_ascii_digit() => {
                     indent = self.indent.saturating_sub(1) + usize::from(digit - b'0');
                 }
                 _ => break,
             }
-            self.skip();
+            self.skip_ascii(1);
         }
         while matches!(self.byte(0), b' ' | b'\t') {
-            self.skip();
+            self.skip_ascii(1);
         }
         self.skip_comment();
         if self.is_break() {
             self.skip_line();
         } else if !self.is_end() {
-            return Err(refused(self.at));
+            return Err(Error::new(ErrorKind::BlockHeader, self.at));
         }
 
         let mut text = String::new();
         let mut after_break = false;
         let mut after_blank = false;
-        let mut breaks = self.block_breaks(&mut indent)?;
+        let mut end = self.at;
+        let mut breaks = self.block_breaks(&mut indent, &mut end)?;
         while self.column == indent && !self.is_end() {
             let blank = matches!(self.byte(0), b' ' | b'\t');
             if !literal && !after_blank && !blank && after_break {
@@ -174,14 +210,13 @@ impl Scanner<'_> {
             }
             text.extend(std::iter::repeat_n('\n', breaks));
             after_blank = blank;
-            while !self.is_break() && !self.is_end() {
-                text.extend(self.skip());
-            }
+            text.push_str(self.skip_to_break());
             after_break = self.is_break();
             if after_break {
                 self.skip_line();
             }
-            breaks = self.block_breaks(&mut indent)?;
+            end = self.at;
+            breaks = self.block_breaks(&mut indent, &mut end)?;
         }
         if after_break && chomp != Some(b'-') {
             text.push('\n');
@@ -189,26 +224,30 @@ impl Scanner<'_> {
         if chomp == Some(b'+') {
             text.extend(std::iter::repeat_n('\n', breaks));
         }
-        Ok(Token::Scalar { text, plain: false })
+        let end = end.min(self.place());
+        let style = if literal { Style::Literal } else { Style::Folded };
+        Ok(Token { kind: TokenKind::Scalar(style), text: text.into(), range: start..end, column })
     }
 
     /// The indentation and the empty lines before a line of a block scalar; how many these
-    /// are. Where the indentation is not known yet, it is said here.
-    fn block_breaks(&mut self, indent: &mut usize) -> Scanned<usize> {
+    /// are, and where the last of them ends. Where the indentation is not known yet, it is said
+    /// here.
+    fn block_breaks(&mut self, indent: &mut usize, end: &mut usize) -> Scanned<usize> {
         let mut breaks = 0;
         let mut widest = 0;
         loop {
             while self.byte(0) == b' ' && (*indent == 0 || self.column < *indent) {
-                self.skip();
+                self.skip_ascii(1);
             }
             widest = widest.max(self.column);
             if self.byte(0) == b'\t' && (*indent == 0 || self.column < *indent) {
-                return Err(error(self.at, A_TAB));
+                return Err(Error::new(ErrorKind::Tab, self.at));
             }
             if !self.is_break() {
                 break;
             }
             self.skip_line();
+            *end = self.at;
             breaks += 1;
         }
         if *indent == 0 {

@@ -9,25 +9,31 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::Syntax;
+use crate::Syntax;
 
 /// One document's place in the stream. The parts cover the stream without gaps.
 #[derive(Debug)]
-pub(super) struct Part {
-    pub(super) range: Range<usize>,
-    pub(super) syntax: Syntax,
+pub struct Part {
+    /// Its bytes, the `---` before it included.
+    pub range: Range<usize>,
+    /// How it is written.
+    pub syntax: Syntax,
     /// What it holds, where that is known already (JSON).
-    pub(super) value: Option<Value>,
+    pub value: Option<Value>,
 }
 
 /// A line that begins with `---` and goes on with something else.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct BadSeparator {
-    pub(super) offset: usize,
+pub struct BadSeparator {
+    /// The first byte of the line.
+    pub offset: usize,
 }
 
 /// Parts the stream.
-pub(super) fn split(text: &str) -> Result<Vec<Part>, BadSeparator> {
+///
+/// # Errors
+/// The first line that begins with `---` and goes on with something else.
+pub fn split(text: &str) -> Result<Vec<Part>, BadSeparator> {
     let mut parts = Vec::new();
     let mut from = 0;
     if text.trim_start().starts_with('{') {

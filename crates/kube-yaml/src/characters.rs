@@ -2,28 +2,27 @@
 //! wherever they stand: in text, in comments, and after the end of the document too, since
 //! it reads ahead.
 
-/// The first of them, and what to say of it.
-pub(super) fn find(text: &str) -> Option<(usize, String)> {
+use crate::error::{Error, ErrorKind};
+
+/// Refuses the first of them.
+///
+/// - U+0085, U+2028 and U+2029 end a line in YAML 1.1, and with it a comment: what follows one
+///   there would count in the cluster, and nobody sees it.
+/// - A byte-order mark that comes to stand first in go-yaml's buffer takes the first character
+///   of each line that follows with it.
+/// - Others go-yaml refuses.
+pub(crate) fn check(text: &str) -> Result<(), Error> {
     // At the very beginning a byte-order mark says how the text is written, and is no part of it.
     let rest = text.strip_prefix(BOM).unwrap_or(text);
-    let (at, c) = rest.char_indices().find(|&(_, c)| !is_taken(c))?;
-    let message = match c {
-        // To YAML 1.1 these end a line, and with it a comment: what follows one there would
-        // count in the cluster and not here.
-        '\u{85}' | '\u{2028}' | '\u{2029}' => {
-            "Kubernetes takes this character for a line break; write it escaped, in double quotes"
-                .to_owned()
-        }
-        // In go-yaml, one that comes to stand first in its buffer takes the first character
-        // of each line that follows with it.
-        BOM => "a byte-order mark belongs to the beginning of a file alone".to_owned(),
-        c => format!(
-            "Kubernetes refuses the character U+{:04X}; take it out, or write it escaped, in \
-             double quotes",
-            u32::from(c)
-        ),
-    };
-    Some((text.len() - rest.len() + at, message))
+    // Nearly every text is of these bytes alone.
+    if rest.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')) {
+        return Ok(());
+    }
+    let start = text.len() - rest.len();
+    match rest.char_indices().find(|&(_, c)| !is_taken(c)) {
+        Some((at, c)) => Err(Error::new(ErrorKind::Character(c), start + at)),
+        None => Ok(()),
+    }
 }
 
 /// Whether go-yaml (`readerc.go`) takes the character, and for the same as we do.
@@ -36,7 +35,7 @@ fn is_taken(c: char) -> bool {
 }
 
 /// The byte-order mark.
-pub(super) const BOM: char = '\u{feff}';
+pub const BOM: char = '\u{feff}';
 
 #[cfg(test)]
 mod tests {
@@ -58,14 +57,14 @@ mod tests {
             ("\u{feff}\u{feff}a: 1\n", 3, "byte-order mark"),
             ("a: \"\u{feff}\"\n", 4, "byte-order mark"),
         ] {
-            let found = find(text);
+            let found = check(text).map_err(|error| (error.offset, error.to_string()));
             let is_right =
-                |(offset, message): &(usize, String)| *offset == at && message.contains(part);
-            assert!(found.as_ref().is_some_and(is_right), "{text:?}: {found:?}");
+                matches!(&found, Err((offset, words)) if *offset == at && words.contains(part));
+            assert!(is_right, "{text:?}: {found:?}");
         }
         for text in ["\u{feff}a: 1\r\n", "a:\tb ~", "a: \u{a0}é\u{d7ff}\u{e000}\u{fffd}\u{1f600}"]
         {
-            assert_eq!(find(text), None, "{text:?}");
+            assert_eq!(check(text), Ok(()), "{text:?}");
         }
     }
 }

@@ -3,30 +3,26 @@
 //! This follows `sigs.k8s.io/yaml` over go-yaml v2 (`decode.go`): of a duplicate key the
 //! last one wins, a merge takes effect where it stands, keys become strings.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::resolve::{Scalar, resolve};
-use super::tree::{Kind, NodeId, Tree};
-
-/// A document whose values Kubernetes cannot read.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct DecodeError {
-    pub(super) message: String,
-    pub(super) offset: usize,
-}
+use crate::error::{Error, ErrorKind};
+use crate::resolve::{Scalar, resolve};
+use crate::tree::{Kind, NodeId, Tree};
 
 /// A key that stands in its map more than once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Duplicate {
-    pub(super) key: String,
-    /// Where the last one stands.
-    pub(super) offset: usize,
+pub struct Duplicate {
+    /// The key.
+    pub key: String,
+    /// Where the last one stands, in bytes.
+    pub offset: usize,
 }
 
 /// The document's value and its duplicate keys.
-pub(super) fn decode(tree: &Tree) -> Result<(Value, Vec<Duplicate>), DecodeError> {
+pub(crate) fn decode(tree: &Tree<'_>) -> Result<(Value, Vec<Duplicate>), Error> {
     let mut decoder = Decoder::new(tree);
     let value = match tree.root() {
         Some(root) => decoder.value(root)?,
@@ -36,7 +32,7 @@ pub(super) fn decode(tree: &Tree) -> Result<(Value, Vec<Duplicate>), DecodeError
 }
 
 /// The duplicate keys of a JSON document, whose value is known.
-pub(super) fn duplicates(tree: &Tree) -> Vec<Duplicate> {
+pub(crate) fn duplicates(tree: &Tree<'_>) -> Vec<Duplicate> {
     let mut decoder = Decoder::new(tree);
     match tree.root().map(|root| decoder.value(root)) {
         Some(Ok(_)) => decoder.duplicates,
@@ -49,7 +45,7 @@ pub(super) fn duplicates(tree: &Tree) -> Vec<Duplicate> {
 const MAX_DEPTH: usize = 500;
 
 struct Decoder<'t> {
-    tree: &'t Tree,
+    tree: &'t Tree<'t>,
     duplicates: Vec<Duplicate>,
     depth: usize,
     /// How many nodes were decoded, and how many of them inside aliases.
@@ -60,7 +56,7 @@ struct Decoder<'t> {
 }
 
 impl<'t> Decoder<'t> {
-    fn new(tree: &'t Tree) -> Self {
+    fn new(tree: &'t Tree<'t>) -> Self {
         Self {
             tree,
             duplicates: Vec::new(),
@@ -71,14 +67,13 @@ impl<'t> Decoder<'t> {
         }
     }
 
-    fn value(&mut self, id: NodeId) -> Result<Value, DecodeError> {
+    fn value(&mut self, id: NodeId) -> Result<Value, Error> {
         self.count(id)?;
         self.depth += 1;
         let value = match &self.tree.node(id).kind {
             Kind::Scalar { text, .. } => self.scalar(id).and_then(|scalar| {
-                scalar
-                    .into_json()
-                    .ok_or_else(|| self.error(id, format!("`{text}` is not a number in JSON")))
+                let not_json = || self.error(id, ErrorKind::NotJson(text.clone().into_owned()));
+                scalar.into_json().ok_or_else(not_json)
             })?,
             Kind::Sequence { items, .. } => {
                 Value::Array(items.iter().map(|&item| self.value(item)).collect::<Result<_, _>>()?)
@@ -100,10 +95,13 @@ impl<'t> Decoder<'t> {
     }
 
     /// Decodes the entries of a mapping into `map`.
-    fn mapping(&mut self, id: NodeId, map: &mut Map<String, Value>) -> Result<(), DecodeError> {
+    fn mapping(&mut self, id: NodeId, map: &mut Map<String, Value>) -> Result<(), Error> {
         let Kind::Mapping { entries, .. } = &self.tree.node(id).kind else {
-            return Err(self.error(id, "a merge (`<<`) needs a map or a list of maps".to_owned()));
+            return Err(self.error(id, ErrorKind::Merge));
         };
+        // What is merged into the map does not count as written twice.
+        let merges =
+            !map.is_empty() || entries.iter().any(|&(key, _)| self.tree.node(key).is_merge());
         let mut seen = HashSet::new();
         for &(key, value) in entries {
             if self.tree.node(key).is_merge() {
@@ -112,17 +110,21 @@ impl<'t> Decoder<'t> {
             }
             let name = self.key(key)?;
             let value = self.value(value)?;
-            if !seen.insert(name.clone()) && self.expanding.is_empty() {
+            let again = match merges {
+                true => !seen.insert(name.clone()),
+                false => map.contains_key(&*name),
+            };
+            if again && self.expanding.is_empty() {
                 let offset = self.tree.node(key).range.start;
-                self.duplicates.push(Duplicate { key: name.clone(), offset });
+                self.duplicates.push(Duplicate { key: name.clone().into_owned(), offset });
             }
-            map.insert(name, value);
+            map.insert(name.into_owned(), value);
         }
         Ok(())
     }
 
     /// Decodes what `<<` names into `map`, over what is there.
-    fn merge(&mut self, id: NodeId, map: &mut Map<String, Value>) -> Result<(), DecodeError> {
+    fn merge(&mut self, id: NodeId, map: &mut Map<String, Value>) -> Result<(), Error> {
         match &self.tree.node(id).kind {
             Kind::Alias { target } => {
                 self.count(id)?;
@@ -142,7 +144,7 @@ impl<'t> Decoder<'t> {
         }
     }
 
-    fn merge_map(&mut self, id: NodeId, map: &mut Map<String, Value>) -> Result<(), DecodeError> {
+    fn merge_map(&mut self, id: NodeId, map: &mut Map<String, Value>) -> Result<(), Error> {
         self.count(id)?;
         self.depth += 1;
         self.mapping(id, map)?;
@@ -150,61 +152,58 @@ impl<'t> Decoder<'t> {
         Ok(())
     }
 
-    fn key(&mut self, id: NodeId) -> Result<String, DecodeError> {
+    fn key(&mut self, id: NodeId) -> Result<Cow<'t, str>, Error> {
         self.count(id)?;
         let target = match self.tree.node(id).kind {
             Kind::Alias { target } => target,
             _ => id,
         };
-        match self.tree.node(target).kind {
-            Kind::Scalar { .. } => self.scalar(target)?.into_key().ok_or_else(|| {
-                let name = match &self.tree.node(target).kind {
-                    Kind::Scalar { text, .. } => text.as_str(),
-                    _ => "",
-                };
-                self.error(id, format!("`{name}` cannot be a key"))
-            }),
-            _ => Err(self.error(id, "a map or a list cannot be a key".to_owned())),
+        match &self.tree.node(target).kind {
+            Kind::Scalar { text, .. } => {
+                let not_a_key = || self.error(id, ErrorKind::NotAKey(text.clone().into_owned()));
+                self.scalar(target)?.into_key().ok_or_else(not_a_key)
+            }
+            _ => Err(self.error(id, ErrorKind::CollectionAsKey)),
         }
     }
 
-    fn scalar(&self, id: NodeId) -> Result<Scalar, DecodeError> {
+    fn scalar(&self, id: NodeId) -> Result<Scalar<'t>, Error> {
         let node = self.tree.node(id);
         match &node.kind {
             Kind::Scalar { text, .. } => {
-                resolve(text, node.is_plain(), &node.tag).map_err(|error| self.error(id, error))
+                resolve(text, node.is_plain(), &node.tag).map_err(|kind| self.error(id, kind))
             }
             _ => Ok(Scalar::Null),
         }
     }
 
     /// Begins the expansion of an alias.
-    fn enter(&mut self, id: NodeId) -> Result<(), DecodeError> {
+    fn enter(&mut self, id: NodeId) -> Result<(), Error> {
         if self.expanding.contains(&id) {
-            return Err(self.error(id, "an anchor contains itself".to_owned()));
+            return Err(self.error(id, ErrorKind::RecursiveAnchor));
         }
         self.expanding.push(id);
         Ok(())
     }
 
     /// Counts a node against go-yaml's bound on what aliases may blow up.
-    fn count(&mut self, id: NodeId) -> Result<(), DecodeError> {
+    fn count(&mut self, id: NodeId) -> Result<(), Error> {
         self.nodes += 1;
         if !self.expanding.is_empty() {
             self.in_aliases += 1;
         }
         let share = f64::from(self.in_aliases) / f64::from(self.nodes);
         if self.in_aliases > 100 && self.nodes > 1000 && share > allowed_share(self.nodes) {
-            return Err(self.error(id, "the document has too many aliases".to_owned()));
+            return Err(self.error(id, ErrorKind::TooManyAliases));
         }
         if self.depth > MAX_DEPTH {
-            return Err(self.error(id, "the document is nested too deeply".to_owned()));
+            return Err(self.error(id, ErrorKind::TooDeep));
         }
         Ok(())
     }
 
-    fn error(&self, id: NodeId, message: String) -> DecodeError {
-        DecodeError { message, offset: self.tree.node(id).range.start }
+    fn error(&self, id: NodeId, kind: ErrorKind) -> Error {
+        Error::new(kind, self.tree.node(id).range.start)
     }
 }
 

@@ -1,0 +1,92 @@
+//! YAML as Kubernetes means it: read as `kubectl` and the API server read it, and edited in
+//! place, so that what does not change stays as it was.
+#![doc = include_str!("../README.md")]
+
+mod characters;
+mod decode;
+mod edit;
+mod emit;
+mod encoding;
+mod error;
+mod json;
+mod names;
+mod parser;
+mod resolve;
+mod scalars;
+mod scanner;
+mod split;
+mod tree;
+
+use serde_json::Value;
+
+pub use characters::BOM;
+pub use decode::Duplicate;
+pub use edit::{Edited, apply};
+pub use emit::document as to_yaml;
+pub use encoding::Encoding;
+pub use error::{Error, ErrorKind};
+pub use resolve::{Scalar, resolve};
+pub use split::{BadSeparator, Part, split};
+pub use tree::{Kind, Node, NodeId, Style, Tree};
+
+/// How a document is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// YAML, KYAML among it.
+    Yaml,
+    /// JSON, without a `---` before it.
+    Json,
+}
+
+/// What Kubernetes makes of a document.
+#[derive(Debug)]
+pub struct Document<'t> {
+    /// What stands where.
+    pub tree: Tree<'t>,
+    /// Its value as JSON; null where the text holds none.
+    pub value: Value,
+    /// The keys that stand more than once in their map.
+    pub duplicates: Vec<Duplicate>,
+}
+
+/// Reads one document, as [`split`] parts them.
+///
+/// # Errors
+/// Why Kubernetes refuses it, and where.
+pub fn read(text: &str, syntax: Syntax) -> Result<Document<'_>, Error> {
+    match syntax {
+        Syntax::Yaml => {
+            let tree = Tree::parse(text)?;
+            let (value, duplicates) = decode::decode(&tree)?;
+            Ok(Document { tree, value, duplicates })
+        }
+        Syntax::Json => {
+            let value = serde_json::from_str(text).map_err(|error| {
+                Error::new(ErrorKind::Json(error.to_string()), json_offset(text, &error))
+            })?;
+            Ok(of_json(text, value))
+        }
+    }
+}
+
+/// The document of a JSON text of which `value` was read.
+pub fn of_json(text: &str, value: Value) -> Document<'_> {
+    let tree = Tree::of_json(text);
+    let duplicates = decode::duplicates(&tree);
+    Document { tree, value, duplicates }
+}
+
+/// Where serde_json stopped, in bytes.
+fn json_offset(text: &str, error: &serde_json::Error) -> usize {
+    let before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+    let line: usize = before.map(str::len).sum();
+    (line + error.column().saturating_sub(1)).min(text.len())
+}
+
+/// Line and column of a byte, both from 1, the column in characters.
+pub fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
