@@ -1,10 +1,21 @@
 //! The rules: one hardening behaviour a file, and the one list of them all.
 //!
-//! A new rule is one file in `src/rules/`, one line in [`rules!`] below and one
+//! A new rule is one file in `src/rules/`, its `mod` line, one line in [`rules!`] below and one
 //! folder of golden cases. Its name, its settings in a policy, its page in
 //! `docs/rules.md` and its place in the JSON Schema follow from that line.
 //! Rules never import each other: what two of them need to know of a container
 //! is decided once, in [`crate::user`] or [`crate::pod`].
+
+pub mod allow_privilege_escalation;
+pub mod capabilities;
+pub mod fs_group;
+pub mod privileged;
+pub mod read_only_root_filesystem;
+pub mod run_as_group;
+pub mod run_as_non_root;
+pub mod run_as_user;
+pub mod seccomp_profile;
+pub mod unprivileged_ports;
 
 use std::fmt;
 use std::str::FromStr;
@@ -70,14 +81,12 @@ pub trait Rule: Sync {
     fn apply(&self, pass: &mut Pass<'_>);
 }
 
-/// Declares every rule once: the module, the name in a policy and what it acts
+/// Registers every rule once: the module, the name in a policy and what it acts
 /// on. The order is the order in which the rules are applied; `privileged` decides
 /// whether the others act on a container at all, and `capabilities` comes before `allowPrivilegeEscalation`, which judges the capabilities as
 /// they will be.
 macro_rules! rules {
     ($( $module:ident $variant:ident $name:literal $scope:ident; )*) => {
-        $( pub mod $module; )*
-
         /// The name of a rule.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
