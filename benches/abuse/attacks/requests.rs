@@ -3,9 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use fastrand::Rng;
-
-use super::{Target, Way};
+use super::{Chance, Target, Way};
 use crate::client::post;
 use crate::support::reviews::DEPLOYMENT;
 
@@ -22,10 +20,7 @@ pub fn by_name(name: &str) -> Option<Way> {
             |target| target.send(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".into()])
         }
         "garbage for a request" => |target| {
-            let mut chance = Rng::with_seed(1);
-            target.send(
-                &(0..64).map(|_| (0..2000).map(|_| chance.u8(..)).collect()).collect::<Vec<_>>(),
-            );
+            target.send(&(1..=64).map(|seed| Chance(seed).bytes(2000)).collect::<Vec<_>>());
         },
         "pipelining" => pipelined,
         "smuggling" => smuggling,
@@ -97,11 +92,11 @@ fn compressed(target: &Target) {
 }
 
 fn chunks(target: &Target) {
-    let mut chance = Rng::with_seed(7);
+    let mut chance = Chance(7);
     let mut whole = String::new();
     let mut rest = DEPLOYMENT.trim_end();
     while !rest.is_empty() {
-        let size = chance.usize(1..=16).min(rest.len());
+        let size = (1 + chance.next() as usize % 16).min(rest.len());
         let (chunk, after) = rest.split_at(size);
         whole += &format!("{size:04X};name=\"a value\"\r\n{chunk}\r\n");
         rest = after;

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use fastrand::Rng;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
-use super::{Target, Way, is_timeout};
+use super::{Chance, Target, Way, is_timeout};
 use crate::client::post;
 use crate::support::reviews::DEPLOYMENT;
 
@@ -94,17 +93,15 @@ fn key_updates(target: &Target) {
 }
 
 fn garbage(target: &Target) {
-    let mut chance = Rng::with_seed(1);
+    let (mut chance, hello) = (Chance(1), client_hello(target));
     let sent = (0..64).map(|index| {
-        let mut sent = client_hello(target);
         if index % 2 == 0 {
-            sent.resize(300, 0);
-            chance.fill(&mut sent);
-        } else {
-            for _ in 0..3 {
-                let at = chance.usize(..sent.len());
-                sent[at] = chance.u8(..);
-            }
+            return chance.bytes(300);
+        }
+        let mut sent = hello.clone();
+        for _ in 0..3 {
+            let at = chance.next() as usize % sent.len();
+            sent[at] = chance.next() as u8;
         }
         sent
     });
