@@ -29,8 +29,6 @@ pub(crate) mod stop;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
-#[cfg(any(feature = "bench", debug_assertions))]
-pub mod told;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -12,11 +12,11 @@
 )]
 #![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
 
-#[path = "../benches/abuse/report.rs"]
-mod abuse;
 #[path = "support/api_server.rs"]
 #[allow(dead_code, reason = "other tests have it fail")]
 mod api_server;
+#[path = "../benches/support/page.rs"]
+mod page_of_figures;
 mod pages;
 
 use std::fmt::Write;
@@ -150,8 +150,10 @@ fn the_tables_of_flags_and_metrics_are_current() {
 #[test]
 fn the_page_of_abuse_shows_the_last_run() {
     let run = std::fs::read_to_string(path("docs/abuse.json")).unwrap();
-    let run: abuse::Report = serde_json::from_str(&run).unwrap();
-    current_between("docs/abuse.md", "abuse", &run.page());
+    let run = serde_json::from_str(&run).unwrap();
+    let template = include_str!("../benches/abuse/page.md.jinja");
+    let page = page_of_figures::page(template, &run).unwrap();
+    current_between("docs/abuse.md", "abuse", &page);
 }
 
 #[test]

@@ -3,17 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says where")]
 #![allow(unreachable_pub, missing_docs, reason = "the modules of a test are nobody else's")]
 
-#[path = "../benches/report/figures.rs"]
-mod figures;
-#[path = "../benches/report/render/mod.rs"]
+#[path = "../benches/report/render.rs"]
 mod render;
-#[path = "../benches/support/stats.rs"]
-#[allow(dead_code, reason = "the report uses all of it")]
-mod stats;
+#[path = "../benches/support"]
+mod support {
+    pub mod page;
+    #[allow(dead_code, reason = "the report uses all of it")]
+    pub mod stats;
+}
 
 use std::fs;
 
-use stats::{Line, Spread};
+use support::stats::Spread;
 
 /// They are made by `make bench`, and by nobody else: `UPDATE_EXPECT=1` writes what the
 /// renderer makes of the same figures.
@@ -22,7 +23,7 @@ fn the_page_of_figures_is_what_was_measured() {
     let docs = |name: &str| format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"));
     let report = fs::read_to_string(docs("performance.json")).unwrap();
     let report = serde_json::from_str(&report).unwrap();
-    for (name, text) in render::files(&report) {
+    for (name, text) in render::files(&report).unwrap() {
         if std::env::var_os("UPDATE_EXPECT").is_some() {
             fs::write(docs(name), &text).unwrap();
         }
@@ -36,14 +37,4 @@ fn quartiles_lie_between_values() {
     let spread = Spread::of([4.0, 1.0, 3.0, 2.0]);
     assert_eq!((spread.min, spread.q1, spread.median), (1.0, 1.75, 2.5));
     assert_eq!((spread.q3, spread.max), (3.25, 4.0));
-}
-
-#[test]
-fn a_line_is_found_and_a_parabola_is_not_called_one() {
-    let points: Vec<_> = [1.0, 3.0, 10.0, 100.0].map(|x| (x, 2.0 + 3.0 * x)).into();
-    let line = Line::through(&points);
-    assert!((line.start - 2.0).abs() < 1e-6 && (line.slope - 3.0).abs() < 1e-6, "{line:?}");
-    assert!(line.r_squared > 0.999_999);
-    let points: Vec<_> = [1.0, 3.0, 10.0, 100.0].map(|x| (x, x * x)).into();
-    assert!(Line::through(&points).r_squared < 0.9);
 }

@@ -1,146 +1,61 @@
-//! The attacks. Each goes on until its end is near, and tells what it was answered.
+//! The attacks. Each goes on until its end is near, and notes what it was answered.
 
-mod bodies;
 mod connections;
-mod heads;
+mod requests;
 mod reviews;
 mod tls;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use rustls::client::Resumption;
+use serde::Deserialize;
 
 use crate::client::{Answer, Client, Trust};
 
-/// An attack.
+/// An attack: its name, what it does, and for how long.
+#[derive(Deserialize)]
 pub struct Attack {
-    /// Its name.
-    pub name: &'static str,
-    /// What it does.
-    pub what: &'static str,
-    /// For how long.
+    pub attack: String,
+    pub what: String,
     pub seconds: u64,
-    /// Does it.
-    pub run: fn(&Target) -> Answers,
 }
+
+/// What does it.
+pub type Way = fn(&Target);
 
 /// Every attack, in the order in which they are made.
-pub fn all() -> impl Iterator<Item = Attack> {
-    [connections::ATTACKS, tls::ATTACKS, heads::ATTACKS, bodies::ATTACKS, reviews::ATTACKS]
-        .into_iter()
-        .flat_map(|attacks| attacks.iter())
-        .map(|Attack { name, what, seconds, run }| Attack {
-            name,
-            what,
-            seconds: *seconds,
-            run: *run,
-        })
+pub fn all() -> Vec<(Attack, Way)> {
+    let attacks: Vec<Attack> = serde_yaml::from_str(include_str!("attacks.yaml")).unwrap();
+    let modules = [connections::by_name, tls::by_name, requests::by_name, reviews::by_name];
+    let with_way = |attack: Attack| {
+        let way = modules.iter().find_map(|by_name| by_name(&attack.attack));
+        let way = way.unwrap_or_else(|| panic!("nothing does `{}`", attack.attack));
+        (attack, way)
+    };
+    attacks.into_iter().map(with_way).collect()
 }
 
-/// What was answered, and how often.
-pub type Answers = BTreeMap<String, u64>;
-
 /// The server as attackers see it.
-#[derive(Clone)]
 pub struct Target {
-    /// Where it listens.
-    pub server: SocketAddr,
+    server: SocketAddr,
     /// When the attack is to end.
-    pub end: Instant,
+    end: Instant,
     /// How many of what there would be a thousand of: fewer in a short run.
-    pub scale: f64,
+    scale: f64,
     trust: Trust,
     config: Arc<ClientConfig>,
+    /// What was answered, and how often.
+    pub answers: Mutex<BTreeMap<String, u64>>,
 }
 
 /// How long an attacker waits for what should come at once.
 const SOON: Duration = Duration::from_millis(500);
-
-impl Target {
-    /// A server to be attacked until `end`.
-    pub fn new(server: SocketAddr, trust: &Trust, end: Instant, scale: f64) -> Self {
-        let mut config = trust.config(rustls::DEFAULT_VERSIONS);
-        // Whole handshakes, each time.
-        config.resumption = Resumption::disabled();
-        Self { server, end, scale, trust: trust.clone(), config: Arc::new(config) }
-    }
-
-    /// Whether there is time left.
-    pub fn goes_on(&self) -> bool {
-        Instant::now() < self.end
-    }
-
-    /// So many, in a whole run.
-    pub fn many(&self, count: usize) -> usize {
-        (count as f64 * self.scale).ceil() as usize
-    }
-
-    /// A connection, with a whole handshake.
-    pub fn connect(&self) -> io::Result<Client> {
-        Client::connect(self.server, &self.config)
-    }
-
-    /// A connection without TLS.
-    pub fn plain(&self) -> io::Result<TcpStream> {
-        let tcp = TcpStream::connect_timeout(&self.server, SOON)?;
-        tcp.set_read_timeout(Some(SOON))?;
-        tcp.set_write_timeout(Some(SOON))?;
-        Ok(tcp)
-    }
-
-    /// Up to `count` connections, while there is time, and one in any case.
-    pub fn connections(&self, count: usize, answers: &mut Answers) -> Vec<Client> {
-        let mut clients = Vec::new();
-        self.each(count, answers, |client| clients.push(client));
-        clients
-    }
-
-    /// Does `work` with each of those connections as soon as it is made.
-    pub fn each(&self, count: usize, answers: &mut Answers, mut work: impl FnMut(Client)) {
-        for index in 0..self.many(count) {
-            if index > 0 && !self.goes_on() {
-                break;
-            }
-            match self.connect() {
-                Ok(client) => work(client),
-                Err(_) => note(answers, "not let in"),
-            }
-        }
-    }
-
-    /// Waits until the end.
-    pub fn wait(&self) {
-        thread::sleep(self.end.saturating_duration_since(Instant::now()));
-    }
-
-    /// Does `one` again and again on two threads until the end, and once in any case.
-    pub fn flood(&self, one: impl Fn(&Self, &mut Answers) + Sync) -> Answers {
-        let lane = || {
-            let mut answers = Answers::new();
-            loop {
-                one(self, &mut answers);
-                if !self.goes_on() {
-                    return answers;
-                }
-            }
-        };
-        let lanes = thread::scope(|scope| {
-            let both = [(); 2].map(|()| scope.spawn(|| humbly(lane)));
-            both.map(|lane| lane.join().unwrap())
-        });
-        let mut all = Answers::new();
-        for (what, count) in lanes.into_iter().flatten() {
-            *all.entry(what).or_default() += count;
-        }
-        all
-    }
-}
 
 /// Does something with less of a claim to the processors than server and good clients have:
 /// attackers have machines of their own.
@@ -150,37 +65,151 @@ pub fn humbly<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Notes what happened once.
-pub fn note(answers: &mut Answers, what: &str) {
-    *answers.entry(what.to_owned()).or_default() += 1;
-}
-
-/// Notes what a request was answered.
-pub fn note_answer(answers: &mut Answers, answer: &io::Result<Answer>) {
-    match answer {
-        Ok(answer) => note(answers, &answer.status.to_string()),
-        Err(error) if is_timeout(error) => note(answers, "nothing"),
-        Err(_) => note(answers, "closed"),
+impl Target {
+    /// A server to be attacked until `end`.
+    pub fn new(server: SocketAddr, trust: &Trust, end: Instant, scale: f64) -> Self {
+        let mut config = trust.config(rustls::DEFAULT_VERSIONS);
+        // Whole handshakes, each time.
+        config.resumption = Resumption::disabled();
+        let (trust, answers) = (trust.clone(), Mutex::default());
+        Self { server, end, scale, trust, config: Arc::new(config), answers }
     }
-}
 
-/// Notes what `clients` have been answered by now.
-pub fn note_each(answers: &mut Answers, clients: Vec<Client>) {
-    for mut client in clients {
-        client.set_patience(Duration::from_millis(2));
-        note_answer(answers, &client.answer());
+    /// Whether there is time left.
+    fn goes_on(&self) -> bool {
+        Instant::now() < self.end
     }
-}
 
-/// Sends a request on a connection of its own, and notes the answer.
-pub fn send(target: &Target, answers: &mut Answers, request: &[u8]) {
-    let Ok(mut client) = target.connect() else {
-        return note(answers, "not let in");
-    };
-    client.set_patience(Duration::from_secs(2));
-    // The server may answer, and close, before it has all.
-    let _ = client.send(request);
-    note_answer(answers, &client.answer());
+    /// Waits until the end.
+    fn wait(&self) {
+        thread::sleep(self.end.saturating_duration_since(Instant::now()));
+    }
+
+    /// So many, in a whole run.
+    fn many(&self, count: usize) -> usize {
+        (count as f64 * self.scale).ceil() as usize
+    }
+
+    /// Notes what happened once.
+    fn note(&self, what: &str) {
+        *self.answers.lock().unwrap().entry(what.to_owned()).or_default() += 1;
+    }
+
+    /// Notes what a request was answered.
+    fn note_answer(&self, answer: &io::Result<Answer>) {
+        match answer {
+            Ok(answer) => self.note(&answer.status.to_string()),
+            Err(error) if is_timeout(error) => self.note("nothing"),
+            Err(_) => self.note("closed"),
+        }
+    }
+
+    /// A connection, with a whole handshake, if it is let in.
+    fn connect(&self) -> Option<Client> {
+        let client = Client::connect(self.server, &self.config).ok();
+        if client.is_none() {
+            self.note("not let in");
+        }
+        client
+    }
+
+    /// A connection without TLS on which this is sent, if it is let in.
+    fn plain(&self, bytes: &[u8]) -> Option<TcpStream> {
+        let connect = || {
+            let tcp = TcpStream::connect_timeout(&self.server, SOON)?;
+            tcp.set_read_timeout(Some(SOON))?;
+            tcp.set_write_timeout(Some(SOON))?;
+            io::Result::Ok(tcp)
+        };
+        let Ok(mut tcp) = connect() else {
+            self.note("not let in");
+            return None;
+        };
+        let _may_be_closed = tcp.write_all(bytes);
+        Some(tcp)
+    }
+
+    /// Does `work` with each of up to `count` connections as soon as it is made, while there is
+    /// time, and with one in any case.
+    fn each(&self, count: usize, mut work: impl FnMut(Client)) {
+        for index in 0..self.many(count) {
+            if index > 0 && !self.goes_on() {
+                break;
+            }
+            if let Some(client) = self.connect() {
+                work(client);
+            }
+        }
+    }
+
+    /// Sends `part` on each of so many connections, waits, and notes what they were answered.
+    fn hold(&self, count: usize, part: &[u8]) {
+        self.drip(count, part, b"");
+    }
+
+    /// Sends `part` on each of so many connections, then `bytes`, one at a time, until the end.
+    fn drip(&self, count: usize, part: &[u8], bytes: &[u8]) {
+        let mut clients = Vec::new();
+        self.each(count, |mut client| {
+            client.set_patience(SOON);
+            let _may_be_closed = client.send(part);
+            clients.push(client);
+        });
+        for byte in bytes.chunks(1) {
+            for client in &mut clients {
+                if self.goes_on() {
+                    let _may_be_closed = client.send(byte);
+                }
+            }
+            if self.goes_on() {
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+        self.wait();
+        for mut client in clients {
+            client.set_patience(Duration::from_millis(2));
+            self.note_answer(&client.answer());
+        }
+    }
+
+    /// Does `one` again and again on two threads until the end, and once in any case.
+    fn flood(&self, one: impl Fn() + Sync) {
+        let lane = || {
+            one();
+            while self.goes_on() {
+                one();
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| humbly(lane));
+            }
+        });
+    }
+
+    /// Does `one` with each of these in turn, again and again.
+    fn flood_with(&self, all: &[Vec<u8>], one: impl Fn(&[u8]) + Sync) {
+        self.flood(|| {
+            one(&all[0]);
+            for next in &all[1..] {
+                if self.goes_on() {
+                    one(next);
+                }
+            }
+        });
+    }
+
+    /// Sends each of these requests on a connection of its own, and notes the answers.
+    fn send(&self, requests: &[Vec<u8>]) {
+        self.flood_with(requests, |request| {
+            if let Some(mut client) = self.connect() {
+                client.set_patience(Duration::from_secs(2));
+                // The server may answer, and close, before it has all.
+                let _ = client.send(request);
+                self.note_answer(&client.answer());
+            }
+        });
+    }
 }
 
 fn is_timeout(error: &io::Error) -> bool {
@@ -188,11 +217,10 @@ fn is_timeout(error: &io::Error) -> bool {
 }
 
 /// Numbers that look like chance and are the same in every run.
-pub struct Chance(pub u64);
+struct Chance(u64);
 
 impl Chance {
-    /// The next one.
-    pub fn next(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         // xorshift64, by Marsaglia.
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -200,8 +228,7 @@ impl Chance {
         self.0
     }
 
-    /// So many bytes.
-    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.next().to_le_bytes()[3]).collect()
     }
 }

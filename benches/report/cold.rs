@@ -9,21 +9,20 @@ use std::hint::black_box;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::Instant;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use ironhull::admission;
 use ironhull::harden::harden;
 use ironhull::pod::Pod;
 use ironhull::policy::parse::parse;
 use ironhull::policy::{Policy, PolicySet, Source};
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::engine::ENFORCE;
-use crate::figures::Step;
-use crate::stats::Spread;
+use crate::Bench;
+use crate::engine::{ENFORCE, time};
+use crate::hooks::Review;
 use crate::support::reviews::{CREATE, ENVIRONMENT, deployment};
+use crate::support::stats::Spread;
 
 /// What is gone through, in bytes: as much as a core's second cache holds.
 const OTHER_MEMORY: usize = 512 << 10;
@@ -34,16 +33,14 @@ const POLICY: &str = include_str!("../../policies/restricted.yaml");
 /// How often a step is taken in a round; of the times the median counts.
 const RUNS: usize = 200;
 
-/// The steps of the review that the HTTPS part sends, warm and cold.
-///
-/// # Errors
-/// When the review cannot be read, or there is no thread.
-pub fn run(rounds: usize) -> anyhow::Result<Vec<Step>> {
+/// The steps of the review that the HTTPS part sends, warm and cold: `skim` for the uid as the
+/// constant hook does, `read` of the pod, `harden`, and `review`, the whole.
+pub fn run(bench: &Bench) -> anyhow::Result<Value> {
     let body = deployment();
     let pod = serde_json::from_slice::<Value>(&body)?["request"]["object"].to_string();
     let view = Pod::from_json(&pod)?;
     let policies = PolicySet::new(Vec::new()).map_err(|_| anyhow!("no policies"))?;
-    let skim = || drop(black_box(serde_json::from_slice::<Skimmed<'_>>(black_box(&body))));
+    let skim = || drop(black_box(serde_json::from_slice::<Review<'_>>(black_box(&body))));
     let read = || drop(black_box(Pod::from_json(black_box(&pod))));
     let harden = || drop(black_box(harden(black_box(&view), Policy::restricted(), &CREATE)));
     let review =
@@ -51,72 +48,41 @@ pub fn run(rounds: usize) -> anyhow::Result<Vec<Step>> {
     let steps: [(&str, &dyn Fn()); 4] =
         [("skim", &skim), ("read", &read), ("harden", &harden), ("review", &review)];
     let mut other = Other::start()?;
-    let mut seen = steps.map(|_| Seen::default());
-    for _ in 0..rounds {
-        for ((_, step), seen) in steps.iter().zip(&mut seen) {
-            seen.warm.push(median(|| Ok(time(step)))?);
+    // The steps warm, and then the steps cold.
+    let seen: [_; 8] = bench.in_turn(|case| {
+        let (_, step) = steps[case % 4];
+        let mut times = Vec::with_capacity(RUNS);
+        for _ in 0..RUNS {
+            if case >= 4 {
+                other.turn()?;
+            }
+            times.push(time(step, 1));
         }
-        for ((_, step), seen) in steps.iter().zip(&mut seen) {
-            seen.cold.push(median(|| other.turn().map(|()| time(step)))?);
-        }
-    }
-    let figures = steps.iter().zip(seen).map(|((name, _), seen)| Step {
-        step: (*name).to_owned(),
-        warm_ns: Spread::of(seen.warm),
-        cold_ns: Spread::of(seen.cold),
+        Ok(Spread::of(times).median)
+    })?;
+    let seen = seen.map(Spread::of);
+    let figures = steps.iter().enumerate().map(|(at, (name, _))| {
+        ((*name).to_owned(), json!({"warm_ns": seen[at], "cold_ns": seen[at + 4]}))
     });
-    Ok(figures.collect())
-}
-
-/// The nanoseconds of a step, by rounds.
-#[derive(Default)]
-struct Seen {
-    warm: Vec<f64>,
-    cold: Vec<f64>,
-}
-
-/// What the constant hook reads of a review.
-#[derive(Deserialize)]
-struct Skimmed<'r> {
-    #[serde(borrow)]
-    #[expect(dead_code, reason = "reading it is what is measured")]
-    request: SkimmedRequest<'r>,
-}
-
-#[derive(Deserialize)]
-struct SkimmedRequest<'r> {
-    #[expect(dead_code, reason = "reading it is what is measured")]
-    uid: &'r str,
-}
-
-fn time(step: impl Fn()) -> f64 {
-    let begun = Instant::now();
-    step();
-    begun.elapsed().as_nanos() as f64
-}
-
-fn median(mut once: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64> {
-    let times = (0..RUNS).map(|_| once()).collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(Spread::of(times).median)
+    Ok(Value::Object(figures.collect()))
 }
 
 /// What is done between two runs.
 struct Other {
     thread: UnixStream,
     memory: Vec<u8>,
-    file: Source,
+    file: [Source; 1],
 }
 
 impl Other {
     fn start() -> anyhow::Result<Self> {
-        let (thread, mut theirs) = UnixStream::pair().context("no pair of sockets")?;
-        let echo = move || {
+        let (thread, mut theirs) = UnixStream::pair()?;
+        thread::spawn(move || {
             let mut byte = [0];
             // It ends when the other side is dropped.
             while theirs.read_exact(&mut byte).is_ok() && theirs.write_all(&byte).is_ok() {}
-        };
-        thread::Builder::new().spawn(echo).context("no thread")?;
-        let file = Source { name: "restricted.yaml".to_owned(), text: POLICY.to_owned() };
+        });
+        let file = [Source { name: "restricted.yaml".to_owned(), text: POLICY.to_owned() }];
         Ok(Self { thread, memory: vec![1; OTHER_MEMORY], file })
     }
 
@@ -125,7 +91,7 @@ impl Other {
         let mut byte = [7];
         self.thread.write_all(&byte)?;
         self.thread.read_exact(&mut byte)?;
-        drop(black_box(parse(std::slice::from_ref(&self.file))));
+        drop(black_box(parse(&self.file)));
         for place in &mut self.memory {
             *place = place.wrapping_mul(3) ^ byte[0];
         }

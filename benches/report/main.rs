@@ -2,13 +2,11 @@
 //!
 //! | | |
 //! |---|---|
-//! | `make bench` | every part but `preview` |
+//! | `make bench` | every part |
 //! | `BENCH=engine,https make bench` | these parts; the others keep their figures, and the page says of which run each is |
-//! | `BENCH=preview make bench` | the part that takes minutes to fill a cluster |
 //! | `cargo test --bench report` | everything but the cluster, a few requests each, nothing written |
 //!
-//! `BENCH_BINARY` names the binary that is measured, built with the release profile and
-//! `--features bench`.
+//! `BENCH_BINARY` names the binary that is measured, built with the release profile.
 
 #![allow(
     clippy::indexing_slicing,
@@ -18,112 +16,91 @@
     reason = "a bench that fails says where"
 )]
 
+#[path = "../../tests/server/client.rs"]
+#[allow(dead_code, reason = "the tests of the server need more of it")]
+mod client;
 mod cluster;
 mod cold;
 mod engine;
-mod figures;
 mod hooks;
 mod https;
 mod memory;
-mod part;
 mod render;
-mod start;
+mod run;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "tests of the server use the rest of it")]
+#[allow(dead_code, reason = "abuse needs the rest of it")]
 mod support;
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, bail};
-use figures::Report;
-use part::Part;
-use support::stats;
+use anyhow::ensure;
+use run::Bench;
+use serde_json::{Value, json};
 
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
+/// A part of the report: its name, how many rounds it has, and what measures it. An odd number
+/// of rounds has a median that was seen.
+type Part = (&'static str, usize, fn(&Bench) -> anyhow::Result<Value>);
 
-fn run() -> anyhow::Result<()> {
+const PARTS: [Part; 6] = [
+    ("engine", 9, engine::run),
+    ("https", 9, https::run),
+    ("apiserver", 7, |bench| cluster::measure("apiserver", bench)),
+    ("storm", 1, |bench| cluster::measure("storm", bench)),
+    ("memory", 9, memory::run),
+    ("start", 25, memory::starts),
+];
+
+fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let binary = env::var_os("BENCH_BINARY").map(PathBuf::from);
-    let built_here = || PathBuf::from(env!("CARGO_BIN_EXE_ironhull"));
-    if let [inside, section, out] = arguments.as_slice()
-        && inside == "--inside"
-    {
-        let binary = binary.context("BENCH_BINARY is not set")?;
-        return part::inside(section, &binary, out.as_ref());
-    }
-    // As criterion has it: `cargo bench` says that it measures, `cargo test` does not.
-    let measures = arguments.iter().any(|argument| argument == "--bench");
-    if !measures || env::var_os("BENCH_SMOKE").is_some() {
-        return smoke(&binary.unwrap_or_else(built_here));
-    }
-    let Some(binary) = binary else {
-        bail!("BENCH_BINARY is not set: `make bench` builds the binary and names it");
-    };
-    let parts = Part::asked(env::var("BENCH").ok().as_deref())?;
-    let file = format!("{DOCS}/performance.json");
-    let mut report = match fs::read_to_string(&file) {
-        Ok(text) if parts.len() < Part::DEFAULT.len() => {
-            serde_json::from_str(&text).context("docs/performance.json")?
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [hooks::TOLD, review, patch] => return hooks::answer_as_told(review, patch),
+        [cluster::INSIDE, part, rounds, out] => {
+            return cluster::inside(part, &Bench::new(rounds.parse()?, false)?, out);
         }
-        // Everything is measured anew but for what takes too long for every time.
-        Ok(text) => {
-            let old: Report = serde_json::from_str(&text).context("docs/performance.json")?;
-            Report { preview: old.preview, ..Report::default() }
-        }
-        Err(_) => Report::default(),
+        _ => {}
+    }
+    // As criterion has it: `cargo bench` says that it measures, `cargo test` does not. Then
+    // everything that needs no cluster is done at its smallest.
+    let smoke = !arguments.iter().any(|argument| argument == "--bench");
+    let asked = env::var("BENCH").unwrap_or_default();
+    let asked: Vec<_> = asked.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let known = |name: &&str| PARTS.iter().any(|(part, ..)| part == name);
+    ensure!(asked.iter().all(known), "BENCH: of the parts {asked:?} not all are there");
+    let at = format!("{DOCS}/performance.json");
+    let mut report: Value = match fs::read_to_string(&at) {
+        Ok(text) if !asked.is_empty() && !smoke => serde_json::from_str(&text)?,
+        _ => json!({}),
     };
-    let begun = Instant::now();
-    for part in &parts {
-        say(&format!("part {}", part.name()));
-        part.measure(&mut report, &binary, false)?;
+    for (name, rounds, run) in PARTS {
+        let wanted = if smoke { !cluster::PARTS.contains(&name) } else { asked.contains(&name) };
+        if !wanted && (smoke || !asked.is_empty()) {
+            continue;
+        }
+        let bench = Bench::new(rounds, smoke)?;
+        bench.say(&format!("part {name}, {} rounds", bench.rounds));
+        let (mut when, begun) = (bench.when()?, Instant::now());
+        let figures = run(&bench)?;
+        when["seconds"] = begun.elapsed().as_secs().into();
+        report[name] = json!({"run": when, "figures": figures});
         // What is measured is kept, whatever becomes of the next part.
-        write(&report)?;
+        let files = render::files(&report)?;
+        if !smoke {
+            fs::write(&at, serde_json::to_string_pretty(&report)? + "\n")?;
+            for (name, text) in files {
+                fs::write(format!("{DOCS}/{name}"), text)?;
+            }
+        }
     }
-    say(&format!("done in {} s: docs/performance.md", begun.elapsed().as_secs()));
-    Ok(())
-}
-
-/// Everything that needs no cluster, at its smallest.
-fn smoke(binary: &std::path::Path) -> anyhow::Result<()> {
-    let mut report = Report::default();
-    for part in [Part::Engine, Part::Https, Part::Memory, Part::Start] {
-        part.measure(&mut report, binary, true)?;
-    }
-    let again: Report = serde_json::from_str(&serde_json::to_string(&report)?)?;
-    let page = render::files(&again).remove(0).1;
-    for title in ["## Engine", "## HTTPS", "## Memory", "## Start", "## Goals"] {
-        anyhow::ensure!(page.contains(title), "the page has no {title}");
-    }
-    println!("bench: engine, https, memory, start: each ran; nothing is written");
-    Ok(())
-}
-
-fn write(report: &Report) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(report)? + "\n";
-    fs::write(format!("{DOCS}/performance.json"), text)?;
-    for (name, text) in render::files(report) {
-        fs::write(format!("{DOCS}/{name}"), text)?;
+    if smoke {
+        let page = render::files(&report)?.remove(0).1;
+        for title in ["## Goals", "## Engine", "## HTTPS", "## Memory", "## Start"] {
+            ensure!(page.contains(title), "the page has no {title}");
+        }
+        println!("bench: each part that needs no cluster ran; nothing is written");
     }
     Ok(())
-}
-
-/// Tells whoever waits what goes on.
-fn say(what: &str) {
-    if env::args().any(|argument| argument == "--bench" || argument == "--inside") {
-        eprintln!("bench: {what}");
-    }
 }

@@ -1,13 +1,5 @@
-//! What measuring a server takes: the server itself, a client that loads it, and what the
-//! kernel counts of it. For the report (`benches/report`) and for tests of the server under
-//! abuse, which include it by path.
-//!
-//! ```ignore
-//! let server = Server::start(binary, &Setup::default())?;
-//! let load = Load { connections: 8, until: Until::Requests(1000), ..Load::default() };
-//! let answered = load.run(&server.target())?;
-//! println!("{:?} {}", answered.latency(0.99), server.process().memory()?.resident);
-//! ```
+//! What measuring a server takes. For the report (`benches/report`) and for abuse
+//! (`benches/abuse`), which include it by path; their client is that of `tests/server`.
 //!
 //! | module | what it has |
 //! |---|---|
@@ -16,8 +8,10 @@
 //! | [`process`] | a process's CPU time and memory |
 //! | [`reviews`] | the requests that are sent |
 //! | [`stats`] | medians and spreads |
+//! | [`page`] | figures as a page |
 
 pub mod load;
+pub mod page;
 pub mod process;
 pub mod reviews;
 pub mod server;

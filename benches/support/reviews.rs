@@ -1,5 +1,7 @@
 //! The requests that are sent, and the pods in them.
 
+use std::sync::LazyLock;
+
 use ironhull::admission::Environment;
 use ironhull::harden::{Context, Scope};
 use jiff::civil::{Date, date};
@@ -30,106 +32,34 @@ pub fn deployment() -> Vec<u8> {
     DEPLOYMENT.trim_end().as_bytes().to_vec()
 }
 
-/// A pod as people write it, of two containers and an init container that say nothing of
-/// their security: what is created through an API server.
+/// A pod as people write it, of this name.
 pub fn ordinary_pod(name: &str) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": "shop"}},
-        "spec": ordinary_spec(),
-    })
-}
-
-/// The same as a template's.
-pub fn ordinary_spec() -> Value {
-    json!({
-        "initContainers": [{
-            "name": "migrate",
-            "image": "registry.example/shop/migrate:1.4.2",
-            "command": ["/migrate", "--wait"],
-            "env": [{"name": "DATABASE", "value": "shop"}],
-        }],
-        "containers": [
-            {
-                "name": "web",
-                "image": "registry.example/shop/web:1.4.2",
-                "ports": [{"containerPort": 8080, "protocol": "TCP"}],
-                "env": [{"name": "LOG_LEVEL", "value": "info"}],
-                "resources": {
-                    "requests": {"cpu": "100m", "memory": "64Mi"},
-                    "limits": {"memory": "128Mi"},
-                },
-                "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}},
-            },
-            {
-                "name": "proxy",
-                "image": "registry.example/shop/proxy:2.0.1",
-                "args": ["--upstream", "localhost:8080"],
-                "ports": [{"containerPort": 8443, "protocol": "TCP"}],
-                "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}},
-            },
-        ],
-        // Nobody is to look at it: there is no node.
-        "schedulerName": "nobody",
-    })
-}
-
-/// A pod whose containers need everything: root, on port 80, with a volume.
-pub fn needy_pod(containers: usize) -> Value {
-    let container = |index: usize| {
-        json!({
-            "name": format!("web-{index}"),
-            "image": format!("registry.example/shop/web-{index}:1.4.2"),
-            "ports": [{"containerPort": 80, "protocol": "TCP"}],
-            "env": [{"name": "LOG_LEVEL", "value": "info"}],
-            "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
-            "volumeMounts": [
-                {"name": "data", "mountPath": "/data"},
-                {"name": "kube-api-access-x2v7q", "readOnly": true,
-                    "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
-            ],
-            "securityContext": {"runAsUser": 0},
-            "imagePullPolicy": "IfNotPresent",
-        })
-    };
-    json!({
-        "kind": "Pod",
-        "apiVersion": "v1",
-        "metadata": {"generateName": "web-5f7c9d6b4-", "labels": {"app": "web"}},
-        "spec": {
-            "volumes": [
-                {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
-                {"name": "kube-api-access-x2v7q", "projected": {"defaultMode": 420, "sources": [
-                    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}]}},
-            ],
-            "containers": (0..containers).map(container).collect::<Vec<_>>(),
-            "securityContext": {},
-        },
-    })
-}
-
-/// A request to create `pod` in `namespace`.
-pub fn review(pod: &Value, namespace: &str) -> Vec<u8> {
-    let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
-    let resource = json!({"group": "", "version": "v1", "resource": "pods"});
-    let review = json!({
-        "kind": "AdmissionReview",
-        "apiVersion": "admission.k8s.io/v1",
-        "request": {
-            "uid": "0c4ee6a5-40a1-4c77-b0a5-2c2dcd3bb1a9",
-            "kind": kind,
-            "resource": resource,
-            "requestKind": kind,
-            "requestResource": resource,
-            "namespace": namespace,
-            "operation": "CREATE",
-            "userInfo": {"username": "jo", "groups": ["system:authenticated"]},
-            "object": pod,
-            "oldObject": null,
-            "dryRun": false,
-            "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
-        },
+    static POD: LazyLock<Value> = LazyLock::new(|| {
+        serde_yaml::from_str(include_str!("../reviews/ordinary-pod.yaml")).unwrap()
     });
+    let mut pod = POD.clone();
+    pod["metadata"]["name"] = name.into();
+    pod
+}
+
+/// A pod whose containers, so many, need everything.
+pub fn needy_pod(containers: usize) -> Value {
+    let text = include_str!("../reviews/needy-pod.yaml");
+    let mut pod: Value = serde_yaml::from_str(text).unwrap();
+    let container = pod["spec"]["containers"][0].to_string();
+    let numbered = |index: usize| -> Value {
+        serde_json::from_str(&container.replace("web-N", &format!("web-{index}"))).unwrap()
+    };
+    pod["spec"]["containers"] = (0..containers).map(numbered).collect();
+    pod
+}
+
+/// A person's request to create `pod` in `namespace`.
+pub fn review(pod: &Value, namespace: &str) -> Vec<u8> {
+    let mut review: Value = serde_json::from_str(DEPLOYMENT).unwrap();
+    let request = &mut review["request"];
+    request["namespace"] = namespace.into();
+    request["userInfo"] = json!({"username": "jo", "groups": ["system:authenticated"]});
+    request["object"] = pod.clone();
     review.to_string().into_bytes()
 }

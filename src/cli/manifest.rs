@@ -200,11 +200,7 @@ impl Source {
     }
 
     fn tree_of(&self, document: &Document) -> Option<Tree<'_>> {
-        let text = self.text_of(document);
-        match document.syntax {
-            Syntax::Yaml => Tree::parse(text).ok(),
-            Syntax::Json => Some(Tree::of_json(text)),
-        }
+        Tree::read(self.text_of(document), document.syntax).ok()
     }
 
     /// Line and column, from 1, of what each JSON Pointer names in a document, or of the
@@ -300,14 +296,6 @@ fn hint(line: &str, kind: Option<&ErrorKind>) -> Option<String> {
     if tab || kind == Some(&ErrorKind::Tab) {
         return Some("YAML is indented with spaces, never with tabs".to_owned());
     }
-    let uneven = matches!(
-        kind,
-        Some(
-            ErrorKind::InBlockMapping
-                | ErrorKind::InBlockSequence
-                | ErrorKind::NoColon
-                | ErrorKind::Value
-        )
-    );
-    uneven.then(|| "is this line, and the one before, indented as far as it should be?".to_owned())
+    kind.is_some_and(ErrorKind::is_of_indentation)
+        .then(|| "is this line, and the one before, indented as far as it should be?".to_owned())
 }

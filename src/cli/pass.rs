@@ -180,7 +180,7 @@ fn pointer_at(value: &Value, consumed: usize) -> String {
         Value::Object(map) => map
             .iter()
             .map(|(key, value)| {
-                let name = key.replace('~', "~0").replace('/', "~1");
+                let name = kube_yaml::escape(key);
                 (name, Value::from(key.as_str()).to_string().len() + 1, value)
             })
             .collect(),

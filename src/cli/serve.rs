@@ -17,7 +17,6 @@ mod managed;
 use crate::admission;
 use crate::serve::certs::CertificateFiles;
 use crate::serve::connection::Timeouts;
-use crate::serve::http::Reviewer;
 use crate::serve::store::PolicyFiles;
 use crate::serve::telemetry::{self, LogFormat};
 use crate::serve::{self, Certificate, Config, Policies, defaults};
@@ -152,18 +151,10 @@ pub struct Args {
 /// a second signal stops it at once.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let _flush = telemetry::init(args.log_format, args.log_level);
-    let config = Config { review: reviewer()?, ..args.config() };
+    let config = args.config();
     info!(version = env!("CARGO_PKG_VERSION"), ?config, "effective configuration");
     serve::start(config)?.wait()?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What answers reviews: ironhull, where no bench tells otherwise.
-fn reviewer() -> anyhow::Result<Reviewer> {
-    #[cfg(any(feature = "bench", debug_assertions))]
-    return serve::told::reviewer();
-    #[cfg(not(any(feature = "bench", debug_assertions)))]
-    Ok(admission::review)
 }
 
 impl Args {

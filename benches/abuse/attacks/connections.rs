@@ -1,149 +1,82 @@
 //! Connections that want nothing, or too many of them.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::Read as _;
 use std::thread;
 use std::time::Duration;
 
-use super::{Answers, Attack, Target, note, note_answer, note_each};
+use super::reviews::containers;
+use super::{Target, Way, is_timeout};
 use crate::client::post;
-use crate::good::REVIEW;
+use crate::support::reviews::DEPLOYMENT;
 
-pub const ATTACKS: &[Attack] = &[
-    Attack {
-        name: "half-open TCP",
-        what: "2,000 connections on which nothing is sent",
-        seconds: 7,
-        run: half_open_tcp,
-    },
-    Attack {
-        name: "half-open TLS",
-        what: "2,000 connections on which a ClientHello is sent, and nothing more",
-        seconds: 7,
-        run: half_open_tls,
-    },
-    Attack {
-        name: "idle connections",
-        what: "2,000 connections, each with one good review, then kept open",
-        seconds: 10,
-        run: idle,
-    },
-    Attack {
-        name: "silent connections",
-        what: "2,000 connections with a handshake and no request",
-        seconds: 8,
-        run: silent,
-    },
-    Attack {
-        name: "early close",
-        what: "a review of 200 containers, whose answer has 300 KB, closed after the first bytes of it",
-        seconds: 5,
-        run: early_close,
-    },
-    Attack {
-        name: "large answers, never read",
-        what: "200 connections, each asking for 20 answers of 300 KB, of which it reads none",
-        seconds: 8,
-        run: large_unread,
-    },
-    Attack {
-        name: "small answers, never read",
-        what: "500 connections that ask for ordinary answers as long as they are taken, and read none",
-        seconds: 6,
-        run: small_unread,
-    },
-];
+/// Those that are made of connections.
+pub fn by_name(name: &str) -> Option<Way> {
+    Some(match name {
+        "half-open TCP" => |target| half_open(target, Vec::new),
+        "half-open TLS" => |target| half_open(target, || super::tls::client_hello(target)),
+        "idle connections" => idle,
+        "silent connections" => |target| target.hold(2000, b""),
+        "early close" => early_close,
+        "large answers, never read" => {
+            |target| unread(target, 200, &post("/enforce", &containers(200)), 20)
+        }
+        "small answers, never read" => {
+            |target| unread(target, 500, &post("/enforce", DEPLOYMENT.as_bytes()), usize::MAX)
+        }
+        _ => return None,
+    })
+}
 
 /// Opens connections, says `first` on each, and sees what becomes of them.
-fn half_open(target: &Target, first: impl Fn() -> Vec<u8>) -> Answers {
-    let mut answers = Answers::new();
-    let mut held: Vec<TcpStream> = Vec::new();
+fn half_open(target: &Target, first: impl Fn() -> Vec<u8>) {
+    let mut held = Vec::new();
     for _ in 0..target.many(2000) {
-        match target.plain() {
-            Ok(mut tcp) if target.goes_on() => {
-                let _may_be_closed = tcp.write_all(&first());
-                held.push(tcp);
-            }
-            _ => note(&mut answers, "not let in"),
+        if target.goes_on() {
+            held.extend(target.plain(&first()));
+        } else {
+            target.note("not let in");
         }
     }
     target.wait();
     for mut tcp in held {
         let _ = tcp.set_read_timeout(Some(Duration::from_millis(2)));
         let mut rest = [0; 4096];
-        loop {
+        let end = loop {
             match tcp.read(&mut rest) {
-                Ok(0) => break note(&mut answers, "closed"),
+                Ok(0) => break "closed",
                 Ok(_) => {}
-                Err(error) if super::is_timeout(&error) => break note(&mut answers, "still open"),
-                Err(_) => break note(&mut answers, "closed"),
+                Err(error) if is_timeout(&error) => break "still open",
+                Err(_) => break "closed",
             }
-        }
+        };
+        target.note(end);
     }
-    answers
 }
 
-fn half_open_tcp(target: &Target) -> Answers {
-    half_open(target, Vec::new)
-}
-
-fn half_open_tls(target: &Target) -> Answers {
-    half_open(target, || super::tls::client_hello(target))
-}
-
-fn idle(target: &Target) -> Answers {
-    let mut answers = Answers::new();
+fn idle(target: &Target) {
     let mut held = Vec::new();
-    let mut opened = Answers::new();
-    target.each(2000, &mut answers, |mut client| {
+    target.each(2000, |mut client| {
         client.set_patience(Duration::from_secs(2));
-        note_answer(&mut opened, &client.post("/enforce", REVIEW.as_bytes()));
+        target.note_answer(&client.post("/enforce", DEPLOYMENT.as_bytes()));
         held.push(client);
     });
     target.wait();
-    answers.extend(opened);
-    answers
 }
 
-fn silent(target: &Target) -> Answers {
-    let mut answers = Answers::new();
-    let held = target.connections(2000, &mut answers);
-    target.wait();
-    note_each(&mut answers, held);
-    answers
-}
-
-fn early_close(target: &Target) -> Answers {
-    let request = post("/enforce", &super::reviews::containers(200));
-    target.flood(|target, answers| {
-        let Ok(mut client) = target.connect() else {
-            return note(answers, "not let in");
-        };
+fn early_close(target: &Target) {
+    let request = post("/enforce", &containers(200));
+    target.flood(|| {
+        let Some(mut client) = target.connect() else { return };
         client.set_patience(Duration::from_secs(2));
-        if client.send(&request).is_ok() && client.read_some().is_ok_and(|count| count > 0) {
-            note(answers, "an answer, cut off");
-        } else {
-            note(answers, "closed");
-        }
-    })
-}
-
-fn large_unread(target: &Target) -> Answers {
-    unread(target, 200, &post("/enforce", &super::reviews::containers(200)), 20)
-}
-
-fn small_unread(target: &Target) -> Answers {
-    unread(target, 500, &post("/enforce", REVIEW.as_bytes()), usize::MAX)
+        let begun = client.send(&request).is_ok() && client.read_some().is_ok_and(|read| read > 0);
+        target.note(if begun { "an answer, cut off" } else { "closed" });
+    });
 }
 
 /// Sends `request` up to `times` on each connection as long as it is taken, and reads nothing.
-fn unread(target: &Target, connections: usize, request: &[u8], times: usize) -> Answers {
-    let mut answers = Answers::new();
-    let mut clients: Vec<_> = target
-        .connections(connections, &mut answers)
-        .into_iter()
-        .map(|client| (client, 0))
-        .collect();
+fn unread(target: &Target, connections: usize, request: &[u8], times: usize) {
+    let mut clients = Vec::new();
+    target.each(connections, |client| clients.push((client, 0)));
     for (client, _) in &clients {
         client.set_patience(Duration::from_millis(5));
     }
@@ -154,11 +87,11 @@ fn unread(target: &Target, connections: usize, request: &[u8], times: usize) -> 
             }
             *sent += 1;
             match client.send(request) {
-                Ok(()) => note(&mut answers, "taken"),
+                Ok(()) => target.note("taken"),
                 // The rest of it goes on where it stopped, which is no request any more.
-                Err(error) if super::is_timeout(&error) => *sent = times,
+                Err(error) if is_timeout(&error) => *sent = times,
                 Err(_) => {
-                    note(&mut answers, "closed");
+                    target.note("closed");
                     return false;
                 }
             }
@@ -166,5 +99,4 @@ fn unread(target: &Target, connections: usize, request: &[u8], times: usize) -> 
         });
         thread::sleep(Duration::from_millis(5));
     }
-    answers
 }

@@ -5,163 +5,116 @@
 //! each other, and for the disk, differs more than the variants do. Pods that are really
 //! created stay until the cluster is removed: deleting them would disturb what is measured next.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use futures_util::future::try_join_all;
 use http::Method;
+use serde_json::{Value, json};
 
-use super::api::{Api, pods};
-use super::variants::{VARIANTS, Variants, namespace};
-use crate::figures::{ApiServer, Creations};
-use crate::say;
-use crate::stats::{Spread, percentile};
+use super::Api;
+use super::api::pods;
+use super::variants::{self, VARIANTS, namespace};
+use crate::Bench;
 use crate::support::reviews::ordinary_pod;
+use crate::support::stats::{Spread, percentile};
 
 const CLIENTS: usize = 8;
 
-/// How much is measured.
-pub struct Extent {
-    pub rounds: usize,
-    /// Requests of each variant in a round, by one client; eight send twice as many together
-    /// in a slice.
-    pub requests: usize,
-    /// Slices of each variant in a round of eight clients' dry runs; half as many of real
-    /// creations, of which something stays.
-    pub slices: usize,
-}
+/// How many pods of each variant one client creates in a round; eight create twice as many
+/// together in a slice.
+const REQUESTS: usize = 80;
 
 /// One variant in one round.
-#[derive(Clone, Copy)]
-struct Slice {
-    /// Milliseconds.
-    median: f64,
-    rate: f64,
+#[derive(Default)]
+struct Round {
+    latencies: Vec<Duration>,
+    took: Duration,
 }
-
-/// One variant in all rounds.
-type Seen = [Vec<Slice>; VARIANTS.len()];
 
 /// Measures all of it.
-///
-/// # Errors
-/// When a variant does not do what it should, or a creation fails.
-pub async fn run(binary: &Path, extent: &Extent) -> anyhow::Result<ApiServer> {
-    let clients = Api::several(CLIENTS).await?;
-    let [api, ..] = clients.as_slice() else { anyhow::bail!("no client") };
-    let variants = Variants::start(api, binary).await?;
+pub async fn run(bench: &Bench) -> anyhow::Result<Value> {
+    let clients = try_join_all((0..CLIENTS).map(|_| Api::connect())).await?;
+    let hooks = variants::start(&clients[0], &bench.binary).await?;
     let mut creations = Vec::new();
     for dry_run in [true, false] {
-        let kind = if dry_run { "dry run" } else { "real" };
-        say(&format!("{kind}, one client, {} rounds", extent.rounds));
-        creations.extend(rows(&one(api, dry_run, extent).await?, dry_run, 1)?);
-        say(&format!("{kind}, {CLIENTS} clients, {} rounds", extent.rounds));
-        creations.extend(rows(&eight(&clients, dry_run, extent).await?, dry_run, CLIENTS)?);
-    }
-    Ok(ApiServer {
-        version: version(api).await?,
-        operations: variants.hooks.operations,
-        naive_operations: variants.hooks.naive_operations,
-        creations,
-    })
-}
-
-/// The API server's version.
-pub async fn version(api: &Api) -> anyhow::Result<String> {
-    let version = api.get("/version").await?;
-    Ok(version["gitVersion"].as_str().context("it has no version")?.to_owned())
-}
-
-async fn one(api: &Api, dry_run: bool, extent: &Extent) -> anyhow::Result<Seen> {
-    let mut seen = Seen::default();
-    // The round before the first one warms up.
-    for round in 0..=extent.rounds {
-        let mut latencies: [Vec<Duration>; VARIANTS.len()] = Default::default();
-        for request in 0..extent.requests {
-            for step in 0..VARIANTS.len() {
-                let variant = (request + step) % VARIANTS.len();
-                let name = format!("one-{round}-{request}");
-                latencies[variant].push(create(api, VARIANTS[variant], &name, dry_run).await?);
+        // Of real creations something stays.
+        let slices = if dry_run { 6 } else { 3 };
+        for (clients, turns) in [(&clients[..1], REQUESTS), (&clients[..], slices)] {
+            bench.say(&format!("{} clients, dry run: {dry_run}", clients.len()));
+            let mut seen: [Vec<Round>; VARIANTS.len()] = Default::default();
+            // The round before the first one warms up.
+            for round in 0..=bench.rounds {
+                let these = self::round(clients, dry_run, round, turns).await?;
+                for (seen, this) in seen.iter_mut().zip(these).filter(|_| round > 0) {
+                    seen.push(this);
+                }
             }
-        }
-        if round > 0 {
-            for (seen, latencies) in seen.iter_mut().zip(&mut latencies) {
-                let all: Duration = latencies.iter().sum();
-                seen.push(slice(latencies, all));
-            }
+            creations.extend(rows(&seen, dry_run, clients.len()));
         }
     }
-    Ok(seen)
+    Ok(json!({
+        "version": clients[0].version().await?,
+        "operations": hooks.operations,
+        "naive_operations": hooks.naive_operations,
+        "creations": creations,
+    }))
 }
 
-async fn eight(clients: &[Api], dry_run: bool, extent: &Extent) -> anyhow::Result<Seen> {
-    let mut seen = Seen::default();
-    let slices = if dry_run { extent.slices } else { extent.slices.div_ceil(2) };
-    for round in 0..=extent.rounds {
-        let mut latencies: [Vec<Duration>; VARIANTS.len()] = Default::default();
-        let mut took = [Duration::ZERO; VARIANTS.len()];
-        for turn in 0..slices {
-            for step in 0..VARIANTS.len() {
-                let variant = (round + turn + step) % VARIANTS.len();
-                let begun = Instant::now();
-                let each = clients.iter().enumerate().map(async |(client, api)| {
-                    let mut latencies = Vec::new();
-                    for request in 0..extent.requests * 2 / clients.len() {
-                        let name = format!("eight-{round}-{turn}-{client}-{request}");
-                        latencies.push(create(api, VARIANTS[variant], &name, dry_run).await?);
-                    }
-                    anyhow::Ok(latencies)
-                });
-                latencies[variant].extend(try_join_all(each).await?.into_iter().flatten());
-                took[variant] += begun.elapsed();
-            }
+/// All variants in so many turns, another one first each time.
+async fn round(
+    clients: &[Api],
+    dry_run: bool,
+    round: usize,
+    turns: usize,
+) -> anyhow::Result<[Round; VARIANTS.len()]> {
+    let mut seen: [Round; VARIANTS.len()] = Default::default();
+    let requests = if clients.len() == 1 { 1 } else { REQUESTS * 2 / clients.len() };
+    for turn in 0..turns {
+        for step in 0..VARIANTS.len() {
+            let which = (round + turn + step) % VARIANTS.len();
+            let begun = Instant::now();
+            let each = clients.iter().enumerate().map(async |(client, api)| {
+                let mut latencies = Vec::new();
+                for request in 0..requests {
+                    let of = clients.len();
+                    let name = format!("of-{of}-{round}-{turn}-{client}-{request}");
+                    let body = ordinary_pod(&name).to_string().into_bytes();
+                    let path = pods(&namespace(VARIANTS[which]), dry_run);
+                    let begun = Instant::now();
+                    api.send(Method::POST, &path, body).await?;
+                    latencies.push(begun.elapsed());
+                }
+                anyhow::Ok(latencies)
+            });
+            seen[which].latencies.extend(try_join_all(each).await?.concat());
+            seen[which].took += begun.elapsed();
         }
-        if round > 0 {
-            for ((seen, latencies), took) in seen.iter_mut().zip(&mut latencies).zip(took) {
-                seen.push(slice(latencies, took));
-            }
-        }
+    }
+    for variant in &mut seen {
+        variant.latencies.sort_unstable();
     }
     Ok(seen)
 }
 
-async fn create(api: &Api, variant: &str, name: &str, dry_run: bool) -> anyhow::Result<Duration> {
-    let body = ordinary_pod(name).to_string().into_bytes();
-    let path = pods(&namespace(variant), dry_run);
-    let begun = Instant::now();
-    api.send(Method::POST, &path, body).await?;
-    Ok(begun.elapsed())
-}
-
-fn slice(latencies: &mut [Duration], all: Duration) -> Slice {
-    latencies.sort_unstable();
-    Slice {
-        median: percentile(latencies, 0.5).as_secs_f64() * 1e3,
-        rate: latencies.len() as f64 / all.as_secs_f64(),
-    }
-}
-
-fn rows(seen: &Seen, dry_run: bool, clients: usize) -> anyhow::Result<Vec<Creations>> {
-    let [none, constant, ..] = seen;
-    let added = |slices: &[Slice]| -> Vec<f64> {
-        slices.iter().zip(none).map(|(slice, none)| slice.median - none.median).collect()
+fn rows(seen: &[Vec<Round>], dry_run: bool, clients: usize) -> Vec<Value> {
+    let median = |round: &Round| percentile(&round.latencies, 0.5).as_secs_f64() * 1e3;
+    let added = |rounds: &[Round]| -> Vec<f64> {
+        rounds.iter().zip(&seen[0]).map(|(round, none)| median(round) - median(none)).collect()
     };
-    let floor = added(constant);
-    Ok(VARIANTS
-        .into_iter()
-        .zip(seen)
-        .map(|(variant, slices)| {
-            let added = added(slices);
-            Creations {
-                dry_run,
-                clients,
-                variant: variant.to_owned(),
-                latency_ms: Spread::of(slices.iter().map(|slice| slice.median)),
-                ratio: Spread::of(added.iter().zip(&floor).map(|(added, floor)| added / floor)),
-                added_ms: Spread::of(added),
-                rate: Spread::of(slices.iter().map(|slice| slice.rate)),
-            }
+    let constant = added(&seen[1]);
+    let rate = |round: &Round| round.latencies.len() as f64 / round.took.as_secs_f64();
+    let row = |(variant, rounds): (&str, &Vec<Round>)| {
+        let added = added(rounds);
+        json!({
+            "dry_run": dry_run,
+            "clients": clients,
+            "variant": variant,
+            "latency_ms": Spread::of(rounds.iter().map(median)),
+            "added_ms": Spread::of(added.iter().copied()),
+            // What is added, to what the constant hook adds in the same round.
+            "ratio": Spread::of_ratios(&added, &constant, |added| *added),
+            "rate": Spread::of(rounds.iter().map(rate)),
         })
-        .collect())
+    };
+    VARIANTS.into_iter().zip(seen).map(row).collect()
 }

@@ -2,77 +2,61 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::Method;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::api::{Api, pods};
+use super::Api;
+use super::api::pods;
 use crate::hooks::Hooks;
 use crate::support::reviews::{ordinary_pod, review};
 use crate::support::server::Server;
 
-/// The label by which a namespace chooses.
-pub const LABEL: &str = "bench.ironhull.dev/variant";
-
-/// No admission at all.
-pub const NONE: &str = "none";
-/// The in-tree policy.
-pub const POLICY: &str = "mutating-policy";
-
-/// All of them, in the order of the report.
-pub const VARIANTS: [&str; 5] = [NONE, "constant", "naive", "ironhull", POLICY];
+/// No admission at all, the hooks, the in-tree policy: in the order of the report.
+pub const VARIANTS: [&str; 5] = ["none", "constant", "naive", "ironhull", "mutating-policy"];
 
 const POLICY_FILE: &str = include_str!("../../mutating-admission-policy.yaml");
 
-/// What runs for them.
-pub struct Variants {
-    pub hooks: Hooks,
-}
+/// Where objects are that change others on admission.
+const REGISTRATION: &str = "/apis/admissionregistration.k8s.io/v1";
 
-impl Variants {
-    /// Sets all of them up, and holds what each makes of a pod against the others.
-    ///
-    /// # Errors
-    /// When one does not come into force, or does something else.
-    pub async fn start(api: &Api, binary: &Path) -> anyhow::Result<Self> {
-        for variant in VARIANTS {
-            api.namespace(&namespace(variant), variant).await?;
-        }
-        // What the API server would send: the pod with all its defaults.
-        let pod = api.create(&pods(&namespace(NONE), true), &ordinary_pod("shop-0")).await?;
-        let hooks = Hooks::start(binary, &review(&pod, &namespace(NONE)))?;
-        for (hook, server) in Hooks::NAMES.into_iter().zip(&hooks.servers) {
-            register(api, hook, server).await?;
-        }
-        apply_policy(api).await?;
-        let variants = Self { hooks };
-        variants.check(api).await?;
-        Ok(variants)
+/// Sets all of them up, and holds what each makes of a pod against the others.
+pub async fn start(api: &Api, binary: &Path) -> anyhow::Result<Hooks> {
+    for variant in VARIANTS {
+        api.namespace(&namespace(variant), variant).await?;
     }
-
-    async fn check(&self, api: &Api) -> anyhow::Result<()> {
-        let bare = made(api, NONE).await?;
-        let mut seen = Vec::new();
-        for variant in VARIANTS.into_iter().filter(|variant| *variant != NONE) {
-            let made = api.eventually(variant, async |api| {
-                let made = made(api, variant).await?;
-                ensure!(made["spec"] != bare["spec"], "its pods are not changed");
-                Ok(made)
-            });
-            seen.push((variant, made.await?));
-        }
-        let of = |name: &str| seen.iter().find(|(variant, _)| *variant == name).map(|(_, pod)| pod);
-        let ironhull = of("ironhull").context("ironhull is missing")?;
-        ensure!(is_hardened(ironhull), "ironhull does not harden: {ironhull}");
-        ensure!(of("constant") == Some(ironhull), "the constant hook makes another pod");
-        ensure!(of("naive") == Some(ironhull), "the naive hook makes another pod");
-        let policys = of(POLICY).context("the policy is missing")?;
-        ensure!(policys["spec"] == ironhull["spec"], "the policy makes another spec: {policys}");
-        Ok(())
+    // What the API server would send: the pod with all its defaults.
+    let pod = api.create(&pods(&namespace("none"), true), &ordinary_pod("shop-0")).await?;
+    let hooks = Hooks::start(binary, &review(&pod, &namespace("none")))?;
+    for (hook, server) in Hooks::NAMES.into_iter().zip(&hooks.servers) {
+        register(api, hook, server).await?;
     }
+    for document in serde_yaml::Deserializer::from_str(POLICY_FILE) {
+        let document = Value::deserialize(document)?;
+        let binding = document["kind"] == "MutatingAdmissionPolicyBinding";
+        let plural = if binding { "policybindings" } else { "policies" };
+        api.create(&format!("{REGISTRATION}/mutatingadmission{plural}"), &document).await?;
+    }
+    let bare = made(api, "none").await?;
+    let mut seen = Vec::new();
+    for variant in &VARIANTS[1..] {
+        let made = api.eventually(variant, async |api| {
+            let made = made(api, variant).await?;
+            ensure!(made["spec"] != bare["spec"], "its pods are not changed");
+            Ok(made)
+        });
+        seen.push(made.await?);
+    }
+    let [constant, naive, ironhull, policys] = &seen[..] else {
+        anyhow::bail!("not all were made")
+    };
+    ensure!(is_hardened(ironhull), "ironhull does not harden: {ironhull}");
+    ensure!(constant == ironhull, "the constant hook makes another pod");
+    ensure!(naive == ironhull, "the naive hook makes another pod");
+    ensure!(policys["spec"] == ironhull["spec"], "the policy makes another spec: {policys}");
+    Ok(hooks)
 }
 
 /// The namespace of a variant.
@@ -82,42 +66,12 @@ pub fn namespace(variant: &str) -> String {
 
 /// Has a server review the pods of all namespaces that choose `variant`.
 pub async fn register(api: &Api, variant: &str, server: &Server) -> anyhow::Result<()> {
-    let configuration = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": format!("bench-{variant}")},
-        "webhooks": [{
-            "name": format!("{variant}.bench.ironhull.dev"),
-            "clientConfig": {
-                "url": format!("https://{}/enforce", server.webhook),
-                "caBundle": STANDARD.encode(&server.certificate),
-            },
-            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"],
-                "operations": ["CREATE"]}],
-            "namespaceSelector": {"matchLabels": {LABEL: variant}},
-            "failurePolicy": "Fail",
-            "matchPolicy": "Equivalent",
-            "sideEffects": "None",
-            "admissionReviewVersions": ["v1"],
-            "timeoutSeconds": 10,
-        }],
-    });
-    let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
-    api.create(path, &configuration).await?;
-    Ok(())
-}
-
-async fn apply_policy(api: &Api) -> anyhow::Result<()> {
-    for document in serde_yaml::Deserializer::from_str(POLICY_FILE) {
-        let document = Value::deserialize(document)?;
-        let kind = document["kind"].as_str().unwrap_or_default();
-        let path = match kind {
-            "MutatingAdmissionPolicy" => "mutatingadmissionpolicies",
-            _ => "mutatingadmissionpolicybindings",
-        };
-        let path = format!("/apis/admissionregistration.k8s.io/v1/{path}");
-        api.send(Method::POST, &path, document.to_string().into_bytes()).await?;
-    }
+    let configuration = include_str!("webhook.yaml")
+        .replace("VARIANT", variant)
+        .replace("ADDRESS", &server.webhook.to_string())
+        .replace("CERTIFICATE", &STANDARD.encode(&server.certificate));
+    let configuration = serde_yaml::from_str(&configuration)?;
+    api.create(&format!("{REGISTRATION}/mutatingwebhookconfigurations"), &configuration).await?;
     Ok(())
 }
 
@@ -125,16 +79,18 @@ async fn apply_policy(api: &Api) -> anyhow::Result<()> {
 /// random part of the volume that the API server adds.
 async fn made(api: &Api, variant: &str) -> anyhow::Result<Value> {
     let pod = api.create(&pods(&namespace(variant), true), &ordinary_pod("shop-0")).await?;
-    let token = pod["spec"]["volumes"].as_array().into_iter().flatten().find_map(|volume| {
-        volume["name"].as_str().filter(|name| name.starts_with("kube-api-access-"))
-    });
+    let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
+    let mut names = volumes.filter_map(|volume| volume["name"].as_str());
     let kept = json!({"annotations": pod["metadata"]["annotations"], "spec": pod["spec"]});
-    let text = match token {
-        Some(token) => kept.to_string().replace(token, "kube-api-access"),
-        None => kept.to_string(),
-    };
+    let token = names.find(|name| name.starts_with("kube-api-access-"));
+    let text = kept.to_string().replace(token.unwrap_or("kube-api-access"), "kube-api-access");
     let mut kept: Value = serde_json::from_str(&text)?;
     // By name: a policy that merges may have another order.
+    let sort = |list: &mut Value| {
+        if let Some(entries) = list.as_array_mut() {
+            entries.sort_by_cached_key(|entry| entry["name"].to_string());
+        }
+    };
     for list in ["containers", "initContainers"] {
         for container in kept["spec"][list].as_array_mut().into_iter().flatten() {
             sort(&mut container["volumeMounts"]);
@@ -144,24 +100,17 @@ async fn made(api: &Api, variant: &str) -> anyhow::Result<Value> {
     Ok(kept)
 }
 
-fn sort(list: &mut Value) {
-    if let Some(entries) = list.as_array_mut() {
-        entries.sort_by_cached_key(|entry| entry["name"].to_string());
-    }
-}
-
 /// Whether a pod, or what is kept of one, has what `restricted` sets.
 pub fn is_hardened(pod: &Value) -> bool {
     let containers = ["containers", "initContainers"]
         .into_iter()
         .flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
-    let mut all = true;
-    for container in containers {
-        let context = &container["securityContext"];
-        all &= context["allowPrivilegeEscalation"] == false
+    let mut contexts = containers.map(|container| &container["securityContext"]);
+    let all = contexts.all(|context| {
+        context["allowPrivilegeEscalation"] == false
             && context["readOnlyRootFilesystem"] == true
-            && context["capabilities"]["drop"] == json!(["ALL"]);
-    }
+            && context["capabilities"]["drop"] == json!(["ALL"])
+    });
     let context = &pod["spec"]["securityContext"];
     all && context["runAsNonRoot"] == true
         && context["runAsUser"] == 1000

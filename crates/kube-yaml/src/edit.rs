@@ -86,10 +86,7 @@ impl Draft {
     }
 
     fn tree(&self) -> Option<Tree<'_>> {
-        match self.syntax {
-            Syntax::Yaml => Tree::parse(&self.text).ok(),
-            Syntax::Json => Some(Tree::of_json(&self.text)),
-        }
+        Tree::read(&self.text, self.syntax).ok()
     }
 
     fn comments(&self) -> Option<Vec<String>> {

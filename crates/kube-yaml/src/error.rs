@@ -150,6 +150,11 @@ impl fmt::Display for ErrorKind {
 }
 
 impl ErrorKind {
+    /// Whether a line that is indented too far, or not far enough, is what often causes it.
+    pub fn is_of_indentation(&self) -> bool {
+        matches!(self, Self::InBlockMapping | Self::InBlockSequence | Self::NoColon | Self::Value)
+    }
+
     /// What it says where that does not depend on the text.
     fn words(&self) -> &'static str {
         match self {

@@ -44,8 +44,7 @@ impl<'t> Parser<'t> {
     }
 
     fn push(&mut self, kind: Kind<'t>, range: Range<usize>, column: usize) -> NodeId {
-        let tag = Cow::Borrowed("");
-        self.nodes.push(Node { kind, range, column, tag, properties: None, anchored: false });
+        self.nodes.push(Node::new(kind, range, column));
         self.nodes.len() - 1
     }
 

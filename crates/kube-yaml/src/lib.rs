@@ -27,7 +27,7 @@ pub use encoding::Encoding;
 pub use error::{Error, ErrorKind};
 pub use resolve::{Scalar, resolve};
 pub use split::{BadSeparator, Part, split};
-pub use tree::{Kind, Node, NodeId, Style, Tree};
+pub use tree::{Kind, Node, NodeId, Style, Tree, escape};
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

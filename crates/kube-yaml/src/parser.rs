@@ -43,8 +43,7 @@ pub(crate) fn parse(text: &str) -> Scanned<Tree<'_>> {
     };
     let Parser { scanner, nodes, .. } = parser;
     // What is not written is nothing.
-    let nothing = |root: &NodeId| nodes.get(*root).is_some_and(Node::is_unwritten);
-    let root = root.filter(|root| !nothing(root));
+    let root = root.filter(|root| !nodes.get(*root).is_some_and(Node::is_unwritten));
     Ok(Tree { nodes, root, unread, comments: scanner.comments })
 }
 
@@ -53,7 +52,7 @@ struct Parser<'t> {
     nodes: Vec<Node<'t>>,
     anchors: HashMap<Cow<'t, str>, NodeId>,
     depth: usize,
-    /// The end of the token that was taken last, and its column.
+    /// The end of the token that was taken last.
     last: usize,
 }
 
@@ -95,8 +94,7 @@ impl<'t> Parser<'t> {
 
     /// A node without properties.
     fn push(&mut self, kind: Kind<'t>, range: Range<usize>, column: usize) -> NodeId {
-        let tag = Cow::Borrowed("");
-        self.nodes.push(Node { kind, range, column, tag, properties: None, anchored: false });
+        self.nodes.push(Node::new(kind, range, column));
         self.nodes.len() - 1
     }
 
@@ -151,7 +149,7 @@ impl<'t> Parser<'t> {
 
     fn properties(&mut self) -> Scanned<Properties<'t>> {
         let mut properties = Properties::default();
-        let (mut tagged, mut first) = (false, None);
+        let mut tagged = false;
         loop {
             let (kind, at, _) = self.scanner.peek()?;
             match kind {
@@ -164,9 +162,8 @@ impl<'t> Parser<'t> {
                 }
                 _ => break,
             }
-            first = first.or(Some(at));
+            properties.start.get_or_insert(at);
         }
-        properties.start = first;
         Ok(properties)
     }
 
@@ -311,7 +308,8 @@ impl<'t> Parser<'t> {
             if self.takes(TokenKind::Key)? {
                 // `[a: b]` is a list of a map of one entry.
                 let map = self.mapping(true, at, column);
-                let key = if self.next()? == TokenKind::Value || ends.contains(&self.next()?) {
+                let next = self.next()?;
+                let key = if next == TokenKind::Value || ends.contains(&next) {
                     // go-yaml takes the token here, whatever it is.
                     let key = self.unwritten();
                     self.take();

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::error::Error;
 use crate::resolve::resolve;
-use crate::{characters, json, parser};
+use crate::{Syntax, characters, json, parser};
 
 /// A node's place in its [`Tree`].
 pub type NodeId = usize;
@@ -87,6 +87,17 @@ pub enum Style {
 }
 
 impl<'t> Tree<'t> {
+    /// Reads a document; a JSON text is one that serde_json has accepted.
+    ///
+    /// # Errors
+    /// Why Kubernetes refuses it.
+    pub fn read(text: &'t str, syntax: Syntax) -> Result<Self, Error> {
+        match syntax {
+            Syntax::Yaml => Self::parse(text),
+            Syntax::Json => Ok(Self::of_json(text)),
+        }
+    }
+
     /// Reads the first document of a YAML text, by the steps of go-yaml v2.
     ///
     /// # Errors
@@ -190,11 +201,16 @@ pub(crate) fn unescape(part: &str) -> Cow<'_, str> {
 }
 
 /// A key as a part of a JSON Pointer.
-pub(crate) fn escape(key: &str) -> String {
+pub fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-impl Node<'_> {
+impl<'t> Node<'t> {
+    /// A node without anchor and tag.
+    pub(crate) fn new(kind: Kind<'t>, range: Range<usize>, column: usize) -> Self {
+        Self { kind, range, column, tag: Cow::Borrowed(""), properties: None, anchored: false }
+    }
+
     /// A scalar as the key of a map.
     pub fn key_name(&self) -> Option<Cow<'_, str>> {
         match &self.kind {

@@ -175,8 +175,3 @@ fn reserved_volumes(object: &Value) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
-
-/// A key as a part of a JSON Pointer.
-pub(crate) fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}

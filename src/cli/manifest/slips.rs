@@ -10,10 +10,11 @@ use k8s_openapi::api::core::v1::{
     Capabilities, Container, EphemeralContainer, PodSecurityContext, PodSpec, SeccompProfile,
     SecurityContext,
 };
+use kube_yaml::escape;
 use serde_json::Value;
 
 use super::fields;
-use super::kinds::{Contents, Workload, escape};
+use super::kinds::{Contents, Workload};
 use crate::exemption::{DOMAIN, is_for_pods};
 use crate::policy::diagnostic::nearest;
 use crate::text::quoted;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::{Range, RangeInclusive};
 
-use kube_yaml::{BOM, ErrorKind, Kind, NodeId, Syntax, Tree};
+use kube_yaml::{BOM, ErrorKind, Kind, NodeId, Tree};
 
 use super::decode::Decoder;
 use crate::text::quoted;
@@ -64,13 +64,10 @@ pub(crate) fn documents<'s>(text: &'s str, decoder: &mut Decoder) -> Vec<Node<'s
         Vec::new()
     });
     let mut documents = Vec::new();
+    let mut aliased = Some(MOST_ALIASED);
     for part in parts {
         let here = text.get(part.range.clone()).unwrap_or_default();
-        let tree = match part.syntax {
-            Syntax::Yaml => Tree::parse(here),
-            Syntax::Json => Ok(Tree::of_json(here)),
-        };
-        match tree {
+        match Tree::read(here, part.syntax) {
             Ok(tree) => {
                 let start = part.range.start;
                 let mut builder = Builder {
@@ -81,7 +78,7 @@ pub(crate) fn documents<'s>(text: &'s str, decoder: &mut Decoder) -> Vec<Node<'s
                     decoder,
                     built: HashMap::new(),
                     open: Vec::new(),
-                    aliased: Some(MOST_ALIASED),
+                    aliased: &mut aliased,
                 };
                 let document = tree.root().map(|root| builder.node(root));
                 documents.extend(document.filter(|node| !node.is_null()));
@@ -197,8 +194,8 @@ struct Builder<'s, 'b> {
     built: HashMap<NodeId, Node<'s>>,
     /// What is around the node.
     open: Vec<NodeId>,
-    /// How many nodes aliases may still stand for; nothing once there were too many.
-    aliased: Option<usize>,
+    /// How many nodes aliases of this file may still stand for; nothing once there were too many.
+    aliased: &'b mut Option<usize>,
 }
 
 impl<'s> Builder<'s, '_> {
@@ -277,7 +274,7 @@ impl<'s> Builder<'s, '_> {
         };
         let left = self.aliased.and_then(|left| left.checked_sub(node.size(left)));
         if left.is_some() {
-            self.aliased = left;
+            *self.aliased = left;
             return node.clone();
         }
         if self.aliased.take().is_some() {
@@ -328,10 +325,7 @@ fn syntax(error: &kube_yaml::Error, start: usize, lines: &Lines<'_>, decoder: &m
         ErrorKind::UnknownAnchor(_) => {
             found.hint("an alias (`*name`) needs an anchor (`&name`) above it");
         }
-        ErrorKind::InBlockMapping
-        | ErrorKind::InBlockSequence
-        | ErrorKind::NoColon
-        | ErrorKind::Value => {
+        ref kind if kind.is_of_indentation() => {
             found.hint("is this line, and the one before, indented as far as it should be?");
         }
         _ => {}
@@ -360,5 +354,22 @@ impl<'s> Lines<'s> {
         let column = before.trim_start_matches(BOM).chars().count() + 1;
         let end = range.end.min(self.text.len()).max(start);
         Span { start, end, line: line.max(1), column }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_are_counted_over_all_documents_of_a_file() {
+        let items = "a, ".repeat(100);
+        let aliases = "*x, ".repeat(60);
+        let document = format!("---\nx: &x [{items}]\ny: [{aliases}]\n");
+        for (copies, errors) in [(1, 0), (2, 1), (3, 1)] {
+            let mut decoder = Decoder::new("policy.yaml");
+            documents(&document.repeat(copies), &mut decoder);
+            assert_eq!(decoder.diagnostics.len(), errors, "{copies}");
+        }
     }
 }

@@ -175,10 +175,7 @@ impl<'t> Sketch<'t> {
                 let lines = self.text.get(node.range.clone()).unwrap_or_default();
                 let last = text.strip_suffix('\n').and_then(|text| text.rsplit('\n').next());
                 let kept = last.is_some_and(|line| line.trim().is_empty()) || text.is_empty();
-                if !kept {
-                    return node.range.start + lines.trim_end().len();
-                }
-                node.range.end
+                if kept { node.range.end } else { node.range.start + lines.trim_end().len() }
             }
             _ => node.range.end,
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::escape;
+use kube_yaml::escape;
 
 /// The names of lists of containers: Kubernetes' own, and those of Tekton and Argo.
 const LISTS: [&str; 5] =
