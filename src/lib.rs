@@ -22,5 +22,5 @@ pub mod serve;
 
 pub use ironhull_engine::{
     admission, exemption, harden, image, outcome, pass, patch, pod, policy, provenance, remains,
-    rules, text, user,
+    rule, rules, text, user,
 };

@@ -27,7 +27,7 @@ use ironhull::outcome::{Note, Outcome, Remark, RuleResult, Skip};
 use ironhull::pod::Pod;
 use ironhull::policy::{Policy, PolicySet, diagnostic};
 use ironhull::remains::{Level, refused};
-use ironhull::rules::RuleName;
+use ironhull::rule::RuleName;
 use serde_json::Value;
 
 /// One pod of the corpus.

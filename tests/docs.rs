@@ -23,7 +23,7 @@ use std::fmt::Write;
 
 use ironhull::outcome::Skip;
 use ironhull::policy::{Policy, PolicySet, Source};
-use ironhull::rules::{Action, RuleName, RuleScope};
+use ironhull::rule::{Action, RuleName, RuleScope};
 
 use pages::fences::fences;
 use pages::{

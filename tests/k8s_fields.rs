@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use ironhull::harden::{Context, Scope, harden};
 use ironhull::pod::Pod;
 use ironhull::policy::{Policy, Source, parse};
-use ironhull::rules::RuleName;
+use ironhull::rule::RuleName;
 use k8s_openapi::api::core::v1::{
     Capabilities, PodSecurityContext, SeccompProfile, SecurityContext,
 };

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use ironhull::policy::parse::{self, Loaded};
 use ironhull::policy::{Diagnostic, Policy, PolicySet, Source, effective, manifest};
-use ironhull::rules::{Action, RuleName, RuleSet};
+use ironhull::rule::{Action, RuleName, RuleSet};
 
 fn source(name: &str, text: &str) -> Source {
     Source { name: name.to_owned(), text: text.to_owned() }

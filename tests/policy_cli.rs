@@ -14,7 +14,7 @@ use std::path::Path;
 
 use clap::Parser;
 use ironhull::cli::{policy, policy_files, rules};
-use ironhull::rules::RuleName;
+use ironhull::rule::RuleName;
 
 #[derive(Parser)]
 enum Cli {

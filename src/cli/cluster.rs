@@ -11,7 +11,7 @@ use kube::{Client, Config};
 use serde::Deserialize;
 
 use crate::admission::Environment;
-use crate::policy::diagnostic::nearest;
+use crate::text::nearest;
 
 pub use pages::{Listed, PAGE, Reader};
 pub(crate) use pages::{Page, root_cause};

@@ -18,7 +18,7 @@ use super::preview::policies::Choice;
 use super::say;
 use crate::exemption::{By, Exemption};
 use crate::outcome::{Finding, Level, Outcome, RuleResult, Subject};
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 
 /// Say what is changed and why, in manifests or in a pod
 ///

@@ -19,7 +19,7 @@ use crate::outcome::{Finding, Note, Outcome};
 use crate::pod::{FsGroupUse, Pod, Volumes};
 use crate::policy::Policy;
 use crate::remains::{self, Level};
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 
 /// A pod, or the template of one, and by what it is judged.
 #[derive(Clone, Copy)]

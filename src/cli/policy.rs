@@ -16,7 +16,7 @@ use super::cluster::{self, Connection};
 use super::preview::policies::Policies;
 use super::preview::scope::{Scope, Wanted};
 use super::{diagnostics, policy_files, say};
-use crate::policy::names::is_label;
+use crate::policy::is_label;
 use crate::policy::set::Choice;
 use crate::policy::{Diagnostic, Place, PolicySet, Severity, Source, effective, manifest, parse};
 

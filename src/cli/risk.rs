@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::outcome::{Outcome, Remark};
 use crate::policy::Policy;
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 
 /// Something that may stop a container from working once it is hardened.
 #[derive(Clone, Debug, PartialEq, Eq)]

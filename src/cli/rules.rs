@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::policy::Policy;
-use crate::policy::diagnostic::nearest;
-use crate::rules::{RuleName, RuleScope};
+use crate::rule::{RuleName, RuleScope};
+use crate::text::nearest;
 
 /// List the rules, or explain one
 #[derive(Debug, clap::Args)]

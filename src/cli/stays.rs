@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::outcome::{Outcome, RuleResult, Skip, Subject};
 use crate::pod::{Placed, Pod};
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 use crate::user::Author;
 
 /// A container that is not hardened, and why.

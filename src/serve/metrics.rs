@@ -22,7 +22,7 @@ use prometheus_client::registry::Registry;
 
 use crate::admission::{Facts, Mode, Verdict};
 use crate::outcome::RuleResult;
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 use labels::{
     CodeLabel, ModeLabel, ReasonLabel, ResultLabel, ReviewLabels, RuleLabel, RuleResultLabels,
     SkipLabels, Word, review_labels,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ironhull::outcome::Skip;
-use ironhull::rules::{Action, RuleName, RuleScope};
+use ironhull::rule::{Action, RuleName, RuleScope};
 
 use super::{Judge, pods, requests};
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use ironhull::admission::{Answer, Endpoint, Facts, review, too_large};
 use ironhull::outcome::RuleResult;
 use ironhull::policy::PolicySet;
-use ironhull::rules::RuleName;
+use ironhull::rule::RuleName;
 use serde_json::{Value, json};
 
 use super::pods::{applied, check_limits};

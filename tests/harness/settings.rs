@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ironhull::admission::{Environment, Mode};
 use ironhull::policy::{Policy, PolicySet, Source};
-use ironhull::rules::RuleName;
+use ironhull::rule::RuleName;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use ironhull::exemption::By;
 use ironhull::outcome::{Finding, Level, Outcome, RuleResult, Subject};
-use ironhull::rules::RuleName;
+use ironhull::rule::RuleName;
 use serde_json::Value;
 use serde_json::value::RawValue;
 

@@ -12,7 +12,7 @@ use ironhull::cli::watch::metrics::WatchMetrics;
 use ironhull::cli::watch::sight::Sight;
 use ironhull::cli::watch::tally::What;
 use ironhull::policy::PolicySet;
-use ironhull::rules::RuleName;
+use ironhull::rule::RuleName;
 use ironhull::serve::metrics::{Metrics, PolicyRow};
 use ironhull::serve::ops::Observed;
 use prometheus_client::registry::Registry;

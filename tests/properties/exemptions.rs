@@ -1,7 +1,7 @@
 //! An exemption is for whom it names, and for nothing else.
 
 use ironhull::outcome::Subject;
-use ironhull::rules::RuleScope;
+use ironhull::rule::RuleScope;
 use serde_json::{Value, json};
 
 use super::changes::Rules;

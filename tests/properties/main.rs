@@ -40,7 +40,7 @@ use ironhull::harden::{Context, Scope, harden};
 use ironhull::outcome::Subject;
 use ironhull::pod::Pod;
 use ironhull::policy::Policy;
-use ironhull::rules::{RuleName, RuleSet};
+use ironhull::rule::{RuleName, RuleSet};
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -199,7 +199,7 @@ fn a_path_names_a_policy() {
     let policy = "apiVersion: ironhull.dev/v1alpha1\nkind: HardeningPolicy\n\
                   metadata: {name: quiet}\nspec:\n  byLabel: true\n  rules:\n";
     let off: String =
-        ironhull::rules::RuleName::ALL.iter().map(|rule| format!("    {rule}: off\n")).collect();
+        ironhull::rule::RuleName::ALL.iter().map(|rule| format!("    {rule}: off\n")).collect();
     std::fs::write(directory.path().join("quiet.yaml"), policy.to_owned() + &off).unwrap();
     let server = fixture::with(|config| {
         let files = ironhull::cli::serve::files(directory.path().to_owned());

@@ -17,7 +17,7 @@ use crate::outcome::say::MAX_WARNING;
 use crate::outcome::{Outcome, RuleResult, Skip};
 use crate::pod::{Metadata, Pod};
 use crate::policy::{Policy, PolicySet};
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 use read::{Asks, Request, Unreadable};
 use respond::{Refusal, Response};
 

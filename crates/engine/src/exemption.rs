@@ -23,8 +23,8 @@ use crate::image::ImagePattern;
 use crate::outcome::{Looked, Subject};
 use crate::pod::Pod;
 use crate::policy::{Grant, Policy, WritablePath};
-use crate::rules::{RuleName, RuleScope, RuleSet};
-use crate::text::printable;
+use crate::rule::{RuleName, RuleScope, RuleSet};
+use crate::text::{nearest, printable};
 
 pub use value::Claim;
 
@@ -405,51 +405,16 @@ impl<'p> Sorter<'p, '_> {
 const WRITABLE_PATHS: &str = "writable-paths";
 
 fn unknown_rule(name: &str) -> String {
-    let name = printable(name, 63);
-    let near = RuleName::ALL
-        .iter()
-        .map(|rule| (distance(&name.to_lowercase(), &rule.as_str().to_lowercase()), rule))
-        .min_by_key(|(distance, _)| *distance)
-        // A third of the word may be wrong; further away a hint is noise.
-        .filter(|(distance, rule)| distance * 3 <= rule.as_str().len());
-    match near {
-        Some((_, rule)) => format!("no such rule, did you mean `{rule}`?"),
+    let rules: Vec<_> = RuleName::ALL.iter().map(|rule| rule.as_str()).collect();
+    match nearest(&printable(name, 63), &rules) {
+        Some(rule) => format!("no such rule, did you mean `{rule}`?"),
         None => "there is no such rule".to_owned(),
     }
-}
-
-/// The Levenshtein distance of two short words.
-pub fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (slot, cb) in row.iter_mut().skip(1).zip(&b) {
-            let substituted = diagonal + usize::from(ca != *cb);
-            diagonal = *slot;
-            left = substituted.min(diagonal + 1).min(left + 1);
-            *slot = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances() {
-        for (a, b, expected) in
-            [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("runasuser", "runasuser", 0)]
-        {
-            assert_eq!(distance(a, b), expected);
-        }
-    }
 
     #[test]
     fn a_rule_that_is_misspelt_gets_a_hint() {

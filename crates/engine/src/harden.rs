@@ -8,7 +8,8 @@ use crate::pod::Pod;
 use crate::policy::Policy;
 use crate::provenance;
 use crate::remains;
-use crate::rules::{Action, RULES, RuleName};
+use crate::rule::{Action, RuleName};
+use crate::rules::RULES;
 use crate::sharing;
 
 pub use crate::pass::{Context, Scope};

@@ -19,6 +19,7 @@
 //! | [`outcome`] | what was concluded, and how it is said |
 //! | [`patch`] | intentions to RFC 6902 |
 //! | [`policy`], [`image`] | what a policy says, per namespace and per image |
+//! | [`rule`] | the names of rules, actions |
 //! | [`pod`] | a borrowing view of the raw pod |
 //! | [`text`] | text from strangers, made safe to show |
 
@@ -36,6 +37,7 @@ pub mod pod;
 pub mod policy;
 pub mod provenance;
 pub mod remains;
+pub mod rule;
 pub mod rules;
 mod sharing;
 pub mod text;

@@ -14,7 +14,7 @@ use serde::ser::Serializer;
 use crate::exemption::{Exemption, Void};
 use crate::patch::Patch;
 use crate::pod::ContainerKind;
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 
 /// The conclusion: what to change, and everything there is to say about it.
 #[derive(Clone, Debug, Default)]

@@ -11,7 +11,7 @@ use crate::patch::{ContainerPlan, Plan, PodPlan};
 use crate::pod::{ContainerKind, Placed, Pod, PodSecurityContext, SecurityContext, Volumes};
 use crate::policy::Policy;
 use crate::provenance;
-use crate::rules::{RuleName, RuleSet};
+use crate::rule::{RuleName, RuleSet};
 use crate::user::placement::{self, Placement};
 use crate::user::{self, Author, Candidate, Choice, Decision};
 

@@ -13,15 +13,14 @@ mod fill;
 mod mounts;
 mod raw;
 mod text;
-pub(crate) mod view;
+mod view;
 mod volume;
 
-pub use fill::Fill;
-pub(crate) use fill::Member;
+pub use crate::view;
+pub use fill::{Fill, Member};
 pub use mounts::{normalise_path, real, within};
 pub use raw::{EnvFrom, EnvVar, Raw, ValueFrom, Variable};
 pub use text::{StringMap, Text};
-pub(crate) use view::view;
 pub use volume::{FsGroupUse, KeyToPath, Projection, Source, Volume, Volumes};
 
 view! {

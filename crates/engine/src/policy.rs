@@ -10,7 +10,7 @@ pub mod diagnostic;
 pub mod effective;
 mod lint;
 pub mod manifest;
-pub(crate) mod names;
+mod names;
 pub mod parse;
 pub mod set;
 pub(crate) mod tree;
@@ -24,10 +24,12 @@ use jiff::civil::Date;
 
 use crate::image::{ImagePattern, ImageTable, RegistryAliases};
 use crate::pod::Container;
-use crate::rules::{self, Action, RuleName, RuleSet};
+use crate::rule::{Action, RuleName, RuleSet};
+use crate::rules;
 use crate::text::is_deceptive;
 
 pub use diagnostic::{Diagnostic, Place, Severity, Source};
+pub use names::is_label;
 pub use set::PolicySet;
 pub use tree::Span;
 

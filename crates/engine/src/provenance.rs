@@ -18,7 +18,7 @@ use crate::outcome::{Level, Outcome, Subject, Value};
 use crate::patch::Plan;
 use crate::pod::{Container, Pod};
 use crate::policy::Policy;
-use crate::rules::{RuleName, RuleSet};
+use crate::rule::{RuleName, RuleSet};
 use crate::text::printable;
 
 /// A note that was read; what is not of its shape is not there.

@@ -76,6 +76,24 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
+/// The word of `words` that somebody probably meant by `word`.
+///
+/// Case, `-` and `_` do not count: `run_as_user` means `runAsUser`. Otherwise at
+/// most a third of the letters may differ, so that a hint is never a wild guess.
+pub fn nearest<'w>(word: &str, words: &[&'w str]) -> Option<&'w str> {
+    let plain = |word: &str| word.replace(['-', '_', ' '], "").to_lowercase();
+    let given = plain(word);
+    let distance = |known: &str| strsim::osa_distance(&given, &plain(known));
+    let (best, distance) = words.iter().map(|w| (*w, distance(w))).min_by_key(|(_, d)| *d)?;
+    (distance <= best.chars().count().div_ceil(3).min(3)).then_some(best)
+}
+
+/// `` `a`, `b`, `c` ``
+pub fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    let words: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    words.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +136,21 @@ mod tests {
     fn quoted_input_cannot_break_a_line() {
         assert_eq!(quoted("a\nb"), "`a\\nb`");
         assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
+    }
+
+    #[test]
+    fn the_nearest_word_is_near() {
+        let words = ["runAsUser", "runAsGroup", "enforce", "off"];
+        for (word, expected) in [
+            ("runAsUsr", Some("runAsUser")),
+            ("run_as_user", Some("runAsUser")),
+            ("RunAsGroup", Some("runAsGroup")),
+            ("enforced", Some("enforce")),
+            ("of", Some("off")),
+            ("seccomp", None),
+            ("no", None),
+        ] {
+            assert_eq!(nearest(word, &words), expected, "{word}");
+        }
     }
 }

@@ -23,9 +23,9 @@ use crate::cli::table::{BOLD, Cell, DIM, Table, paragraph};
 use crate::exemption::HARDENED_ANNOTATION;
 use crate::harden::{Scope as Of, harden};
 use crate::pod::Pod;
-use crate::policy::diagnostic::nearest;
 use crate::provenance::{self, Incoming};
 use crate::text::clean;
+use crate::text::nearest;
 pub use troubles::Trouble;
 
 /// What is asked.

@@ -18,7 +18,7 @@ use crate::cli::pass::{Judged, passed_through, title};
 use crate::cli::rules::summary;
 use crate::outcome::{Finding, Level, Outcome, Subject};
 use crate::policy::Policy;
-use crate::rules::{Action, RuleName};
+use crate::rule::{Action, RuleName};
 
 /// A field that would change.
 pub(super) struct Found {

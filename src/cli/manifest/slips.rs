@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::fields;
 use super::kinds::{Contents, Workload};
 use crate::exemption::{DOMAIN, is_for_pods};
-use crate::policy::diagnostic::nearest;
+use crate::text::nearest;
 use crate::text::quoted;
 
 /// A slip, and the JSON Pointer of it in the document.

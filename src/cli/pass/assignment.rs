@@ -6,9 +6,9 @@ use std::path::Path;
 
 use crate::cli::manifest::{Document, Source};
 use crate::cli::say;
-use crate::policy::diagnostic::{listed, nearest};
 use crate::policy::{Policy, PolicySet};
 use crate::text::quoted;
+use crate::text::{listed, nearest};
 
 /// The policy of each namespace, by its name, its label or the command line.
 #[derive(Clone, Debug)]

@@ -25,9 +25,9 @@ use crate::cli::risk::{Seen, Verdict};
 use crate::cli::table::{BOLD, Cell, DIM, Table};
 use crate::cli::{say, today, width};
 use crate::pod::Pod;
-use crate::policy::diagnostic::listed;
 use crate::policy::{Policy, PolicySet};
 use crate::text::clean;
+use crate::text::listed;
 
 /// Show what other policies would do to workloads
 ///

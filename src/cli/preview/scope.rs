@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::cli::cluster::{Cluster, Listed};
-use crate::policy::diagnostic::nearest;
 use crate::policy::{Policy, PolicySet};
+use crate::text::nearest;
 use crate::text::printable;
 
 /// Namespaces in the API.

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Container, SecurityContext};
 use super::needs::{self, Program};
 use super::{Case, Cause, Remedy, Risk};
 use crate::outcome::Note;
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 use crate::text::printable;
 
 /// What container runtimes give a container that says nothing

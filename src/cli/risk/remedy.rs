@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Remedy, Risk};
 use crate::exemption::DOMAIN;
 use crate::policy::Policy;
-use crate::rules::{RuleName, RuleSet};
+use crate::rule::{RuleName, RuleSet};
 use crate::text::printable;
 use jiff::civil::Date;
 

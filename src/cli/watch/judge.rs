@@ -9,7 +9,7 @@ use crate::harden::{Scope, harden};
 use crate::outcome::{Finding, Outcome, RuleResult, Subject};
 use crate::pod::{Placed, Pod, Text, view};
 use crate::policy::Policy;
-use crate::rules::{RuleName, RuleScope};
+use crate::rule::{RuleName, RuleScope};
 use crate::user::Author;
 
 view! {

@@ -21,7 +21,7 @@ use super::follow::Trouble;
 use super::judge::{Allowed, RESULTS, Standing};
 use super::sight::{Sight, State};
 use super::tally::{Sums, What};
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 use crate::serve::metrics::process::Process;
 use crate::serve::metrics::register;
 use crate::serve::ops::Observed;

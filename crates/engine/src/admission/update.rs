@@ -8,7 +8,7 @@ use crate::harden::{Context, harden};
 use crate::outcome::{Outcome, RuleResult, Skip, Subject};
 use crate::pod::{Placed, Pod};
 use crate::policy::Policy;
-use crate::rules::{RuleName, RuleSet};
+use crate::rule::{RuleName, RuleSet};
 use crate::text::printable;
 
 /// Whether a container gets another image.

@@ -116,7 +116,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::rules::RuleSet;
+    use crate::rule::RuleSet;
 
     fn limits() -> ExemptionLimits {
         ExemptionLimits {

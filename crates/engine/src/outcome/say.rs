@@ -9,7 +9,7 @@ use std::fmt::{self, Write as _};
 
 use super::{Finding, Level, Note, Outcome, Remark, RuleResult, Skip, Subject};
 use crate::exemption::{By, Exemption};
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 use crate::text::printable;
 
 /// The longest warning, in characters.

@@ -79,7 +79,7 @@ impl<'de, T: Fill<'de>> DeserializeSeed<'de> for Pushed<'_, T> {
 }
 
 /// The value of a member: `null` is its default.
-pub(crate) struct Member<'m, T>(pub(crate) &'m mut T);
+pub struct Member<'m, T>(pub &'m mut T);
 
 impl<'de, T: Fill<'de>> DeserializeSeed<'de> for Member<'_, T> {
     type Value = ();

@@ -4,6 +4,7 @@
 /// without being built, `null` is the field's default, of a duplicate key the last
 /// one counts. `has_members` tells an empty object from one that holds something,
 /// known to this version or not: an empty one may be replaced whole.
+#[macro_export]
 macro_rules! view {
     (
         $(#[$meta:meta])*
@@ -87,5 +88,3 @@ macro_rules! view {
         }
     };
 }
-
-pub(crate) use view;

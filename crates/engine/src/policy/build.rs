@@ -15,7 +15,8 @@ use super::names::{GrantPattern, LONGEST_LABEL, PolicyName};
 use super::tree::Node;
 use super::{Capability, ExemptionLimits, Origin, Policy, effective};
 use crate::image::{self, ImagePattern, ImageTable, Purpose, RegistryAliases};
-use crate::rules::{self, Action};
+use crate::rule::Action;
+use crate::rules;
 
 /// What the policies of a load are built with.
 pub(super) struct Builder<'a> {

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::diagnostic::{Diagnostic, Place, Severity, listed, nearest};
+use super::diagnostic::{Diagnostic, Place, Severity};
 use super::tree::{Node, Span, Value};
-use crate::rules::Action;
-use crate::text::quoted;
+use crate::rule::Action;
+use crate::text::{listed, nearest, quoted};
 
 pub(crate) use define::{inline_schema, object, settings, words};
 

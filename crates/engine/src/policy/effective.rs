@@ -13,7 +13,8 @@ use crate::image::{
     TagBounds, When,
 };
 use crate::policy::{Capability, GroupId};
-use crate::rules::{self, RuleSet};
+use crate::rule::RuleSet;
+use crate::rules;
 
 /// A policy as a `HardeningPolicy` document that leaves nothing out. Reading it again
 /// gives a policy of the same revision, as long as the known images are the same.

@@ -12,7 +12,8 @@ use super::tree::{Node, Span, Value};
 use super::values::{Day, Days, LowPort, WritableRoot};
 use super::{Capability, GroupId, NamespacePattern, WritablePath};
 use crate::image::{Condition, EntryFsGroup, EntryUser, Purpose, TagBounds, When};
-use crate::rules::{self, RuleName, RuleScope};
+use crate::rule::{RuleName, RuleScope};
+use crate::rules;
 
 object! {
     /// A hardening policy: an action (and values) for each rule, for some namespaces.

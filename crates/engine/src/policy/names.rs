@@ -2,10 +2,9 @@
 
 use super::NamespacePattern;
 use super::decode::{Decode, Decoder, Spanned, inline_schema};
-use super::diagnostic::nearest;
 use super::tree::{Node, Value};
 use crate::image::ImagePattern;
-use crate::text::{is_deceptive, quoted};
+use crate::text::{is_deceptive, nearest, quoted};
 
 /// The `apiVersion` of every document.
 pub(super) const API_VERSION: &str = "ironhull.dev/v1alpha1";
@@ -121,7 +120,7 @@ fn namespace_pattern(text: &str) -> Result<NamespacePattern, &'static str> {
 }
 
 /// Whether `text` is a DNS label, what a namespace and a container may be called.
-pub(crate) fn is_label(text: &str) -> bool {
+pub fn is_label(text: &str) -> bool {
     text.len() <= LONGEST_LABEL && is_label_of_any_length(text)
 }
 

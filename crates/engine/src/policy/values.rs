@@ -5,11 +5,11 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::decode::{Decode, Decoder, inline_schema, words};
-use super::diagnostic::listed;
 use super::tree::Node;
 use super::{Capability, GroupId, MAX_ID, NonRootId, Quantity, WritablePath, WritablePathError};
 use crate::image::{EntryFsGroup, EntryUser, Purpose, TagBounds, TagBoundsError};
-use crate::rules::{Action, RuleName, RuleSet};
+use crate::rule::{Action, RuleName, RuleSet};
+use crate::text::listed;
 use crate::text::quoted;
 
 impl Decode for Action {

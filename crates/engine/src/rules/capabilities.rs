@@ -52,7 +52,8 @@ use crate::patch::CapabilitiesPlan;
 use crate::pod::Container;
 use crate::policy::Capability;
 use crate::policy::decode::settings;
-use crate::rules::{Action, Rule, RuleName};
+use crate::rule::{Action, RuleName};
+use crate::rules::Rule;
 
 settings! {
     /// What a policy says to this rule.

@@ -57,7 +57,8 @@ use crate::pass::{Examined, Pass};
 use crate::pod::{Container, ContainerKind, FsGroupUse, Volume, Volumes};
 use crate::policy::GroupId;
 use crate::policy::decode::{settings, words};
-use crate::rules::{Action, Rule, RuleName};
+use crate::rule::{Action, RuleName};
+use crate::rules::Rule;
 
 settings! {
     /// What a policy says to this rule.

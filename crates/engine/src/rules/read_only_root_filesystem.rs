@@ -57,7 +57,8 @@ use crate::patch::{NewMount, NewVolume};
 use crate::pod::{Container, normalise_path, real, within};
 use crate::policy::decode::{settings, words};
 use crate::policy::{Quantity, WritablePath};
-use crate::rules::{Action, Rule, RuleName};
+use crate::rule::{Action, RuleName};
+use crate::rules::Rule;
 
 settings! {
     /// What a policy says to this rule.

@@ -45,7 +45,8 @@ use crate::outcome::{Remark, Value};
 use crate::pass::{Pass, UserField};
 use crate::policy::NonRootId;
 use crate::policy::decode::{settings, words};
-use crate::rules::{Action, Rule, RuleName};
+use crate::rule::{Action, RuleName};
+use crate::rules::Rule;
 
 settings! {
     /// What a policy says to this rule.

@@ -39,7 +39,8 @@ use crate::pod;
 use crate::policy::decode::{Decoder, RuleSettings, object, words};
 use crate::policy::tree::Node;
 use crate::policy::values::LocalhostPath;
-use crate::rules::{Action, Rule, RuleName};
+use crate::rule::{Action, RuleName};
+use crate::rules::Rule;
 
 /// What a policy says to this rule.
 #[derive(Clone, Debug, serde::Serialize)]

@@ -31,7 +31,8 @@
 use crate::outcome::{Finding, Level, Note, RuleResult, Subject, Value};
 use crate::pass::Pass;
 use crate::policy::decode::settings;
-use crate::rules::{Action, Rule, RuleName};
+use crate::rule::{Action, RuleName};
+use crate::rules::Rule;
 
 settings! {
     /// What a policy says to this rule.

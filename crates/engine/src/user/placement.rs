@@ -8,7 +8,7 @@ use super::{Candidate, Choice, Decision};
 use crate::outcome::{Note, RuleResult, Skip};
 use crate::pod::{Pod, PodSecurityContext};
 use crate::policy::Policy;
-use crate::rules::Action;
+use crate::rule::Action;
 
 /// What happens at the pod level, and whether the containers' values are there.
 #[derive(Clone, Debug, Default)]

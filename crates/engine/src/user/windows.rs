@@ -6,7 +6,7 @@ use super::{Author, Candidate, Choice, Decision};
 use crate::outcome::{Note, RuleResult, Skip};
 use crate::pod::Pod;
 use crate::policy::Policy;
-use crate::rules::{Action, RuleName};
+use crate::rule::{Action, RuleName};
 
 /// Decides for the containers of a Windows pod and places the one field.
 pub fn decide<'p>(

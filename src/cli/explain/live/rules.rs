@@ -9,7 +9,7 @@ use crate::outcome::{Finding, Outcome, Subject};
 use crate::pod::{MIRROR_ANNOTATION, Pod};
 use crate::policy::Policy;
 use crate::provenance::{self, Incoming};
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 use crate::user::Author;
 
 /// Each rule in each container.

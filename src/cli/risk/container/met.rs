@@ -7,7 +7,7 @@ use super::super::reach::{self, Contents, Host, Place};
 use super::super::script::Failure;
 use super::super::{Cause, Remedy, Risk};
 use super::{GOES_ON, ROOT, ROOT_WITH_CAPABILITIES, SETUID, View, context, has};
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 
 const WRITABLE_ROOT: &[RuleName] = &[RuleName::ReadOnlyRootFilesystem];
 

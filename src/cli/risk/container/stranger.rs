@@ -8,7 +8,7 @@ use super::super::reach::{self, Host, Place};
 use super::super::{Cause, Remedy, Risk, Unseen};
 use super::{ROOT, ROOT_WITH_CAPABILITIES, View, context, plain, uid};
 use crate::outcome::RuleResult;
-use crate::rules::RuleName;
+use crate::rule::RuleName;
 
 impl<'c> View<'c> {
     /// A program of which nothing is known.
