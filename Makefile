@@ -29,24 +29,18 @@ demo: ## ironhull at its main job, with no cluster at all
 test: judge-if-go tools-if-go ## every test that needs no cluster
 	$(CARGO) test --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace --doc
-	$(CARGO) check --locked --lib --no-default-features
-
-# A macro declares these modules, so `cargo fmt` does not find them.
-RULES := $(wildcard src/rules/*.rs)
+	$(CARGO) check --locked --package ironhull-engine --package kube-yaml
 
 .PHONY: lint
 lint: ## formatting and lints, warnings refused
 	$(CARGO) fmt --check --all
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
-	rustfmt --check --edition 2024 $(RULES)
 	$(CARGO) clippy --locked --workspace --features e2e --all-targets -- --deny warnings
-	$(CARGO) clippy --locked --lib --no-default-features -- --deny warnings
 
 .PHONY: fmt
 fmt: ## formats the code
 	$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
-	rustfmt --edition 2024 $(RULES)
 
 .PHONY: docs
 docs: tools-if-go ## regenerates what is generated: docs/, policies/schema.json, deploy/install.yaml, expected outputs
@@ -121,18 +115,11 @@ bench: ## measures all of docs/performance.md anew (BENCH=engine,https for parts
 abuse: ## attacks on the running server, measured: docs/abuse.json and docs/abuse.md (six minutes; needs openssl, gzip)
 	$(CARGO) bench --locked --bench abuse
 
-# In a copy, so that nobody's work is changed. cargo-mutants follows `mod`, and those of the rules are
-# written by a macro: the copy has them in plain. MUTANTS_ARGS="-F src/user.rs" takes one file.
-MUTANTS := target/mutants/tree
+# In a copy, so that nobody's work is changed. MUTANTS_ARGS="-F user.rs" takes one file.
 MUTANTS_ARGS ?=
 .PHONY: mutants
 mutants: ## changes the engine in every small way and shows what no test notices (needs cargo-mutants; an hour)
-	@mkdir -p $(MUTANTS)
-	find $(MUTANTS) -mindepth 1 -maxdepth 1 ! -name target -exec rm -rf {} +
-	git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --target-directory=$(MUTANTS)
-	sed -i '/^ *\$$( pub mod \$$module; )\*$$/s/.*//' $(MUTANTS)/src/rules.rs
-	for rule in src/rules/*.rs; do echo "pub mod $$(basename $$rule .rs);"; done >> $(MUTANTS)/src/rules.rs
-	cd $(MUTANTS) && $(CARGO) mutants --in-place --output .. $(MUTANTS_ARGS)
+	$(CARGO) mutants --output target $(MUTANTS_ARGS)
 
 .PHONY: judge
 judge: ## Kubernetes' own Pod Security evaluator as a test tool (needs Go)

@@ -1,29 +1,19 @@
 //! The command line.
 
-pub mod advice;
-pub mod cluster;
 pub mod completions;
 pub mod demo;
-pub mod diagnostics;
 pub mod explain;
 pub mod harden;
 pub mod help;
 pub mod input;
 pub mod man;
-pub mod manifest;
-pub mod outlook;
 pub mod pass;
 pub mod policy;
 pub mod policy_files;
 pub mod preview;
-pub mod progress;
-pub mod risk;
 pub mod rules;
-pub mod say;
 pub mod schemas;
 pub mod serve;
-pub mod stays;
-pub mod table;
 pub mod watch;
 
 use std::io::{IsTerminal as _, Write};
@@ -110,22 +100,6 @@ pub(crate) fn width() -> Option<usize> {
         .filter(|width| *width > 0)
 }
 
-/// A date that somebody typed.
-///
-/// # Errors
-/// When it is none.
-pub(crate) fn date(text: &str) -> Result<jiff::civil::Date, String> {
-    let digits =
-        |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
-    let parts: Vec<&str> = text.split('-').collect();
-    match parts.as_slice() {
-        [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2) => {
-            text.parse().map_err(|_error| "there is no such day".to_owned())
-        }
-        _ => Err("a date is a year, a month and a day in digits, such as 2027-03-01".to_owned()),
-    }
-}
-
 /// What helps where the parser met a word that it has no place for: most are the name of what
 /// `-f` or `-n` wants. Another error stays as it is.
 pub fn with_hint(mut error: clap::Error) -> clap::Error {
@@ -149,9 +123,4 @@ pub fn with_hint(mut error: clap::Error) -> clap::Error {
     };
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     error
-}
-
-/// The day by which exemptions end where nobody says another: today, in UTC.
-pub(crate) fn today() -> jiff::civil::Date {
-    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }

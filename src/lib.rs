@@ -1,8 +1,17 @@
 //! ironhull hardens every pod at the door of a Kubernetes cluster, without
 //! breaking the application.
 //!
-//! This crate is the command line ([`cli`]) and the webhook server ([`serve`]) around
-//! [`ironhull_engine`], whose modules are here under their own names.
+//! [`ironhull_engine`] decides; its modules are here under their own names. Around it:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`cli`] | the commands: arguments in, text out |
+//! | [`watch`] | `ironhull watch`: what runs unhardened, as metrics |
+//! | [`serve`] | the webhook server |
+//! | [`foresight`] | what hardening will do to a workload: changes, risks, remedies |
+//! | [`cluster`] | a cluster, read: connection, lists, namespaces, installed policies |
+//! | [`terminal`] | tables, source excerpts, progress |
+//! | [`manifest`] | manifests in files: read, edited, written |
 
 #![warn(unreachable_pub)]
 
@@ -12,13 +21,22 @@ pub mod cli;
 #[cfg(all(feature = "fuzzing", not(feature = "server")))]
 #[doc(hidden)]
 pub mod cli {
-    pub mod diagnostics;
-    pub mod manifest;
     pub mod pass;
-    pub mod say;
 }
 #[cfg(feature = "server")]
+pub mod cluster;
+#[cfg(feature = "server")]
+pub mod date;
+#[cfg(feature = "server")]
+pub mod foresight;
+#[cfg(any(feature = "server", feature = "fuzzing"))]
+pub mod manifest;
+#[cfg(feature = "server")]
 pub mod serve;
+#[cfg(any(feature = "server", feature = "fuzzing"))]
+pub mod terminal;
+#[cfg(feature = "server")]
+pub mod watch;
 
 pub use ironhull_engine::{
     admission, exemption, harden, image, outcome, pass, patch, pod, policy, provenance, remains,

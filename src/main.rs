@@ -38,5 +38,5 @@ fn done(result: anyhow::Result<()>) -> ExitCode {
         Some(io::ErrorKind::BrokenPipe) => return ExitCode::SUCCESS,
         _ => anstream::eprintln!("error: {error:#}"),
     }
-    ExitCode::from(cli::say::EXIT_ERROR)
+    ExitCode::from(ironhull::terminal::say::EXIT_ERROR)
 }

@@ -23,6 +23,7 @@ mod listener;
 pub mod managed;
 pub mod metrics;
 pub mod ops;
+pub mod policy_files;
 pub mod poll;
 pub mod readiness;
 pub(crate) mod stop;

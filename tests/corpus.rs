@@ -21,8 +21,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ironhull::cli::manifest::Source;
 use ironhull::harden::{Context, Scope, harden};
+use ironhull::manifest::ManifestFile;
 use ironhull::outcome::{Note, Outcome, Remark, RuleResult, Skip};
 use ironhull::pod::Pod;
 use ironhull::policy::{Policy, PolicySet, diagnostic};
@@ -45,7 +45,7 @@ fn shipped(directory: &Path) -> (Vec<Shipped>, Vec<String>) {
     for path in support::files(directory) {
         let name = path.strip_prefix(directory).unwrap().display().to_string();
         let text = std::fs::read_to_string(&path).unwrap();
-        let source = match Source::read(&name, text) {
+        let source = match ManifestFile::read(&name, text) {
             Ok(source) => source,
             Err(errors) => {
                 unreadable.extend(errors.iter().map(ToString::to_string));
@@ -100,7 +100,7 @@ fn hardened<T>(
 fn policy_file(name: &str) -> PolicySet {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(name);
     let text = std::fs::read_to_string(&path).unwrap();
-    let source = diagnostic::Source { name: name.to_owned(), text };
+    let source = diagnostic::PolicyFile { name: name.to_owned(), text };
     PolicySet::load(&[source], None).unwrap().0
 }
 

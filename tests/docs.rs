@@ -22,7 +22,7 @@ mod pages;
 use std::fmt::Write;
 
 use ironhull::outcome::Skip;
-use ironhull::policy::{Policy, PolicySet, Source};
+use ironhull::policy::{Policy, PolicyFile, PolicySet};
 use ironhull::rule::{Action, RuleName, RuleScope};
 
 use pages::fences::fences;
@@ -187,7 +187,7 @@ fn policies_on_the_pages_are_good() {
     for fence in fences("yaml").into_iter().filter(|f| f.text.contains("ironhull.dev/v1alpha1")) {
         count += 1;
         let place = fence.place.clone();
-        let loaded = PolicySet::load(&[Source { name: fence.place, text: fence.text }], None);
+        let loaded = PolicySet::load(&[PolicyFile { name: fence.place, text: fence.text }], None);
         if let Err(errors) = loaded {
             panic!("{place}: {errors:#?}");
         }

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use ironhull::harden::{Context, Scope, harden};
 use ironhull::pod::Pod;
-use ironhull::policy::{Policy, Source, parse};
+use ironhull::policy::{Policy, PolicyFile, parse};
 use ironhull::rule::RuleName;
 use k8s_openapi::api::core::v1::{
     Capabilities, PodSecurityContext, SeccompProfile, SecurityContext,
@@ -221,7 +221,7 @@ fn enforced(pod: &Value) -> Value {
          spec:\n  namespaces: ['*']\n  rules: {{{}}}\n",
         rules.join(", ")
     );
-    let loaded = parse::parse(&[Source { name: "strict.yaml".to_owned(), text }]).unwrap();
+    let loaded = parse::parse(&[PolicyFile { name: "strict.yaml".to_owned(), text }]).unwrap();
     let policy: &Policy = loaded.policies.first().unwrap();
     let context = Context {
         date: jiff::civil::date(2027, 1, 15),

@@ -13,11 +13,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use ironhull::policy::parse::{self, Loaded};
-use ironhull::policy::{Diagnostic, Policy, PolicySet, Source, effective, manifest};
+use ironhull::policy::{Diagnostic, Policy, PolicyFile, PolicySet, effective, manifest};
 use ironhull::rule::{Action, RuleName, RuleSet};
 
-fn source(name: &str, text: &str) -> Source {
-    Source { name: name.to_owned(), text: text.to_owned() }
+fn source(name: &str, text: &str) -> PolicyFile {
+    PolicyFile { name: name.to_owned(), text: text.to_owned() }
 }
 
 /// Reads a spec, named `test` and claiming `*`.
@@ -32,7 +32,7 @@ fn spec(spec: &str) -> Policy {
 }
 
 /// A policy called `name` that claims `namespaces`.
-fn claiming(name: &str, namespaces: &str) -> Source {
+fn claiming(name: &str, namespaces: &str) -> PolicyFile {
     let text = format!(
         "apiVersion: ironhull.dev/v1alpha1\nkind: HardeningPolicy\nmetadata: {{name: {name}}}\n\
          spec: {{namespaces: [{namespaces}], byLabel: true}}\n"
@@ -40,7 +40,7 @@ fn claiming(name: &str, namespaces: &str) -> Source {
     source(&format!("{name}.yaml"), &text)
 }
 
-fn set(files: &[Source]) -> PolicySet {
+fn set(files: &[PolicyFile]) -> PolicySet {
     PolicySet::load(files, None).unwrap_or_else(|errors| panic!("{errors:#?}")).0
 }
 
@@ -169,7 +169,8 @@ fn the_shipped_policies_load_together() {
 #[cfg(feature = "server")]
 #[test]
 fn every_message_reads_well() {
-    use ironhull::cli::{diagnostics, policy_files};
+    use ironhull::cli::policy_files;
+    use ironhull::terminal::diagnostics;
 
     let root = Path::new("tests/policy-errors");
     let mut cases: Vec<_> = fs::read_dir(root).unwrap().map(|e| e.unwrap().path()).collect();
@@ -371,7 +372,7 @@ fn no_text_makes_the_reader_panic() {
                 assert_eq!(place.line, line, "{place:?} {text}");
             }
             #[cfg(feature = "server")]
-            drop(ironhull::cli::diagnostics::styled(&errors, &files));
+            drop(ironhull::terminal::diagnostics::styled(&errors, &files));
         }
     }
 }

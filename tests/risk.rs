@@ -16,9 +16,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ironhull::admission::Environment;
-use ironhull::cli::outlook::{Outlook, Template, outlook};
-use ironhull::cli::risk::{Cause, Seen, Unseen};
-use ironhull::policy::{Policy, PolicySet, Source};
+use ironhull::foresight::outlook::{Outlook, Template, outlook};
+use ironhull::foresight::risk::{Cause, Seen, Unseen};
+use ironhull::policy::{Policy, PolicyFile, PolicySet};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -86,7 +86,7 @@ fn policies(spec: &Value) -> PolicySet {
         "apiVersion": "ironhull.dev/v1alpha1", "kind": "HardeningPolicy",
         "metadata": {"name": "case"}, "spec": spec,
     });
-    let source = Source { name: "policy".to_owned(), text: text.to_string() };
+    let source = PolicyFile { name: "policy".to_owned(), text: text.to_string() };
     match PolicySet::load(&[source], None) {
         Ok((set, _)) => set,
         Err(errors) => panic!("{errors:?}"),
@@ -163,7 +163,7 @@ fn what_is_proposed_helps() {
         }
         let after = case.outlook();
         let left = after.risks.iter().filter(|risk| {
-            let manifest = matches!(risk.remedy, ironhull::cli::risk::Remedy::Manifest(_));
+            let manifest = matches!(risk.remedy, ironhull::foresight::risk::Remedy::Manifest(_));
             risk.certain && !manifest
         });
         assert_eq!(left.count(), 0, "{}: {:#?}", case.case, after.risks);

@@ -15,7 +15,7 @@ use ironhull::admission;
 use ironhull::harden::harden;
 use ironhull::pod::Pod;
 use ironhull::policy::parse::parse;
-use ironhull::policy::{Policy, PolicySet, Source};
+use ironhull::policy::{Policy, PolicyFile, PolicySet};
 use serde_json::{Value, json};
 
 use crate::Bench;
@@ -71,7 +71,7 @@ pub fn run(bench: &Bench) -> anyhow::Result<Value> {
 struct Other {
     thread: UnixStream,
     memory: Vec<u8>,
-    file: [Source; 1],
+    file: [PolicyFile; 1],
 }
 
 impl Other {
@@ -82,7 +82,7 @@ impl Other {
             // It ends when the other side is dropped.
             while theirs.read_exact(&mut byte).is_ok() && theirs.write_all(&byte).is_ok() {}
         });
-        let file = [Source { name: "restricted.yaml".to_owned(), text: POLICY.to_owned() }];
+        let file = [PolicyFile { name: "restricted.yaml".to_owned(), text: POLICY.to_owned() }];
         Ok(Self { thread, memory: vec![1; OTHER_MEMORY], file })
     }
 

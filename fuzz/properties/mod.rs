@@ -24,7 +24,7 @@ mod reader;
 pub mod review;
 
 use ironhull::admission::Environment;
-use ironhull::policy::{Policy, PolicySet, Source, parse};
+use ironhull::policy::{Policy, PolicyFile, PolicySet, parse};
 use jiff::civil::{Date, date};
 
 macro_rules! ensure {
@@ -53,7 +53,7 @@ pub fn policies() -> Vec<(Policy, PolicySet)> {
         include_str!("granting.yaml"),
     ];
     let policy = |text: &str| {
-        let source = Source { name: "policy.yaml".to_owned(), text: text.to_owned() };
+        let source = PolicyFile { name: "policy.yaml".to_owned(), text: text.to_owned() };
         let policy = parse::parse(&[source]).unwrap().policies.pop().unwrap();
         (policy.clone(), PolicySet::new(vec![policy]).unwrap())
     };

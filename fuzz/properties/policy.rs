@@ -3,9 +3,9 @@
 
 use std::sync::LazyLock;
 
-use ironhull::cli::diagnostics;
 use ironhull::harden::{Context, Scope};
-use ironhull::policy::{Diagnostic, Place, Policy, PolicySet, Source, effective, parse};
+use ironhull::policy::{Diagnostic, Place, Policy, PolicyFile, PolicySet, effective, parse};
+use ironhull::terminal::diagnostics;
 use serde_json::{Value, json};
 
 use super::hardening::hardened;
@@ -63,11 +63,11 @@ pub fn check(input: &[u8]) -> Result<(), String> {
     }
 }
 
-fn source(text: String) -> Source {
-    Source { name: FILE.to_owned(), text }
+fn source(text: String) -> PolicyFile {
+    PolicyFile { name: FILE.to_owned(), text }
 }
 
-fn said_well(diagnostics: &[Diagnostic], files: &[Source; 1]) -> Result<(), String> {
+fn said_well(diagnostics: &[Diagnostic], files: &[PolicyFile; 1]) -> Result<(), String> {
     for diagnostic in diagnostics {
         ensure!(!diagnostic.message.is_empty(), "a diagnostic without a word");
         let message = &diagnostic.message;
@@ -83,7 +83,7 @@ fn said_well(diagnostics: &[Diagnostic], files: &[Source; 1]) -> Result<(), Stri
     Ok(())
 }
 
-fn points_into(place: &Place, [file]: &[Source; 1]) -> Result<(), String> {
+fn points_into(place: &Place, [file]: &[PolicyFile; 1]) -> Result<(), String> {
     let text = &file.text;
     let Some(before) = text.get(..place.span.start) else {
         return Err(format!("{place}: it does not begin in the text: {:?}", place.span));

@@ -19,7 +19,7 @@ use kube::core::{DynamicObject, GroupVersionKind, GroupVersionResource, TypeMeta
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::manifest::{Source, to_yaml};
+use crate::manifest::{ManifestFile, to_yaml};
 use crate::serve::certs::self_signed;
 use crate::serve::{self, Certificate, Config};
 use client::Client;
@@ -77,7 +77,7 @@ pub fn run(out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 
 /// The pod that a controller would create for the workload in `manifest`.
 fn pod(manifest: &str) -> anyhow::Result<Value> {
-    let source = Source::read("demo", manifest.to_owned()).map_err(|errors| {
+    let source = ManifestFile::read("demo", manifest.to_owned()).map_err(|errors| {
         anyhow!("{}", errors.iter().map(ToString::to_string).collect::<String>())
     })?;
     let document = source.documents.first().context("it is empty")?;

@@ -10,15 +10,14 @@ use clap::ValueHint;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::cluster::{self, Connection};
 use super::input::Input;
-use super::manifest::{Document, ManifestError, Source};
 use super::pass::{self, Assignment, Judged, Pass};
-use super::preview::policies::Choice;
-use super::say;
-use crate::exemption::{By, Exemption};
+use super::policy_files::Choice;
+use crate::cluster::{self, Connection};
+use crate::foresight::exemptions::{Exempt, Voided, container, exemption, voided};
+use crate::manifest::{Document, ManifestError, ManifestFile};
 use crate::outcome::{Finding, Level, Outcome, RuleResult, Subject};
-use crate::rule::RuleName;
+use crate::terminal::say;
 
 /// Say what is changed and why, in manifests or in a pod
 ///
@@ -108,27 +107,6 @@ struct Row {
     why: String,
 }
 
-/// An exemption in force.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Exemption")]
-pub struct Exempt {
-    /// The container's name; null for the whole pod.
-    pub container: Option<String>,
-    /// The rules it is exempt from.
-    pub rules: Vec<&'static str>,
-    /// The last day on which it holds (YYYY-MM-DD), or null.
-    pub until: Option<String>,
-    /// The ticket it names, or null.
-    pub ticket: Option<String>,
-    /// The reason it gives; may be empty.
-    pub reason: String,
-    /// `annotation` or `policy`.
-    pub by: &'static str,
-    /// The whole of it in words.
-    #[serde(skip)]
-    pub text: String,
-}
-
 /// What the policy knows of a container's image.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct KnownImage {
@@ -136,26 +114,6 @@ pub struct KnownImage {
     pub container: String,
     /// The `reason` of the image's entry.
     pub reason: String,
-}
-
-/// An annotation that exempts nothing.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Void")]
-pub struct Voided {
-    /// The annotation's key.
-    pub key: String,
-    /// Why it exempts nothing.
-    pub why: String,
-    /// Whether the rest of what it says holds: of writable paths, those that are allowed.
-    pub partly: bool,
-}
-
-impl Voided {
-    /// `KEY is void: WHY`
-    pub fn text(&self) -> String {
-        let verdict = if self.partly { "void in part" } else { "void" };
-        format!("{} is {verdict}: {}", self.key, self.why)
-    }
 }
 
 /// Runs the command; what it answers goes to `out`, what is wrong to `err`. Returns the
@@ -240,7 +198,7 @@ fn explain_all(
     Ok(if errors.is_empty() { Ok(explained) } else { Err(errors) })
 }
 
-fn explain(source: &Source, document: &Document, judged: &Judged<'_>) -> Explained {
+fn explain(source: &ManifestFile, document: &Document, judged: &Judged<'_>) -> Explained {
     let Judged { workload, namespace, policy, outcome, .. } = *judged;
     let mut findings: Vec<&Finding<'_>> = outcome.findings.iter().collect();
     // The rules keep their order within a container.
@@ -260,17 +218,6 @@ fn explain(source: &Source, document: &Document, judged: &Judged<'_>) -> Explain
         images: known_images(outcome),
         remarks: outcome.remarks.iter().map(ToString::to_string).collect(),
     }
-}
-
-/// The annotations that exempt nothing.
-pub(super) fn voided(outcome: &Outcome<'_>) -> Vec<Voided> {
-    let void = outcome.void.iter();
-    void.map(|void| Voided {
-        key: void.key.to_string(),
-        why: void.why.clone(),
-        partly: void.partly,
-    })
-    .collect()
 }
 
 /// What the policy knows of the images.
@@ -307,28 +254,5 @@ fn row(outcome: &Outcome<'_>, finding: &Finding<'_>) -> Row {
             Level::Container => "container",
         }),
         why: outcome.why(finding),
-    }
-}
-
-pub(super) fn exemption(outcome: &Outcome<'_>, exemption: &Exemption<'_>) -> Exempt {
-    Exempt {
-        container: container(outcome, exemption.subject),
-        rules: exemption.rules.iter().map(RuleName::as_str).collect(),
-        until: exemption.until.map(|date| date.to_string()),
-        ticket: exemption.ticket.as_ref().map(ToString::to_string),
-        reason: exemption.reason.to_string(),
-        by: match exemption.by {
-            By::Annotation => "annotation",
-            By::Policy => "policy",
-        },
-        text: format!("{}: {exemption}", outcome.subject_name(exemption.subject)),
-    }
-}
-
-/// The name of a container; none for the pod level.
-fn container(outcome: &Outcome<'_>, subject: Subject) -> Option<String> {
-    match subject {
-        Subject::Pod => None,
-        Subject::Container(_) => Some(outcome.subject_name(subject).to_owned()),
     }
 }

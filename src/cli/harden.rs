@@ -5,12 +5,13 @@ mod engine;
 mod interrupt;
 pub(super) mod output;
 mod sarif;
+mod would_change;
 mod write;
 
 use std::io::{self, Write};
 
 use super::input::Input;
-use super::say;
+use crate::terminal::say;
 use engine::{AtErrors, Hardened, Hardening};
 
 /// Harden manifests, as the webhook would

@@ -10,7 +10,7 @@ use std::path::Path;
 use clap::{Arg, ArgAction, CommandFactory as _};
 
 use super::Cli;
-use super::say::{EXIT_CHANGES, EXIT_ERROR, EXIT_UNKNOWN};
+use crate::terminal::say::{EXIT_CHANGES, EXIT_ERROR, EXIT_UNKNOWN};
 
 /// By which name the program was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

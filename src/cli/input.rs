@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use clap::ValueHint;
 use jiff::civil::Date;
 
-use super::manifest::{Encoding, ManifestError, Source};
 use super::pass::Asked;
-use super::progress::Progress;
-use super::{policy_files, say};
+use super::policy_files;
+use crate::manifest::{Encoding, ManifestError, ManifestFile};
 use crate::policy::PolicySet;
-use walk::Found;
+use crate::terminal::progress::Progress;
+use crate::terminal::say;
+use walk::FoundFiles;
 
 /// What `harden` and `explain` work on, and by which policy.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,7 +39,7 @@ pub struct Input {
     pub namespace: Option<String>,
 
     /// The date by which exemptions end; else today (UTC)
-    #[arg(long, value_parser = super::date, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     pub date: Option<Date>,
 }
 
@@ -68,7 +69,7 @@ impl Input {
 
     /// The date to go by.
     pub fn date(&self) -> Date {
-        self.date.unwrap_or_else(super::today)
+        self.date.unwrap_or_else(crate::date::today)
     }
 
     /// Reads the policies; what is wrong with them goes to `err`, and then there are none.
@@ -88,7 +89,10 @@ impl Input {
     ///
     /// # Errors
     /// When `err` cannot be written to.
-    pub fn read(&self, err: &mut dyn Write) -> io::Result<Result<Vec<Source>, Vec<ManifestError>>> {
+    pub fn read(
+        &self,
+        err: &mut dyn Write,
+    ) -> io::Result<Result<Vec<ManifestFile>, Vec<ManifestError>>> {
         let Read { sources, errors } = self.read_what_can_be(err)?;
         Ok(if errors.is_empty() { Ok(sources) } else { Err(errors) })
     }
@@ -131,14 +135,14 @@ impl Input {
 #[derive(Debug)]
 pub struct Read {
     /// What could be read.
-    pub sources: Vec<Source>,
+    pub sources: Vec<ManifestFile>,
     /// Why the rest could not.
     pub errors: Vec<ManifestError>,
 }
 
 #[derive(Default)]
 struct Reader {
-    sources: Vec<Source>,
+    sources: Vec<ManifestFile>,
     errors: Vec<ManifestError>,
     notes: Vec<String>,
 }
@@ -175,7 +179,7 @@ impl Reader {
     }
 
     fn directory(&mut self, root: &Path) {
-        let Found { files, notes, errors } = match walk::walk(root) {
+        let FoundFiles { files, notes, errors } = match walk::walk(root) {
             Ok(found) => found,
             Err(error) => {
                 return self.errors.push(ManifestError::about(&root.display().to_string(), error));
@@ -202,7 +206,7 @@ struct Unread {
     other: Option<&'static str>,
 }
 
-fn file(path: &Path) -> Result<Source, Unread> {
+fn file(path: &Path) -> Result<ManifestFile, Unread> {
     let name = path.display().to_string();
     match fs::read(path) {
         Ok(bytes) => text(&name, Some(path), bytes),
@@ -210,7 +214,7 @@ fn file(path: &Path) -> Result<Source, Unread> {
     }
 }
 
-fn text(name: &str, path: Option<&Path>, bytes: Vec<u8>) -> Result<Source, Unread> {
+fn text(name: &str, path: Option<&Path>, bytes: Vec<u8>) -> Result<ManifestFile, Unread> {
     let (text, encoding) = Encoding::decode(&bytes).map_err(|message| {
         // Whatever the encoding, the letters of those keys are there.
         let letters: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
@@ -219,6 +223,6 @@ fn text(name: &str, path: Option<&Path>, bytes: Vec<u8>) -> Result<Source, Unrea
         Unread { errors: vec![ManifestError::about(name, message)], other }
     })?;
     let other = other::what(&text);
-    let source = Source::read(name, text).map_err(|errors| Unread { errors, other })?;
-    Ok(Source { path: path.map(Path::to_owned), encoding, ..source })
+    let source = ManifestFile::read(name, text).map_err(|errors| Unread { errors, other })?;
+    Ok(ManifestFile { path: path.map(Path::to_owned), encoding, ..source })
 }

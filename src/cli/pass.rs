@@ -7,12 +7,12 @@ use std::io::{self, Write};
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::manifest::{Document, ManifestError, Part, Source, Unknown, Workload};
-use super::say;
 use crate::harden::{Context, Scope, harden};
+use crate::manifest::{Document, ManifestError, ManifestFile, Part, Unknown, Workload};
 use crate::outcome::Outcome;
 use crate::pod::Pod;
 use crate::policy::Policy;
+use crate::terminal::say;
 
 pub use assignment::{Asked, Assignment, ChoiceError};
 
@@ -49,7 +49,7 @@ impl Pass<'_> {
     /// Where a pod has a field of a wrong type: Kubernetes would refuse it too.
     pub fn judge(
         &self,
-        source: &Source,
+        source: &ManifestFile,
         document: &Document,
         mut take: impl FnMut(&Judged<'_>),
     ) -> Result<(), Box<ManifestError>> {
@@ -80,7 +80,7 @@ impl Pass<'_> {
 
 /// What names a workload in a message: file, document (where there are several), kind
 /// and name.
-pub fn place(source: &Source, document: &Document, workload: Option<&Workload>) -> String {
+pub fn place(source: &ManifestFile, document: &Document, workload: Option<&Workload>) -> String {
     let mut place = source.name.clone();
     let several = source.documents.iter().filter(|document| document.number.is_some()).count() > 1;
     if let (true, Some(number)) = (several, document.number) {
@@ -106,7 +106,11 @@ fn titled(kind: &str, name: &str) -> String {
 ///
 /// # Errors
 /// When `err` cannot be written to.
-pub fn say_remarks(err: &mut dyn Write, source: &Source, document: &Document) -> io::Result<()> {
+pub fn say_remarks(
+    err: &mut dyn Write,
+    source: &ManifestFile,
+    document: &Document,
+) -> io::Result<()> {
     for remark in &document.remarks {
         let (line, column) = remark.at;
         let message = &remark.message;
@@ -149,7 +153,7 @@ pub fn passed_through(unknown: &Unknown) -> String {
 /// An error about a value in a workload, which its JSON text could not be read beyond. `at`
 /// is the value's place below the workload's pod.
 pub fn unreadable(
-    source: &Source,
+    source: &ManifestFile,
     document: &Document,
     workload: &Workload,
     (at, value): (&str, &Value),

@@ -12,13 +12,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::cluster::{self, Connection};
-use super::preview::policies::Policies;
-use super::preview::scope::{Scope, Wanted};
-use super::{diagnostics, policy_files, say};
+use super::policy_files::{self, Policies};
+use crate::cluster::namespaces::{NamespaceArgs, SelectedNamespaces};
+use crate::cluster::{self, Connection};
 use crate::policy::is_label;
 use crate::policy::set::Choice;
-use crate::policy::{Diagnostic, Place, PolicySet, Severity, Source, effective, manifest, parse};
+use crate::policy::{
+    Diagnostic, Place, PolicyFile, PolicySet, Severity, effective, manifest, parse,
+};
+use crate::terminal::{diagnostics, say};
 
 /// Check and compare policies, print their schema, show a namespace's
 #[derive(Debug, clap::Subcommand)]
@@ -42,7 +44,7 @@ pub struct CheckArgs {
     #[arg(env = "IRONHULL_POLICY", hide_env_values = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
     /// The date to judge last days by; today (UTC) without it
-    #[arg(long, value_parser = super::date, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
     /// The form of the answer
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
@@ -113,7 +115,7 @@ fn check(args: &CheckArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::
     if files.is_empty() {
         files = parse::embedded_files();
     }
-    let today = date.unwrap_or_else(super::today);
+    let today = date.unwrap_or_else(crate::date::today);
     let (set, found) = match PolicySet::load(&files, Some(today)) {
         Ok((set, warnings)) => (Some(set), warnings),
         Err(errors) => (None, errors),
@@ -257,7 +259,7 @@ fn show(args: &ShowArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Re
         let shown = cluster::block_on(of_cluster(namespace, connection, err))?;
         return write_shown(namespace, &shown.set, *output, out);
     }
-    let files: Vec<Source> = match policy {
+    let files: Vec<PolicyFile> = match policy {
         Some(path) => policy_files::read(path)?,
         None => Vec::new(),
     };
@@ -283,14 +285,15 @@ async fn of_cluster(
     err: &mut dyn Write,
 ) -> anyhow::Result<Policies> {
     let cluster = connection.connect().await?;
-    let found = super::preview::policies::Choice::Installed;
-    let found = found.read(&cluster, super::today(), err).await?;
+    let found = policy_files::Choice::Installed;
+    let found = found.read(&cluster, crate::date::today(), err).await?;
     say::note(err, format!("policies: {}", found.from))?;
-    let wanted = Wanted { namespaces: vec![namespace.to_owned()], ..Wanted::default() };
+    let wanted =
+        NamespaceArgs { namespaces: vec![namespace.to_owned()], ..NamespaceArgs::default() };
     // A namespace that is yet to be made is asked about too.
-    if let Ok(scope) = Scope::find(&wanted, &cluster).await {
-        for space in scope.spaces() {
-            let own = space.policy(&found.set);
+    if let Ok(namespaces) = SelectedNamespaces::find(&wanted, &cluster).await {
+        for settings in namespaces.iter() {
+            let own = settings.policy(&found.set);
             if own.name != found.set.for_namespace(namespace).name {
                 let said = format!(
                     "the label ironhull.dev/policy of `{namespace}` chooses `{}`",

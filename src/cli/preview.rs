@@ -1,11 +1,7 @@
 //! `ironhull preview`: what would become of the workloads of a cluster, before anything
 //! is changed.
 
-pub mod facts;
-pub mod gather;
-pub mod policies;
 pub mod report;
-pub mod scope;
 mod table;
 
 use std::io::Write;
@@ -14,15 +10,18 @@ use std::path::PathBuf;
 use clap::ValueHint;
 use jiff::civil::Date;
 
-use super::cluster::{self, Connection};
-use super::{say, today, width};
+use super::policy_files::{Choice, Policies};
+use super::width;
 use crate::admission::Environment;
-use crate::harden::{Scope as Of, harden};
+use crate::cluster::namespaces::{NamespaceArgs, NamespaceSettings, SelectedNamespaces};
+use crate::cluster::{self, Connection};
+use crate::date::today;
+use crate::foresight::workloads;
+use crate::harden::{Scope, harden};
 use crate::pod::Pod;
 use crate::policy::Policy;
-use policies::{Choice, Policies};
+use crate::terminal::say;
 use report::{Preview, WorkloadPreview};
-use scope::{Scope, Space, Wanted};
 
 /// Say what would become of a cluster's workloads
 ///
@@ -36,14 +35,14 @@ use scope::{Scope, Space, Wanted};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    wanted: Wanted,
+    wanted: NamespaceArgs,
 
     /// Policies to go by instead of those installed in the cluster
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     policy: Option<PathBuf>,
 
     /// The date by which exemptions end; else today (UTC)
-    #[arg(long, value_parser = super::date, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
 
     /// The form of the answer
@@ -91,33 +90,34 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
 }
 
 async fn look(
-    wanted: &Wanted,
+    wanted: &NamespaceArgs,
     connection: &Connection,
     choice: Choice,
     date: Date,
     err: &mut dyn Write,
 ) -> anyhow::Result<Preview> {
     let cluster = connection.connect().await?;
-    let scope = Scope::find(wanted, &cluster).await?;
+    let namespaces = SelectedNamespaces::find(wanted, &cluster).await?;
     let Policies { set, from } = choice.read(&cluster, date, err).await?;
     let environment = cluster.environment(date).await;
     let mut workloads = Vec::new();
-    let hardened_by = |space: &Space, json: &str, by: &str| {
-        let policy = space.policy(&set);
+    let hardened_by = |namespace: &NamespaceSettings, json: &str, by: &str| {
+        let policy = namespace.policy(&set);
         policy.versioned() != by || changes_nothing(json, policy, environment)
     };
-    let each = gather::workloads(&cluster.reader, &scope, &hardened_by, |found| {
-        let policy = found.space.policy(&set);
+    let each = workloads::workloads(&cluster.reader, &namespaces, &hardened_by, |found| {
+        let policy = found.namespace.policy(&set);
         let workload = WorkloadPreview::new(found, policy, environment);
-        workloads.push((found.space.name.clone(), workload));
+        workloads.push((found.namespace.name.clone(), workload));
     });
     each.await?;
-    let spaces = scope.spaces().map(|space| (space, space.policy(&set).name.clone()));
-    Ok(Preview::new(date.to_string(), from, spaces, workloads))
+    let namespaces =
+        namespaces.iter().map(|namespace| (namespace, namespace.policy(&set).name.clone()));
+    Ok(Preview::new(date.to_string(), from, namespaces, workloads))
 }
 
 /// Whether a pod is as a policy would have it. Of what cannot be read nothing is known.
 fn changes_nothing(json: &str, policy: &Policy, environment: Environment) -> bool {
-    let context = environment.context(Of::Create);
+    let context = environment.context(Scope::Create);
     Pod::from_json(json).is_ok_and(|pod| harden(&pod, policy, &context).patch.is_empty())
 }

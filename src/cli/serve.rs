@@ -11,13 +11,14 @@ use jiff::SignedDuration;
 use tracing::info;
 use tracing::level_filters::LevelFilter;
 
-use super::{diagnostics, policy_files};
+use super::policy_files;
+use crate::terminal::diagnostics;
 
 mod managed;
 use crate::admission;
 use crate::serve::certs::CertificateFiles;
 use crate::serve::connection::Timeouts;
-use crate::serve::store::PolicyFiles;
+use crate::serve::policy_files::PolicyFiles;
 use crate::serve::telemetry::{self, LogFormat};
 use crate::serve::{self, Certificate, Config, Policies, defaults};
 

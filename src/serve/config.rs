@@ -10,10 +10,14 @@ use tracing::warn;
 
 use super::certs::{CertificateFiles, PemPair};
 use super::connection::Timeouts;
-use super::http::Reviewer;
 use super::limits;
 use super::managed;
-use super::store::PolicyFiles;
+use super::policy_files::PolicyFiles;
+use crate::admission::{Answer, Endpoint, Environment, NotAReview};
+use crate::policy::PolicySet;
+
+/// Answers a review: [`crate::admission::review`], but for tests and benchmarks.
+pub type Reviewer = fn(&[u8], Endpoint<'_>, &PolicySet, Environment) -> Result<Answer, NotAReview>;
 
 /// How a server is set up.
 #[derive(Clone, Debug)]

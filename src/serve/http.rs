@@ -20,18 +20,16 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::config::Reviewer;
 use super::connection::Talk;
 use super::limits::{Budget, Reservation};
 use super::metrics::Metrics;
 use super::readiness::Readiness;
-use super::store::{Loaded, Store, today};
+use super::store::{Loaded, Store};
 use crate::admission::{self, Answer, Endpoint, Environment, Facts, Mode, NotAReview};
-use crate::policy::PolicySet;
+use crate::date::today;
 use refusal::Refusal;
 use weight::Weight;
-
-/// Answers a review: [`crate::admission::review`], but for tests and benchmarks.
-pub type Reviewer = fn(&[u8], Endpoint<'_>, &PolicySet, Environment) -> Result<Answer, NotAReview>;
 
 /// What a request needs to be answered.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ pub fn digest<'p>(parts: impl Iterator<Item = &'p [u8]>) -> Digest {
 }
 
 /// Something that is read from files and can be put in force.
-pub trait Source {
+pub trait Polled {
     /// What is read.
     type Content;
 
@@ -71,7 +71,7 @@ struct Refused {
     why: String,
 }
 
-impl<S: Source> Poller<S> {
+impl<S: Polled> Poller<S> {
     /// A source whose content with the digest `in_force` is in force.
     pub fn new(source: S, in_force: Digest) -> Self {
         Self { source, in_force, refused: None }
@@ -150,7 +150,7 @@ mod tests {
         reloads: Reloads,
     }
 
-    impl Source for &Text {
+    impl Polled for &Text {
         type Content = &'static str;
         const WHAT: &'static str = "texts";
 
@@ -187,7 +187,7 @@ mod tests {
             refused: RefCell::new(None),
             reloads: Metrics::new().policy_reloads,
         };
-        let mut poller = Poller::new(&text, <&Text as Source>::digest(&"one"));
+        let mut poller = Poller::new(&text, <&Text as Polled>::digest(&"one"));
         let mut look = |now, in_force, refused: Option<&str>, counts: (u64, u64)| {
             *text.now.borrow_mut() = now;
             poller.look();

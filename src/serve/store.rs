@@ -1,24 +1,21 @@
 //! The policies and the certificate in force, and the sources they come from.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
-use anyhow::anyhow;
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::certs::{CertificateFiles, Identity, PemPair};
 use super::config::{Certificate, Policies};
 use super::managed;
 use super::metrics::{Metrics, PolicyRow, Reloads};
-use super::poll::{Digest, Poller, Source, digest};
+use super::policy_files::{PolicyFiles, embedded};
+use super::poll::{Digest, Polled, Poller, digest};
 use super::readiness::Readiness;
 use super::tls::InForce;
-use crate::policy::{self, Diagnostic, PolicySet};
+use crate::policy::{self, PolicySet};
 
 /// The policies in force, with the counters of each.
 #[derive(Debug)]
@@ -71,80 +68,6 @@ impl Store {
     }
 }
 
-/// Reads the files, and says why it could not.
-type ReadPolicies = dyn Fn() -> Result<Vec<policy::Source>, String> + Send + Sync;
-
-/// Where policies come from. Reading and rendering are given by the caller, so that every
-/// command reads a policy directory, and complains about it, in the same way.
-#[derive(Clone)]
-pub struct PolicyFiles {
-    /// The path, for people.
-    pub name: String,
-    /// Reads the files.
-    pub read: Arc<ReadPolicies>,
-    /// Shows what is wrong with them to who starts the server.
-    pub render: fn(&[Diagnostic], &[policy::Source]) -> String,
-}
-
-impl PolicyFiles {
-    /// The policies in `files`. What deserves a look goes to the log.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them.
-    pub fn parse(&self, files: &[policy::Source]) -> Result<PolicySet, Vec<Diagnostic>> {
-        let (policies, warnings) = PolicySet::load(files, Some(today()))?;
-        for warning in &warnings {
-            warn!(%warning, "a policy deserves a look");
-        }
-        Ok(policies)
-    }
-
-    /// As [`Self::parse`], for who starts the process.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them, shown with their lines.
-    pub(crate) fn parse_first(&self, files: &[policy::Source]) -> anyhow::Result<PolicySet> {
-        self.parse(files).map_err(|wrong| {
-            anyhow!("in `{}`:\n{}", self.name, (self.render)(&wrong, files).trim_end())
-        })
-    }
-
-    /// As [`Self::parse`], for the log of a process that runs.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them, in one line.
-    pub(crate) fn parse_again(&self, files: &[policy::Source]) -> Result<PolicySet, String> {
-        self.parse(files).map_err(|wrong| {
-            let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-            lines.join("; ")
-        })
-    }
-
-    /// By which it is known whether they have changed.
-    pub(crate) fn digest(files: &[policy::Source]) -> Digest {
-        digest(files.iter().flat_map(|file| [file.name.as_bytes(), file.text.as_bytes()]))
-    }
-}
-
-/// The policies where no files are given.
-///
-/// # Errors
-/// Never, as long as the compiled-in policy is good.
-pub(crate) fn embedded() -> anyhow::Result<PolicySet> {
-    PolicySet::new(Vec::new()).map_err(|_| anyhow!("the compiled-in policy is bad"))
-}
-
-/// Today, in UTC: exemptions end by it.
-pub fn today() -> Date {
-    TimeZone::UTC.to_datetime(Timestamp::now()).date()
-}
-
-impl fmt::Debug for PolicyFiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PolicyFiles").field(&self.name).finish()
-    }
-}
-
 /// The policy files as a source to be polled.
 #[derive(Debug)]
 pub struct PolicySource {
@@ -158,20 +81,20 @@ pub struct PolicySource {
     pub readiness: Arc<Readiness>,
 }
 
-impl Source for PolicySource {
-    type Content = Vec<policy::Source>;
+impl Polled for PolicySource {
+    type Content = Vec<policy::PolicyFile>;
 
     const WHAT: &'static str = "policies";
 
-    fn read(&self) -> Result<Vec<policy::Source>, String> {
+    fn read(&self) -> Result<Vec<policy::PolicyFile>, String> {
         (self.files.read)()
     }
 
-    fn digest(content: &Vec<policy::Source>) -> Digest {
+    fn digest(content: &Vec<policy::PolicyFile>) -> Digest {
         PolicyFiles::digest(content)
     }
 
-    fn put_in_force(&self, content: Vec<policy::Source>) -> Result<(), String> {
+    fn put_in_force(&self, content: Vec<policy::PolicyFile>) -> Result<(), String> {
         let policies = self.files.parse_again(&content)?;
         let gone = self.store.replace(policies);
         self.metrics.forget_policies(gone.iter().map(String::as_str));
@@ -210,7 +133,7 @@ pub struct CertificateSource {
     pub readiness: Arc<Readiness>,
 }
 
-impl Source for CertificateSource {
+impl Polled for CertificateSource {
     type Content = PemPair;
 
     const WHAT: &'static str = "certificates";

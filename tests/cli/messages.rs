@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 /// Where messages for whoever writes policies and manifests are made.
 const SOURCES: &[&str] = &[
-    "src/policy",
-    "src/policy.rs",
-    "src/image.rs",
+    "crates/engine/src/policy",
+    "crates/engine/src/policy.rs",
+    "crates/engine/src/image.rs",
     "crates/kube-yaml/src",
     "src/cli/manifest",
     "src/cli/manifest.rs",

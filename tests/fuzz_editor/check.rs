@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use granit_parser::{Event, Parser, options};
-use ironhull::cli::manifest::{Document, Source, Syntax};
 use ironhull::cli::pass::{Assignment, Pass};
+use ironhull::manifest::{Document, ManifestFile, Syntax};
 use ironhull::policy::PolicySet;
 use jiff::civil::date;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ impl Checker {
 
     /// How far the text comes, or what is wrong: a kind, a colon, and more.
     pub fn check(&mut self, text: &str) -> Result<Verdict, String> {
-        let Ok(source) = Source::read("a.yaml", text.to_owned()) else {
+        let Ok(source) = ManifestFile::read("a.yaml", text.to_owned()) else {
             return Ok(Verdict::Unreadable);
         };
         let pieces: String = source.documents.iter().map(|d| source.text_of(d)).collect();
@@ -72,7 +72,7 @@ impl Checker {
             values.push(after.value);
         }
         // What `harden` refuses: a first document that becomes JSON parts the rest otherwise.
-        let Ok(again) = Source::read("a.yaml", whole.clone()) else {
+        let Ok(again) = ManifestFile::read("a.yaml", whole.clone()) else {
             return Ok(Verdict::Refused);
         };
         if !again.documents.iter().map(|document| &document.value).eq(&values) {
@@ -89,7 +89,7 @@ impl Checker {
         Ok(verdict)
     }
 
-    fn patch(&self, source: &Source, document: &Document) -> Result<Vec<Value>, String> {
+    fn patch(&self, source: &ManifestFile, document: &Document) -> Result<Vec<Value>, String> {
         let policies = Assignment::of(&self.policies);
         let pass = Pass { policies: &policies, namespace: "default", date: date(2026, 1, 1) };
         let mut patch: Vec<Value> = Vec::new();

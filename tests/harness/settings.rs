@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ironhull::admission::{Environment, Mode};
-use ironhull::policy::{Policy, PolicySet, Source};
+use ironhull::policy::{Policy, PolicyFile, PolicySet};
 use ironhull::rule::RuleName;
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -114,7 +114,7 @@ impl Settings {
             (None, None, Some(rules)) => only(rules),
             _ => return Err("policy.yaml, `policy` and `only` exclude each other".to_owned()),
         };
-        let file = Source { name: "policy.yaml".to_owned(), text };
+        let file = PolicyFile { name: "policy.yaml".to_owned(), text };
         match PolicySet::load(&[file], None) {
             Ok((set, _)) => Ok(set),
             Err(errors) => Err(errors.iter().map(|error| format!("{error:?}\n")).collect()),

@@ -27,8 +27,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use granit_parser::{Event, Parser, options};
-use ironhull::cli::manifest::{Document, Source};
 use ironhull::cli::pass::{Assignment, Pass};
+use ironhull::manifest::{Document, ManifestFile};
 use ironhull::policy::PolicySet;
 use jiff::civil::date;
 use patch::patch;
@@ -43,9 +43,9 @@ fn corpus() -> Vec<PathBuf> {
     files
 }
 
-fn read(path: &Path) -> Source {
+fn read(path: &Path) -> ManifestFile {
     let text = std::fs::read_to_string(path).unwrap();
-    Source::read(&path.display().to_string(), text).unwrap_or_else(|errors| {
+    ManifestFile::read(&path.display().to_string(), text).unwrap_or_else(|errors| {
         panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     })
 }
@@ -165,7 +165,7 @@ fn hardening_changes_only_what_it_means_to() {
             if comments(before) != comments(&after.text) {
                 failures.push(format!("{place}: comments differ"));
             }
-            let again = Source::read("again", after.text.clone()).unwrap();
+            let again = ManifestFile::read("again", after.text.clone()).unwrap();
             assert_eq!(again.documents.len(), 1, "{place}");
             assert_eq!(again.documents[0].value, after.value, "{place}");
             if patch_of(&pass, &again, &again.documents[0]) != Ok(Vec::new()) {
@@ -182,7 +182,11 @@ fn hardening_changes_only_what_it_means_to() {
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
 }
 
-fn patch_of(pass: &Pass<'_>, source: &Source, document: &Document) -> Result<Vec<Value>, String> {
+fn patch_of(
+    pass: &Pass<'_>,
+    source: &ManifestFile,
+    document: &Document,
+) -> Result<Vec<Value>, String> {
     let mut patch: Vec<Value> = Vec::new();
     pass.judge(source, document, |judged| {
         patch.extend(serde_json::from_str::<Vec<Value>>(judged.outcome.patch.as_json()).unwrap());
@@ -259,7 +263,7 @@ fn rewritten_in_place_the_files_have_the_hardening_and_nothing_else() {
         }
         changed += 1;
         let mut wrong = lines::wrong(&before, &after);
-        let (old, new) = (read(file), Source::read("after", after).unwrap());
+        let (old, new) = (read(file), ManifestFile::read("after", after).unwrap());
         assert_eq!(old.documents.len(), new.documents.len(), "{}", name.display());
         for (old_document, new_document) in old.documents.iter().zip(&new.documents) {
             let (before, after) = (old.text_of(old_document), new.text_of(new_document));

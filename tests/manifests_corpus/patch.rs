@@ -1,6 +1,6 @@
 //! A patch of every shape that the engine writes.
 
-use ironhull::cli::manifest::{Document, Workload};
+use ironhull::manifest::{Document, Workload};
 use serde_json::{Value, json};
 
 /// A patch of every shape the engine writes, for one workload.

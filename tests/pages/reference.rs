@@ -8,13 +8,13 @@ use std::time::Duration;
 use clap::CommandFactory;
 use ironhull::admission::{Facts, Mode, Verdict};
 use ironhull::cli::Cli;
-use ironhull::cli::watch::metrics::WatchMetrics;
-use ironhull::cli::watch::sight::Sight;
-use ironhull::cli::watch::tally::What;
 use ironhull::policy::PolicySet;
 use ironhull::rule::RuleName;
 use ironhull::serve::metrics::{Metrics, PolicyRow};
 use ironhull::serve::ops::Observed;
+use ironhull::watch::metrics::WatchMetrics;
+use ironhull::watch::state::ClusterState;
+use ironhull::watch::tally::What;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 
@@ -48,12 +48,12 @@ pub fn flags(command: &str) -> String {
 /// The metrics of `ironhull watch`.
 pub fn watch_metrics() -> String {
     let mut registry = Registry::default();
-    let sight = Sight::new(PolicySet::new(Vec::new()).unwrap(), false, &mut registry);
-    let metrics = WatchMetrics::new(registry, Arc::clone(&sight));
+    let state = ClusterState::new(PolicySet::new(Vec::new()).unwrap(), false, &mut registry);
+    let metrics = WatchMetrics::new(registry, Arc::clone(&state));
     let take = |what, object: serde_json::Value| {
         let object = serde_json::value::to_raw_value(&object).unwrap();
-        sight.take(what, &object, false);
-        sight.finish(what);
+        state.take(what, &object, false);
+        state.finish(what);
     };
     let labels = json!({"ironhull.dev/harden": "enforce"});
     take(What::Namespaces, json!({"metadata": {"name": "shop", "labels": labels}}));

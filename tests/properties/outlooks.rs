@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ironhull::cli::outlook::{Outlook, Template, outlook};
-use ironhull::cli::risk::{Remedy, Seen, Unseen};
+use ironhull::foresight::outlook::{Outlook, Template, outlook};
+use ironhull::foresight::risk::{Remedy, Seen, Unseen};
 use serde_json::{Value, json};
 
 use super::choices::Choices;

@@ -3,7 +3,7 @@
 //! A policy is made as the document that a file would hold, with every action and value
 //! written out: the properties read what it says from there and not from the engine.
 
-use ironhull::policy::{Policy, Source, parse};
+use ironhull::policy::{Policy, PolicyFile, parse};
 use serde_json::{Value, json};
 
 use super::choices::{Choices, Object};
@@ -39,7 +39,7 @@ pub(crate) enum Flavour {
 /// A policy's document and the policy itself.
 pub(crate) fn policy(numbers: &[u16], flavour: Flavour) -> (Value, Policy) {
     let document = document(&mut Choices::new(numbers), flavour);
-    let source = Source { name: "generated.yaml".to_owned(), text: document.to_string() };
+    let source = PolicyFile { name: "generated.yaml".to_owned(), text: document.to_string() };
     let loaded = parse::parse(&[source]).unwrap_or_else(|errors| panic!("{document}: {errors:#?}"));
     let policy = loaded.policies.into_iter().next().unwrap();
     (document, policy)

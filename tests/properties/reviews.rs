@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ironhull::admission::{Endpoint, Mode, review};
-use ironhull::policy::{PolicySet, Source, parse};
+use ironhull::policy::{PolicyFile, PolicySet, parse};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -267,7 +267,7 @@ fn any_text_is_a_policy_or_an_error() {
     });
     let strategy = prop_oneof![6 => made_up, 6 => valid, 1 => shipped];
     check("any_text_is_a_policy_or_an_error", 3_000, strategy, |text| {
-        let source = Source { name: "any.yaml".to_owned(), text };
+        let source = PolicyFile { name: "any.yaml".to_owned(), text };
         let length = source.text.len();
         if let Err(errors) = parse::parse(&[source]) {
             ensure!(!errors.is_empty(), "an error without a word");

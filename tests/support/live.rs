@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use ironhull::policy::{Policy, PolicySet, Source};
+use ironhull::policy::{Policy, PolicyFile, PolicySet};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -67,7 +67,7 @@ impl Case {
             }
         }
         if let Ok(text) = fs::read_to_string(directory.join("policy.yaml")) {
-            let file = Source { name: "policy.yaml".to_owned(), text };
+            let file = PolicyFile { name: "policy.yaml".to_owned(), text };
             let set = PolicySet::load(&[file], None).map(|(set, _)| set);
             for policy in set.iter().flat_map(PolicySet::policies) {
                 let real = format!("{}@{}", policy.name, policy.revision);

@@ -21,7 +21,7 @@ pub use fill::{Fill, Member};
 pub use mounts::{normalise_path, real, within};
 pub use raw::{EnvFrom, EnvVar, Raw, ValueFrom, Variable};
 pub use text::{StringMap, Text};
-pub use volume::{FsGroupUse, KeyToPath, Projection, Source, Volume, Volumes};
+pub use volume::{FsGroupUse, KeyToPath, Projection, Volume, VolumeSource, Volumes};
 
 view! {
     /// A pod, or the template of one.

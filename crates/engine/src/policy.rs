@@ -28,7 +28,7 @@ use crate::rule::{Action, RuleName, RuleSet};
 use crate::rules;
 use crate::text::is_deceptive;
 
-pub use diagnostic::{Diagnostic, Place, Severity, Source};
+pub use diagnostic::{Diagnostic, Place, PolicyFile, Severity};
 pub use names::is_label;
 pub use set::PolicySet;
 pub use tree::Span;

@@ -126,7 +126,7 @@ pub fn note(pod: &Pod<'_>, policy: &Policy, plan: &Plan<'_>, outcome: &Outcome<'
 const ORDINARY_ENTRY: usize = 160;
 
 /// What a note says of one subject.
-struct Entry<'p> {
+struct NoteEntry<'p> {
     key: &'p str,
     subject: Subject,
     /// The rules that were set, by this pass or an earlier one.
@@ -152,7 +152,7 @@ fn entries<'p>(
     plan: &Plan<'_>,
     outcome: &Outcome<'p>,
     before: &Incoming,
-) -> Vec<Entry<'p>> {
+) -> Vec<NoteEntry<'p>> {
     let mut entries = Vec::with_capacity(outcome.containers.len() + 1);
     let mut names = Names::of(outcome);
     for (subject, container) in places(pod, outcome) {
@@ -164,7 +164,7 @@ fn entries<'p>(
         let old = old.iter().filter_map(|name| name.parse().ok());
         let held: RuleSet = old.filter(|rule| holds(pod, container, *rule)).collect();
         let set = rules_set(pod, container, plan, subject);
-        entries.push(Entry { key, subject, set: set.union(held), held });
+        entries.push(NoteEntry { key, subject, set: set.union(held), held });
     }
     entries
 }

@@ -18,8 +18,8 @@ use crate::image::{EntryUser, ImageEntry};
 use crate::outcome::{Note, RuleResult, Skip};
 use crate::pod::{ContainerKind, Placed, Pod};
 use crate::policy::Policy;
-use crate::rules::run_as_user::WhenImageUser;
 use crate::rule::{Action, RuleName, RuleSet};
+use crate::rules::run_as_user::WhenImageUser;
 
 /// The largest uid of a user namespace as the kubelet maps it, plus one (KEP-127: 65,536
 /// ids a pod).

@@ -13,17 +13,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Exempt, KnownImage, Voided};
-use crate::cli::cluster::{Cluster, Connection};
-use crate::cli::preview::gather::PODS;
-use crate::cli::preview::policies::{Choice, Policies};
-use crate::cli::preview::scope::{Scope, Space, Wanted};
-use crate::cli::stays::{self, Stays, Unhardened};
-use crate::cli::table::{BOLD, Cell, DIM, Table, paragraph};
+use super::KnownImage;
+use crate::cli::policy_files::{Choice, Policies};
+use crate::cluster::namespaces::{NamespaceArgs, NamespaceSettings, SelectedNamespaces};
+use crate::cluster::{Cluster, Connection};
 use crate::exemption::HARDENED_ANNOTATION;
-use crate::harden::{Scope as Of, harden};
+use crate::foresight::exemptions::{Exempt, Voided, exemption, voided};
+use crate::foresight::unhardened::{self, Stays, Unhardened};
+use crate::foresight::workloads::PODS;
+use crate::harden::{Scope, harden};
 use crate::pod::Pod;
 use crate::provenance::{self, Incoming};
+use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
 use crate::text::clean;
 use crate::text::nearest;
 pub use troubles::Trouble;
@@ -110,47 +111,49 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
         Some(("pod" | "pods" | "po", name)) => name,
         Some((kind, _)) => bail!("`{kind}` is not a pod; `ironhull preview` looks at workloads"),
     };
-    let wanted =
-        Wanted { namespaces: namespace.cloned().into_iter().collect(), ..Wanted::default() };
-    let scope = Scope::find(&wanted, &cluster).await?;
-    let space = scope.spaces().next().context("no namespace")?;
-    let Some(json) = cluster.reader.get(PODS, Some(&space.name), name).await? else {
-        return Err(no_such_pod(&cluster, space, name).await);
+    let wanted = NamespaceArgs {
+        namespaces: namespace.cloned().into_iter().collect(),
+        ..NamespaceArgs::default()
+    };
+    let namespaces = SelectedNamespaces::find(&wanted, &cluster).await?;
+    let namespace = namespaces.iter().next().context("no namespace")?;
+    let Some(json) = cluster.reader.get(PODS, Some(&namespace.name), name).await? else {
+        return Err(no_such_pod(&cluster, namespace, name).await);
     };
     let Policies { set, .. } = choice.read(&cluster, date, err).await?;
     let live: LivePod = serde_json::from_str(&json).context("the pod cannot be read")?;
     let pod = Pod::from_json(&json).context("the pod cannot be read")?;
-    let policy = space.policy(&set);
+    let policy = namespace.policy(&set);
     let environment = cluster.environment(date).await;
-    let outcome = harden(&pod, policy, &environment.context(Of::Create));
-    let debug = harden(&pod, policy, &environment.context(Of::Ephemeral { known: &[] }));
+    let outcome = harden(&pod, policy, &environment.context(Scope::Create));
+    let debug = harden(&pod, policy, &environment.context(Scope::Ephemeral { known: &[] }));
     let note = pod.annotation(HARDENED_ANNOTATION).and_then(Incoming::read);
     let of_today = note.as_ref().is_some_and(|it| it.policy() == Some(&*policy.versioned()));
     let note_holds = !provenance::claims_too_much(&pod, &outcome)
         && (!of_today || outcome.left_alone.is_some() || outcome.patch.is_empty());
-    let troubles = troubles::of(&cluster.reader, space, name, &live, &pod).await;
-    let mut rules = rules::of(&outcome, note.as_ref(), space, policy, &pod);
+    let troubles = troubles::of(&cluster.reader, namespace, name, &live, &pod).await;
+    let mut rules = rules::of(&outcome, note.as_ref(), namespace, policy, &pod);
     let runs_as = |name: &str, own: Option<i64>| runs_as(&live, name).or(own);
-    let mut unhardened = stays::unhardened(&pod, &outcome, pod.containers(), runs_as);
+    let mut unhardened = unhardened::unhardened(&pod, &outcome, pod.containers(), runs_as);
     if outcome.left_alone.is_none() && pod.ephemeral_containers().next().is_some() {
-        rules.extend(rules::of_debug(&debug, space, &pod));
+        rules.extend(rules::of_debug(&debug, namespace, &pod));
         let placed = pod.ephemeral_containers();
-        unhardened.extend(stays::unhardened(&pod, &debug, placed, runs_as));
+        unhardened.extend(unhardened::unhardened(&pod, &debug, placed, runs_as));
     }
     Ok(ExplainedPod {
-        namespace: space.name.clone(),
+        namespace: namespace.name.clone(),
         name: name.to_owned(),
         phase: live.status.and_then(|status| status.phase).unwrap_or_default(),
-        mode: space.mode,
-        slip: space.slip.clone(),
+        mode: namespace.mode.map(crate::admission::Mode::as_str),
+        slip: namespace.slip.clone(),
         policy: policy.name.clone(),
         hardened_by: note.as_ref().and_then(|note| note.policy().map(str::to_owned)),
         note_holds,
         left_alone: outcome.left_alone.map(|skip| skip.as_str()),
         unhardened,
         rules,
-        exemptions: outcome.exemptions.iter().map(|e| super::exemption(&outcome, e)).collect(),
-        void: super::voided(&outcome),
+        exemptions: outcome.exemptions.iter().map(|e| exemption(&outcome, e)).collect(),
+        void: voided(&outcome),
         images: super::known_images(&outcome),
         troubles,
     })
@@ -177,24 +180,27 @@ struct Name {
 }
 
 /// That there is no such pod, and which there are.
-async fn no_such_pod(cluster: &Cluster, space: &Space, name: &str) -> anyhow::Error {
+async fn no_such_pod(
+    cluster: &Cluster,
+    namespace: &NamespaceSettings,
+    name: &str,
+) -> anyhow::Error {
     let mut names = Vec::new();
-    let namespace = Some(space.name.as_str());
-    let each = cluster.reader.each(PODS, namespace, None, true, |item, _| {
+    let namespace = namespace.name.as_str();
+    let each = cluster.reader.each(PODS, Some(namespace), None, true, |item, _| {
         let pod: Named = serde_json::from_str(item.get())?;
         names.push(pod.metadata.name);
         Ok(())
     });
     let _listed = each.await;
-    let space = &space.name;
     let same = |pod: &&String| pod.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
     let of_workload: Vec<&str> = names.iter().filter(same).map(String::as_str).collect();
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
     let hint = match (of_workload.first().copied(), nearest(name, &all)) {
         (Some(pod), _) | (None, Some(pod)) => format!("did you mean `{pod}`?"),
-        (None, None) => format!("`kubectl get pods -n {space}` lists them"),
+        (None, None) => format!("`kubectl get pods -n {namespace}` lists them"),
     };
-    anyhow::anyhow!("there is no pod `{name}` in namespace `{space}`; {hint}")
+    anyhow::anyhow!("there is no pod `{name}` in namespace `{namespace}`; {hint}")
 }
 
 /// For people.

@@ -4,7 +4,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::{Explained, KnownImage, Row};
-use crate::cli::table::{BOLD, Cell, DIM, Table, paragraph};
+use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
 
 /// A long list of values is cut here: the whole of it is in the JSON form.
 const WIDEST_VALUE: usize = 44;

@@ -7,8 +7,8 @@ use similar::TextDiff;
 
 use super::engine::Hardened;
 use super::output::relative;
-use crate::cli::manifest::Encoding;
-use crate::cli::say;
+use crate::manifest::Encoding;
+use crate::terminal::say;
 use crate::text::is_deceptive;
 
 /// The diff of every source that changes.

@@ -4,16 +4,16 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::sarif::{self, Found};
+use super::would_change::{self, WouldChange};
 use crate::cli::input::{Input, Read};
-use crate::cli::manifest::{Document, Edited, ManifestError, Source};
 use crate::cli::pass::{self, Assignment, Judged, Pass};
-use crate::cli::progress::Progress;
-use crate::cli::say;
+use crate::manifest::{Document, Edited, ManifestError, ManifestFile};
+use crate::terminal::progress::Progress;
+use crate::terminal::say;
 
 /// A source after the engine has seen all of it.
 pub(super) struct Hardened {
-    pub(super) source: Source,
+    pub(super) source: ManifestFile,
     /// For each document that changes, in order: its index, and how.
     pub(super) changes: Vec<Change>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Change {
     pub(super) name: String,
     pub(super) patch: Vec<Value>,
     pub(super) edited: Edited,
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<WouldChange>,
 }
 
 impl Change {
@@ -100,7 +100,7 @@ const UNWRITABLE: &str = "the hardened file cannot be written in a way that read
 /// How the documents of a source change, or everything that is wrong with it.
 fn harden(
     pass: &Pass<'_>,
-    source: &Source,
+    source: &ManifestFile,
     err: &mut dyn Write,
 ) -> io::Result<Result<Vec<Change>, Vec<ManifestError>>> {
     let mut changes = Vec::new();
@@ -124,7 +124,7 @@ fn harden(
 /// How the document changes, if it does, and the engine's warnings about it.
 fn harden_document(
     pass: &Pass<'_>,
-    source: &Source,
+    source: &ManifestFile,
     document: &Document,
     index: usize,
 ) -> Result<(Option<Change>, Vec<String>), Box<ManifestError>> {
@@ -139,7 +139,7 @@ fn harden_document(
             let operations = serde_json::from_str(judged.outcome.patch.as_json());
             patch.extend::<Vec<Value>>(operations.unwrap_or_default());
         }
-        found.extend(sarif::found(judged));
+        found.extend(would_change::found(judged));
         namespaces.push(judged.namespace.to_owned());
     })?;
     if patch.is_empty() {
@@ -158,7 +158,7 @@ fn harden_document(
     Ok((Some(Change { document: index, namespace, name, patch, edited, found }), warnings))
 }
 
-fn say_warnings(source: &Source, document: &Document, judged: &Judged<'_>) -> Vec<String> {
+fn say_warnings(source: &ManifestFile, document: &Document, judged: &Judged<'_>) -> Vec<String> {
     let place = pass::place(source, document, Some(judged.workload));
     let warnings = judged.outcome.warnings_in_full().into_iter();
     warnings
@@ -172,7 +172,7 @@ fn say_warnings(source: &Source, document: &Document, judged: &Judged<'_>) -> Ve
 
 fn say_rewritten(
     err: &mut dyn Write,
-    source: &Source,
+    source: &ManifestFile,
     document: &Document,
     change: &Change,
 ) -> io::Result<()> {
@@ -219,7 +219,9 @@ impl Hardened {
         if self.changes.is_empty() {
             return true;
         }
-        let Ok(again) = Source::read(&self.source.name, self.new_text()) else { return false };
+        let Ok(again) = ManifestFile::read(&self.source.name, self.new_text()) else {
+            return false;
+        };
         again.documents.len() == self.source.documents.len()
             && again.documents.iter().map(|document| &document.value).eq(self.values())
     }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::engine::{Change, Hardened};
-use crate::cli::manifest::{Document, Encoding};
 use crate::cli::pass;
+use crate::manifest::{Document, Encoding};
 
 /// The sources one after the other, with the changed documents in their new text.
 pub(super) fn yaml(hardened: &[Hardened]) -> String {

@@ -5,7 +5,7 @@
 //! <https://docs.github.com/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>.
 
 use std::collections::HashMap;
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::path::{Component, Path};
 
 use serde_json::{Value, json};
@@ -13,92 +13,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::engine::{Change, Hardened};
 use super::output::{for_each_change, relative};
-use crate::cli::manifest::{Document, ManifestError, Unknown};
-use crate::cli::pass::{Judged, passed_through, title};
+use super::would_change::level;
+use crate::cli::pass::passed_through;
 use crate::cli::rules::summary;
-use crate::outcome::{Finding, Level, Outcome, Subject};
+use crate::manifest::{Document, ManifestError, Unknown};
 use crate::policy::Policy;
-use crate::rule::{Action, RuleName};
-
-/// A field that would change.
-pub(super) struct Found {
-    rule: RuleName,
-    level: &'static str,
-    message: String,
-    /// Where in the document the field stands, or would.
-    pointer: String,
-    /// What stays the same when lines move: rule, kind, namespace, name and container.
-    identity: String,
-}
+use crate::rule::RuleName;
 
 /// The directory that file names are relative to; the reader knows where it has it.
 const ROOT: &str = "%SRCROOT%";
 /// What the rules are for. SARIF wants an address for each; their own pages are in the log.
 const HELP: &str = "https://kubernetes.io/docs/concepts/security/pod-security-standards/";
-
-/// What the engine found in a workload that it would change.
-pub(super) fn found(judged: &Judged<'_>) -> Vec<Found> {
-    let changes = judged.outcome.findings.iter().filter(|finding| finding.result.changes());
-    changes.map(|finding| found_one(judged, finding)).collect()
-}
-
-fn found_one(judged: &Judged<'_>, finding: &Finding<'_>) -> Found {
-    let Judged { workload, pod, namespace, policy, outcome } = *judged;
-    let rule = finding.rule;
-    let container = match finding.subject {
-        Subject::Pod => String::new(),
-        Subject::Container(_) => outcome.subject_name(finding.subject).to_owned(),
-    };
-    let was = finding.was.as_ref().map_or("unset".to_owned(), ToString::to_string);
-    let mut message = title(workload);
-    if !container.is_empty() {
-        let _ = write!(message, ", container {container}");
-    }
-    let _ = write!(message, ": {rule} is {was}");
-    match (&finding.now, finding.level) {
-        (Some(now), Some(Level::Pod)) if !container.is_empty() => {
-            let _ = write!(message, "; hardened, it is {now}, set on the pod");
-        }
-        (Some(now), _) => {
-            let _ = write!(message, "; hardened, it is {now}");
-        }
-        (None, _) => {}
-    }
-    let why = outcome.why(finding);
-    if !why.is_empty() {
-        let _ = write!(message, " ({why})");
-    }
-    let field = match rule {
-        RuleName::UnprivilegedPorts => "sysctls",
-        other => other.as_str(),
-    };
-    let place = container_at(pod, outcome, finding.subject);
-    Found {
-        rule,
-        level: level(policy.rules.action(rule)),
-        message,
-        pointer: format!("{}/spec{place}/securityContext/{field}", workload.pod),
-        identity: [rule.as_str(), &workload.kind, namespace, &workload.name, &container].join("\n"),
-    }
-}
-
-/// What the policy wants enforced is a warning.
-fn level(action: Action) -> &'static str {
-    if action == Action::Enforce { "warning" } else { "note" }
-}
-
-/// Where in the pod's spec a container stands; empty for the pod level, and for a container
-/// that is not where it should be.
-fn container_at(pod: &Value, outcome: &Outcome<'_>, subject: Subject) -> String {
-    let Subject::Container(subject) = subject else { return String::new() };
-    let Some(looked) = outcome.containers.get(subject) else { return String::new() };
-    let list = looked.kind.list();
-    let before = outcome.containers.iter().take(subject);
-    let index = before.filter(|other| other.kind.list() == list).count();
-    let place = format!("/{list}/{index}");
-    let name = pod.pointer(&format!("/spec{place}/name")).and_then(Value::as_str);
-    if name.unwrap_or_default() == looked.name { place } else { String::new() }
-}
 
 /// The log: one run, with a result for each field that would change, and a notification
 /// for each thing that could not be read or judged.

@@ -14,10 +14,10 @@ use super::engine::{self, AtErrors, Hardened, Hardening};
 use super::interrupt::Interrupt;
 use super::output::changes;
 use crate::cli::input::{Input, STDIN};
-use crate::cli::manifest::ManifestError;
 use crate::cli::pass::place;
-use crate::cli::progress::Progress;
-use crate::cli::say;
+use crate::manifest::ManifestError;
+use crate::terminal::progress::Progress;
+use crate::terminal::say;
 use draft::Draft;
 
 /// Rewrites the files; which, goes to `out`. Returns the exit code.

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::cli::manifest::{Encoding, ManifestError, Source};
+use crate::manifest::{Encoding, ManifestError, ManifestFile};
 
 /// What a walk found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundFiles {
     /// The manifests, in order.
     pub(super) files: Vec<PathBuf>,
     /// What was left out, and why: a line each.
@@ -28,12 +28,12 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// When the directory itself cannot be read.
-pub(super) fn walk(root: &Path) -> io::Result<Found> {
+pub(super) fn walk(root: &Path) -> io::Result<FoundFiles> {
     let mut walk = Walk {
         root: root.canonicalize()?,
         seen: HashSet::new(),
         patches: Vec::new(),
-        found: Found::default(),
+        found: FoundFiles::default(),
     };
     fs::read_dir(root)?;
     walk.enter(root);
@@ -48,7 +48,7 @@ struct Walk {
     seen: HashSet<PathBuf>,
     /// Each kustomization, and the patches it names, without links.
     patches: Vec<(PathBuf, BTreeSet<PathBuf>)>,
-    found: Found,
+    found: FoundFiles,
 }
 
 impl Walk {
@@ -107,7 +107,7 @@ impl Walk {
     }
 
     fn leave_out_patches(&mut self) {
-        let Found { files: found, notes, .. } = &mut self.found;
+        let FoundFiles { files: found, notes, .. } = &mut self.found;
         for (kustomization, patches) in &self.patches {
             let before = found.len();
             found.retain(|file| !file.canonicalize().is_ok_and(|file| patches.contains(&file)));
@@ -181,6 +181,6 @@ fn paths(document: &Value, list: &str) -> Vec<String> {
 /// The documents of a file; none where it cannot be read.
 fn documents(file: &Path) -> Vec<Value> {
     let text = fs::read(file).ok().and_then(|bytes| Some(Encoding::decode(&bytes).ok()?.0));
-    let source = text.and_then(|text| Source::read("", text).ok());
+    let source = text.and_then(|text| ManifestFile::read("", text).ok());
     source.into_iter().flat_map(|source| source.documents).map(|document| document.value).collect()
 }

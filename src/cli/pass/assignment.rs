@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::cli::manifest::{Document, Source};
-use crate::cli::say;
+use crate::manifest::{Document, ManifestFile};
 use crate::policy::{Policy, PolicySet};
+use crate::terminal::say;
 use crate::text::quoted;
 use crate::text::{listed, nearest};
 
@@ -56,7 +56,7 @@ impl<'p> Assignment<'p> {
     pub fn chosen(
         asked: Asked<'_>,
         set: &'p PolicySet,
-        sources: &[Source],
+        sources: &[ManifestFile],
         err: &mut dyn Write,
     ) -> Result<Self, ChoiceError> {
         let mut assignment = Self::of(set);
@@ -76,19 +76,19 @@ impl<'p> Assignment<'p> {
     ///
     /// # Errors
     /// When `err` cannot be written to.
-    pub fn read_labels(&mut self, sources: &[Source], err: &mut dyn Write) -> io::Result<()> {
+    pub fn read_labels(&mut self, sources: &[ManifestFile], err: &mut dyn Write) -> io::Result<()> {
         for (source, document) in documents(sources) {
-            for space in &document.contents.spaces {
-                let Some(label) = &space.policy else { continue };
+            for namespace in &document.contents.namespaces {
+                let Some(label) = &namespace.policy else { continue };
                 match self.set.by_name(label).filter(|policy| policy.by_label) {
-                    Some(policy) => drop(self.labelled.insert(space.name.clone(), policy)),
+                    Some(policy) => drop(self.labelled.insert(namespace.name.clone(), policy)),
                     None => say::warning(
                         err,
                         format!(
                             "{}, Namespace/{}: its label chooses the policy {}, and none with \
                              `byLabel` is called so",
                             super::place(source, document, None),
-                            space.name,
+                            namespace.name,
                             quoted(label)
                         ),
                     )?,
@@ -108,7 +108,7 @@ impl<'p> Assignment<'p> {
     fn say_unclaimed(
         &self,
         asked: Asked<'_>,
-        sources: &[Source],
+        sources: &[ManifestFile],
         err: &mut dyn Write,
     ) -> io::Result<()> {
         let workloads = documents(sources).flat_map(|(_, document)| &document.contents.workloads);
@@ -134,7 +134,7 @@ impl<'p> Assignment<'p> {
     }
 }
 
-fn documents(sources: &[Source]) -> impl Iterator<Item = (&Source, &Document)> {
+fn documents(sources: &[ManifestFile]) -> impl Iterator<Item = (&ManifestFile, &Document)> {
     sources.iter().flat_map(|source| source.documents.iter().map(move |one| (source, one)))
 }
 

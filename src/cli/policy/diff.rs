@@ -13,19 +13,21 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::admission::Environment;
-use crate::cli::cluster::{self, Connection};
 use crate::cli::input::Input;
-use crate::cli::manifest::{Document, ManifestError, Source, Workload};
-use crate::cli::outlook::{Effect, Effects, Template, effects, spec_value};
 use crate::cli::pass::{self, Assignment};
-use crate::cli::preview::gather;
-use crate::cli::preview::policies;
-use crate::cli::preview::scope::{Scope, Wanted};
-use crate::cli::risk::{Seen, Verdict};
-use crate::cli::table::{BOLD, Cell, DIM, Table};
-use crate::cli::{say, today, width};
+use crate::cli::policy_files;
+use crate::cli::width;
+use crate::cluster::namespaces::{NamespaceArgs, SelectedNamespaces};
+use crate::cluster::{self, Connection};
+use crate::date::today;
+use crate::foresight::outlook::{Effect, Effects, Template, effects, spec_value};
+use crate::foresight::risk::{Seen, Verdict};
+use crate::foresight::workloads;
+use crate::manifest::{Document, ManifestError, ManifestFile, Workload};
 use crate::pod::Pod;
 use crate::policy::{Policy, PolicySet};
+use crate::terminal::say;
+use crate::terminal::table::{BOLD, Cell, DIM, Table};
 use crate::text::clean;
 use crate::text::listed;
 
@@ -49,10 +51,10 @@ pub struct Args {
     files: Vec<PathBuf>,
 
     #[command(flatten)]
-    wanted: Wanted,
+    wanted: NamespaceArgs,
 
     /// The date by which exemptions end; else today (UTC)
-    #[arg(long, value_parser = crate::cli::date, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
 
     /// The form of the answer
@@ -136,7 +138,7 @@ pub struct RuleChange {
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let Args { old, new, files, wanted, date, output, check, connection } = args;
     let date = date.unwrap_or_else(today);
-    let mut read = |path: &Path| policies::candidate(path, date, err);
+    let mut read = |path: &Path| policy_files::candidate(path, date, err);
     let (Some(old), Some(new)) = (read(old)?, read(new)?) else { return Ok(say::EXIT_ERROR) };
     let (old, new) = (&old.set, &new.set);
     let found = Differences::default();
@@ -203,7 +205,7 @@ impl Judge<'_> {
     fn manifests(
         &mut self,
         files: &[PathBuf],
-        wanted: &Wanted,
+        wanted: &NamespaceArgs,
         err: &mut dyn Write,
     ) -> anyhow::Result<bool> {
         let input =
@@ -251,15 +253,19 @@ impl Judge<'_> {
         Ok(true)
     }
 
-    async fn cluster(&mut self, wanted: &Wanted, connection: &Connection) -> anyhow::Result<()> {
+    async fn cluster(
+        &mut self,
+        wanted: &NamespaceArgs,
+        connection: &Connection,
+    ) -> anyhow::Result<()> {
         let cluster = connection.connect().await?;
         self.environment = cluster.environment(self.environment.date).await;
-        let scope = Scope::find(wanted, &cluster).await?;
+        let namespaces = SelectedNamespaces::find(wanted, &cluster).await?;
         // Hardened or not, a uid of it is nobody's but ironhull's.
-        let each = gather::workloads(&cluster.reader, &scope, &|_, _, _| true, |found| {
-            let (old, new) = (found.space.policy(self.old), found.space.policy(self.new));
+        let each = workloads::workloads(&cluster.reader, &namespaces, &|_, _, _| true, |found| {
+            let (old, new) = (found.namespace.policy(self.old), found.namespace.policy(self.new));
             let subject = Subject {
-                namespace: &found.space.name,
+                namespace: &found.namespace.name,
                 kind: found.kind,
                 name: found.name,
                 file: None,
@@ -321,7 +327,7 @@ impl Judge<'_> {
 
 /// What is wrong with a workload of a manifest, at its place.
 fn unreadable(
-    source: &Source,
+    source: &ManifestFile,
     document: &Document,
     workload: &Workload,
     json: &str,

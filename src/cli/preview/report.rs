@@ -6,15 +6,16 @@ use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::facts::DebugContainer;
-use super::gather::Found;
-use super::scope::Space;
 use crate::admission::Environment;
-use crate::cli::explain::{Exempt, Voided};
-use crate::cli::outlook::{Change, Outlook, Template, outlook};
-use crate::cli::risk::remedy::Remedies;
-use crate::cli::risk::{Cause, Remedy, Risk, Verdict};
-use crate::cli::stays::{Left, Unhardened};
+use crate::admission::Mode;
+use crate::cluster::namespaces::NamespaceSettings;
+use crate::foresight::exemptions::{Exempt, Voided};
+use crate::foresight::observed::DebugContainer;
+use crate::foresight::outlook::{Change, Outlook, Template, outlook};
+use crate::foresight::risk::remedy::Remedies;
+use crate::foresight::risk::{Cause, Remedy, Risk, Verdict};
+use crate::foresight::unhardened::{Left, Unhardened};
+use crate::foresight::workloads::ClusterWorkload;
 use crate::policy::Policy;
 use crate::remains::Level;
 
@@ -147,21 +148,21 @@ impl Preview {
     pub fn new<'s>(
         date: String,
         policies: String,
-        spaces: impl Iterator<Item = (&'s Space, String)>,
+        namespaces: impl Iterator<Item = (&'s NamespaceSettings, String)>,
         workloads: Vec<(String, WorkloadPreview)>,
     ) -> Self {
-        let mut namespaces: BTreeMap<String, NamespacePreview> = spaces
-            .map(|(space, policy)| {
+        let mut namespaces: BTreeMap<String, NamespacePreview> = namespaces
+            .map(|(namespace, policy)| {
                 let preview = NamespacePreview {
-                    name: space.name.clone(),
-                    mode: space.mode,
-                    slip: space.slip.clone(),
+                    name: namespace.name.clone(),
+                    mode: namespace.mode.map(Mode::as_str),
+                    slip: namespace.slip.clone(),
                     policy,
-                    pod_security: space.pod_security.clone(),
+                    pod_security: namespace.pod_security.clone(),
                     verdicts: Verdicts::default(),
                     workloads: Vec::new(),
                 };
-                (space.name.clone(), preview)
+                (namespace.name.clone(), preview)
             })
             .collect();
         for (namespace, workload) in workloads {
@@ -190,7 +191,7 @@ impl Preview {
 
 impl WorkloadPreview {
     /// What is to be said of a workload under a policy.
-    pub fn new(found: &Found<'_>, policy: &Policy, environment: Environment) -> Self {
+    pub fn new(found: &ClusterWorkload<'_>, policy: &Policy, environment: Environment) -> Self {
         let by = policy.versioned();
         let runs_hardened = found.facts.runs_hardened(&by, found.json);
         let mut preview = Self {
@@ -234,7 +235,7 @@ impl WorkloadPreview {
                     outlook.remedies.advice.insert(0, risk.advice());
                     outlook.risks.insert(0, risk);
                 }
-                if let Some(risk) = refused(found.space, &outlook) {
+                if let Some(risk) = refused(found.namespace, &outlook) {
                     outlook.remedies.advice.push(risk.advice());
                     outlook.risks.push(risk);
                 }
@@ -295,8 +296,8 @@ fn lacks_probe(template: &str) -> bool {
 }
 
 /// What Pod Security keeps from its namespace, hardened or not.
-fn refused(space: &Space, outlook: &Outlook) -> Option<Risk> {
-    let level = Level::named(space.pod_security.as_deref()?)?;
+fn refused(namespace: &NamespaceSettings, outlook: &Outlook) -> Option<Risk> {
+    let level = Level::named(namespace.pod_security.as_deref()?)?;
     let fields = match level {
         Level::Baseline => &outlook.baseline,
         Level::Restricted => &outlook.restricted,
@@ -318,7 +319,7 @@ fn refused(space: &Space, outlook: &Outlook) -> Option<Risk> {
     })
 }
 
-impl Found<'_> {
+impl ClusterWorkload<'_> {
     /// What is to be expected of it under a policy.
     ///
     /// # Errors

@@ -2,10 +2,10 @@
 
 use clap::builder::styling::{AnsiColor, Style};
 
-use super::facts::DebugContainer;
 use super::report::{NamespacePreview, Preview, Verdicts, WorkloadPreview};
-use crate::cli::risk::{Cause, Verdict};
-use crate::cli::table::{BOLD, Cell, DIM, Table, paragraph};
+use crate::foresight::observed::DebugContainer;
+use crate::foresight::risk::{Cause, Verdict};
+use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
 use crate::text::clean;
 
 /// The text for a terminal of so many columns, or for a pipe.
@@ -168,7 +168,7 @@ fn foot(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
         remedy(text, workload, width);
     }
     let baseline = workloads.iter().any(|workload| {
-        let rules = crate::cli::risk::remedy::rules_of(&workload.remedy.annotations);
+        let rules = crate::foresight::risk::remedy::rules_of(&workload.remedy.annotations);
         rules.iter().any(|rule| NEED_BASELINE.contains(rule))
     });
     if baseline && namespace.pod_security.as_deref() == Some("restricted") {

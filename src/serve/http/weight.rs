@@ -86,7 +86,7 @@ impl Count {
     fn of(body: &[u8]) -> Self {
         let mut count = Self::default();
         let mut reader = serde_json::Deserializer::from_slice(body);
-        let whole = Anything { count: &mut count, kind: Kind::Other };
+        let whole = Anything { count: &mut count, kind: MemberKind::Other };
         let _what_is_wrong_says_the_review = whole.deserialize(&mut reader);
         count
     }
@@ -110,12 +110,12 @@ impl Count {
 /// Any value, in which everything is counted.
 struct Anything<'c> {
     count: &'c mut Count,
-    kind: Kind,
+    kind: MemberKind,
 }
 
 /// What a member's value is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum MemberKind {
     /// A list of containers.
     Containers,
     /// What the engine repeats: names, images, capabilities, paths that an author asks for.
@@ -152,7 +152,7 @@ impl<'de> Visitor<'de> for Anything<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let Self { count, kind } = self;
         let (is_list, kind) = match kind {
-            Kind::Containers => (true, Kind::Other),
+            MemberKind::Containers => (true, MemberKind::Other),
             other => (false, other),
         };
         while list.next_element_seed(Anything { count: &mut *count, kind })?.is_some() {
@@ -162,7 +162,7 @@ impl<'de> Visitor<'de> for Anything<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        if self.kind == Kind::Name {
+        if self.kind == MemberKind::Name {
             self.count.names += text.len();
         }
         self.count.go_on()
@@ -190,28 +190,28 @@ impl<'de> Visitor<'de> for Anything<'_> {
 }
 
 impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Kind;
+    type Value = MemberKind;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<MemberKind, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Key {
-    type Value = Kind;
+    type Value = MemberKind;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a member's name")
     }
 
-    fn visit_str<E: Error>(self, name: &str) -> Result<Kind, E> {
+    fn visit_str<E: Error>(self, name: &str) -> Result<MemberKind, E> {
         Ok(match name {
-            "containers" | "initContainers" | "ephemeralContainers" => Kind::Containers,
+            "containers" | "initContainers" | "ephemeralContainers" => MemberKind::Containers,
             "name" | "generateName" | "namespace" | "uid" | "image" | "type" | "add" | "drop" => {
-                Kind::Name
+                MemberKind::Name
             }
-            annotation if annotation.ends_with("ironhull.dev/writable-paths") => Kind::Name,
-            _ => Kind::Other,
+            annotation if annotation.ends_with("ironhull.dev/writable-paths") => MemberKind::Name,
+            _ => MemberKind::Other,
         })
     }
 }

@@ -14,12 +14,12 @@ pub struct Volume<'a> {
     /// The name of the source's kind, like `configMap`; empty for none.
     pub kind: Text<'a>,
     /// What of the source matters.
-    pub source: Source,
+    pub source: VolumeSource,
 }
 
 view! {
     /// The members of a volume's source that matter, of whatever kind it is.
-    pub struct Source {
+    pub struct VolumeSource {
         read_only: bool = "readOnly",
         default_mode: Option<i64> = "defaultMode",
         items: Vec<KeyToPath> = "items",

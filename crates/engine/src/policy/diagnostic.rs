@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// The text of one policy file.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct PolicyFile {
     /// The name it has in diagnostics: the path as the reader was given it.
     pub name: String,
     /// The whole text.
@@ -16,7 +16,7 @@ pub struct Source {
 /// A stretch of text in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The file's name, as its [`Source`] has it.
+    /// The file's name, as its [`PolicyFile`] has it.
     pub file: Arc<str>,
     /// The line on which it begins, from 1.
     pub line: usize,

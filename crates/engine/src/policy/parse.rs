@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::Policy;
 use super::build::{Builder, Known};
 use super::decode::{Decode, Decoder};
-use super::diagnostic::{Diagnostic, Place, Severity, Source};
+use super::diagnostic::{Diagnostic, Place, PolicyFile, Severity};
 use super::manifest::{KnownImages, Manifest};
 use super::names::Kind;
 use super::tree::{Node, documents};
@@ -29,7 +29,7 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with any of them, and the warnings, in the order of the
 /// files and their lines.
-pub fn parse(files: &[Source]) -> Result<Loaded, Vec<Diagnostic>> {
+pub fn parse(files: &[PolicyFile]) -> Result<Loaded, Vec<Diagnostic>> {
     parse_on(files, None)
 }
 
@@ -37,7 +37,7 @@ pub fn parse(files: &[Source]) -> Result<Loaded, Vec<Diagnostic>> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_on(files: &[Source], today: Option<Date>) -> Result<Loaded, Vec<Diagnostic>> {
+pub fn parse_on(files: &[PolicyFile], today: Option<Date>) -> Result<Loaded, Vec<Diagnostic>> {
     let (loaded, diagnostics) = read(files, today);
     match diagnostics.iter().any(|d| d.severity == Severity::Error) {
         true => Err(diagnostics),
@@ -46,7 +46,7 @@ pub fn parse_on(files: &[Source], today: Option<Date>) -> Result<Loaded, Vec<Dia
 }
 
 /// As [`parse_on`]; where there are errors, the policies are those that could be read.
-pub(super) fn read(files: &[Source], today: Option<Date>) -> (Loaded, Vec<Diagnostic>) {
+pub(super) fn read(files: &[PolicyFile], today: Option<Date>) -> (Loaded, Vec<Diagnostic>) {
     let mut reading = Reading::new(today);
     // One file after the other: what is decoded takes several times what is kept of it.
     for source in files {
@@ -60,7 +60,7 @@ pub(super) fn read(files: &[Source], today: Option<Date>) -> (Loaded, Vec<Diagno
     reading.end(&KNOWN)
 }
 
-fn read_together(files: &[Source], today: Option<Date>) -> (Loaded, Vec<Diagnostic>) {
+fn read_together(files: &[PolicyFile], today: Option<Date>) -> (Loaded, Vec<Diagnostic>) {
     let mut files: Vec<_> = files.iter().map(File::read).collect();
     let known = known_images(&mut files);
     let mut reading = Reading::new(today);
@@ -108,8 +108,8 @@ pub fn embedded_restricted() -> Policy {
 }
 
 /// The files that are compiled in.
-pub fn embedded_files() -> Vec<Source> {
-    let source = |(name, text): (&str, &str)| Source { name: name.into(), text: text.into() };
+pub fn embedded_files() -> Vec<PolicyFile> {
+    let source = |(name, text): (&str, &str)| PolicyFile { name: name.into(), text: text.into() };
     vec![source(IMAGES_FILE), source(RESTRICTED_FILE)]
 }
 
@@ -151,7 +151,7 @@ struct File<'s> {
 }
 
 impl<'s> File<'s> {
-    fn read(source: &'s Source) -> Self {
+    fn read(source: &'s PolicyFile) -> Self {
         Self::parse(&source.name, &source.text)
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 
-use super::diagnostic::{Diagnostic, Place, Severity, Source};
+use super::diagnostic::{Diagnostic, Place, PolicyFile, Severity};
 use super::parse::{self, Loaded};
 use super::{NamespacePattern, Policy};
 
@@ -54,7 +54,7 @@ impl PolicySet {
     /// # Errors
     /// Everything that is wrong with any of the files or among them, and the warnings.
     pub fn load(
-        files: &[Source],
+        files: &[PolicyFile],
         today: Option<Date>,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let (Loaded { policies, fallback, .. }, mut diagnostics) = parse::read(files, today);

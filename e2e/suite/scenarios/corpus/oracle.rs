@@ -48,7 +48,7 @@ impl Oracle {
         let sources = BY_LABEL.map(|policy| {
             let name = format!("policies/{policy}.yaml");
             let text = std::fs::read_to_string(project(&name)).unwrap();
-            diagnostic::Source { name, text }
+            diagnostic::PolicyFile { name, text }
         });
         Self {
             world,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ironhull::cli::manifest::{Source, Workload};
+use ironhull::manifest::{ManifestFile, Workload};
 use serde_json::{Map, Value, json};
 
 use crate::manifests;
@@ -20,7 +20,8 @@ pub fn read(directory: &Path) -> Vec<Shipped> {
     for path in manifests::files(directory) {
         let name = path.strip_prefix(directory).unwrap().display().to_string();
         let text = std::fs::read_to_string(&path).unwrap();
-        let source = Source::read(&name, text).unwrap_or_else(|errors| panic!("{}", errors[0]));
+        let source =
+            ManifestFile::read(&name, text).unwrap_or_else(|errors| panic!("{}", errors[0]));
         for document in &source.documents {
             for workload in &document.contents.workloads {
                 let Some(object) = document.value.pointer(&workload.at) else { continue };

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::super::{Row, row};
 use super::PodRule;
-use crate::cli::preview::scope::Space;
+use crate::admission::Mode;
+use crate::cluster::namespaces::NamespaceSettings;
 use crate::outcome::{Finding, Outcome, Subject};
 use crate::pod::{MIRROR_ANNOTATION, Pod};
 use crate::policy::Policy;
@@ -16,11 +17,11 @@ use crate::user::Author;
 pub(super) fn of(
     outcome: &Outcome<'_>,
     note: Option<&Incoming>,
-    space: &Space,
+    namespace: &NamespaceSettings,
     policy: &Policy,
     pod: &Pod<'_>,
 ) -> Vec<PodRule> {
-    let missing = missing(note, space, policy, pod);
+    let missing = missing(note, namespace, policy, pod);
     let mut findings: Vec<_> = outcome.findings.iter().collect();
     findings.sort_by_key(|finding| finding.subject);
     findings
@@ -61,10 +62,14 @@ pub(super) fn of(
 
 /// Each rule in each ephemeral container. The webhook hardens them as they come, and writes
 /// no note of it.
-pub(super) fn of_debug(outcome: &Outcome<'_>, space: &Space, pod: &Pod<'_>) -> Vec<PodRule> {
-    let missing = match space.mode {
+pub(super) fn of_debug(
+    outcome: &Outcome<'_>,
+    namespace: &NamespaceSettings,
+    pod: &Pod<'_>,
+) -> Vec<PodRule> {
+    let missing = match namespace.mode {
         None => "its namespace has not opted in",
-        Some("audit") => "audit only says what it would do",
+        Some(Mode::Audit) => "audit only says what it would do",
         Some(_) => "it came before its namespace opted in, past the webhook, or by another policy",
     };
     let of_container = outcome.findings.iter().filter(|it| it.subject != Subject::Pod);
@@ -157,13 +162,18 @@ fn dropped(adds: Option<Value>) -> Value {
 }
 
 /// Why a rule that would be applied today was not.
-fn missing(note: Option<&Incoming>, space: &Space, policy: &Policy, pod: &Pod<'_>) -> &'static str {
+fn missing(
+    note: Option<&Incoming>,
+    namespace: &NamespaceSettings,
+    policy: &Policy,
+    pod: &Pod<'_>,
+) -> &'static str {
     if pod.annotation(MIRROR_ANNOTATION).is_some() {
         return "a static pod: nothing that the API server changes would reach it";
     }
-    match (space.mode, note) {
+    match (namespace.mode, note) {
         (None, _) => "its namespace has not opted in",
-        (Some("audit"), _) => "audit only says what it would do",
+        (Some(Mode::Audit), _) => "audit only says what it would do",
         (_, None) => "it was made before its namespace opted in, or past the webhook",
         (_, Some(note)) if note.policy() != Some(&policy.versioned()) => {
             "the policy is another one since it was made"

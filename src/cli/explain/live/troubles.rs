@@ -5,13 +5,13 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::advice::{Advice, advice, path_in};
-use crate::cli::cluster::Reader;
-use crate::cli::preview::scope::Space;
-use crate::cli::table::{BOLD, DIM};
+use crate::cluster::Reader;
+use crate::cluster::namespaces::NamespaceSettings;
 use crate::exemption::DOMAIN;
+use crate::foresight::advice::{Advice, advice, path_in};
 use crate::pod::Pod as View;
 use crate::policy::WritablePath;
+use crate::terminal::table::{BOLD, DIM};
 use crate::text::{clean, printable};
 
 /// A message that a pod does not run for, and what it means.
@@ -39,7 +39,7 @@ const LINES: usize = 50;
 /// Everything that keeps the pod from running.
 pub(super) async fn of(
     reader: &Reader,
-    space: &Space,
+    namespace: &NamespaceSettings,
     name: &str,
     pod: &Pod,
     view: &View<'_>,
@@ -58,13 +58,13 @@ pub(super) async fn of(
     let init = status.iter().flat_map(|status| status.init_container_statuses.iter().flatten());
     let app = status.iter().flat_map(|status| status.container_statuses.iter().flatten());
     for status in init.chain(app) {
-        of_container(reader, space, name, status, &mut troubles).await;
+        of_container(reader, namespace, name, status, &mut troubles).await;
     }
     // How somebody's debugging ended is theirs; that it does not begin may be ours.
     for status in status.iter().flat_map(|s| s.ephemeral_container_statuses.iter().flatten()) {
         let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
         if waiting.is_some() {
-            of_container(reader, space, name, status, &mut troubles).await;
+            of_container(reader, namespace, name, status, &mut troubles).await;
         }
     }
     for trouble in &mut troubles {
@@ -72,14 +72,14 @@ pub(super) async fn of(
     }
     // Events say again what the kubelet's status says; they are for what it does not.
     if troubles.is_empty() && status.and_then(|s| s.phase.as_deref()) == Some("Pending") {
-        troubles.extend(events(reader, space, pod).await);
+        troubles.extend(events(reader, namespace, pod).await);
     }
     troubles
 }
 
 async fn of_container(
     reader: &Reader,
-    space: &Space,
+    namespace: &NamespaceSettings,
     pod: &str,
     status: &ContainerStatus,
     troubles: &mut Vec<Trouble>,
@@ -106,7 +106,7 @@ async fn of_container(
     let known = said.filter(|message| advice(message).is_some());
     let line = match known {
         Some(_) => None,
-        None => line_of_log(reader, space, pod, &status.name).await,
+        None => line_of_log(reader, namespace, pod, &status.name).await,
     };
     troubles.push(match (line, said) {
         (Some(line), _) => Trouble::new(container, "log", &line),
@@ -119,8 +119,13 @@ async fn of_container(
 }
 
 /// The last line of the container's log that is known.
-async fn line_of_log(reader: &Reader, space: &Space, pod: &str, container: &str) -> Option<String> {
-    let path = format!("/api/v1/namespaces/{}/pods/{pod}/log", space.name);
+async fn line_of_log(
+    reader: &Reader,
+    namespace: &NamespaceSettings,
+    pod: &str,
+    container: &str,
+) -> Option<String> {
+    let path = format!("/api/v1/namespaces/{}/pods/{pod}/log", namespace.name);
     for previous in [true, false] {
         let query = format!("{path}?container={container}&tailLines={LINES}&previous={previous}");
         let Some(log) = reader.text_of(&query).await else { continue };
@@ -132,7 +137,7 @@ async fn line_of_log(reader: &Reader, space: &Space, pod: &str, container: &str)
 }
 
 /// The last warning about the pod.
-async fn events(reader: &Reader, space: &Space, pod: &Pod) -> Option<Trouble> {
+async fn events(reader: &Reader, namespace: &NamespaceSettings, pod: &Pod) -> Option<Trouble> {
     #[derive(Deserialize)]
     struct Events {
         items: Vec<Event>,
@@ -140,7 +145,7 @@ async fn events(reader: &Reader, space: &Space, pod: &Pod) -> Option<Trouble> {
     let uid = pod.metadata.uid.as_deref()?;
     let path = format!(
         "/api/v1/namespaces/{}/events?fieldSelector=involvedObject.uid%3D{uid}&limit=100",
-        space.name
+        namespace.name
     );
     let events: Events = serde_json::from_str(&reader.text_of(&path).await?).ok()?;
     let warnings = events.items.iter().filter(|event| event.type_.as_deref() == Some("Warning"));

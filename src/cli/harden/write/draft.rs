@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Hardened;
-use crate::cli::manifest::{ManifestError, Source};
+use crate::manifest::{ManifestError, ManifestFile};
 
 /// A file that is to take another's place. Dropped before, it is removed.
 #[derive(Debug)]
@@ -83,12 +83,12 @@ impl Drop for Draft {
 }
 
 /// The file itself: a link to it stays a link.
-fn target(source: &Source) -> Result<PathBuf, ManifestError> {
+fn target(source: &ManifestFile) -> Result<PathBuf, ManifestError> {
     let path = source.path.as_deref().unwrap_or(Path::new(&source.name));
     path.canonicalize().map_err(|error| ManifestError::about(&source.name, error))
 }
 
-fn refuse(source: &Source, old: &Metadata) -> Result<(), ManifestError> {
+fn refuse(source: &ManifestFile, old: &Metadata) -> Result<(), ManifestError> {
     let error = |message, hint: &str| {
         let mut error = ManifestError::about(&source.name, message);
         error.hint = Some(hint.to_owned());
@@ -105,7 +105,7 @@ fn refuse(source: &Source, old: &Metadata) -> Result<(), ManifestError> {
 
 /// Refuses a file that is not what was read. Between this and what follows it somebody
 /// may still write to it; there is no way to forbid that, and the time is short.
-fn unchanged(source: &Source, target: &Path) -> Result<(), ManifestError> {
+fn unchanged(source: &ManifestFile, target: &Path) -> Result<(), ManifestError> {
     let now = fs::read(target).map_err(|error| ManifestError::about(&source.name, error))?;
     if now == *source.encoding.encode(&source.text) {
         return Ok(());
@@ -147,8 +147,11 @@ mod tests {
     use super::*;
 
     fn hardened(path: &Path, text: &str) -> Hardened {
-        let source = Source::read("in.yaml", text.to_owned()).unwrap();
-        Hardened { source: Source { path: Some(path.to_owned()), ..source }, changes: Vec::new() }
+        let source = ManifestFile::read("in.yaml", text.to_owned()).unwrap();
+        Hardened {
+            source: ManifestFile { path: Some(path.to_owned()), ..source },
+            changes: Vec::new(),
+        }
     }
 
     /// The directory's entries.

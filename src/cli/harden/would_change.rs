@@ -1,0 +1,84 @@
+//! The fields that hardening would change, one by one.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::cli::pass::{Judged, title};
+use crate::outcome::{Finding, Level, Outcome, Subject};
+use crate::rule::{Action, RuleName};
+
+/// A field that would change.
+pub(super) struct WouldChange {
+    pub(super) rule: RuleName,
+    pub(super) level: &'static str,
+    pub(super) message: String,
+    /// Where in the document the field stands, or would.
+    pub(super) pointer: String,
+    /// What stays the same when lines move: rule, kind, namespace, name and container.
+    pub(super) identity: String,
+}
+
+/// What the engine found in a workload that it would change.
+pub(super) fn found(judged: &Judged<'_>) -> Vec<WouldChange> {
+    let changes = judged.outcome.findings.iter().filter(|finding| finding.result.changes());
+    changes.map(|finding| found_one(judged, finding)).collect()
+}
+
+fn found_one(judged: &Judged<'_>, finding: &Finding<'_>) -> WouldChange {
+    let Judged { workload, pod, namespace, policy, outcome } = *judged;
+    let rule = finding.rule;
+    let container = match finding.subject {
+        Subject::Pod => String::new(),
+        Subject::Container(_) => outcome.subject_name(finding.subject).to_owned(),
+    };
+    let was = finding.was.as_ref().map_or("unset".to_owned(), ToString::to_string);
+    let mut message = title(workload);
+    if !container.is_empty() {
+        let _ = write!(message, ", container {container}");
+    }
+    let _ = write!(message, ": {rule} is {was}");
+    match (&finding.now, finding.level) {
+        (Some(now), Some(Level::Pod)) if !container.is_empty() => {
+            let _ = write!(message, "; hardened, it is {now}, set on the pod");
+        }
+        (Some(now), _) => {
+            let _ = write!(message, "; hardened, it is {now}");
+        }
+        (None, _) => {}
+    }
+    let why = outcome.why(finding);
+    if !why.is_empty() {
+        let _ = write!(message, " ({why})");
+    }
+    let field = match rule {
+        RuleName::UnprivilegedPorts => "sysctls",
+        other => other.as_str(),
+    };
+    let place = container_at(pod, outcome, finding.subject);
+    WouldChange {
+        rule,
+        level: level(policy.rules.action(rule)),
+        message,
+        pointer: format!("{}/spec{place}/securityContext/{field}", workload.pod),
+        identity: [rule.as_str(), &workload.kind, namespace, &workload.name, &container].join("\n"),
+    }
+}
+
+/// What the policy wants enforced is a warning.
+pub(super) fn level(action: Action) -> &'static str {
+    if action == Action::Enforce { "warning" } else { "note" }
+}
+
+/// Where in the pod's spec a container stands; empty for the pod level, and for a container
+/// that is not where it should be.
+fn container_at(pod: &Value, outcome: &Outcome<'_>, subject: Subject) -> String {
+    let Subject::Container(subject) = subject else { return String::new() };
+    let Some(looked) = outcome.containers.get(subject) else { return String::new() };
+    let list = looked.kind.list();
+    let before = outcome.containers.iter().take(subject);
+    let index = before.filter(|other| other.kind.list() == list).count();
+    let place = format!("/{list}/{index}");
+    let name = pod.pointer(&format!("/spec{place}/name")).and_then(Value::as_str);
+    if name.unwrap_or_default() == looked.name { place } else { String::new() }
+}

@@ -1,0 +1,26 @@
+//! Days, in UTC: exemptions end by them.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// Today.
+pub fn today() -> Date {
+    TimeZone::UTC.to_datetime(Timestamp::now()).date()
+}
+
+/// A date that somebody typed.
+///
+/// # Errors
+/// When it is none.
+pub fn parse(text: &str) -> Result<Date, String> {
+    let digits =
+        |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+    let parts: Vec<&str> = text.split('-').collect();
+    match parts.as_slice() {
+        [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2) => {
+            text.parse().map_err(|_error| "there is no such day".to_owned())
+        }
+        _ => Err("a date is a year, a month and a day in digits, such as 2027-03-01".to_owned()),
+    }
+}

@@ -1,0 +1,22 @@
+//! What hardening will do to a workload: what changes, what stays, what may break and what helps.
+//!
+//! The engine decides by the pod and the policy alone. What is here may look further, at
+//! commands, at images' habits and at how the containers run today, because it changes nothing.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`workloads`] | a cluster's workloads, each with what its pods tell |
+//! | [`outlook`] | a workload under a policy: changes, exemptions, risks, Pod Security |
+//! | [`risk`] | what may break, and why |
+//! | [`advice`] | what a container's own error message means |
+//! | [`observed`] | what the pods that run tell of their workload |
+//! | [`exemptions`] | exemptions in words |
+//! | [`unhardened`] | what stays root, privileged or untouched |
+
+pub mod advice;
+pub mod exemptions;
+pub mod observed;
+pub mod outlook;
+pub mod risk;
+pub mod unhardened;
+pub mod workloads;

@@ -1,0 +1,317 @@
+//! What the pods that run tell of the workloads they belong to.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, EphemeralContainer, Pod, PodSpec};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::exemption::HARDENED_ANNOTATION;
+use crate::foresight::advice::{Advice, advice};
+use crate::foresight::risk::{Cause, Remedy, Risk, Seen, Unseen};
+use crate::provenance::Incoming;
+use crate::text::printable;
+
+/// What the pods of one workload tell.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// How many there are that are not done.
+    pub(crate) pods: u32,
+    /// As whom the containers run that are not hardened, or why that is not known.
+    users: BTreeMap<String, Result<i64, Unseen>>,
+    /// The policies, as `NAME@REVISION`, by which a hardened pod is that runs well, and what it runs.
+    hardened: Vec<(String, Programs)>,
+    /// A container that does not start and what it is waiting for, and by which policy its
+    /// pod is hardened, if it is.
+    trouble: Option<Trouble>,
+    /// The same of a pod that has failed, which matters where nothing comes after it.
+    failed: Option<Trouble>,
+    /// The debug containers that run, at most [`MAX_DEBUG`].
+    pub(crate) debug: Vec<DebugContainer>,
+    /// A pod that is not hardened: its name, and its containers, by which it is seen
+    /// whether others were added to the template's.
+    pub(crate) sample: Option<(String, Vec<String>)>,
+}
+
+/// A container that does not start, or failed, and what of, and by which policy its pod is
+/// hardened.
+type Trouble = ((String, String), Option<String>);
+
+/// An ephemeral container that runs in a pod, whatever its workload's template says.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct DebugContainer {
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// The uid it runs as, where the kubelet or its spec says one; null otherwise.
+    pub uid: Option<i64>,
+    /// Whether it is privileged.
+    pub privileged: bool,
+    /// Whether it may be root: by its uid, or where only its image says.
+    #[serde(rename = "mayBeRoot")]
+    pub may_be_root: bool,
+}
+
+/// How many debug containers of a workload are named.
+const MAX_DEBUG: usize = 20;
+
+/// The facts of workloads by the uids of the objects they are.
+pub(crate) type ObservedByOwner = HashMap<String, Observed>;
+
+impl Observed {
+    /// Takes what a pod tells. `is_hardened` tells whether it is as a policy (`NAME@REVISION`) would have it.
+    pub(crate) fn take(&mut self, pod: &Pod, is_hardened: impl Fn(&str) -> bool) {
+        let status = pod.status.as_ref();
+        let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
+        if pod.metadata.deletion_timestamp.is_some() {
+            return;
+        }
+        let hardened = hardened_by(pod).filter(|by| is_hardened(by));
+        let over = matches!(phase, "Succeeded" | "Failed");
+        self.pods += u32::from(!over);
+        let statuses = || {
+            let status = status.into_iter();
+            status.flat_map(|status| {
+                let init = status.init_container_statuses.iter().flatten();
+                init.chain(status.container_statuses.iter().flatten())
+            })
+        };
+        let now = Timestamp::now();
+        if let Some(trouble) = statuses().find_map(|status| trouble(status, now)) {
+            // What a Job once failed of is over, unless the Job has failed with it.
+            let kept = if over { &mut self.failed } else { &mut self.trouble };
+            kept.get_or_insert((trouble, hardened.clone()));
+        }
+        if !over {
+            let room = MAX_DEBUG.saturating_sub(self.debug.len());
+            self.debug.extend(debug(pod).take(room));
+        }
+        match hardened {
+            Some(policy) => {
+                let ready = phase == "Succeeded"
+                    || phase == "Running"
+                        && statuses().all(|status| stays(status, now) || done(status));
+                let ran = (policy, pod.spec.as_ref().map(programs).unwrap_or_default());
+                if ready && !self.hardened.contains(&ran) {
+                    self.hardened.push(ran);
+                }
+                for status in statuses().filter(|status| runs(status)) {
+                    self.runs(&status.name, Unseen::Hardened);
+                }
+            }
+            None => {
+                for status in statuses() {
+                    let linux = status.user.as_ref().and_then(|user| user.linux.as_ref());
+                    match linux.map(|linux| linux.uid) {
+                        Some(uid) => self.ran_as(&status.name, uid),
+                        None if runs(status) => self.runs(&status.name, Unseen::Hidden),
+                        None => {}
+                    }
+                }
+                if self.sample.is_none() {
+                    self.sample =
+                        Some((pod.metadata.name.clone().unwrap_or_default(), containers(pod)));
+                }
+            }
+        }
+    }
+
+    /// A container was seen as this user.
+    fn ran_as(&mut self, container: &str, uid: i64) {
+        let known = self.users.entry(container.to_owned()).or_insert(Ok(uid));
+        match known {
+            Ok(other) if *other != uid => *known = Err(Unseen::Differs),
+            Ok(_) | Err(Unseen::Differs) => {}
+            Err(_) => *known = Ok(uid),
+        }
+    }
+
+    /// A container runs, and is not seen.
+    fn runs(&mut self, container: &str, unseen: Unseen) {
+        self.users.entry(container.to_owned()).or_insert(Err(unseen));
+    }
+
+    /// What is known of how they run.
+    pub fn seen(&self) -> Seen {
+        let mut seen = Seen::default();
+        for (name, user) in &self.users {
+            match user {
+                Ok(uid) => drop(seen.uids.insert(name.clone(), *uid)),
+                Err(unseen) => drop(seen.unseen.insert(name.clone(), *unseen)),
+            }
+        }
+        seen
+    }
+
+    /// What does not run as it is tells nothing of how it will run; and what does not run
+    /// although this policy (`NAME@REVISION`) hardened it tells all.
+    /// `over` is what a workload failed of that has no pod any more that could start.
+    pub(crate) fn risk(&self, policy: &str, over: Option<&str>) -> Option<Risk> {
+        let unseen = || (("pod".to_owned(), over.unwrap_or_default().to_owned()), None);
+        let ((container, what), hardened) = match over {
+            Some(_) => &self.failed.clone().unwrap_or_else(unseen),
+            None => self.trouble.as_ref()?,
+        };
+        let certain = hardened.as_deref() == Some(policy);
+        let fails = if over.is_some() { "failed" } else { "does not start" };
+        let (why, remedy) = match (certain, advice(what)) {
+            (true, Some(Advice { remedy, .. })) => {
+                (format!("a pod that this policy hardened {fails}: {what}"), remedy)
+            }
+            (true, None) => (
+                format!("a pod that this policy hardened {fails}: {what}"),
+                "`ironhull explain POD` says what the message means".to_owned(),
+            ),
+            (false, _) if over.is_some() => (
+                format!("it has failed: {what}"),
+                "mend what it failed of, and make it anew".to_owned(),
+            ),
+            (false, _) => (
+                format!("it does not run today either: {what}"),
+                "mend it first; then ask again".to_owned(),
+            ),
+        };
+        let (container, cause) = (container.clone(), Cause::FailsToday);
+        Some(Risk { container, cause, certain, why, remedy: Remedy::Try(remedy) })
+    }
+
+    /// Whether a pod runs that this policy (`NAME@REVISION`) hardened, and that runs what `template`
+    /// would (its JSON): that may have been changed since.
+    pub(crate) fn runs_hardened(&self, policy: &str, template: &str) -> bool {
+        #[derive(Deserialize)]
+        struct Template {
+            spec: PodSpec,
+        }
+        let mut ran = self.hardened.iter().filter(|(by, _)| by == policy).peekable();
+        // What cannot be read is said where it is judged.
+        ran.peek().is_some()
+            && serde_json::from_str(template).is_ok_and(|Template { spec }| {
+                let wanted = programs(&spec);
+                ran.any(|(_, ran)| wanted.iter().all(|(name, it)| ran.get(name) == Some(it)))
+            })
+    }
+}
+
+/// The ephemeral containers of a pod that run.
+fn debug(pod: &Pod) -> impl Iterator<Item = DebugContainer> {
+    let name = pod.metadata.name.clone().unwrap_or_default();
+    let windows = |spec: &&PodSpec| spec.os.as_ref().is_some_and(|os| os.name == "windows");
+    let spec = pod.spec.as_ref().filter(|spec| !windows(spec));
+    let of_spec = move |spec: &'_ PodSpec, container: &EphemeralContainer| {
+        let status =
+            pod.status.iter().flat_map(|s| s.ephemeral_container_statuses.iter().flatten());
+        let status = status.into_iter().find(|status| status.name == container.name)?;
+        runs(status).then_some(())?;
+        let own = container.security_context.as_ref();
+        let outer = spec.security_context.as_ref();
+        let linux = status.user.as_ref().and_then(|user| user.linux.as_ref());
+        let uid = linux.map(|linux| linux.uid);
+        let uid = uid.or_else(|| own?.run_as_user).or_else(|| outer?.run_as_user);
+        let non_root = own.and_then(|c| c.run_as_non_root).or_else(|| outer?.run_as_non_root);
+        Some(DebugContainer {
+            pod: name.clone(),
+            container: container.name.clone(),
+            uid,
+            privileged: own.and_then(|context| context.privileged) == Some(true),
+            may_be_root: uid.map_or(non_root != Some(true), |uid| uid == 0),
+        })
+    };
+    spec.into_iter().flat_map(move |spec| {
+        let of_spec = of_spec.clone();
+        spec.ephemeral_containers.iter().flatten().filter_map(move |it| of_spec(spec, it))
+    })
+}
+
+/// The names of a pod's containers.
+fn containers(pod: &Pod) -> Vec<String> {
+    let spec = pod.spec.iter();
+    spec.flat_map(|spec| spec.init_containers.iter().flatten().chain(&spec.containers))
+        .map(|container| container.name.clone())
+        .collect()
+}
+
+/// What each container runs, by its name: image, command and arguments.
+type Programs = BTreeMap<String, (Option<String>, Vec<String>, Vec<String>)>;
+
+fn programs(spec: &PodSpec) -> Programs {
+    let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    let program = |it: &Container| {
+        let words = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
+        (it.name.clone(), (it.image.clone(), words(&it.command), words(&it.args)))
+    };
+    containers.map(program).collect()
+}
+
+/// The policy in the note on a hardened pod.
+fn hardened_by(pod: &Pod) -> Option<String> {
+    let note = pod.metadata.annotations.as_ref()?.get(HARDENED_ANNOTATION)?;
+    Some(Incoming::read(note)?.policy()?.to_owned())
+}
+
+fn runs(status: &ContainerStatus) -> bool {
+    status.state.as_ref().is_some_and(|state| state.running.is_some())
+}
+
+fn done(status: &ContainerStatus) -> bool {
+    let ended = status.state.as_ref().and_then(|state| state.terminated.as_ref());
+    ended.is_some_and(|ended| ended.exit_code == 0)
+}
+
+/// Whether a container is ready and will be in a moment. One that crashes again and again is
+/// ready in between: until it has run for longer than when it last failed, it is not said to
+/// run.
+fn stays(status: &ContainerStatus, now: Timestamp) -> bool {
+    status.ready && stayed(status, now).unwrap_or(true)
+}
+
+/// Whether a container that failed before has now run for longer than it did then; `None` of
+/// one that did not fail, or of which the kubelet does not say how long it ran.
+fn stayed(status: &ContainerStatus, now: Timestamp) -> Option<bool> {
+    let last = status.last_state.as_ref()?.terminated.as_ref().filter(|it| it.exit_code != 0)?;
+    let running = status.state.as_ref()?.running.as_ref()?;
+    let then = last.finished_at.as_ref()?.0.duration_since(last.started_at.as_ref()?.0);
+    Some(now.duration_since(running.started_at.as_ref()?.0) > then + SLACK)
+}
+
+/// On a busy node it takes the kubelet long to see and to say what became of a container,
+/// and the node's clock is not ours.
+const SLACK: SignedDuration = SignedDuration::from_secs(60);
+
+/// The reasons for which the kubelet does not, or no longer, start a container.
+const TROUBLES: [&str; 8] = [
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    "ErrImagePull",
+    "ErrImageNeverPull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+];
+
+/// The container's name, and what keeps it from running.
+fn trouble(status: &ContainerStatus, now: Timestamp) -> Option<(String, String)> {
+    let state = status.state.as_ref()?;
+    let waiting = state.waiting.as_ref();
+    let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
+    let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
+    let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+    // A container that crashes is waited with, or is about to run again; what it ended with
+    // is more to the point.
+    let ended = state.terminated.as_ref().or(last).filter(|ended| ended.exit_code != 0);
+    let what = match ended {
+        Some(ended) if !stays(status, now) => {
+            let message = ended.message.as_deref().map(|m| format!(": {}", m.trim()));
+            format!("ended with {}{}", ended.exit_code, message.unwrap_or_default())
+        }
+        _ if !TROUBLES.contains(&reason) => return None,
+        _ if message.is_empty() => reason.to_owned(),
+        _ => format!("{reason}: {}", message.split(" (pod: ").next().unwrap_or(message)),
+    };
+    Some((status.name.clone(), printable(&what, MAX_TROUBLE).into_owned()))
+}
+
+/// How much of a message is shown.
+const MAX_TROUBLE: usize = 160;

@@ -1,0 +1,328 @@
+//! What is to be expected of a pod under a policy: what would change, what stays exempt,
+//! what Pod Security would still refuse, what may break and what helps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, anyhow};
+use k8s_openapi::api::core::v1::PodSpec;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::exemptions::{self, Exempt, Voided};
+use super::risk::remedy::{self, Remedies};
+use super::risk::{self, Case, Risk, Seen, Verdict};
+use super::unhardened::{Left, Unhardened, left, unhardened};
+use crate::admission::Environment;
+use crate::harden::{Context, Scope, harden};
+use crate::outcome::{Finding, Note, Outcome};
+use crate::pod::{FsGroupUse, Pod, Volumes};
+use crate::policy::Policy;
+use crate::remains::{self, Level};
+use crate::rule::RuleName;
+
+/// A pod, or the template of one, and by what it is judged.
+#[derive(Clone, Copy)]
+pub struct Template<'t> {
+    /// Its JSON.
+    pub json: &'t str,
+    /// The policy.
+    pub policy: &'t Policy,
+    /// The date by which exemptions end.
+    pub environment: Environment,
+    /// Names of volumes that the pods get besides the template's.
+    pub reserved_volumes: &'t [String],
+    /// What is known of the pods that run.
+    pub seen: &'t Seen,
+}
+
+/// What is to be expected.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    /// What would change.
+    pub changes: Vec<Change>,
+    /// Why the pod would be left alone as a whole.
+    pub left_alone: Option<&'static str>,
+    /// The containers that would not be hardened.
+    pub unhardened: Vec<Unhardened>,
+    /// What rules would leave as it is.
+    pub left: Vec<Left>,
+    /// The exemptions in force.
+    pub exemptions: Vec<Exempt>,
+    /// The annotations that exempt nothing.
+    pub void: Vec<Voided>,
+    /// The fields for which Pod Security *restricted* would still refuse the pod.
+    pub restricted: Vec<String>,
+    /// The same for *baseline*.
+    pub baseline: Vec<String>,
+    /// The volumes whose files a new fsGroup changes.
+    pub handed_over: Vec<String>,
+    /// What may break.
+    pub risks: Vec<Risk>,
+    /// What helps.
+    pub remedies: Remedies,
+}
+
+impl Outlook {
+    /// What it comes to.
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of(&self.risks)
+    }
+}
+
+/// A field that would change, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Change {
+    /// The rule.
+    pub rule: &'static str,
+    /// `set` or `replaced`.
+    pub result: &'static str,
+    /// The containers, or `pod` for the pod level by itself.
+    pub containers: Vec<String>,
+    /// The effective value before; null where there was none.
+    pub was: Option<Value>,
+    /// The effective value after.
+    pub now: Option<Value>,
+}
+
+/// Judges a pod.
+///
+/// # Errors
+/// When it is none that Kubernetes could have stored.
+pub fn outlook(template: &Template<'_>) -> anyhow::Result<Outlook> {
+    let object: Value = serde_json::from_str(template.json)?;
+    let mut outlook = judge(template, &object, |seen| Outlook {
+        changes: changes(seen.outcome),
+        left_alone: seen.outcome.left_alone.map(|skip| skip.as_str()),
+        unhardened: seen.unhardened,
+        left: left(seen.outcome),
+        exemptions: seen
+            .outcome
+            .exemptions
+            .iter()
+            .map(|e| exemptions::exemption(seen.outcome, e))
+            .collect(),
+        void: exemptions::voided(seen.outcome),
+        restricted: refused(seen.after, Level::Restricted),
+        baseline: refused(seen.after, Level::Baseline),
+        handed_over: handed_over(seen.after, seen.outcome, template.reserved_volumes),
+        risks: seen.risks,
+        remedies: Remedies::default(),
+    })?;
+    if !outlook.risks.is_empty() {
+        let policy = template.policy;
+        outlook.remedies =
+            remedy::find(&outlook.risks, policy, template.environment.date, |annotations| {
+                let object = annotated(&object, annotations);
+                let text = object.to_string();
+                let template = Template { json: &text, ..*template };
+                let left = judge(&template, &object, |seen| {
+                    let void = seen.outcome.void.iter();
+                    let ours = void.filter(|void| annotations.contains_key(&*void.key));
+                    (seen.risks, ours.map(|void| format!("{}: {}", void.key, void.why)).collect())
+                });
+                left.unwrap_or_default()
+            });
+        for (key, value) in &mut outlook.remedies.annotations {
+            *value = beside(&object, key, value);
+        }
+    }
+    Ok(outlook)
+}
+
+/// What a rule comes to in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// The effective value, and beside it the writable paths, in words.
+    pub value: String,
+    /// Whether anything is changed; else it is as if the rule were off.
+    pub changes: bool,
+}
+
+/// What a policy comes to in a pod, to be compared with what another one does.
+#[derive(Clone, Debug)]
+pub struct Effects {
+    /// What each rule comes to in each container, by the container's and the rule's name.
+    pub rules: BTreeMap<(String, &'static str), Effect>,
+    /// How the pod would fare.
+    pub verdict: Verdict,
+    /// The fields for which Pod Security *restricted* would still refuse it.
+    pub restricted: Vec<String>,
+}
+
+/// Judges a pod as [`outlook`] does, and looks for nothing that helps.
+///
+/// # Errors
+/// As [`outlook`].
+pub fn effects(template: &Template<'_>) -> anyhow::Result<Effects> {
+    let object: Value = serde_json::from_str(template.json)?;
+    judge(template, &object, |JudgedTemplate { outcome, after, risks, .. }| {
+        let effect = |finding: &Finding<'_>| {
+            let value = finding.now.as_ref().or(finding.was.as_ref());
+            let value = value.map_or_else(|| "unset".to_owned(), ToString::to_string);
+            match &finding.note {
+                Some(Note::Mounted(paths)) => Effect {
+                    value: format!("{value}, writable {}", paths.join(", ")),
+                    changes: true,
+                },
+                _ => Effect { value, changes: finding.result.changes() },
+            }
+        };
+        let rules = outcome.findings.iter().map(|finding| {
+            let container = outcome.subject_name(finding.subject).to_owned();
+            ((container, finding.rule.as_str()), effect(finding))
+        });
+        let restricted = refused(after, Level::Restricted);
+        Effects { rules: rules.collect(), verdict: Verdict::of(&risks), restricted }
+    })
+}
+
+/// What is seen of a pod, before and after.
+struct JudgedTemplate<'j> {
+    outcome: &'j Outcome<'j>,
+    /// As it will be.
+    after: &'j Pod<'j>,
+    risks: Vec<Risk>,
+    unhardened: Vec<Unhardened>,
+}
+
+fn judge<T>(
+    template: &Template<'_>,
+    object: &Value,
+    take: impl FnOnce(JudgedTemplate<'_>) -> T,
+) -> anyhow::Result<T> {
+    let Template { json, policy, environment, reserved_volumes, seen } = *template;
+    let pod = Pod::from_json(json).context("the pod cannot be read")?;
+    let reserved: Vec<&str> = reserved_volumes.iter().map(String::as_str).collect();
+    let context = Context { reserved_volumes: &reserved, ..environment.context(Scope::Create) };
+    let outcome = harden(&pod, policy, &context);
+    let before = spec(object)?;
+    // Who a container is today it stays, where nothing sets its uid.
+    let uid = |name: &str, own: Option<i64>| own.or_else(|| seen.uids.get(name).copied());
+    if !outcome.changes() {
+        let unhardened = unhardened(&pod, &outcome, pod.containers(), uid);
+        let risks = Vec::new();
+        return Ok(take(JudgedTemplate { outcome: &outcome, after: &pod, risks, unhardened }));
+    }
+    let mut after = object.clone();
+    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json())?;
+    json_patch::patch(&mut after, &patch)?;
+    let text = after.to_string();
+    let hardened = Pod::from_json(&text)?;
+    let unhardened = unhardened(&hardened, &outcome, hardened.containers(), uid);
+    let after = spec(&after)?;
+    let case = Case { before: &before, after: &after, outcome: &outcome, policy, seen };
+    let risks = risk::assess(&case);
+    Ok(take(JudgedTemplate { outcome: &outcome, after: &hardened, risks, unhardened }))
+}
+
+/// The volumes that are mounted and whose files get the new fsGroup, each once; `claims` are those that the
+/// pods get besides.
+fn handed_over(pod: &Pod<'_>, outcome: &Outcome<'_>, claims: &[String]) -> Vec<String> {
+    let sets =
+        |finding: &Finding<'_>| finding.rule == RuleName::FsGroup && finding.result.changes();
+    if !outcome.findings.iter().any(sets) {
+        return Vec::new();
+    }
+    let claims: Vec<&str> = claims.iter().map(String::as_str).collect();
+    let volumes = Volumes::of(pod, &claims);
+    let mounts = pod.containers().flat_map(|placed| &placed.container.volume_mounts);
+    let names: BTreeSet<&str> = mounts
+        .map(|mount| &*mount.name)
+        .filter(|name| volumes.fs_group_use(name) == FsGroupUse::Storage)
+        .collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// The pod's spec. What is null is not there, to Kubernetes.
+fn spec(object: &Value) -> anyhow::Result<PodSpec> {
+    let spec = spec_value(object);
+    if spec.is_null() {
+        return Err(anyhow!("the pod has no spec"));
+    }
+    // By its text, as pods of the cluster are read: for another reader the compiler would
+    // write all of Kubernetes' types a second time, a twentieth of the program.
+    serde_json::from_str(&spec.to_string()).context("the pod cannot be read")
+}
+
+/// The value that a pod's spec is read of.
+pub fn spec_value(object: &Value) -> Value {
+    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    drop_nulls(&mut spec);
+    spec
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// For what Pod Security refuses a pod.
+fn refused(pod: &Pod<'_>, level: Level) -> Vec<String> {
+    remains::refused(pod, level).into_iter().map(str::to_owned).collect()
+}
+
+/// What would change: the containers with the same change together.
+fn changes(outcome: &Outcome<'_>) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    for finding in outcome.findings.iter().filter(|finding| finding.result.changes()) {
+        let json = |value: &Option<_>| value.as_ref().and_then(|v| serde_json::to_value(v).ok());
+        let change = Change {
+            rule: finding.rule.as_str(),
+            result: finding.result.as_str(),
+            containers: vec![outcome.subject_name(finding.subject).to_owned()],
+            was: json(&finding.was),
+            now: json(&finding.now),
+        };
+        let same = |other: &&mut Change| {
+            (other.rule, other.result, &other.was, &other.now)
+                == (change.rule, change.result, &change.was, &change.now)
+        };
+        match changes.iter_mut().find(same) {
+            Some(other) => other.containers.extend(change.containers),
+            None => changes.push(change),
+        }
+    }
+    changes
+}
+
+/// The pod with more annotations.
+fn annotated(object: &Value, annotations: &BTreeMap<String, String>) -> Value {
+    let values: Vec<(String, String)> =
+        annotations.iter().map(|(key, value)| (key.clone(), beside(object, key, value))).collect();
+    let mut object = object.clone();
+    let Some(map) = object.as_object_mut() else { return object };
+    let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    if metadata.is_null() {
+        *metadata = Value::Object(Map::new());
+    }
+    let Some(metadata) = metadata.as_object_mut() else { return object };
+    let own = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
+    if own.is_null() {
+        *own = Value::Object(Map::new());
+    }
+    if let Some(own) = own.as_object_mut() {
+        for (key, value) in values {
+            own.insert(key, Value::String(value));
+        }
+    }
+    object
+}
+
+/// What an annotation is to say in this pod: the directories that are asked for already go
+/// on being asked for.
+fn beside(object: &Value, key: &str, value: &str) -> String {
+    let annotations = object.get("metadata").and_then(|metadata| metadata.get("annotations"));
+    match annotations.and_then(|own| own.get(key)).and_then(Value::as_str) {
+        Some(old) if key.ends_with("/writable-paths") && !old.trim().is_empty() => {
+            format!("{old},{value}")
+        }
+        _ => value.to_owned(),
+    }
+}

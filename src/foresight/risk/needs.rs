@@ -1,0 +1,538 @@
+//! What a container's command needs, as far as its words tell.
+//!
+//! The engine never looks at commands; these are hints for people. A program that is not
+//! on the lists here is not recognised, and then nobody knows.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Container;
+
+use super::script::{self, Command, Failure, Input};
+
+/// Something that a command cannot do without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// To be root, and to have this capability.
+    Capability(&'static str),
+    /// Raw sockets, or else a kernel that lets anybody ping.
+    Ping,
+    /// To be root.
+    Root,
+    /// To own what is at this path.
+    Own(Option<String>),
+    /// To write this file.
+    Write(Option<String>),
+    /// To make, or to write into, this directory.
+    Fill(Option<String>),
+    /// To bind this port.
+    Port(i64),
+    /// To read what is at this path.
+    Read(Option<String>),
+    /// That a setuid program makes root of another user; as root, this capability.
+    Setuid(&'static str),
+}
+
+/// A need, and whose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// What is needed.
+    pub need: Need,
+    /// The command, shortened.
+    pub by: String,
+    /// What comes of it not being there.
+    pub failure: Failure,
+    /// Whether nobody but root gets to where it is needed.
+    pub for_root: bool,
+}
+
+/// What a container runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// What its image says.
+    Entrypoint,
+    /// Programs whose needs are known: all of them.
+    Recognised(Vec<Needed>),
+    /// One that is not known, and the needs of those beside it that are.
+    Unrecognised(String, Vec<Needed>),
+}
+
+/// What the container runs.
+pub fn of_container(container: &Container) -> Program {
+    let command = container.command.as_deref().unwrap_or_default();
+    if command.is_empty() {
+        return Program::Entrypoint;
+    }
+    let words = command.iter().chain(container.args.iter().flatten());
+    of_words(words, container)
+}
+
+/// The setuid programs in the arguments of an image's own entrypoint: most entrypoints run
+/// what they are given, and no manifest says which do not.
+pub fn of_arguments(container: &Container) -> Vec<Needed> {
+    let words = container.args.iter().flatten();
+    let (Program::Recognised(needs) | Program::Unrecognised(_, needs)) = of_words(words, container)
+    else {
+        return Vec::new();
+    };
+    let setuid = needs.into_iter().filter(|needed| matches!(needed.need, Need::Setuid(_)));
+    setuid.map(|needed| Needed { failure: Failure::GoesOn, ..needed }).collect()
+}
+
+/// What a command needs that is run in the container, such as a probe's.
+pub fn of_words<'c>(words: impl Iterator<Item = &'c String>, container: &'c Container) -> Program {
+    let variables = container.env.iter().flatten();
+    let variables = variables.filter_map(|e| Some((e.name.as_str(), e.value.as_deref()?)));
+    let mounts = container.volume_mounts.iter().flatten();
+    let mounts = mounts.map(|mount| crate::pod::normalise_path(&mount.mount_path).into_owned());
+    let mut reader = Reader {
+        variables: variables.collect(),
+        mounts: mounts.collect(),
+        directory: container.working_dir.clone(),
+        needs: Vec::new(),
+        unrecognised: None,
+        depth: 0,
+        room: ROOM,
+    };
+    let words = words.map(|word| Some(word.clone())).collect();
+    reader.command(&Command { words, ..Command::default() });
+    let Reader { needs, unrecognised, .. } = reader;
+    match unrecognised {
+        None => Program::Recognised(needs),
+        Some(unrecognised) => Program::Unrecognised(unrecognised, needs),
+    }
+}
+
+/// Programs that need nothing that hardening takes, whatever their arguments.
+const HARMLESS: &str = "sleep tail true false : echo printf cat date env printenv id whoami pause \
+    test [ [[ exit wait trap ls head grep egrep fgrep awk sort uniq wc cut tr seq hostname uname \
+    which command type read export unset shift set local return break continue umask ulimit kill \
+    pgrep ps free df du stat basename dirname readlink realpath sha256sum md5sum base64 nslookup \
+    dig host getent jq yq pwd sync yes expr let mktemp uptime getconf nproc";
+
+/// Programs that read the files they are given.
+const READERS: &str = "tail cat head grep egrep fgrep wc sort sha256sum md5sum base64";
+
+/// Programs that run the one in their arguments.
+const WRAPPERS: &str = "exec nohup time timeout nice ionice env tini dumb-init catatonit stdbuf busybox setsid command";
+
+/// What only root with a capability can do: the program, the capability.
+const PRIVILEGED: &[(&str, &str)] = &[
+    ("gosu", "SETUID"),
+    ("su-exec", "SETUID"),
+    ("setpriv", "SETUID"),
+    ("runuser", "SETUID"),
+    ("chpst", "SETUID"),
+    ("losetup", "SYS_ADMIN"),
+    ("swapon", "SYS_ADMIN"),
+    ("swapoff", "SYS_ADMIN"),
+    ("unshare", "SYS_ADMIN"),
+    ("nsenter", "SYS_ADMIN"),
+    ("iptables", "NET_ADMIN"),
+    ("ip6tables", "NET_ADMIN"),
+    ("iptables-restore", "NET_ADMIN"),
+    ("nft", "NET_ADMIN"),
+    ("ipset", "NET_ADMIN"),
+    ("tc", "NET_ADMIN"),
+    ("brctl", "NET_ADMIN"),
+    ("conntrack", "NET_ADMIN"),
+    ("ipvsadm", "NET_ADMIN"),
+    ("modprobe", "SYS_MODULE"),
+    ("insmod", "SYS_MODULE"),
+    ("rmmod", "SYS_MODULE"),
+    ("mknod", "MKNOD"),
+    ("chroot", "SYS_CHROOT"),
+    // Where it confines what serves each connection.
+    ("sshd", "SYS_CHROOT"),
+    ("tcpdump", "NET_RAW"),
+    ("arping", "NET_RAW"),
+    ("hwclock", "SYS_TIME"),
+    ("setcap", "SETFCAP"),
+];
+
+/// Programs that are setuid root in the usual images, and what each does with it: of another
+/// user than root they make root, which `no_new_privs` takes from them.
+const SETUID: &[(&str, &str)] = &[
+    ("su", "SETUID"),
+    ("sudo", "SETUID"),
+    ("doas", "SETUID"),
+    ("pkexec", "SETUID"),
+    ("newgrp", "SETGID"),
+    ("sg", "SETGID"),
+    ("newuidmap", "SETUID"),
+    ("newgidmap", "SETGID"),
+    ("mount", "SYS_ADMIN"),
+    ("umount", "SYS_ADMIN"),
+    ("fusermount", "SYS_ADMIN"),
+    ("fusermount3", "SYS_ADMIN"),
+    ("chsh", "CHOWN"),
+    ("chfn", "CHOWN"),
+    ("gpasswd", "CHOWN"),
+    ("crontab", "SETUID"),
+];
+
+/// Programs that change the image's users or packages, or serve many users: root, and
+/// where they write. Packages go all over the image, for which /usr stands.
+const KEEPERS: &[(&str, Option<&str>)] = &[
+    ("useradd", Some("/etc/passwd")),
+    ("adduser", Some("/etc/passwd")),
+    ("usermod", Some("/etc/passwd")),
+    ("deluser", Some("/etc/passwd")),
+    ("userdel", Some("/etc/passwd")),
+    ("passwd", Some("/etc/passwd")),
+    ("chpasswd", Some("/etc/passwd")),
+    ("groupadd", Some("/etc/group")),
+    ("addgroup", Some("/etc/group")),
+    ("apk", Some("/usr")),
+    ("apt", Some("/usr")),
+    ("apt-get", Some("/usr")),
+    ("dpkg", Some("/usr")),
+    ("yum", Some("/usr")),
+    ("dnf", Some("/usr")),
+    ("microdnf", Some("/usr")),
+    ("zypper", Some("/usr")),
+    ("rpm", Some("/usr")),
+    ("update-ca-certificates", Some("/etc/ssl/certs")),
+    ("crond", None),
+    ("cron", None),
+];
+
+struct Reader<'c> {
+    variables: BTreeMap<&'c str, &'c str>,
+    /// Where volumes are mounted: all above are directories, whatever the image has.
+    mounts: Vec<String>,
+    /// The working directory, where it is known.
+    directory: Option<String>,
+    needs: Vec<Needed>,
+    /// The first program that is not known.
+    unrecognised: Option<String>,
+    /// How many scripts are around.
+    depth: usize,
+    /// How many bytes of scripts may still be read.
+    room: usize,
+}
+
+/// How deep `sh -c` may stand in each other, and how long all scripts of a container may be: `$A` may
+/// stand for a script that runs `$A`, twice.
+const DEPTH: usize = 8;
+const ROOM: usize = 256 * 1024;
+
+impl Reader<'_> {
+    fn script(&mut self, text: &str, errexit: bool, outer: &Command) {
+        let room = self.room.checked_sub(text.len()).filter(|_| self.depth < DEPTH);
+        let Some(room) = room else {
+            self.unrecognised.get_or_insert_with(|| "a script too involved to follow".to_owned());
+            return;
+        };
+        (self.room, self.depth) = (room, self.depth + 1);
+        let variables = self.variables.clone();
+        let script = script::read(text, errexit, &variables);
+        if script.murky {
+            self.unrecognised.get_or_insert_with(|| "a script too involved to follow".to_owned());
+        }
+        for command in &script.commands {
+            let failure = match outer.failure {
+                Failure::Ends => command.failure,
+                failure => failure,
+            };
+            let for_root = command.for_root || outer.for_root;
+            self.command(&Command { failure, for_root, ..command.clone() });
+        }
+        self.depth -= 1;
+    }
+
+    fn command(&mut self, command: &Command) {
+        let shown = shown(&command.words);
+        let mut needs = Vec::new();
+        needs.extend(command.writes.iter().map(|file| Need::Write(self.path(file.as_deref()))));
+        self.program(&command.words, command, &mut needs);
+        let (by, failure) = (shown, command.failure);
+        if failure != Failure::Expected {
+            self.needs.extend(needs.into_iter().map(|need| Needed {
+                need,
+                by: by.clone(),
+                failure,
+                for_root: command.for_root,
+            }));
+        }
+    }
+
+    /// The program in these words, which are the last of the command's.
+    fn program(&mut self, words: &[Option<String>], command: &Command, needs: &mut Vec<Need>) {
+        let mut words = words;
+        let (program, name, arguments) = loop {
+            let Some((program, arguments)) = words.split_first() else { return };
+            let Some(program) = program.as_deref() else {
+                self.unrecognised.get_or_insert_with(|| "a program named by a variable".to_owned());
+                return;
+            };
+            let name = program.rsplit('/').next().unwrap_or(program);
+            if !is_in(WRAPPERS, name) {
+                break (program, name, arguments);
+            }
+            let Some(from) = inner(name, arguments) else { return };
+            words = arguments.get(from..).unwrap_or_default();
+        };
+        let known: Vec<&str> = arguments.iter().flatten().map(String::as_str).collect();
+        if matches!(name, "sh" | "bash" | "ash" | "dash" | "zsh") {
+            return self.shell(&known, command);
+        }
+        if let Some(found) = self.needs_of(name, &known, arguments) {
+            needs.extend(found);
+        } else if self.unrecognised.is_none() {
+            self.unrecognised = Some(format!("`{program}`"));
+        }
+    }
+
+    fn shell(&mut self, arguments: &[&str], command: &Command) {
+        let mut errexit = false;
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match argument.strip_prefix(['-', '+']) {
+                Some("o") => errexit |= arguments.next() == Some(&"errexit"),
+                Some(flags) if !flags.starts_with('-') => {
+                    errexit |= flags.contains('e');
+                    if flags.contains('c') {
+                        let text = arguments.next().copied().unwrap_or_default();
+                        return self.script(text, errexit, command);
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    self.unrecognised.get_or_insert_with(|| format!("the script `{argument}`"));
+                    return;
+                }
+            }
+        }
+        match &command.input {
+            // A shell alone waits for somebody to type.
+            Input::Inherited => {}
+            Input::Text(text) => self.script(text, errexit, command),
+            Input::Unknown => {
+                self.unrecognised.get_or_insert_with(|| "a script that it is given".to_owned());
+            }
+        }
+    }
+
+    /// What a program with these arguments needs; none where it is not known.
+    fn needs_of(
+        &mut self,
+        name: &str,
+        known: &[&str],
+        all: &[Option<String>],
+    ) -> Option<Vec<Need>> {
+        let path = |word: Option<&str>| self.path(word);
+        let files = || {
+            let files =
+                all.iter().filter(|word| word.as_deref().is_none_or(|w| !w.starts_with('-')));
+            files.map(|word| path(word.as_deref())).collect::<Vec<_>>()
+        };
+        let each =
+            |files: Vec<Option<String>>, need: fn(_) -> Need| files.into_iter().map(need).collect();
+        let last = || files().pop().into_iter().collect::<Vec<_>>();
+        let after = |flag: &str| {
+            let at = known.iter().position(|word| *word == flag)?;
+            known.get(at + 1).copied()
+        };
+        if let Some((_, capability)) = SETUID.iter().find(|(known, _)| *known == name) {
+            return Some(vec![Need::Setuid(capability)]);
+        }
+        if let Some((_, capability)) = PRIVILEGED.iter().find(|(known, _)| *known == name) {
+            return Some(vec![Need::Capability(capability)]);
+        }
+        if let Some((_, file)) = KEEPERS.iter().find(|(known, _)| *known == name) {
+            let write = file.map(|file| Need::Fill(Some(file.to_owned())));
+            return Some(std::iter::once(Need::Root).chain(write).collect());
+        }
+        if is_in(READERS, name) {
+            return Some(files().into_iter().map(Need::Read).collect());
+        }
+        if is_in(HARMLESS, name) {
+            return Some(Vec::new());
+        }
+        Some(match name {
+            "cd" => {
+                self.directory = self.path(all.first().and_then(Option::as_deref));
+                Vec::new()
+            }
+            // An owner and a mode are written too: not on what is read-only.
+            "chown" | "chgrp" => std::iter::once(Need::Capability("CHOWN"))
+                .chain(files().into_iter().skip(1).map(Need::Fill))
+                .collect(),
+            "chmod" => {
+                let files = files().into_iter().skip(1);
+                files.flat_map(|file| [Need::Own(file.clone()), Need::Fill(file)]).collect()
+            }
+            // What is a directory already is left as it is.
+            "mkdir" if known.iter().any(|word| is_flag(word, 'p', "--parents")) => {
+                each(self.new_directories(files()), Need::Fill)
+            }
+            "install" if known.iter().any(|word| is_flag(word, 'd', "--directory")) => {
+                each(self.new_directories(files()), Need::Fill)
+            }
+            // Made in the directory above, which is there: what is there already cannot be made.
+            "mkdir" | "rmdir" | "touch" | "rm" | "mkfifo" | "truncate" | "tee" => {
+                each(files(), Need::Write)
+            }
+            "cp" | "mv" | "install" | "ln" => match after("-t") {
+                Some(directory) => vec![Need::Fill(path(Some(directory)))],
+                None => self.copied(name, all),
+            },
+            "sed" if known.iter().any(|word| word.starts_with("-i")) => each(last(), Need::Write),
+            "sed" => Vec::new(),
+            "dd" => {
+                let of = known.iter().find_map(|word| word.strip_prefix("of="));
+                of.map(|file| Need::Write(path(Some(file)))).into_iter().collect()
+            }
+            "tar" | "unzip" => vec![self.unpacked(after("-C").or(after("-d")).unwrap_or("."))],
+            "wget" => match (after("-O").or(after("-qO")), after("-P")) {
+                (Some("-"), _) => Vec::new(),
+                (Some(file), _) => vec![Need::Write(path(Some(file)))],
+                (None, Some(directory)) => vec![self.unpacked(directory)],
+                _ if known.iter().any(|word| word.starts_with("-qO-") || *word == "--spider") => {
+                    Vec::new()
+                }
+                _ => vec![Need::Fill(path(Some(".")))],
+            },
+            "curl" => match after("-o").or(after("--output")) {
+                Some(file) => vec![Need::Write(path(Some(file)))],
+                None if known.contains(&"-O") => vec![Need::Fill(path(Some(".")))],
+                None => Vec::new(),
+            },
+            "httpd" => vec![Need::Port(port(after("-p")).unwrap_or(80))],
+            "nc" | "ncat" if known.iter().any(|word| word.starts_with("-l")) => {
+                let ports = port(after("-p")).or_else(|| port(known.last().copied()));
+                ports.map(Need::Port).into_iter().collect()
+            }
+            "nc" | "ncat" => Vec::new(),
+            "ip" | "route" | "ifconfig" if changes_network(name, known) => {
+                vec![Need::Capability("NET_ADMIN")]
+            }
+            "ip" | "route" | "ifconfig" => Vec::new(),
+            "sysctl" if known.iter().any(|word| *word == "-w" || word.contains('=')) => {
+                vec![Need::Capability("SYS_ADMIN")]
+            }
+            "sysctl" => Vec::new(),
+            "ping" | "ping6" | "traceroute" => vec![Need::Ping],
+            "renice" => vec![Need::Capability("SYS_NICE")],
+            "pip" | "pip3" | "npm" | "gem" if known.contains(&"install") => {
+                vec![Need::Fill(Some("/usr".to_owned()))]
+            }
+            _ => return None,
+        })
+    }
+
+    /// What it needs to copy, move or link the first of these words to where the last one
+    /// says: into that, where it is a directory for sure.
+    fn copied(&self, name: &str, words: &[Option<String>]) -> Vec<Need> {
+        let mut value = false;
+        let is_file = |word: &&Option<String>| {
+            let Some(word) = word.as_deref() else { return !std::mem::take(&mut value) };
+            let is_value = std::mem::take(&mut value);
+            // A mode, an owner, a suffix.
+            value = word == "-S" || name == "install" && matches!(word, "-m" | "-o" | "-g");
+            !is_value && !word.starts_with('-')
+        };
+        let files: Vec<&Option<String>> = words.iter().filter(is_file).collect();
+        let Some((to, from)) = files.split_last().filter(|(_, from)| !from.is_empty()) else {
+            return vec![Need::Write(None)];
+        };
+        let Some(directory) = self.path(to.as_deref()) else { return vec![Need::Write(None)] };
+        if !self.is_above_mount(&directory) {
+            let several = from.len() > 1 || to.as_deref().is_some_and(|to| to.ends_with('/'));
+            let need = if several { Need::Fill } else { Need::Write };
+            return vec![need(Some(directory))];
+        }
+        let written = |from: &&Option<String>| {
+            // `cp -r a/. b` copies what is in `a`, whatever that is.
+            let name = from.as_deref()?.trim_end_matches('/').rsplit('/').next()?;
+            let name = Some(name).filter(|name| !matches!(*name, "" | "." | ".."))?;
+            Some(format!("{}/{name}", directory.trim_end_matches('/')))
+        };
+        from.iter().map(|from| Need::Write(written(from))).collect()
+    }
+
+    /// To make files in a directory of which the words do not say the names: only some of it
+    /// may be written, where a volume is mounted below.
+    fn unpacked(&self, directory: &str) -> Need {
+        match self.path(Some(directory)) {
+            Some(path) if self.is_above_mount(&path) => Need::Write(None),
+            path => Need::Fill(path),
+        }
+    }
+
+    /// Whether a volume is mounted below, which makes it a directory.
+    fn is_above_mount(&self, path: &str) -> bool {
+        self.mounts.iter().any(|mount| mount != path && super::reach::within(mount, path))
+    }
+
+    /// Those of the directories that may not be there yet.
+    fn new_directories(&self, mut paths: Vec<Option<String>>) -> Vec<Option<String>> {
+        let is_there = |path: &str| path == "/" || self.is_above_mount(path);
+        paths.retain(|path| !path.as_deref().is_some_and(is_there));
+        paths
+    }
+
+    /// An absolute path; none where nobody knows.
+    fn path(&self, word: Option<&str>) -> Option<String> {
+        let word = word?;
+        if word.starts_with('/') {
+            return Some(crate::pod::normalise_path(word).into_owned());
+        }
+        let directory = self.directory.as_deref()?;
+        Some(crate::pod::normalise_path(&format!("{directory}/{word}")).into_owned())
+    }
+}
+
+/// Whether a word is this flag, by itself or among others: `-p`, `-pv`.
+fn is_flag(word: &str, short: char, long: &str) -> bool {
+    word == long
+        || word
+            .strip_prefix('-')
+            .is_some_and(|flags| !flags.starts_with('-') && flags.contains(short))
+}
+
+fn is_in(list: &str, word: &str) -> bool {
+    list.split_whitespace().any(|known| known == word)
+}
+
+/// At which argument the program of a wrapper stands.
+fn inner(name: &str, arguments: &[Option<String>]) -> Option<usize> {
+    let mut number = matches!(name, "timeout");
+    let mut value = false;
+    for (index, argument) in arguments.iter().enumerate() {
+        let Some(word) = argument.as_deref() else { return Some(index) };
+        if value {
+            value = false;
+        } else if matches!((name, word), ("nice" | "ionice", "-n") | ("timeout", "-s" | "-k")) {
+            value = true;
+        } else if word.starts_with('-') || (name == "env" && word.contains('=')) {
+        } else if number {
+            number = false;
+        } else {
+            return Some(index);
+        }
+    }
+    None
+}
+
+fn changes_network(name: &str, words: &[&str]) -> bool {
+    match name {
+        "ifconfig" => words.len() > 1,
+        _ => words.iter().any(|word| {
+            matches!(*word, "add" | "del" | "delete" | "set" | "flush" | "replace" | "change")
+        }),
+    }
+}
+
+/// `8080`, `0.0.0.0:8080`, `:8080`
+fn port(word: Option<&str>) -> Option<i64> {
+    word?.rsplit(':').next()?.parse().ok()
+}
+
+/// How much of a command is shown.
+const SHOWN: usize = 48;
+
+fn shown(words: &[Option<String>]) -> String {
+    let words: Vec<&str> = words.iter().map(|word| word.as_deref().unwrap_or("…")).collect();
+    crate::text::printable(&words.join(" "), SHOWN).into_owned()
+}

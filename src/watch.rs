@@ -1,0 +1,125 @@
+//! `ironhull watch`: what runs in the namespaces that opted in, as metrics.
+//!
+//! It follows namespaces and pods by one watch each, judges every pod by the engine as it
+//! comes and keeps some sixty bytes of it. It writes nothing, so two of them do no harm: there is no
+//! leader to elect.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`follow`] | the watches: lists, streams, and what goes wrong with them |
+//! | [`trouble`] | why a watch or a list ended |
+//! | [`lines`] | a stream's lines, of bounded length |
+//! | [`judge`] | a pod, by the engine, to what is kept of it |
+//! | [`tally`] | what is kept, and the sums by namespace |
+//! | [`state`] | everything that is known, and by which policies it is judged |
+//! | [`metrics`] | the sums as metrics |
+
+pub mod follow;
+pub mod judge;
+pub mod lines;
+pub mod metrics;
+pub mod state;
+pub mod tally;
+pub mod trouble;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use kube::{Client, Config};
+use prometheus_client::registry::Registry;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::info;
+
+use crate::cluster;
+use crate::date::today;
+use crate::serve;
+use crate::serve::policy_files::{self, PolicyFiles};
+use crate::serve::poll::{Polled as _, Poller};
+use crate::serve::stop::Stop;
+use follow::{Follower, What};
+use metrics::WatchMetrics;
+use state::{ClusterState, WatchedPolicies};
+
+/// By what pods are judged.
+pub struct Judging {
+    /// The policy files; the embedded policy without them.
+    pub files: Option<PolicyFiles>,
+    /// Whether the cluster honours `hostUsers: false`.
+    pub user_namespaces: bool,
+}
+
+/// Watches until a signal stops it.
+///
+/// # Errors
+/// When the policies are bad, or the address cannot be listened on.
+pub async fn watch(
+    config: Config,
+    ops_listen: SocketAddr,
+    judging: Judging,
+    poll_interval: Duration,
+) -> anyhow::Result<()> {
+    // Before anything else: a signal that comes now must not end the process unheard.
+    let (_kept, never) = oneshot::channel();
+    let mut stop = Stop::new(never, true)?;
+    let mut registry = Registry::default();
+    let (state, poller) = load(judging, &mut registry)?;
+    let server = cluster::address(&config);
+    let client = Client::try_from(config).context("cannot set up the client")?;
+    let observed = Arc::new(WatchMetrics::new(registry, Arc::clone(&state)));
+    let (ops_addr, listener) = serve::observe(ops_listen, observed)?;
+    info!(version = env!("CARGO_PKG_VERSION"), %ops_addr, server, "listening");
+
+    let mut serving = JoinSet::new();
+    serving.spawn(listener);
+    let mut watching = JoinSet::new();
+    for what in What::ALL {
+        watching
+            .spawn(Follower::new(client.clone(), server.clone(), what, Arc::clone(&state)).run());
+    }
+    if let Some(poller) = poller {
+        watching.spawn(poller.run(poll_interval));
+    }
+    watching.spawn(turn_the_day(Arc::clone(&state)));
+    // Nothing is in flight that anybody would miss: it ends as soon as it is told to.
+    tokio::select! {
+        () = stop.requested() => {
+            info!("stopped");
+            Ok(())
+        }
+        ended = serving.join_next() => bail!("the listener ended by itself: {ended:?}"),
+        ended = watching.join_next() => bail!("a watch ended by itself: {ended:?}"),
+    }
+}
+
+/// The policies, which are in force before the first pod comes.
+fn load(
+    Judging { files, user_namespaces }: Judging,
+    registry: &mut Registry,
+) -> anyhow::Result<(Arc<ClusterState>, Option<Poller<WatchedPolicies>>)> {
+    let Some(files) = files else {
+        return Ok((ClusterState::new(policy_files::embedded()?, user_namespaces, registry), None));
+    };
+    let texts = (files.read)().map_err(anyhow::Error::msg)?;
+    let loaded = files.parse_first(&texts).context("cannot start without good policies")?;
+    let state = ClusterState::new(loaded, user_namespaces, registry);
+    let digest = WatchedPolicies::digest(&texts);
+    let source = WatchedPolicies { files, state: Arc::clone(&state) };
+    Ok((state, Some(Poller::new(source, digest))))
+}
+
+/// How often the date is looked at. An exemption may be counted so much longer than it holds.
+const DAY_LOOK: Duration = Duration::from_secs(30);
+
+/// Exemptions end with the day: all pods are judged again when another begins.
+async fn turn_the_day(state: Arc<ClusterState>) {
+    let mut ticks = interval(DAY_LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        state.date_is(today());
+    }
+}

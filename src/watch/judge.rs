@@ -1,0 +1,303 @@
+//! A pod that runs, judged by the engine, and what is kept of it.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::admission::Environment;
+use crate::foresight::unhardened::{Unhardened, unhardened};
+use crate::harden::{Scope, harden};
+use crate::outcome::{Finding, Outcome, RuleResult, Subject};
+use crate::pod::{Placed, Pod, Text, view};
+use crate::policy::Policy;
+use crate::rule::{RuleName, RuleScope};
+use crate::user::Author;
+
+view! {
+    /// What the cluster says of an object: who it is, and how it runs.
+    pub struct Live<'a> {
+        metadata: LiveMetadata<'a> = "metadata",
+        status: Status<'a> = "status",
+    }
+}
+
+view! {
+    /// `metadata`.
+    pub struct LiveMetadata<'a> {
+        uid: Text<'a> = "uid",
+        namespace: Text<'a> = "namespace",
+    }
+}
+
+view! {
+    /// A pod's `status`.
+    pub struct Status<'a> {
+        phase: Text<'a> = "phase",
+        init: Vec<ContainerStatus<'a>> = "initContainerStatuses",
+        app: Vec<ContainerStatus<'a>> = "containerStatuses",
+        ephemeral: Vec<ContainerStatus<'a>> = "ephemeralContainerStatuses",
+    }
+}
+
+view! {
+    /// The status of one container.
+    pub struct ContainerStatus<'a> {
+        name: Text<'a> = "name",
+        state: State<'a> = "state",
+        user: User = "user",
+    }
+}
+
+view! {
+    /// `state` of a container.
+    pub struct State<'a> {
+        running: Option<RunningState<'a>> = "running",
+    }
+}
+
+view! {
+    /// `state.running` of a container.
+    pub struct RunningState<'a> {
+        started_at: Text<'a> = "startedAt",
+    }
+}
+
+view! {
+    /// `user` of a container (KEP-3619).
+    pub struct User {
+        linux: LinuxUser = "linux",
+    }
+}
+
+view! {
+    /// `user.linux` of a container: as whom its first process was started.
+    pub struct LinuxUser {
+        uid: Option<i64> = "uid",
+    }
+}
+
+impl Status<'_> {
+    /// Whether the pod will never run again.
+    pub fn is_over(&self) -> bool {
+        matches!(&*self.phase, "Succeeded" | "Failed")
+    }
+
+    /// As whom a container runs, where the kubelet says so.
+    fn uid(&self, name: &str) -> Option<i64> {
+        self.running(name)?.user.linux.uid
+    }
+
+    fn running(&self, name: &str) -> Option<&ContainerStatus<'_>> {
+        self.runs().find(|status| &*status.name == name)
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &ContainerStatus<'_>> {
+        let all = self.init.iter().chain(&self.app).chain(&self.ephemeral);
+        all.filter(|status| status.state.running.is_some())
+    }
+}
+
+/// A word that says what lets a container run as root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// Nothing.
+    No,
+    /// It is exempt from `runAsNonRoot`.
+    Exempt,
+    /// Root in a user namespace is nobody on the node.
+    UserNamespace,
+}
+
+impl Allowed {
+    /// Every word, by the index of its count.
+    pub const WORDS: [&str; 3] = ["no", "exempt", "user_namespace"];
+}
+
+/// What is counted of a rule, by the index of its count.
+pub const RESULTS: [&str; 4] = ["would_change", "kept", "exempt", "skipped"];
+
+/// How a pod as a whole stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Standing {
+    /// The webhook would change nothing, and every container is hardened.
+    #[default]
+    Hardened,
+    /// The webhook would change nothing, and a container stays privileged or root, or may be
+    /// root: it is exempt, or the policy keeps it so.
+    Partly,
+    /// The webhook would change something: it came in before its namespace opted in, past
+    /// the webhook, or by another policy.
+    Unhardened,
+    /// A mirror pod, or one for Windows nodes.
+    LeftAlone,
+    /// The engine cannot read it.
+    Unreadable,
+}
+
+impl Standing {
+    /// Every word, by the index of its count.
+    pub const WORDS: [&str; 5] = ["hardened", "partly", "unhardened", "left_alone", "unreadable"];
+}
+
+/// How many rules there are.
+pub const RULES: usize = RuleName::ALL.len();
+
+/// What is kept of a pod: how many of its running containers are what. Of more than 255 of
+/// a kind, 255 are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PodCounts {
+    /// Containers that run as root, by [`Allowed::WORDS`].
+    pub root: [u8; Allowed::WORDS.len()],
+    /// Containers of which nobody says as whom they run.
+    pub unknown_user: u8,
+    /// For each rule, containers that are not compliant, by [`RESULTS`]; of a rule that acts
+    /// on the whole pod, the pod.
+    pub rules: [[u8; RESULTS.len()]; RULES],
+    /// The pod as a whole.
+    pub standing: Standing,
+    /// Whether an exemption is in force.
+    pub exempt: bool,
+    /// When the first exemption ends, in Unix time; 0 where none does.
+    pub ends: i64,
+}
+
+/// Judges a pod.
+pub fn judge(
+    json: &str,
+    status: &Status<'_>,
+    policy: &Policy,
+    environment: Environment,
+) -> PodCounts {
+    let Ok(pod) = Pod::from_json(json) else { return unreadable(status) };
+    let mut facts = PodCounts::default();
+    let outcome = harden(&pod, policy, &environment.context(Scope::Create));
+    facts.take(&pod, &outcome, pod.containers(), status);
+    let uid = |name: &str, own: Option<i64>| status.uid(name).or(own);
+    facts.standing = match outcome {
+        Outcome { left_alone: Some(_), .. } => Standing::LeftAlone,
+        ref outcome if outcome.changes() => Standing::Unhardened,
+        ref outcome => standing(unhardened(&pod, outcome, pod.containers(), uid)),
+    };
+    // Those that are over are nobody's concern; and none is ever taken away.
+    let runs = |placed: &Placed<'_, '_>| status.running(&placed.container.name).is_some();
+    if pod.ephemeral_containers().any(|placed| runs(&placed)) {
+        let outcome = harden(&pod, policy, &environment.context(Scope::Ephemeral { known: &[] }));
+        facts.take(&pod, &outcome, pod.ephemeral_containers(), status);
+        let stays = unhardened(&pod, &outcome, pod.ephemeral_containers(), uid).into_iter();
+        let stays = stays
+            .filter(|it| it.container.as_deref().is_none_or(|name| status.running(name).is_some()));
+        facts.standing = match facts.standing {
+            Standing::Hardened | Standing::Partly if outcome.changes() => Standing::Unhardened,
+            Standing::Hardened => standing(stays.collect()),
+            standing => standing,
+        };
+    }
+    facts
+}
+
+fn standing(stays: Vec<Unhardened>) -> Standing {
+    if stays.is_empty() { Standing::Hardened } else { Standing::Partly }
+}
+
+/// What the status alone tells.
+fn unreadable(status: &Status<'_>) -> PodCounts {
+    let mut facts = PodCounts { standing: Standing::Unreadable, ..PodCounts::default() };
+    for status in status.runs() {
+        match status.user.linux.uid {
+            Some(0) => add(facts.root.get_mut(Allowed::No as usize)),
+            Some(_) => {}
+            None => add(Some(&mut facts.unknown_user)),
+        }
+    }
+    facts
+}
+
+impl PodCounts {
+    /// Takes what the engine says of these containers, where they run.
+    fn take<'p>(
+        &mut self,
+        pod: &Pod<'_>,
+        outcome: &Outcome<'_>,
+        placed: impl Iterator<Item = Placed<'p, 'p>>,
+        status: &Status<'_>,
+    ) {
+        let placed: Vec<_> =
+            placed.map(|placed| (placed, status.running(&placed.container.name))).collect();
+        let runs = |index: usize| placed.get(index).is_some_and(|(_, running)| running.is_some());
+        for Finding { rule, subject, result, .. } in &outcome.findings {
+            let counts = match subject {
+                Subject::Container(index) => runs(*index),
+                // Of a rule for containers, this is about a value that each of them overrides.
+                Subject::Pod => {
+                    rule.scope() == RuleScope::Pod && placed.iter().any(|p| p.1.is_some())
+                }
+            };
+            if let (true, Some(column)) = (counts, column(*result)) {
+                let row = self.rules.get_mut(*rule as usize);
+                add(row.and_then(|row| row.get_mut(column)));
+            }
+        }
+        for exemption in &outcome.exemptions {
+            self.exempt = true;
+            let ends = exemption.until.map(end_of).filter(|ends| *ends > 0);
+            self.ends = match (self.ends, ends) {
+                (0, ends) => ends.unwrap_or_default(),
+                (first, ends) => first.min(ends.unwrap_or(first)),
+            };
+        }
+        for (index, (placed, running)) in placed.iter().enumerate() {
+            let Some(running) = running else { continue };
+            let author = Author::of(pod, *placed);
+            let own = author.uid.filter(|_| !pod.is_windows());
+            match running.user.linux.uid.or(own) {
+                Some(0) => add(self.root.get_mut(allowed(pod, outcome, index) as usize)),
+                Some(_) => {}
+                // There is no uid on a Windows node; where the kubelet says one, it is none.
+                None if pod.is_windows() => {}
+                // The kubelet starts no such container as root.
+                None if author.non_root == Some(true) => {}
+                None => add(Some(&mut self.unknown_user)),
+            }
+        }
+    }
+}
+
+/// What lets a container run as root.
+fn allowed(pod: &Pod<'_>, outcome: &Outcome<'_>, container: usize) -> Allowed {
+    let exempt = outcome.findings.iter().any(|finding| {
+        finding.rule == RuleName::RunAsNonRoot
+            && finding.subject == Subject::Container(container)
+            && finding.result == RuleResult::Exempt
+    });
+    match exempt {
+        true => Allowed::Exempt,
+        false if pod.asks_to_be_nobody() => Allowed::UserNamespace,
+        false => Allowed::No,
+    }
+}
+
+/// Where a result is counted in [`RESULTS`]; nowhere what is as it should be.
+fn column(result: RuleResult) -> Option<usize> {
+    match result {
+        RuleResult::Set | RuleResult::Replaced => Some(0),
+        RuleResult::Kept => Some(1),
+        RuleResult::Exempt => Some(2),
+        RuleResult::Skipped(_) => Some(3),
+        RuleResult::Compliant => None,
+    }
+}
+
+/// The last day of an exemption is one on which it holds: the beginning of the next.
+fn end_of(until: Date) -> i64 {
+    const DAY: i64 = 24 * 60 * 60;
+    until.to_zoned(TimeZone::UTC).map_or(0, |start| start.timestamp().as_second() + DAY)
+}
+
+fn add(count: Option<&mut u8>) {
+    if let Some(count) = count {
+        *count = count.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! What is known, in the OpenMetrics text format.
+//!
+//! The sums are made when they are asked for, from what is kept of each pod: there is
+//! nothing that could drift. Labels are of closed sets but for the namespace, of which
+//! [`MAX_NAMESPACES`](super::tally::MAX_NAMESPACES) have lines of their own.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabel, LabelSetEncoder};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::metrics::{MetricType, TypedMetric as _};
+use prometheus_client::registry::Registry;
+
+use super::judge::{Allowed, RESULTS, Standing};
+use super::state::{ClusterState, State};
+use super::tally::{Sums, What};
+use super::trouble::Trouble;
+use crate::rule::RuleName;
+use crate::serve::metrics::process::Process;
+use crate::serve::metrics::register;
+use crate::serve::ops::Observed;
+use crate::serve::telemetry;
+
+/// Every metric of the watch.
+#[derive(Debug)]
+pub struct WatchMetrics {
+    state: Arc<ClusterState>,
+    registry: Registry,
+    process: Process,
+    log_lines_dropped: Gauge,
+}
+
+impl WatchMetrics {
+    /// What `state` knows, beside what `registry` holds already.
+    pub fn new(mut registry: Registry, state: Arc<ClusterState>) -> Self {
+        let process = Process::new(&mut registry);
+        let ours = registry.sub_registry_with_prefix("ironhull");
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        ours.register("build", "What is running", version);
+        let log_lines_dropped = register(
+            ours,
+            "log_lines_dropped",
+            "Lines of the log that could not be written in time",
+        );
+        let watch = ours.sub_registry_with_prefix("watch");
+        watch.register_collector(Box::new(Watched(Arc::clone(&state))));
+        Self { state, registry, process, log_lines_dropped }
+    }
+}
+
+impl Observed for WatchMetrics {
+    fn is_ready(&self) -> bool {
+        self.state.is_synced()
+    }
+
+    fn report(&self) -> String {
+        self.state.report()
+    }
+
+    fn metrics(&self) -> String {
+        self.process.look();
+        let dropped = telemetry::dropped_lines();
+        self.log_lines_dropped.set(i64::try_from(dropped).unwrap_or(i64::MAX));
+        let mut text = String::with_capacity(32 * 1024);
+        if encode(&mut text, &self.registry).is_err() {
+            let _never = writeln!(text, "# a metric could not be written");
+        }
+        text
+    }
+}
+
+/// Labels and their values.
+struct Labels<'l, const N: usize>([(&'static str, &'l str); N]);
+
+impl<const N: usize> EncodeLabelSet for Labels<'_, N> {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|label| label.encode(encoder.encode_label()))
+    }
+}
+
+/// What writes the sums.
+#[derive(Debug)]
+struct Watched(Arc<ClusterState>);
+
+impl Collector for Watched {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let synced = self.0.is_synced();
+        let state = self.0.state();
+        of_the_watch(&state, &mut encoder)?;
+        // Half of the cluster looks like a cluster with half the trouble.
+        if synced { of_the_cluster(&state, &mut encoder) } else { Ok(()) }
+    }
+}
+
+/// How the watch itself is.
+fn of_the_watch(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fmt::Result {
+    let all = || What::ALL.iter().zip(&state.seen).map(|(what, seen)| (what.as_str(), seen));
+    let mut gauge = encoder.encode_descriptor(
+        "synced",
+        "1 once the first list is through",
+        None,
+        MetricType::Gauge,
+    )?;
+    for (resource, seen) in all() {
+        one(&mut gauge, Labels([("resource", resource)]), i64::from(seen.synced))?;
+    }
+    let mut gauge = encoder.encode_descriptor(
+        "last_sync_timestamp_seconds",
+        "When the API server last confirmed that what is known is up to date, in Unix time",
+        None,
+        MetricType::Gauge,
+    )?;
+    for (resource, seen) in all() {
+        one(&mut gauge, Labels([("resource", resource)]), seen.last)?;
+    }
+    let mut counter = encoder.encode_descriptor(
+        "errors",
+        "Watches and lists that ended otherwise than agreed",
+        None,
+        MetricType::Counter,
+    )?;
+    for (resource, seen) in all() {
+        for (reason, count) in Trouble::REASONS.iter().zip(seen.errors) {
+            counts(&mut counter, Labels([("resource", resource), ("reason", reason)]), count)?;
+        }
+    }
+    let mut counter = encoder.encode_descriptor(
+        "unreadable",
+        "Events that could not be read, or were too large",
+        None,
+        MetricType::Counter,
+    )?;
+    for (resource, seen) in all() {
+        counts(&mut counter, Labels([("resource", resource)]), seen.unreadable)?;
+    }
+    let (kept, over) = state.tally.size();
+    let kept = i64::try_from(kept).unwrap_or(i64::MAX);
+    for (name, help, value) in [
+        ("pods_kept", "Pods that are known and not over, in all namespaces", kept),
+        (
+            "pods_over_limit",
+            "Pods that came when as many as can be kept were known",
+            over.cast_signed(),
+        ),
+    ] {
+        let gauge = ConstGauge::new(value);
+        gauge.encode(encoder.encode_descriptor(name, help, None, ConstGauge::<i64>::TYPE)?)?;
+    }
+    Ok(())
+}
+
+/// What runs in the namespaces that opted in.
+fn of_the_cluster(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fmt::Result {
+    let sums = state.tally.sums();
+    let gauge = MetricType::Gauge;
+    let mut metric = encoder.encode_descriptor(
+        "root_containers",
+        "Containers that run as root, by what allows it",
+        None,
+        gauge,
+    )?;
+    for ((namespace, mode), sums) in &sums {
+        for (allowed, count) in Allowed::WORDS.iter().zip(sums.root) {
+            let labels = [("namespace", *namespace), ("mode", mode), ("allowed", allowed)];
+            one(&mut metric, Labels(labels), count.cast_signed())?;
+        }
+    }
+    let mut metric = encoder.encode_descriptor(
+        "unknown_user_containers",
+        "Containers that run as nobody says whom: neither the kubelet nor the pod",
+        None,
+        gauge,
+    )?;
+    each(&mut metric, &sums, |sums| Some(sums.unknown_user.cast_signed()))?;
+    let mut metric = encoder.encode_descriptor(
+        "findings",
+        "What is not compliant, by rule and result, in containers that run",
+        None,
+        gauge,
+    )?;
+    for ((namespace, mode), sums) in &sums {
+        for (rule, counts) in RuleName::ALL.iter().zip(&sums.rules) {
+            // Most are 0: what is not there is.
+            for (result, count) in RESULTS.iter().zip(counts).filter(|(_, count)| **count > 0) {
+                let labels = [
+                    ("namespace", *namespace),
+                    ("mode", mode),
+                    ("rule", rule.as_str()),
+                    ("result", result),
+                ];
+                one(&mut metric, Labels(labels), count.cast_signed())?;
+            }
+        }
+    }
+    let mut metric = encoder.encode_descriptor(
+        "pods",
+        "Pods that are not over, by how they stand",
+        None,
+        gauge,
+    )?;
+    for ((namespace, mode), sums) in &sums {
+        for (state, count) in Standing::WORDS.iter().zip(sums.standing) {
+            let labels = [("namespace", *namespace), ("mode", mode), ("state", state)];
+            one(&mut metric, Labels(labels), count.cast_signed())?;
+        }
+    }
+    let mut metric =
+        encoder.encode_descriptor("exempt_pods", "Pods with an exemption in force", None, gauge)?;
+    each(&mut metric, &sums, |sums| Some(sums.exempt.cast_signed()))?;
+    let mut metric = encoder.encode_descriptor(
+        "exemption_end_timestamp_seconds",
+        "When the first exemption ends, in Unix time; none where none has an end",
+        None,
+        gauge,
+    )?;
+    each(&mut metric, &sums, |sums| sums.ends)?;
+    let mut metric = encoder.encode_descriptor(
+        "namespaces",
+        "Namespaces that opted in, by mode",
+        None,
+        gauge,
+    )?;
+    for mode in ["enforce", "audit"] {
+        let of_mode = sums.iter().filter(|((_, other), _)| *other == mode);
+        let count: u64 = of_mode.map(|(_, sums)| sums.namespaces).sum();
+        one(&mut metric, Labels([("mode", mode)]), count.cast_signed())?;
+    }
+    Ok(())
+}
+
+/// One gauge a namespace, where there is a value.
+fn each(
+    metric: &mut MetricEncoder<'_>,
+    sums: &std::collections::BTreeMap<(&str, &'static str), Sums>,
+    value: impl Fn(&Sums) -> Option<i64>,
+) -> std::fmt::Result {
+    for ((namespace, mode), sums) in sums {
+        if let Some(value) = value(sums) {
+            one(metric, Labels([("namespace", *namespace), ("mode", mode)]), value)?;
+        }
+    }
+    Ok(())
+}
+
+fn one<const N: usize>(
+    metric: &mut MetricEncoder<'_>,
+    labels: Labels<'_, N>,
+    value: i64,
+) -> std::fmt::Result {
+    ConstGauge::new(value).encode(metric.encode_family(&labels)?)
+}
+
+fn counts<const N: usize>(
+    metric: &mut MetricEncoder<'_>,
+    labels: Labels<'_, N>,
+    value: u64,
+) -> std::fmt::Result {
+    ConstCounter::new(value).encode(metric.encode_family(&labels)?)
+}

@@ -1,0 +1,308 @@
+//! Everything that is known of the cluster, and since when.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::sync::Notify;
+use tracing::{debug, error, info};
+
+use super::judge::{self, Live};
+use super::tally::{Tally, What};
+use super::trouble::Trouble;
+use crate::admission::Environment;
+use crate::cluster::namespaces::NamespaceSettings;
+use crate::date::today;
+use crate::policy::{self, PolicySet};
+use crate::serve::metrics::{Reloads, register};
+use crate::serve::policy_files::PolicyFiles;
+use crate::serve::poll::{self, Digest};
+
+/// Everything that is known.
+#[derive(Debug)]
+pub struct ClusterState {
+    policies: ArcSwap<PolicySet>,
+    /// Whether the cluster honours `hostUsers: false`, as the webhook is told.
+    user_namespaces: bool,
+    loaded: Gauge,
+    reloads: Reloads,
+    state: Mutex<State>,
+    /// Wakes who follows the pods: all are to be judged again.
+    again: Notify,
+}
+
+/// What changes from event to event.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) tally: Tally,
+    pub(super) seen: [WatchHealth; What::ALL.len()],
+    date: Date,
+    refused: Option<String>,
+}
+
+/// How far one of the two watches is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WatchHealth {
+    /// Whether the first list is through.
+    pub(super) synced: bool,
+    /// When the API server was last heard to be up to date with us, in Unix time.
+    pub(super) last: i64,
+    /// How often it went wrong, by [`Trouble::REASONS`].
+    pub(super) errors: [u64; Trouble::REASONS.len()],
+    /// Objects that could not be read.
+    pub(super) unreadable: u64,
+    /// What is wrong now.
+    trouble: Option<String>,
+}
+
+/// An object of which only the metadata was asked for: its kind is `PartialObjectMetadata`.
+#[derive(Deserialize)]
+struct Labelled {
+    metadata: ObjectMeta,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'r> {
+    ready: bool,
+    namespaces: WatchProgress<'r>,
+    pods: WatchProgress<'r>,
+    policies_refused: Option<&'r str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WatchProgress<'r> {
+    synced: bool,
+    last_sync: Option<Timestamp>,
+    trouble: Option<&'r str>,
+}
+
+impl WatchHealth {
+    fn progress(&self) -> WatchProgress<'_> {
+        let last_sync = Timestamp::from_second(self.last).ok().filter(|_| self.last > 0);
+        WatchProgress { synced: self.synced, last_sync, trouble: self.trouble.as_deref() }
+    }
+}
+
+impl ClusterState {
+    /// Nothing is known yet but the policies. What befalls these is counted in `registry`.
+    pub fn new(policies: PolicySet, user_namespaces: bool, registry: &mut Registry) -> Arc<Self> {
+        let registry = registry.sub_registry_with_prefix("ironhull");
+        let state = Self {
+            policies: ArcSwap::from_pointee(policies),
+            user_namespaces,
+            loaded: register(registry, "policies", "Policies loaded from files"),
+            reloads: Reloads::new(registry, "policy", "the policies"),
+            state: Mutex::new(State {
+                tally: Tally::default(),
+                seen: Default::default(),
+                date: today(),
+                refused: None,
+            }),
+            again: Notify::new(),
+        };
+        state.note_policies();
+        Arc::new(state)
+    }
+
+    fn put_in_force(&self, policies: PolicySet) {
+        self.policies.store(Arc::new(policies));
+        self.note_policies();
+        self.again.notify_one();
+    }
+
+    fn note_policies(&self) {
+        let count = self.policies.load().policies().len();
+        self.loaded.set(i64::try_from(count).unwrap_or(i64::MAX));
+        info!(policies = count, "policies in force");
+    }
+
+    /// What there is now.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Today is this day.
+    pub fn date_is(&self, date: Date) {
+        let mut state = self.state();
+        if state.date != date {
+            state.date = date;
+            self.again.notify_one();
+        }
+    }
+
+    /// Returns when all pods are to be judged again.
+    pub async fn again(&self) {
+        self.again.notified().await;
+    }
+
+    /// A list begins.
+    pub fn begin(&self, what: What) {
+        self.state().tally.begin(what);
+    }
+
+    /// The list is through.
+    pub fn finish(&self, what: What) {
+        self.state().tally.finish(what);
+        self.progress(what, true);
+    }
+
+    /// The API server has answered, and what is known is up to date.
+    pub fn heard(&self, what: What) {
+        self.progress(what, false);
+    }
+
+    fn progress(&self, what: What, listed: bool) {
+        let mut state = self.state();
+        let (pods, _) = state.tally.size();
+        let Some(seen) = state.seen.get_mut(what as usize) else { return };
+        seen.last = Timestamp::now().as_second();
+        let well_again = seen.trouble.take().is_some();
+        let first = listed && !seen.synced;
+        seen.synced |= listed;
+        drop(state);
+        if first || well_again {
+            let resource = what.as_str();
+            info!(
+                resource,
+                pods,
+                "{}",
+                if first { "the first list is through" } else { "up to date again" }
+            );
+        }
+    }
+
+    /// Something went wrong.
+    pub fn failed(&self, what: What, trouble: &Trouble) {
+        let mut state = self.state();
+        let Some(seen) = state.seen.get_mut(what as usize) else { return };
+        if let Some(count) = seen.errors.get_mut(trouble.reason()) {
+            *count += 1;
+        }
+        let said = trouble.to_string();
+        if seen.trouble.as_ref() == Some(&said) {
+            return;
+        }
+        let resource = what.as_str();
+        match trouble.is_ordinary() {
+            true => info!(resource, why = said, "beginning again with a list"),
+            false => error!(resource, error = said, "cannot watch"),
+        }
+        seen.trouble = Some(said);
+    }
+
+    /// An object could not be read.
+    pub fn unreadable(&self, what: What, why: &str) {
+        debug!(resource = what.as_str(), why, "an object cannot be read");
+        if let Some(seen) = self.state().seen.get_mut(what as usize) {
+            seen.unreadable += 1;
+        }
+    }
+
+    /// An object is so now, or is gone.
+    pub fn take(&self, what: What, object: &RawValue, gone: bool) {
+        let taken = match what {
+            What::Namespaces => self.namespace(object, gone),
+            What::Pods => self.pod(object, gone),
+        };
+        if let Err(error) = taken {
+            self.unreadable(what, &error.to_string());
+        }
+    }
+
+    fn namespace(&self, object: &RawValue, gone: bool) -> serde_json::Result<()> {
+        let Labelled { metadata } = serde_json::from_str(object.get())?;
+        let namespace = NamespaceSettings::of(metadata);
+        let policies = self.policies.load();
+        let mut state = self.state();
+        let name = namespace.name.clone();
+        let before = state.tally.policy_of(&name, &policies);
+        match gone {
+            true => state.tally.namespace_is_gone(&name),
+            false => state.tally.namespace(namespace),
+        }
+        let after = state.tally.policy_of(&name, &policies);
+        if before.name != after.name && state.tally.has_pods_in(&name) {
+            self.again.notify_one();
+        }
+        Ok(())
+    }
+
+    fn pod(&self, object: &RawValue, gone: bool) -> serde_json::Result<()> {
+        let Live { metadata, status, .. } = serde_json::from_str(object.get())?;
+        let namespace = &*metadata.namespace;
+        if gone || status.is_over() {
+            self.state().tally.pod_is_gone(namespace, &metadata.uid);
+            return Ok(());
+        }
+        let policies = self.policies.load();
+        let mut state = self.state();
+        let policy = state.tally.policy_of(namespace, &policies);
+        let environment = Environment { date: state.date, user_namespaces: self.user_namespaces };
+        let facts = judge::judge(object.get(), &status, policy, environment);
+        state.tally.pod(namespace, &metadata.uid, facts);
+        Ok(())
+    }
+
+    /// Whether both first lists are through.
+    pub fn is_synced(&self) -> bool {
+        self.state().seen.iter().all(|seen| seen.synced)
+    }
+
+    /// How far it is, and what is wrong, as a JSON object.
+    pub fn report(&self) -> String {
+        let ready = self.is_synced();
+        let state = self.state();
+        let [namespaces, pods] = &state.seen;
+        let report = Report {
+            ready,
+            namespaces: namespaces.progress(),
+            pods: pods.progress(),
+            policies_refused: state.refused.as_deref(),
+        };
+        serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+    }
+}
+
+/// The policy files as a source to be polled.
+#[derive(Debug)]
+pub struct WatchedPolicies {
+    /// The files.
+    pub files: PolicyFiles,
+    /// Who judges by them.
+    pub state: Arc<ClusterState>,
+}
+
+impl poll::Polled for WatchedPolicies {
+    type Content = Vec<policy::PolicyFile>;
+
+    const WHAT: &'static str = "policies";
+
+    fn read(&self) -> Result<Vec<policy::PolicyFile>, String> {
+        (self.files.read)()
+    }
+
+    fn digest(content: &Vec<policy::PolicyFile>) -> Digest {
+        PolicyFiles::digest(content)
+    }
+
+    fn put_in_force(&self, content: Vec<policy::PolicyFile>) -> Result<(), String> {
+        self.state.put_in_force(self.files.parse_again(&content)?);
+        Ok(())
+    }
+
+    fn reloads(&self) -> &Reloads {
+        &self.state.reloads
+    }
+
+    fn note(&self, refused: Option<&str>) {
+        self.state.state().refused = refused.map(str::to_owned);
+    }
+}
