@@ -119,7 +119,7 @@ abuse: ## attacks on the running server, measured: docs/abuse.json and docs/abus
 MUTANTS_ARGS ?=
 .PHONY: mutants
 mutants: ## changes the engine in every small way and shows what no test notices (needs cargo-mutants; an hour)
-	$(CARGO) mutants --output target $(MUTANTS_ARGS)
+	$(CARGO) mutants --workspace --output target $(MUTANTS_ARGS)
 
 .PHONY: judge
 judge: ## Kubernetes' own Pod Security evaluator as a test tool (needs Go)

@@ -7,6 +7,7 @@ pub mod harden;
 pub mod help;
 pub mod input;
 pub mod man;
+mod parallel;
 pub mod pass;
 pub mod policy;
 pub mod policy_files;

@@ -11,10 +11,9 @@ use clap::ValueHint;
 use jiff::civil::Date;
 
 use super::pass::Asked;
-use super::policy_files;
+use super::{parallel, policy_files};
 use crate::manifest::{Encoding, ManifestError, ManifestFile};
 use crate::policy::PolicySet;
-use crate::terminal::progress::Progress;
 use crate::terminal::say;
 use walk::FoundFiles;
 
@@ -88,11 +87,11 @@ impl Input {
     /// not be read, all together.
     ///
     /// # Errors
-    /// When `err` cannot be written to.
+    /// When `err` cannot be written to, or no thread can be started.
     pub fn read(
         &self,
         err: &mut dyn Write,
-    ) -> io::Result<Result<Vec<ManifestFile>, Vec<ManifestError>>> {
+    ) -> anyhow::Result<Result<Vec<ManifestFile>, Vec<ManifestError>>> {
         let Read { sources, errors } = self.read_what_can_be(err)?;
         Ok(if errors.is_empty() { Ok(sources) } else { Err(errors) })
     }
@@ -100,27 +99,39 @@ impl Input {
     /// Reads everything that was named, in order: what could be read, and what not.
     ///
     /// # Errors
-    /// When `err` cannot be written to.
-    pub fn read_what_can_be(&self, err: &mut dyn Write) -> io::Result<Read> {
-        let mut reader = Reader::default();
+    /// When `err` cannot be written to, or no thread can be started.
+    pub fn read_what_can_be(&self, err: &mut dyn Write) -> anyhow::Result<Read> {
+        let mut named = Named::default();
         if self.files.is_empty() {
             if io::stdin().is_terminal() {
                 let mut error = ManifestError::about(STDIN, "there is nothing to read");
                 error.hint = Some("name files or directories with -f, or - to type here".into());
                 return Ok(Read { sources: Vec::new(), errors: vec![error] });
             }
-            reader.stdin();
+            named.places.push(Place::Stdin);
         }
         for path in &self.files {
             if path.as_os_str() == "-" {
-                reader.stdin();
+                named.places.push(Place::Stdin);
             } else if path.is_dir() {
-                reader.directory(path);
+                named.directory(path);
             } else {
-                reader.file(path);
+                named.places.push(Place::File { path: path.clone(), found: false });
             }
         }
-        let Reader { sources, errors, notes } = reader;
+        let Named { places, mut notes } = named;
+        let mut sources = Vec::new();
+        let mut errors = Vec::new();
+        for (read, found) in parallel::in_order("reading manifests", places, Place::read)? {
+            match read {
+                Ok(source) => sources.push(source),
+                Err(Unread { other: Some(what), errors: wrong }) if found => {
+                    let name = wrong.first().map_or("", |error| &error.file);
+                    notes.push(format!("{name}: left out, no manifest: {what}"));
+                }
+                Err(Unread { errors: wrong, .. }) => errors.extend(wrong),
+            }
+        }
         notes.iter().try_for_each(|note| say::note(err, note))?;
         Ok(Read { sources, errors })
     }
@@ -140,62 +151,59 @@ pub struct Read {
     pub errors: Vec<ManifestError>,
 }
 
+/// What was named, place by place.
 #[derive(Default)]
-struct Reader {
-    sources: Vec<ManifestFile>,
-    errors: Vec<ManifestError>,
+struct Named {
+    places: Vec<Place>,
     notes: Vec<String>,
 }
 
-impl Reader {
-    fn stdin(&mut self) {
-        let mut bytes = Vec::new();
-        match io::stdin().lock().read_to_end(&mut bytes) {
-            Ok(_) => match text(STDIN, None, bytes) {
-                Ok(source) => self.sources.push(source),
-                Err(Unread { errors, .. }) => self.errors.extend(errors),
-            },
-            Err(error) => self.errors.push(ManifestError::about(STDIN, error)),
-        }
-    }
+/// Where there is something to read, or an error instead.
+enum Place {
+    Stdin,
+    File {
+        path: PathBuf,
+        /// Whether it was found in a directory: then it may be anything, and else it has to be
+        /// a manifest.
+        found: bool,
+    },
+    Error(ManifestError),
+}
 
-    /// A file that was named: it has to be a manifest.
-    fn file(&mut self, path: &Path) {
-        match file(path) {
-            Ok(source) => self.sources.push(source),
-            Err(Unread { errors, .. }) => self.errors.extend(errors),
-        }
-    }
-
-    /// A file that was found: it may be anything.
-    fn found(&mut self, path: &Path) {
-        match file(path) {
-            Ok(source) => self.sources.push(source),
-            Err(Unread { other: Some(what), .. }) => {
-                self.notes.push(format!("{}: left out, no manifest: {what}", path.display()));
+impl Place {
+    /// Reads it, and says whether it was found and not named.
+    fn read(self) -> (Result<ManifestFile, Unread>, bool) {
+        match self {
+            Self::Stdin => {
+                let mut bytes = Vec::new();
+                let read = io::stdin().lock().read_to_end(&mut bytes);
+                (
+                    read.map_err(|error| Unread::about(STDIN, error))
+                        .and_then(|_| text(STDIN, None, bytes)),
+                    false,
+                )
             }
-            Err(Unread { errors, .. }) => self.errors.extend(errors),
+            Self::File { path, found } => (file(&path), found),
+            Self::Error(error) => (Err(Unread { errors: vec![error], other: None }), false),
         }
     }
+}
 
+impl Named {
     fn directory(&mut self, root: &Path) {
         let FoundFiles { files, notes, errors } = match walk::walk(root) {
             Ok(found) => found,
             Err(error) => {
-                return self.errors.push(ManifestError::about(&root.display().to_string(), error));
+                let error = ManifestError::about(&root.display().to_string(), error);
+                return self.places.push(Place::Error(error));
             }
         };
         if files.is_empty() && notes.is_empty() {
             self.notes.push(format!("{}: no .yaml, .yml or .json file here", root.display()));
         }
         self.notes.extend(notes);
-        self.errors.extend(errors);
-        let total = u64::try_from(files.len()).ok();
-        let mut progress = Progress::new("reading manifests", total);
-        for file in files {
-            self.found(&file);
-            progress.advance(1);
-        }
+        self.places.extend(errors.into_iter().map(Place::Error));
+        self.places.extend(files.into_iter().map(|path| Place::File { path, found: true }));
     }
 }
 
@@ -206,11 +214,17 @@ struct Unread {
     other: Option<&'static str>,
 }
 
+impl Unread {
+    fn about(name: &str, error: io::Error) -> Self {
+        Self { errors: vec![ManifestError::about(name, error)], other: None }
+    }
+}
+
 fn file(path: &Path) -> Result<ManifestFile, Unread> {
     let name = path.display().to_string();
     match fs::read(path) {
         Ok(bytes) => text(&name, Some(path), bytes),
-        Err(error) => Err(Unread { errors: vec![ManifestError::about(&name, error)], other: None }),
+        Err(error) => Err(Unread::about(&name, error)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The rules: one hardening behaviour a file, and the one list of them all.
 //!
-//! A new rule is one file in `src/rules/`, its `mod` line, one line in [`rules!`] below and one
+//! A new rule is one file in `rules/`, its `mod` line, one line in `for_each_rule!` in `rule.rs` and one
 //! folder of golden cases. Its name, its settings in a policy, its page in
 //! `docs/rules.md` and its place in the JSON Schema follow from that line.
 //! Rules never import each other: what two of them need to know of a container
@@ -21,7 +21,7 @@ use crate::pass::Pass;
 use crate::policy::decode::{RuleEntry, RuleSettings, object};
 use crate::rule::{Action, RuleName, for_each_rule};
 
-/// One hardening behaviour. The unit structs in `src/rules/` implement it.
+/// One hardening behaviour. The unit structs in `rules/` implement it.
 pub trait Rule: Sync {
     /// The rule's name: that of the Kubernetes field it governs.
     fn name(&self) -> RuleName;

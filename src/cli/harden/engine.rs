@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::would_change::{self, WouldChange};
 use crate::cli::input::{Input, Read};
+use crate::cli::parallel;
 use crate::cli::pass::{self, Assignment, Judged, Pass};
 use crate::manifest::{Document, Edited, ManifestError, ManifestFile};
-use crate::terminal::progress::Progress;
 use crate::terminal::say;
 
 /// A source after the engine has seen all of it.
@@ -65,32 +65,39 @@ pub(super) fn harden_all(
 ) -> anyhow::Result<Option<Hardening>> {
     let Some(set) = input.policies(err)? else { return Ok(None) };
     let Read { sources, mut errors } = input.read_what_can_be(err)?;
-    let mut hardened = Vec::with_capacity(sources.len());
     if at_errors == AtErrors::Stop && !errors.is_empty() {
-        return Ok(Some(Hardening { hardened, errors }));
+        return Ok(Some(Hardening { hardened: Vec::new(), errors }));
     }
     let policies = Assignment::chosen(input.asked(), &set, &sources, err)?;
     let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
-    let mut progress = Progress::new("hardening", u64::try_from(sources.len()).ok());
-    for source in sources {
+    let each = parallel::in_order("hardening", sources, |source| {
         let mut said = Vec::new();
-        match harden(&pass, &source, &mut said)? {
-            Ok(changes) => {
-                let one = Hardened { source, changes };
-                match one.reads_back() {
-                    true => hardened.push(one),
-                    false => errors.push(ManifestError::about(&one.source.name, UNWRITABLE)),
-                }
-            }
+        (harden_file(&pass, source, &mut said), said)
+    })?;
+    let mut hardened = Vec::with_capacity(each.len());
+    for (result, said) in each {
+        err.write_all(&said)?;
+        match result? {
+            Ok(one) => hardened.push(one),
             Err(wrong) => errors.extend(wrong),
         }
-        if !said.is_empty() {
-            progress.clear();
-            err.write_all(&said)?;
-        }
-        progress.advance(1);
     }
     Ok(Some(Hardening { hardened, errors }))
+}
+
+/// A source hardened, or everything that is wrong with it.
+fn harden_file(
+    pass: &Pass<'_>,
+    source: ManifestFile,
+    err: &mut dyn Write,
+) -> io::Result<Result<Hardened, Vec<ManifestError>>> {
+    Ok(harden(pass, &source, err)?.and_then(|changes| {
+        let one = Hardened { source, changes };
+        match one.reads_back() {
+            true => Ok(one),
+            false => Err(vec![ManifestError::about(&one.source.name, UNWRITABLE)]),
+        }
+    }))
 }
 
 /// What is said of a source whose documents, each good by itself, would not be the same
@@ -132,16 +139,21 @@ fn harden_document(
     let mut namespaces: Vec<String> = Vec::new();
     let mut warnings = Vec::new();
     let mut found = Vec::new();
+    let mut unreadable = None;
     pass.judge(source, document, |judged| {
         warnings.extend(say_warnings(source, document, judged));
         if judged.outcome.changes() {
-            // The engine writes its patch itself: an array of operations.
-            let operations = serde_json::from_str(judged.outcome.patch.as_json());
-            patch.extend::<Vec<Value>>(operations.unwrap_or_default());
+            match serde_json::from_str::<Vec<Value>>(judged.outcome.patch.as_json()) {
+                Ok(operations) => patch.extend(operations),
+                Err(error) => unreadable = Some(format!("the patch cannot be read back: {error}")),
+            }
         }
         found.extend(would_change::found(judged));
         namespaces.push(judged.namespace.to_owned());
     })?;
+    if let Some(message) = unreadable {
+        return Err(Box::new(ManifestError::of(source, document, "", message)));
+    }
     if patch.is_empty() {
         return Ok((None, warnings));
     }

@@ -1,0 +1,35 @@
+//! The same work on many items, on all cores.
+
+use std::sync::{Mutex, PoisonError};
+
+use rayon::ThreadPoolBuilder;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+
+use crate::terminal::progress::Progress;
+
+/// The stack of each thread, in bytes: what Linux gives the main thread. Manifests nest as deeply
+/// as Kubernetes allows.
+const STACK: usize = 8 << 20;
+
+/// What `work` makes of each item, in the items' order. `what` names the work for a person who
+/// waits.
+///
+/// # Errors
+/// When no thread can be started.
+pub(super) fn in_order<T: Send, R: Send>(
+    what: &str,
+    items: Vec<T>,
+    work: impl Fn(T) -> R + Sync,
+) -> anyhow::Result<Vec<R>> {
+    if items.len() < 2 {
+        return Ok(items.into_iter().map(work).collect());
+    }
+    let progress = Mutex::new(Progress::new(what, u64::try_from(items.len()).ok()));
+    let one = |item| {
+        let result = work(item);
+        progress.lock().unwrap_or_else(PoisonError::into_inner).advance(1);
+        result
+    };
+    let pool = ThreadPoolBuilder::new().stack_size(STACK).build()?;
+    Ok(pool.install(|| items.into_par_iter().map(one).collect()))
+}
