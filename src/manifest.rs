@@ -294,7 +294,7 @@ fn hint(line: &str, kind: Option<&ErrorKind>) -> Option<String> {
     let indentation = line.len() - line.trim_start().len();
     let tab = line.get(..indentation).is_some_and(|blank| blank.contains('\t'));
     if tab || kind == Some(&ErrorKind::Tab) {
-        return Some("YAML is indented with namespaces, never with tabs".to_owned());
+        return Some("YAML is indented with spaces, never with tabs".to_owned());
     }
     kind.is_some_and(ErrorKind::is_of_indentation)
         .then(|| "is this line, and the one before, indented as far as it should be?".to_owned())

@@ -140,7 +140,7 @@ fn install_yaml_is_current() {
     let mut blank = 0;
     for line in rendered.lines() {
         blank = if line.trim().is_empty() { blank + 1 } else { 0 };
-        if blank == 0 && !line.starts_with("# PolicyFile: ") {
+        if blank == 0 && !line.starts_with("# Source: ") {
             expected.push_str(line.trim_end());
             expected.push('\n');
         }

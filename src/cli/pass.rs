@@ -5,7 +5,9 @@ mod assignment;
 use std::io::{self, Write};
 
 use jiff::civil::Date;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
 
 use crate::harden::{Context, Scope, harden};
 use crate::manifest::{Document, ManifestError, ManifestFile, Part, Unknown, Workload};
@@ -56,9 +58,7 @@ impl Pass<'_> {
         for workload in &document.contents.workloads {
             let value = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
             let json = value.to_string();
-            let pod = Pod::from_json(&json).map_err(|error| {
-                Box::new(unreadable(source, document, workload, ("", value), &error))
-            })?;
+            let pod = read::<Pod<'_>>(source, document, workload, "", &json)?;
             let namespace = workload.namespace.as_deref().unwrap_or(self.namespace);
             let policy = self.policies.for_namespace(namespace);
             let reserved: Vec<&str> =
@@ -150,60 +150,48 @@ pub fn passed_through(unknown: &Unknown) -> String {
     )
 }
 
-/// An error about a value in a workload, which its JSON text could not be read beyond. `at`
-/// is the value's place below the workload's pod.
-pub fn unreadable(
+/// Reads `json`, a part of a workload's pod that stands at the JSON Pointer `at` below it.
+///
+/// # Errors
+/// Where a value has a type that Kubernetes refuses: about that value, at its place in the file.
+pub fn read<'j, T: Deserialize<'j>>(
     source: &ManifestFile,
     document: &Document,
     workload: &Workload,
-    (at, value): (&str, &Value),
-    error: &serde_json::Error,
-) -> ManifestError {
-    let pointer = format!("{}{at}{}", workload.pod, pointer_at(value, error.column()));
-    let message = error.to_string();
-    let message = message.split(" at line ").next().unwrap_or_default();
-    let message =
-        match message.strip_prefix("invalid type: ").and_then(|m| m.split_once(", expected ")) {
+    at: &str,
+    json: &'j str,
+) -> Result<T, Box<ManifestError>> {
+    let mut json = serde_json::Deserializer::from_str(json);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let pointer = format!("{}{at}{}", workload.pod, pointer_of(error.path()));
+        let message = error.inner().to_string();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        let message = match message
+            .strip_prefix("invalid type: ")
+            .and_then(|m| m.split_once(", expected "))
+        {
             Some((found, expected)) => {
                 let expected = if expected == "i64" { "a whole number" } else { expected };
                 format!("expected {expected}, found {}", found.replace('"', "`"))
             }
             None => message.to_owned(),
         };
-    let message = format!("{}: `{pointer}`: {message}", title(workload));
-    let mut error = ManifestError::of(source, document, &pointer, message);
-    error.hint.get_or_insert_with(|| "Kubernetes refuses such a value too".to_owned());
-    error
+        let message = format!("{}: `{pointer}`: {message}", title(workload));
+        let mut error = ManifestError::of(source, document, &pointer, message);
+        error.hint.get_or_insert_with(|| "Kubernetes refuses such a value too".to_owned());
+        Box::new(error)
+    })
 }
 
-/// The JSON Pointer of the innermost value that the first `consumed` bytes of the
-/// value's JSON text reach into.
-fn pointer_at(value: &Value, consumed: usize) -> String {
-    let mut at = 1;
-    let children: Vec<(String, usize, &Value)> = match value {
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| {
-                let name = kube_yaml::escape(key);
-                (name, Value::from(key.as_str()).to_string().len() + 1, value)
-            })
-            .collect(),
-        Value::Array(items) => {
-            items.iter().enumerate().map(|(index, item)| (index.to_string(), 0, item)).collect()
+/// A path as a JSON Pointer.
+fn pointer_of(path: &Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", kube_yaml::escape(key))),
+            Segment::Enum { .. } | Segment::Unknown => {}
         }
-        _ => Vec::new(),
-    };
-    for (name, key, child) in children {
-        let start = at + key;
-        let end = start + child.to_string().len();
-        if consumed <= end {
-            return if consumed < at {
-                String::new()
-            } else {
-                format!("/{name}{}", pointer_at(child, consumed.saturating_sub(start)))
-            };
-        }
-        at = end + 1;
     }
-    String::new()
+    pointer
 }

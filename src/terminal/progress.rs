@@ -48,14 +48,6 @@ impl Progress {
             line.advance(steps, Instant::now(), width());
         }
     }
-
-    /// Takes the line away, for something else to be written to the terminal; the next step
-    /// brings it back.
-    pub fn clear(&mut self) {
-        if let Some(line) = &mut self.line {
-            line.clear();
-        }
-    }
 }
 
 /// The columns of the terminal, one less than it has: a line that fills the last one

@@ -1,6 +1,7 @@
 //! Tables for people: columns as wide as they need to be, and a last one for sentences.
 
 use clap::builder::styling::Style;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::text::clean;
 
@@ -59,14 +60,14 @@ impl<const N: usize> Table<N> {
         if rows.is_empty() {
             return text;
         }
-        let mut widths = titles.map(|title| title.chars().count());
+        let mut widths = titles.map(|title| title.width());
         for (cells, _) in rows {
             for (width, cell) in widths.iter_mut().zip(cells) {
-                *width = (*width).max(cell.text.chars().count());
+                *width = (*width).max(cell.text.width());
             }
         }
         if let Some(width) = width {
-            let mut least = titles.map(|title| title.chars().count());
+            let mut least = titles.map(|title| title.width());
             for (cells, _) in rows {
                 for (least, cell) in least.iter_mut().zip(cells) {
                     *least = (*least).max(longest_piece(&cell.text));
@@ -121,7 +122,7 @@ fn narrow<const N: usize>(widths: &mut [usize; N], least: &[usize; N], width: us
 /// How long the longest part of a text is that nothing should break.
 fn longest_piece(text: &str) -> usize {
     let pieces = text.split(' ').flat_map(|word| word.split_inclusive(MARKS));
-    pieces.map(|piece| piece.chars().count()).max().unwrap_or_default()
+    pieces.map(|piece| piece.width()).max().unwrap_or_default()
 }
 
 /// After which characters a name or a path may be broken.
@@ -166,18 +167,18 @@ fn columns<const N: usize>(cells: &[Cell; N], widths: &[usize; N]) -> String {
         if !text.is_empty() {
             row.push_str(&format!("{style}{text}{style:#}"));
         }
-        row.push_str(&" ".repeat(width.saturating_sub(text.chars().count()) + GAP));
+        row.push_str(&" ".repeat(width.saturating_sub(text.width()) + GAP));
     }
     row
 }
 
-/// Breaks a text into lines of at most `room` characters: at spaces; a word that is longer
+/// Breaks a text into lines of at most `room` columns: at spaces; a word that is longer
 /// after one of the marks that names and paths have, or where the room ends.
 fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let Some(last) = lines.last_mut() else { break };
-        let needed = last.chars().count() + 1 + word.chars().count();
+        let needed = last.width() + 1 + word.width();
         if last.is_empty() {
             last.push_str(word);
         } else if room.is_some_and(|room| needed > room) {
@@ -197,7 +198,11 @@ fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
 
 /// Cuts a line of one word that has no room, and returns the rest of it.
 fn cut(line: &mut String, room: usize) -> Option<String> {
-    let end = line.char_indices().nth(room).map(|(end, _)| end).filter(|end| *end > 0)?;
+    let mut used = 0;
+    let end = line.char_indices().find_map(|(at, c)| {
+        used += c.width().unwrap_or_default();
+        (used > room && at > 0).then_some(at)
+    })?;
     let mark = line.get(..end)?.rfind(MARKS).map(|at| at + 1);
     Some(line.split_off(mark.unwrap_or(end)))
 }
@@ -271,5 +276,17 @@ mod tests {
         table.row([Cell::default()], "two");
         let text = anstream::adapter::strip_str(&table.render(None)).to_string();
         assert_eq!(text, "  A  WHY\n  a  one\n     two\n");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        let mut table = Table::new(["NAME", "RULE"], "WHY");
+        table.row(["数据库", "runAsUser"].map(Cell::plain), "a");
+        table.row(["web", "runAsUser"].map(Cell::plain), "b");
+        let text = anstream::adapter::strip_str(&table.render(None)).to_string();
+        let ends: Vec<usize> =
+            text.lines().map(|line| line.split_at(line.rfind(' ').unwrap()).0.width()).collect();
+        assert_eq!(ends, [ends[0]; 3], "{text}");
+        assert_eq!(wrap("数据库数据库", Some(5)), ["数据", "库数", "据库"]);
     }
 }

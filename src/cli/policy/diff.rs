@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::ValueHint;
 use jiff::civil::Date;
+use k8s_openapi::api::core::v1::PodSpec;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -333,17 +334,15 @@ fn unreadable(
     json: &str,
     error: &anyhow::Error,
 ) -> ManifestError {
-    let pod = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
     // First it is read as the engine reads it, and then all that Kubernetes has of it.
-    if let Err(error) = Pod::from_json(json) {
-        return pass::unreadable(source, document, workload, ("", pod), &error);
+    if let Err(error) = pass::read::<Pod<'_>>(source, document, workload, "", json) {
+        return *error;
     }
-    match error.downcast_ref() {
-        Some(error) => {
-            let spec = spec_value(pod);
-            pass::unreadable(source, document, workload, ("/spec", &spec), error)
-        }
-        None => {
+    let pod = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
+    let spec = spec_value(pod).to_string();
+    match pass::read::<PodSpec>(source, document, workload, "/spec", &spec) {
+        Err(error) => *error,
+        Ok(_) => {
             let message = format!("{}: {error:#}", pass::title(workload));
             ManifestError::of(source, document, &workload.pod, message)
         }
