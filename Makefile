@@ -26,10 +26,21 @@ demo: ## ironhull at its main job, with no cluster at all
 	@$(CARGO) run --quiet --locked -- demo
 
 .PHONY: test
-test: judge-if-go tools-if-go ## every test that needs no cluster
+test: left-out judge-if-go tools-if-go ## every test that needs no cluster
 	$(CARGO) test --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace --doc
 	$(CARGO) check --locked --package ironhull-engine --package kube-yaml
+
+# What of `make test` cannot run here, and why: the first line that it prints. Each of these tests says so
+# itself too, and in CI (CI=true) fails instead.
+.PHONY: left-out
+left-out:
+	@left=; out() { left="$$left$${left:+; }$$1"; }; \
+	command -v $(GO) >/dev/null || out "Kubernetes' own evaluator and decoder, helm, kustomize (Go is missing)"; \
+	[ -d "$$IRONHULL_CORPUS" ] || out "real manifests (IRONHULL_CORPUS names no directory of them)"; \
+	[ -x "$${IRONHULL_PROMTOOL:-target/tools/promtool}" ] || out "alerts (promtool is missing: e2e/setup)"; \
+	for tool in bash zsh fish groff script git patch; do command -v $$tool >/dev/null || out "$$tool (not installed)"; done; \
+	echo "make test: $${left:+all but: }$${left:-nothing is left out}"
 
 .PHONY: lint
 lint: ## formatting and lints, warnings refused
