@@ -10,9 +10,9 @@ use clap::ValueHint;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::choice::Choice;
 use super::input::Input;
 use super::pass::{self, Assignment, Judged, Pass};
-use super::policy_files::Choice;
 use crate::cluster::{self, Connection};
 use crate::foresight::exemptions::{Exempt, Voided, container, exemption, voided};
 use crate::manifest::{Document, ManifestError, ManifestFile};

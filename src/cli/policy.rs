@@ -12,7 +12,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::policy_files::{self, Policies};
+use super::choice::{self, Policies};
+use super::policy_files;
 use crate::cluster::namespaces::{NamespaceArgs, SelectedNamespaces};
 use crate::cluster::{self, Connection};
 use crate::policy::is_label;
@@ -285,7 +286,7 @@ async fn of_cluster(
     err: &mut dyn Write,
 ) -> anyhow::Result<Policies> {
     let cluster = connection.connect().await?;
-    let found = policy_files::Choice::Installed;
+    let found = choice::Choice::Installed;
     let found = found.read(&cluster, crate::date::today(), err).await?;
     say::note(err, format!("policies: {}", found.from))?;
     let wanted =

@@ -4,11 +4,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
 use jiff::civil::Date;
 
-use crate::cluster::Cluster;
-use crate::cluster::policies as cluster_policies;
 use crate::policy::{Diagnostic, PolicyFile, PolicySet};
 use crate::terminal::{diagnostics, say};
 
@@ -99,91 +96,4 @@ fn file(path: &Path) -> Result<PolicyFile, ReadError> {
     let text =
         String::from_utf8(bytes).map_err(|_| ReadError::NotText { path: path.to_owned() })?;
     Ok(PolicyFile { name: path.display().to_string(), text })
-}
-
-/// Policies, and where they come from, in words.
-pub struct Policies {
-    /// The policies.
-    pub set: PolicySet,
-    /// `policies.yaml`, `configmap ironhull-system/ironhull-policies`, `built in`.
-    pub from: String,
-}
-
-/// Whose policies a command goes by.
-pub enum Choice {
-    /// Those that were named.
-    Candidate(Box<Policies>),
-    /// Those of the cluster.
-    Installed,
-}
-
-impl Choice {
-    /// What `--policy` says. What is wrong with the policies goes to `err`, and then there is
-    /// no choice.
-    ///
-    /// # Errors
-    /// As [`candidate`].
-    pub fn of(
-        path: Option<&Path>,
-        date: Date,
-        err: &mut dyn Write,
-    ) -> anyhow::Result<Option<Self>> {
-        match path {
-            Some(path) => {
-                Ok(candidate(path, date, err)?.map(|policies| Self::Candidate(Box::new(policies))))
-            }
-            None => Ok(Some(Self::Installed)),
-        }
-    }
-
-    /// The policies; those of the cluster are read now.
-    ///
-    /// # Errors
-    /// As [`installed`].
-    pub async fn read(
-        self,
-        cluster: &Cluster,
-        date: Date,
-        err: &mut dyn Write,
-    ) -> anyhow::Result<Policies> {
-        match self {
-            Self::Candidate(policies) => Ok(*policies),
-            Self::Installed => installed(cluster, date, err).await,
-        }
-    }
-}
-
-/// Reads a candidate. What is wrong with it goes to `err`, and then there is none.
-///
-/// # Errors
-/// When it cannot be read, or `err` cannot be written to.
-pub fn candidate(path: &Path, date: Date, err: &mut dyn Write) -> anyhow::Result<Option<Policies>> {
-    let files = read(path)?;
-    let set = load(&files, date, err)?;
-    Ok(set.map(|set| Policies { set, from: path.display().to_string() }))
-}
-
-/// The policies that are installed in the cluster, where they may be read; else the
-/// built-in one.
-///
-/// # Errors
-/// When those that are installed cannot be used, or `err` cannot be written to.
-async fn installed(cluster: &Cluster, date: Date, err: &mut dyn Write) -> anyhow::Result<Policies> {
-    let found = cluster_policies::installed(cluster).await;
-    if found.is_none() {
-        say::note(
-            err,
-            "the installed policies cannot be read with these rights; this goes by the built-in one",
-        )?;
-    }
-    let (files, config_maps) =
-        found.map(|found| (found.files, found.config_maps)).unwrap_or_default();
-    let from = match config_maps.is_empty() {
-        true => "built in".to_owned(),
-        false => config_maps.join(", "),
-    };
-    match load(&files, date, err)? {
-        Some(set) => Ok(Policies { set, from }),
-        None => bail!("the installed policies cannot be used ({from})"),
-    }
 }

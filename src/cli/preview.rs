@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::ValueHint;
 use jiff::civil::Date;
 
-use super::policy_files::{Choice, Policies};
+use super::choice::{Choice, Policies};
 use super::width;
 use crate::admission::Environment;
 use crate::cluster::namespaces::{NamespaceArgs, NamespaceSettings, SelectedNamespaces};

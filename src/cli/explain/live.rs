@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::KnownImage;
-use crate::cli::policy_files::{Choice, Policies};
+use crate::cli::choice::{Choice, Policies};
 use crate::cluster::namespaces::{NamespaceArgs, NamespaceSettings, SelectedNamespaces};
 use crate::cluster::{Cluster, Connection};
 use crate::exemption::HARDENED_ANNOTATION;

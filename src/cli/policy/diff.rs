@@ -14,9 +14,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::admission::Environment;
+use crate::cli::choice;
 use crate::cli::input::Input;
 use crate::cli::pass::{self, Assignment};
-use crate::cli::policy_files;
 use crate::cli::width;
 use crate::cluster::namespaces::{NamespaceArgs, SelectedNamespaces};
 use crate::cluster::{self, Connection};
@@ -139,7 +139,7 @@ pub struct RuleChange {
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let Args { old, new, files, wanted, date, output, check, connection } = args;
     let date = date.unwrap_or_else(today);
-    let mut read = |path: &Path| policy_files::candidate(path, date, err);
+    let mut read = |path: &Path| choice::candidate(path, date, err);
     let (Some(old), Some(new)) = (read(old)?, read(new)?) else { return Ok(say::EXIT_ERROR) };
     let (old, new) = (&old.set, &new.set);
     let found = Differences::default();
