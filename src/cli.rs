@@ -1,6 +1,6 @@
 //! The command line.
 
-mod choice;
+pub mod choice;
 pub mod completions;
 pub mod demo;
 pub mod explain;
