@@ -1,4 +1,4 @@
-//! Policy files from the disk, and how a command that goes by policies takes them.
+//! Reads policy files from the disk, and selects the policies that a command goes by.
 
 use std::fs;
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ pub enum ReadError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A file is not UTF-8.
@@ -37,15 +37,15 @@ pub enum ReadError {
     },
 }
 
-/// Reads the file `path`, or the files of the directory `path` that end in `.yaml` or
-/// `.yml`, by name. Directories within it are left out, and so is what begins with
-/// `..`: a mounted ConfigMap keeps its files there and links to them from the outside.
+/// Reads the file `path`, or the files of the directory `path` that end in `.yaml` or `.yml`, by
+/// name. Directories within it are left out, and so are names that begin with `..`: a mounted
+/// ConfigMap keeps its files there and links to them from the outside.
 ///
 /// # Errors
 /// When something cannot be read, is not UTF-8, or the directory has no such file.
 pub fn read(path: &Path) -> Result<Vec<PolicyFile>, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
-    // Follows links, as all below: a ConfigMap's files are links.
+    // Follows links, as everything below does: a ConfigMap's files are links.
     if !fs::metadata(path).map_err(io)?.is_dir() {
         return Ok(vec![file(path)?]);
     }
@@ -63,8 +63,8 @@ pub fn read(path: &Path) -> Result<Vec<PolicyFile>, ReadError> {
     files.iter().map(|path| file(path)).collect()
 }
 
-/// The set of policies in `files`, grants judged by `date`. What deserves a look goes to
-/// `err`; what is wrong too, and then there is none.
+/// The set of policies in `files`, with grants judged by `date`. Warnings go to `err`. Errors do
+/// too, and then there is no set.
 ///
 /// # Errors
 /// When `err` cannot be written to.
@@ -90,7 +90,7 @@ pub fn load(
 fn is_policy_file(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".."));
     let yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
-    // A link that leads nowhere is not a directory, and reading it says why.
+    // A dangling link is not a directory, and reading it reports why.
     yaml && !hidden && !path.is_dir()
 }
 
@@ -101,25 +101,25 @@ fn file(path: &Path) -> Result<PolicyFile, ReadError> {
     Ok(PolicyFile { name: path.display().to_string(), text })
 }
 
-/// Policies, and where they come from, in words.
+/// Policies, and their origin in words.
 pub struct Policies {
     /// The policies.
     pub set: PolicySet,
-    /// `policies.yaml`, `configmap ironhull-system/ironhull-policies`, `built in`.
+    /// Origin: `policies.yaml`, `configmap ironhull-system/ironhull-policies`, `built in`.
     pub from: String,
 }
 
-/// Whose policies a command goes by.
+/// Source of the policies that a command goes by.
 pub enum Choice {
-    /// Those that were named.
+    /// Policies that were named.
     Candidate(Box<Policies>),
-    /// Those of the cluster.
+    /// Policies of the cluster.
     Installed,
 }
 
 impl Choice {
-    /// What `--policy` says. What is wrong with the policies goes to `err`, and then there is
-    /// no choice.
+    /// The choice that `--policy` makes. If the policies are wrong, reports that to `err`, and
+    /// there is no choice.
     ///
     /// # Errors
     /// As [`candidate`].
@@ -136,7 +136,7 @@ impl Choice {
         }
     }
 
-    /// The policies; those of the cluster are read now.
+    /// Returns the policies. Those of the cluster are read now.
     ///
     /// # Errors
     /// As [`installed`].
@@ -153,7 +153,7 @@ impl Choice {
     }
 }
 
-/// Reads a candidate. What is wrong with it goes to `err`, and then there is none.
+/// Reads a candidate. If it is wrong, reports that to `err` and returns `None`.
 ///
 /// # Errors
 /// When it cannot be read, or `err` cannot be written to.
@@ -163,8 +163,7 @@ pub fn candidate(path: &Path, date: Date, err: &mut dyn Write) -> anyhow::Result
     Ok(set.map(|set| Policies { set, from: path.display().to_string() }))
 }
 
-/// The policies that are installed in the cluster, where they may be read; else the
-/// built-in one.
+/// The policies that are installed in the cluster, if they may be read; otherwise the built-in one.
 ///
 /// # Errors
 /// When those that are installed cannot be used, or `err` cannot be written to.
