@@ -72,10 +72,10 @@ impl Cli {
     }
 }
 
-/// Runs the command: what it answers goes to `out`, what is wrong to `err`.
+/// Runs the command. Its answer goes to `out`, errors go to `err`.
 ///
 /// # Errors
-/// What kept the command from being run; the exit code is then 2.
+/// What kept the command from running; the exit code is then 2.
 pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo => demo::run(out),
@@ -91,19 +91,19 @@ pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result
     }
 }
 
-/// The columns of the terminal that the answer goes to; none where it goes elsewhere.
+/// Columns of the terminal that the answer goes to; `None` if it goes elsewhere.
 pub(crate) fn width() -> Option<usize> {
     std::io::stdout()
         .is_terminal()
         .then(terminal_size::terminal_size)
         .flatten()
         .map(|(width, _)| usize::from(width.0))
-        // A terminal that does not say.
+        // A terminal that does not report its width.
         .filter(|width| *width > 0)
 }
 
-/// What helps where the parser met a word that it has no place for: most are the name of what
-/// `-f` or `-n` wants. Another error stays as it is.
+/// Adds a hint where the parser met a word that it has no place for. Most such words are what `-f`
+/// or `-n` wants. Other errors stay as they are.
 pub fn with_hint(mut error: clap::Error) -> clap::Error {
     let word = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(word)) if !word.starts_with('-') => word.clone(),

@@ -1,4 +1,4 @@
-//! A cluster, read and never written: what the role `view` may see is enough.
+//! Read-only access to a cluster: what the role `view` may see is enough.
 
 pub mod namespaces;
 mod pages;
@@ -30,22 +30,22 @@ pub struct Connection {
     pub context: Option<String>,
 }
 
-/// A cluster that can be asked.
+/// A cluster to read from.
 pub struct Cluster {
-    /// What asks it.
+    /// Reader of its API.
     pub reader: Reader,
     /// The namespace of the context.
     pub namespace: String,
 }
 
-/// The first minor version of Kubernetes whose kubelets all have user namespaces on: they may be
-/// three versions older, and from 1.33 on these are on by default. The chart goes by it too
-/// (`userNamespaces: auto`).
+/// First minor version of Kubernetes all of whose kubelets have user namespaces on. Kubelets may be
+/// three versions older, and from 1.33 on user namespaces are on by default. The chart goes by this
+/// version too (`userNamespaces: auto`).
 const USER_NAMESPACES_FROM: u32 = 36;
 
 impl Cluster {
     /// What answers depend on besides requests and policies, as the chart sets it by itself in this
-    /// cluster. Where the version cannot be had, no field is trusted.
+    /// cluster. If the version cannot be read, no field is trusted.
     pub async fn environment(&self, date: Date) -> Environment {
         let version = self.reader.text_of("/version").await;
         let version = version.and_then(|text| serde_json::from_str::<Version>(&text).ok());
@@ -59,7 +59,7 @@ impl Cluster {
     }
 }
 
-/// What `/version` says of the API server.
+/// The API server's answer to `/version`.
 #[derive(Deserialize)]
 struct Version {
     major: String,
@@ -67,7 +67,7 @@ struct Version {
 }
 
 impl Connection {
-    /// Finds the cluster; nothing is asked of it yet.
+    /// Finds the cluster. Sends no request yet.
     ///
     /// # Errors
     /// When there is no usable kubeconfig, or no such context.
@@ -79,7 +79,7 @@ impl Connection {
         Ok(Cluster { reader: Reader::new(client, server), namespace })
     }
 
-    /// What says where the cluster is and who asks it.
+    /// Client configuration: where the cluster is and who asks it.
     ///
     /// # Errors
     /// As [`Self::connect`].
@@ -106,7 +106,7 @@ impl Connection {
                     .context("the kubeconfig cannot be used")?
             }
         };
-        // Who reads tries again; both together would be many minutes.
+        // The reader retries by itself; retrying at both levels would take many minutes.
         config.default_retry = false;
         Ok(config)
     }
@@ -117,12 +117,13 @@ pub(crate) fn address(config: &Config) -> String {
     config.cluster_url.to_string().trim_end_matches('/').to_owned()
 }
 
-/// What was looked for last: the kubeconfig, since few people are inside a cluster.
+/// Error of the place that was searched last: the kubeconfig, since few people are inside a
+/// cluster.
 fn of_kubeconfig(error: &kube::config::InferConfigError) -> String {
     std::error::Error::source(error).map(said).unwrap_or_default()
 }
 
-/// An error of the kubeconfig: those of the library contain their causes, and quote twice.
+/// Message of a kubeconfig error. The library's own messages contain their causes, and quote twice.
 fn said(error: &dyn std::error::Error) -> String {
     error
         .to_string()
@@ -131,7 +132,7 @@ fn said(error: &dyn std::error::Error) -> String {
         .replace("failed to read", "cannot read")
 }
 
-/// Says which contexts there are where the one that is wanted is not among them.
+/// Refuses a context that the kubeconfig does not have, and names those that it has.
 fn check_context(file: &Kubeconfig, context: Option<&str>) -> anyhow::Result<()> {
     let Some(wanted) = context else { return Ok(()) };
     let names: Vec<&str> = file.contexts.iter().map(|context| context.name.as_str()).collect();
@@ -145,10 +146,10 @@ fn check_context(file: &Kubeconfig, context: Option<&str>) -> anyhow::Result<()>
     }
 }
 
-/// Runs what asks a cluster, on this thread.
+/// Runs work that reads a cluster, on this thread.
 ///
 /// # Errors
-/// What the work comes to, or that the thread cannot wait for anything.
+/// When the work fails, or the runtime cannot be started.
 pub fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

@@ -1,4 +1,4 @@
-//! Days, in UTC: exemptions end by them.
+//! Dates in UTC, by which exemptions end.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,10 +9,10 @@ pub fn today() -> Date {
     TimeZone::UTC.to_datetime(Timestamp::now()).date()
 }
 
-/// A date that somebody typed.
+/// Parses a date that somebody typed.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not a date.
 pub fn parse(text: &str) -> Result<Date, String> {
     let digits =
         |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());

@@ -1,7 +1,7 @@
 //! What hardening will do to a workload: what changes, what stays, what may break and what helps.
 //!
-//! The engine decides by the pod and the policy alone. What is here may look further, at
-//! commands, at images' habits and at how the containers run today, because it changes nothing.
+//! The engine decides by the pod and the policy alone. This module changes nothing, so it may look
+//! further: at commands, at images' habits and at how the containers run today.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | [`outlook`] | a workload under a policy: changes, exemptions, risks, Pod Security |
 //! | [`risk`] | what may break, and why |
 //! | [`advice`] | what a container's own error message means |
-//! | [`observed`] | what the pods that run tell of their workload |
+//! | [`observed`] | what the running pods tell of their workload |
 //! | [`exemptions`] | exemptions in words |
 //! | [`unhardened`] | what stays root, privileged or untouched |
 

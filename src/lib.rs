@@ -17,7 +17,7 @@
 
 #[cfg(feature = "server")]
 pub mod cli;
-/// What the fuzzer reaches of the command line, built in a fraction of the time.
+/// The part of the command line that the fuzzer reaches, built in a fraction of the time.
 #[cfg(all(feature = "fuzzing", not(feature = "server")))]
 #[doc(hidden)]
 pub mod cli {

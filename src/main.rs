@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let matches = help::parser(program, detail).try_get_matches_from(arguments);
     let matches = matches.unwrap_or_else(|error| cli::with_hint(error).exit());
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    // Before the streams are made, which ask for it once.
+    // The colour has to be chosen before the streams are made: they ask for it once.
     cli.colour().write_global();
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     match cli::run(cli, &mut out, &mut err) {
@@ -34,7 +34,7 @@ fn done(result: anyhow::Result<()>) -> ExitCode {
     let of_json = error.downcast_ref::<serde_json::Error>();
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     match kind.or_else(|| of_json?.io_error_kind()) {
-        // Whoever reads the output has seen enough.
+        // The reader of the output has closed it, and has seen enough.
         Some(io::ErrorKind::BrokenPipe) => return ExitCode::SUCCESS,
         _ => anstream::eprintln!("error: {error:#}"),
     }

@@ -1,4 +1,4 @@
-//! Manifests: what `kube_yaml` reads, and what of it can be hardened.
+//! Manifests: what `kube_yaml` reads, and the parts of it that can be hardened.
 
 mod fields;
 mod kinds;
@@ -19,11 +19,11 @@ pub use kinds::{Contents, Part, Unknown, Workload};
 pub struct ManifestFile {
     /// Its name, as errors and outputs show it.
     pub name: String,
-    /// Where it was read from. None for standard input, and for what was never a file.
+    /// Path it was read from. `None` for standard input, and for what was never a file.
     pub path: Option<PathBuf>,
     /// Its text.
     pub text: String,
-    /// How the text is written in the file.
+    /// Encoding of the text in the file.
     pub encoding: Encoding,
     /// Its documents, in order; their ranges cover the text without gaps.
     pub documents: Vec<Document>,
@@ -32,28 +32,28 @@ pub struct ManifestFile {
 /// One document of a [`ManifestFile`].
 #[derive(Debug)]
 pub struct Document {
-    /// Which of the file's documents it is, from 1: empty ones count. None for one that is
+    /// Position among the file's documents, from 1; empty ones count. `None` for a document that is
     /// empty or holds only comments.
     pub number: Option<usize>,
-    /// Its bytes in the source's text, the `---` before it included.
+    /// Its bytes in the source's text, including the `---` before it.
     pub range: Range<usize>,
-    /// What Kubernetes makes of it.
+    /// The value that Kubernetes reads from it.
     pub value: Value,
-    /// What of it can be hardened.
+    /// The parts of it that can be hardened.
     pub contents: Contents,
-    /// What the author should know: duplicate keys, text that Kubernetes never reads, fields
-    /// and annotations that mean nothing where they stand.
+    /// Remarks for the author: duplicate keys, text that Kubernetes never reads, fields and
+    /// annotations that mean nothing where they stand.
     pub remarks: Vec<Remark>,
-    /// How it is written.
+    /// How its text is written.
     pub syntax: Syntax,
 }
 
-/// Something about a document's text that its author should know.
+/// A remark on a document's text, for its author.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
     /// Line and column in the source, from 1.
     pub at: (usize, usize),
-    /// What it is.
+    /// Text of the remark.
     pub message: String,
 }
 
@@ -66,7 +66,7 @@ pub struct ManifestError {
     pub document: Option<usize>,
     /// Line and column in the source, from 1.
     pub at: Option<(usize, usize)>,
-    /// The line of the source on which it is.
+    /// The source line of the error.
     pub excerpt: String,
     /// What is wrong.
     pub message: String,
@@ -89,14 +89,14 @@ impl ManifestError {
         }
     }
 
-    /// An error about what a JSON Pointer names in a document.
+    /// An error about the value that a JSON Pointer names in a document.
     pub fn of(source: &ManifestFile, document: &Document, pointer: &str, message: String) -> Self {
         let offset = source.tree_of(document).map(|tree| tree.offset_of(pointer));
         let offset = document.range.start + offset.unwrap_or_default();
         Self::at(&source.name, &source.text, document.number, offset, message, None)
     }
 
-    /// An error about a byte of a source. `kind` tells what often causes it.
+    /// An error at a byte of a source. `kind` points to what often causes it.
     fn at(
         file: &str,
         text: &str,
@@ -138,7 +138,7 @@ impl ManifestFile {
     /// Reads every document of `text`.
     ///
     /// # Errors
-    /// One for each document that Kubernetes could not read either.
+    /// One error for each document that Kubernetes could not read either.
     pub fn read(name: &str, text: String) -> Result<Self, Vec<ManifestError>> {
         let parts = kube_yaml::split(&text).map_err(|bad| {
             let message = "only a comment may follow `---` on its line".to_owned();
@@ -156,7 +156,7 @@ impl ManifestFile {
             match read {
                 Ok(read) => {
                     let empty = read.value.is_null();
-                    // Comments before the first `---` are no document.
+                    // Comments before the first `---` are not a document.
                     number +=
                         usize::from(!empty || here.trim_start_matches(BOM).starts_with("---"));
                     let contents = kinds::contents(&read.value);
@@ -203,8 +203,8 @@ impl ManifestFile {
         Tree::read(self.text_of(document), document.syntax).ok()
     }
 
-    /// Line and column, from 1, of what each JSON Pointer names in a document, or of the
-    /// innermost thing around it that is there.
+    /// Line and column, from 1, of the value that each JSON Pointer names in a document. If that
+    /// does not exist, of the innermost value around it that does.
     pub fn positions<'p>(
         &self,
         document: &Document,
@@ -216,7 +216,7 @@ impl ManifestFile {
         let at = |pointer| {
             let offset = tree.as_ref().map(|tree| tree.offset_of(pointer)).unwrap_or_default();
             let (line, column) = kube_yaml::position(text, offset);
-            // One object after another may stand on one line.
+            // Several objects may stand on one line.
             (first + line - 1, if line == 1 { indent + column - 1 } else { column })
         };
         pointers.map(at).collect()
@@ -231,7 +231,7 @@ impl ManifestFile {
     }
 }
 
-/// What the author should know of how a document is written.
+/// Remarks for the author on how a document is written.
 fn remarks(read: &kube_yaml::Document<'_>, text: &str, start: usize) -> Vec<Remark> {
     let at = |offset| kube_yaml::position(text, start + offset);
     let duplicates = read.duplicates.iter().map(|duplicate| Remark {
@@ -250,7 +250,7 @@ fn remarks(read: &kube_yaml::Document<'_>, text: &str, start: usize) -> Vec<Rema
     duplicates.chain(unread).collect()
 }
 
-/// What is written where Kubernetes does not look for it, each at its place.
+/// Remarks on what is written where Kubernetes does not look for it, each with its position.
 fn slip_remarks(
     read: &kube_yaml::Document<'_>,
     contents: &Contents,
@@ -267,7 +267,7 @@ fn slip_remarks(
     remarks
 }
 
-/// The first thing like `${NAME}` or `${NAME:=1}` on a line outside a comment.
+/// The first variable, such as `${NAME}` or `${NAME:=1}`, on a line outside a comment.
 fn variable(line: &str) -> Option<&str> {
     let code = line.split(" #").next().unwrap_or_default();
     let (before, rest) = code.split_once("${")?;
@@ -277,7 +277,7 @@ fn variable(line: &str) -> Option<&str> {
     code.get(before.len()..before.len() + 2 + end)
 }
 
-/// What commonly goes wrong on such a line.
+/// Hint on what commonly goes wrong on such a line.
 fn hint(line: &str, kind: Option<&ErrorKind>) -> Option<String> {
     if line.contains("{{") {
         return Some(

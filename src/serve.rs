@@ -57,31 +57,31 @@ use tls::{InForce, watch_expiry};
 
 pub use config::{Certificate, Config, Policies, defaults};
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
 pub struct Running {
-    /// Where the webhook listens.
+    /// Address of the webhook.
     pub webhook_addr: SocketAddr,
-    /// Where `/healthz`, `/readyz` and `/metrics` listen.
+    /// Address of `/healthz`, `/readyz` and `/metrics`.
     pub ops_addr: SocketAddr,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
-    /// Stops it as SIGTERM would, and waits until it has stopped.
+    /// Stops the server as SIGTERM would, and waits until it has stopped.
     ///
     /// # Errors
-    /// When it ended otherwise than by being told to.
+    /// When it ended for any reason other than a request to stop.
     pub fn stop(self) -> anyhow::Result<()> {
         let _may_have_ended = self.stop.send(());
         join(self.thread)
     }
 
-    /// Waits until it has been stopped by a signal.
+    /// Waits until a signal has stopped the server.
     ///
     /// # Errors
-    /// When it ended otherwise than by being told to, or by a second signal.
+    /// When it ended for any reason other than a request to stop, or because of a second signal.
     pub fn wait(self) -> anyhow::Result<()> {
         let Self { stop: _kept, thread, .. } = self;
         join(thread)
@@ -114,8 +114,8 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
     }
 }
 
-/// An ops listener by itself, for a process that answers no reviews: where it listens, and
-/// its server, not yet polled.
+/// Binds an ops listener alone, for a process that answers no reviews. Returns its address and its
+/// server, which is not yet polled.
 ///
 /// # Errors
 /// When the address cannot be listened on.
@@ -170,7 +170,7 @@ impl Parts {
         listening: std::sync::mpsc::Sender<(SocketAddr, SocketAddr)>,
         stopped: oneshot::Receiver<()>,
     ) -> anyhow::Result<()> {
-        // Before anything else: a signal that comes now must not end the process unheard.
+        // Install the signal handlers first: a signal that comes now must not kill the process.
         let mut stop = Stop::new(stopped, self.config.signals)?;
         let closing = CancellationToken::new();
         let (addresses, servers) = self.listen(&closing)?;
@@ -207,7 +207,7 @@ impl Parts {
         }
     }
 
-    /// Takes both addresses and makes the servers of the webhook's and of the ops listener.
+    /// Binds both addresses and makes the servers of the webhook's and the ops listener.
     fn listen(
         &self,
         closing: &CancellationToken,

@@ -1,7 +1,7 @@
-//! `ironhull watch`: what runs in the namespaces that opted in, as metrics.
+//! `ironhull watch`: metrics of what runs in the namespaces that opted in.
 //!
-//! It follows namespaces and pods by one watch each, judges every pod by the engine as it
-//! comes and keeps some sixty bytes of it. It writes nothing, so two of them do no harm: there is no
+//! It follows namespaces and pods with one watch each. The engine judges every pod as it comes, and
+//! some sixty bytes of it are kept. It writes nothing, so two instances do no harm and there is no
 //! leader to elect.
 //!
 //! | module | what it does |
@@ -9,9 +9,9 @@
 //! | [`follow`] | the watches: lists, streams, and what goes wrong with them |
 //! | [`trouble`] | why a watch or a list ended |
 //! | [`lines`] | a stream's lines, of bounded length |
-//! | [`judge`] | a pod, by the engine, to what is kept of it |
+//! | [`judge`] | what the engine makes of a pod, and what is kept of it |
 //! | [`tally`] | what is kept, and the sums by namespace |
-//! | [`state`] | everything that is known, and by which policies it is judged |
+//! | [`state`] | everything known of the cluster, and the policies it is judged by |
 //! | [`metrics`] | the sums as metrics |
 
 pub mod follow;
@@ -44,9 +44,9 @@ use follow::{Follower, What};
 use metrics::WatchMetrics;
 use state::{ClusterState, WatchedPolicies};
 
-/// By what pods are judged.
+/// What pods are judged by.
 pub struct Judging {
-    /// The policy files; the embedded policy without them.
+    /// The policy files; `None` for the embedded policy.
     pub files: Option<PolicyFiles>,
     /// Whether the cluster honours `hostUsers: false`.
     pub user_namespaces: bool,
@@ -62,7 +62,7 @@ pub async fn watch(
     judging: Judging,
     poll_interval: Duration,
 ) -> anyhow::Result<()> {
-    // Before anything else: a signal that comes now must not end the process unheard.
+    // Install the signal handlers first: a signal that comes now must not kill the process.
     let (_kept, never) = oneshot::channel();
     let mut stop = Stop::new(never, true)?;
     let mut registry = Registry::default();
@@ -84,7 +84,7 @@ pub async fn watch(
         watching.spawn(poller.run(poll_interval));
     }
     watching.spawn(turn_the_day(Arc::clone(&state)));
-    // Nothing is in flight that anybody would miss: it ends as soon as it is told to.
+    // Nobody would miss what is in flight, so it ends as soon as it is told to.
     tokio::select! {
         () = stop.requested() => {
             info!("stopped");
@@ -95,7 +95,7 @@ pub async fn watch(
     }
 }
 
-/// The policies, which are in force before the first pod comes.
+/// Loads the policies, so that they are in force before the first pod comes.
 fn load(
     Judging { files, user_namespaces }: Judging,
     registry: &mut Registry,
@@ -111,10 +111,11 @@ fn load(
     Ok((state, Some(Poller::new(source, digest))))
 }
 
-/// How often the date is looked at. An exemption may be counted so much longer than it holds.
+/// Interval at which the date is checked. An exemption may be counted this much longer than it
+/// holds.
 const DAY_LOOK: Duration = Duration::from_secs(30);
 
-/// Exemptions end with the day: all pods are judged again when another begins.
+/// Exemptions end with the day, so all pods are judged again when a new day begins.
 async fn turn_the_day(state: Arc<ClusterState>) {
     let mut ticks = interval(DAY_LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -11,25 +11,25 @@ use crate::cluster::{Cluster, policies};
 use crate::policy::PolicySet;
 use crate::terminal::say;
 
-/// Policies, and where they come from, in words.
+/// Policies, and their origin in words.
 pub struct Policies {
     /// The policies.
     pub set: PolicySet,
-    /// `policies.yaml`, `configmap ironhull-system/ironhull-policies`, `built in`.
+    /// Origin: `policies.yaml`, `configmap ironhull-system/ironhull-policies`, `built in`.
     pub from: String,
 }
 
-/// Whose policies a command goes by.
+/// Source of the policies that a command goes by.
 pub enum Choice {
-    /// Those that were named.
+    /// Policies that were named.
     Candidate(Box<Policies>),
-    /// Those of the cluster.
+    /// Policies of the cluster.
     Installed,
 }
 
 impl Choice {
-    /// What `--policy` says. What is wrong with the policies goes to `err`, and then there is
-    /// no choice.
+    /// The choice that `--policy` makes. If the policies are wrong, reports that to `err`, and
+    /// there is no choice.
     ///
     /// # Errors
     /// As [`candidate`].
@@ -46,7 +46,7 @@ impl Choice {
         }
     }
 
-    /// The policies; those of the cluster are read now.
+    /// Returns the policies. Those of the cluster are read now.
     ///
     /// # Errors
     /// As [`installed`].
@@ -63,7 +63,7 @@ impl Choice {
     }
 }
 
-/// Reads a candidate. What is wrong with it goes to `err`, and then there is none.
+/// Reads a candidate. If it is wrong, reports that to `err` and returns `None`.
 ///
 /// # Errors
 /// When it cannot be read, or `err` cannot be written to.
@@ -73,8 +73,7 @@ pub fn candidate(path: &Path, date: Date, err: &mut dyn Write) -> anyhow::Result
     Ok(set.map(|set| Policies { set, from: path.display().to_string() }))
 }
 
-/// The policies that are installed in the cluster, where they may be read; else the
-/// built-in one.
+/// The policies that are installed in the cluster, if they may be read; otherwise the built-in one.
 ///
 /// # Errors
 /// When those that are installed cannot be used, or `err` cannot be written to.

@@ -24,7 +24,7 @@ use crate::serve::certs::self_signed;
 use crate::serve::{self, Certificate, Config};
 use client::Client;
 
-/// The workloads: what they show, and the manifest.
+/// The workloads: what each shows, and its manifest.
 const WORKLOADS: [(&str, &str); 5] = [
     ("a web server that runs as root", include_str!("demo/web.yaml")),
     (
@@ -36,7 +36,7 @@ const WORKLOADS: [(&str, &str); 5] = [
     ("a pod for Windows nodes", include_str!("demo/windows.yaml")),
 ];
 
-/// The namespace the pods are said to be created in.
+/// Namespace in which the pods are said to be created.
 const NAMESPACE: &str = "shop";
 
 /// One pod's way through the webhook.
@@ -46,7 +46,7 @@ struct Reviewed {
     before: String,
     after: String,
     warnings: Vec<String>,
-    /// How many rules changed something.
+    /// Number of rules that changed something.
     rules: usize,
     took: Duration,
 }
@@ -116,7 +116,7 @@ fn review(client: &mut Client, title: &'static str, pod: Value) -> anyhow::Resul
     })
 }
 
-/// What an API server sends when a controller creates `pod`.
+/// The request that an API server sends when a controller creates `pod`.
 fn admission_review(pod: &Value) -> anyhow::Result<AdmissionReview<DynamicObject>> {
     let types = TypeMeta {
         api_version: "admission.k8s.io/v1".to_owned(),
@@ -145,8 +145,8 @@ fn admission_review(pod: &Value) -> anyhow::Result<AdmissionReview<DynamicObject
     Ok(AdmissionReview { types, request: Some(request), response: None })
 }
 
-/// As much of the answer as is shown. (kube's own type takes a patch for a list of
-/// numbers, and needs a status.)
+/// The part of the answer that is shown. (kube's own type reads a patch as a list of numbers, and
+/// needs a status.)
 #[derive(Deserialize)]
 struct Answer {
     response: Response,

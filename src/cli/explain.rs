@@ -1,5 +1,5 @@
-//! `ironhull explain`: what the engine concludes about manifests, and why; and what there
-//! is to say of a pod of a cluster.
+//! `ironhull explain`: what the engine concludes about manifests, and why; or what there is to say
+//! of a pod of a cluster.
 
 pub mod live;
 mod table;
@@ -116,8 +116,7 @@ pub struct KnownImage {
     pub reason: String,
 }
 
-/// Runs the command; what it answers goes to `out`, what is wrong to `err`. Returns the
-/// exit code.
+/// Runs the command. Its answer goes to `out`, errors go to `err`. Returns the exit code.
 ///
 /// # Errors
 /// When nothing can be written.
@@ -146,7 +145,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     Ok(0)
 }
 
-/// Whether what should be a pod's name ends as a manifest's does.
+/// Whether a word given as a pod's name ends like a manifest's file name.
 fn is_file(name: &str) -> bool {
     let end = std::path::Path::new(name).extension();
     end.is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known))
@@ -220,7 +219,7 @@ fn explain(source: &ManifestFile, document: &Document, judged: &Judged<'_>) -> E
     }
 }
 
-/// What the policy knows of the images.
+/// What the policy knows of the containers' images.
 fn known_images(outcome: &Outcome<'_>) -> Vec<KnownImage> {
     let looked = outcome.containers.iter();
     let known = looked.filter_map(|looked| {

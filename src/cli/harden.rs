@@ -55,8 +55,7 @@ enum Format {
     Sarif,
 }
 
-/// Runs the command; what it answers goes to `out`, what is wrong to `err`. Returns the
-/// exit code.
+/// Runs the command. Its answer goes to `out`, errors go to `err`. Returns the exit code.
 ///
 /// # Errors
 /// When nothing can be written.
@@ -65,8 +64,8 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     if *write {
         return write::run(input, *keep_going, out, err);
     }
-    // A part of the output alone would be taken for the whole by whatever reads it. SARIF
-    // has a place for what is missing, and a list of what would change is for people.
+    // Whatever reads only a part of the output would take it for the whole. SARIF has a place for
+    // what is missing, and a list of what would change is for people.
     let listed = *check && output.is_none();
     let goes_on = *keep_going || listed || *output == Some(Format::Sarif);
     let at_errors = if goes_on { AtErrors::GoOn } else { AtErrors::Stop };
@@ -88,7 +87,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         Some(Format::Sarif) => out.write_all(sarif::log(&hardened, &errors).as_bytes()),
     };
     match written.and_then(|()| out.flush()) {
-        // Whoever reads has seen enough.
+        // The reader has closed the output, and has seen enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
@@ -98,7 +97,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     Ok(if *check { checked(&hardened) } else { 0 })
 }
 
-/// The exit code of a check with which nothing is wrong.
+/// Exit code of a check that met no errors.
 fn checked(hardened: &[Hardened]) -> u8 {
     let documents = || hardened.iter().flat_map(|one| &one.source.documents);
     if hardened.iter().any(|one| !one.changes.is_empty()) {

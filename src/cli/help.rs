@@ -1,7 +1,7 @@
-//! What the help of each command says besides its options: examples and exit statuses.
+//! Help of each command besides its options: examples and exit statuses.
 //!
-//! Kept as data, since three things are made of it: `--help`, the manual pages and
-//! `docs/cli.md`. A command without a line in [`EXTRAS`] fails a test.
+//! Kept as data, because three things are made of it: `--help`, the manual pages and `docs/cli.md`.
+//! A command without an entry in [`EXTRAS`] fails a test.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -12,19 +12,19 @@ use clap::{Arg, ArgAction, CommandFactory as _};
 use super::Cli;
 use crate::terminal::say::{EXIT_CHANGES, EXIT_ERROR, EXIT_UNKNOWN};
 
-/// By which name the program was called.
+/// The name that the program was called by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// Its own.
+    /// Its own name.
     Ironhull,
-    /// `kubectl-ironhull`: as a plugin, by kubectl.
+    /// `kubectl-ironhull`: called by kubectl, as a plugin.
     Plugin,
-    /// `kubectl_complete-ironhull`: by kubectl, to complete what is typed for the plugin.
+    /// `kubectl_complete-ironhull`: called by kubectl, to complete what is typed for the plugin.
     Completer,
 }
 
 impl Program {
-    /// What the first argument of the process says.
+    /// Finds the name in the first argument of the process.
     pub fn of(path: Option<&OsStr>) -> Self {
         match path.and_then(|path| Path::new(path).file_stem()).and_then(OsStr::to_str) {
             Some("kubectl-ironhull") => Self::Plugin,
@@ -33,7 +33,7 @@ impl Program {
         }
     }
 
-    /// What people type to call it.
+    /// The name that people type to call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ironhull => "ironhull",
@@ -53,14 +53,14 @@ pub struct Extra {
     pub statuses: &'static [(u8, &'static str)],
 }
 
-/// 0 where a command does what was asked, whatever came out.
+/// Status 0: the command did what was asked, whatever came out.
 const DONE: (u8, &str) = (0, "done");
-/// 2 for whatever keeps a command from it; clap's own code for wrong usage is the same.
+/// Status 2: something kept the command from it. clap's own code for wrong usage is the same.
 const FAILED: (u8, &str) = (EXIT_ERROR, "wrong usage, or something cannot be read or written");
 const BAD_INPUT: (u8, &str) =
     (EXIT_ERROR, "wrong usage, or a manifest or a policy that cannot be read");
 
-/// One for each command, in the order of the help.
+/// One entry for each command, in the order of the help.
 pub const EXTRAS: &[Extra] = &[
     Extra {
         command: "",
@@ -219,24 +219,24 @@ pub const EXTRAS: &[Extra] = &[
     },
 ];
 
-/// What every command asks the environment for: when to colour.
+/// Environment variables that every command reads: when to colour.
 pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR", "where it is set to anything, nothing is coloured"),
     ("CLICOLOR_FORCE", "where it is set to anything, what goes to no terminal is coloured too"),
     ("CLICOLOR", "where it is 0, nothing is coloured"),
 ];
 
-/// The extra of the command that these words call.
+/// The entry of the command that these words call.
 pub fn extra(words: &str) -> Option<&'static Extra> {
     EXTRAS.iter().find(|extra| extra.command == words)
 }
 
-/// The command line as it is defined, of the program of that name.
+/// The command line as it is defined, for the program of that name.
 pub fn command(program: Program) -> clap::Command {
     Cli::command().bin_name(program.name()).disable_help_subcommand(true)
 }
 
-/// How much help says.
+/// Amount of help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// `-h`: what is asked for most.
@@ -245,7 +245,7 @@ pub enum Detail {
     Full,
 }
 
-/// The command line with its help: in clap's dense layout whichever way it is asked for, so
+/// The command line with its help. It uses clap's dense layout whichever way help is asked for, so
 /// that it fits a screen.
 pub fn parser(program: Program, detail: Detail) -> clap::Command {
     let say = match detail {
@@ -256,7 +256,7 @@ pub fn parser(program: Program, detail: Detail) -> clap::Command {
     let command = command(program)
         .disable_help_flag(true)
         .arg(help.global(true))
-        // The description says how variables are called: one at every option is half a page.
+        // The description tells how variables are named: one at every option is half a page.
         .mut_subcommand("serve", |serve| serve.mut_args(|arg| arg.hide_env(true)))
         .mut_subcommand("watch", |watch| watch.mut_args(|arg| arg.hide_env(true)));
     match detail {
@@ -265,8 +265,8 @@ pub fn parser(program: Program, detail: Detail) -> clap::Command {
     }
 }
 
-/// What the process was asked, and how much help to give if that is asked. `help COMMAND` is
-/// taken for `COMMAND --help`.
+/// The arguments of the process, and how much help to give if they ask for it. `help COMMAND` is
+/// read as `COMMAND --help`.
 pub fn asked(arguments: impl Iterator<Item = OsString>) -> (Vec<OsString>, Detail) {
     let mut arguments: Vec<OsString> = arguments.collect();
     if arguments.get(1).is_some_and(|word| word == "help") {
@@ -278,7 +278,7 @@ pub fn asked(arguments: impl Iterator<Item = OsString>) -> (Vec<OsString>, Detai
     (arguments, if brief { Detail::Brief } else { Detail::Full })
 }
 
-/// Before the usage, what else the command's description says.
+/// Layout of the help. The rest of the command's description comes before the usage.
 const TEMPLATE: &str = "{about-with-newline}
 {before-help}{usage-heading} {usage}
 
@@ -300,7 +300,7 @@ fn dress(command: clap::Command, words: &str, program: Program) -> clap::Command
     })
 }
 
-/// Up to here a command and what it is for stand on one line: of a terminal's 80 columns.
+/// Maximum width of a line that has a command and its purpose: a terminal's 80 columns.
 const WIDEST: usize = 80;
 
 impl Extra {
@@ -331,7 +331,7 @@ impl Extra {
     }
 }
 
-/// An example as it is typed where the program has another name.
+/// An example as it is typed if the program has another name.
 pub fn called(line: &str, program: Program) -> String {
     line.replace("ironhull ", &format!("{} ", program.name()))
 }

@@ -46,7 +46,7 @@ pub struct Input {
 pub const STDIN: &str = "stdin";
 
 impl Input {
-    /// These files, by no policy of their own.
+    /// Input from these files, without a policy of its own.
     pub fn of(files: Vec<PathBuf>, namespace: Option<&String>, date: Option<Date>) -> Self {
         Self { files, policy: None, policy_name: None, namespace: namespace.cloned(), date }
     }
@@ -56,7 +56,7 @@ impl Input {
         self.namespace.as_deref().unwrap_or("default")
     }
 
-    /// What it says of policies.
+    /// What the command line says of policies.
     pub fn asked(&self) -> Asked<'_> {
         let Self { policy, policy_name, .. } = self;
         Asked {
@@ -71,7 +71,7 @@ impl Input {
         self.date.unwrap_or_else(crate::date::today)
     }
 
-    /// Reads the policies; what is wrong with them goes to `err`, and then there are none.
+    /// Reads the policies. If they are wrong, reports that to `err` and returns `None`.
     ///
     /// # Errors
     /// When `err` cannot be written to, or a policy file cannot be read.
@@ -96,7 +96,7 @@ impl Input {
         Ok(if errors.is_empty() { Ok(sources) } else { Err(errors) })
     }
 
-    /// Reads everything that was named, in order: what could be read, and what not.
+    /// Reads everything that was named, in order. Returns what could be read, and the errors.
     ///
     /// # Errors
     /// When `err` cannot be written to, or no thread can be started.
@@ -158,20 +158,20 @@ struct Named {
     notes: Vec<String>,
 }
 
-/// Where there is something to read, or an error instead.
+/// A place to read from, or an error instead.
 enum Place {
     Stdin,
     File {
         path: PathBuf,
-        /// Whether it was found in a directory: then it may be anything, and else it has to be
-        /// a manifest.
+        /// Whether it was found in a directory. Then it may be anything; otherwise it has to be a
+        /// manifest.
         found: bool,
     },
     Error(ManifestError),
 }
 
 impl Place {
-    /// Reads it, and says whether it was found and not named.
+    /// Reads the place. The second value is whether it was found, and not named.
     fn read(self) -> (Result<ManifestFile, Unread>, bool) {
         match self {
             Self::Stdin => {
@@ -207,10 +207,10 @@ impl Named {
     }
 }
 
-/// Why something is no source.
+/// Why something is not a source.
 struct Unread {
     errors: Vec<ManifestError>,
-    /// What it is, where it is no manifest at all.
+    /// What it is, if it is not a manifest at all.
     other: Option<&'static str>,
 }
 

@@ -69,7 +69,8 @@ fn below(command: &clap::Command, words: &str, pages: &mut Vec<(String, Vec<u8>)
 
 fn page(command: &clap::Command, words: &str) -> Vec<u8> {
     let has_commands = command.has_subcommands();
-    // What the short help leaves out has no help here either; variables have a section.
+    // Options that the short help leaves out would have no help here either. Variables have a
+    // section.
     let whole = command.clone().mut_args(|arg| arg.hide_short_help(false).hide_env(true));
     let man =
         Man::new(whole).source(concat!("ironhull ", env!("CARGO_PKG_VERSION"))).manual("ironhull");

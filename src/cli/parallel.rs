@@ -7,12 +7,12 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::terminal::progress::Progress;
 
-/// The stack of each thread, in bytes: what Linux gives the main thread. Manifests nest as deeply
-/// as Kubernetes allows.
+/// Stack of each thread, in bytes: as large as Linux gives the main thread. Manifests nest as
+/// deeply as Kubernetes allows.
 const STACK: usize = 8 << 20;
 
-/// What `work` makes of each item, in the items' order. `what` names the work for a person who
-/// waits.
+/// Applies `work` to each item. Returns the results in the items' order. `what` names the work for
+/// a person who waits.
 ///
 /// # Errors
 /// When no thread can be started.

@@ -1,4 +1,4 @@
-//! One document after another through the engine.
+//! Runs one document after another through the engine.
 
 mod assignment;
 
@@ -18,7 +18,7 @@ use crate::terminal::say;
 
 pub use assignment::{Asked, Assignment, ChoiceError};
 
-/// By what the documents are judged.
+/// What the documents are judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass<'r> {
     /// The policies.
@@ -45,10 +45,10 @@ pub struct Judged<'j> {
 }
 
 impl Pass<'_> {
-    /// Gives every workload of the document to `take`, in order.
+    /// Calls `take` with every workload of the document, in order.
     ///
     /// # Errors
-    /// Where a pod has a field of a wrong type: Kubernetes would refuse it too.
+    /// When a pod has a field of a wrong type: Kubernetes would refuse it too.
     pub fn judge(
         &self,
         source: &ManifestFile,
@@ -78,8 +78,7 @@ impl Pass<'_> {
     }
 }
 
-/// What names a workload in a message: file, document (where there are several), kind
-/// and name.
+/// Name of a workload in a message: file, document (if there are several), kind and name.
 pub fn place(source: &ManifestFile, document: &Document, workload: Option<&Workload>) -> String {
     let mut place = source.name.clone();
     let several = source.documents.iter().filter(|document| document.number.is_some()).count() > 1;
@@ -102,7 +101,7 @@ fn titled(kind: &str, name: &str) -> String {
     format!("{kind}/{name}")
 }
 
-/// Says what the author of a document should know before anything is made of it.
+/// Reports what the author of a document should know before anything is made of it.
 ///
 /// # Errors
 /// When `err` cannot be written to.
@@ -131,7 +130,7 @@ pub fn say_remarks(
     Ok(())
 }
 
-/// What is said of an object with containers of which the kind is not known.
+/// Message about an object with containers whose kind is not known.
 pub fn passed_through(unknown: &Unknown) -> String {
     let Unknown { kind, api_version, name, pointer, more } = unknown;
     let more = match more {
@@ -150,10 +149,10 @@ pub fn passed_through(unknown: &Unknown) -> String {
     )
 }
 
-/// Reads `json`, a part of a workload's pod that stands at the JSON Pointer `at` below it.
+/// Parses `json`, a part of a workload's pod that is at the JSON Pointer `at` below it.
 ///
 /// # Errors
-/// Where a value has a type that Kubernetes refuses: about that value, at its place in the file.
+/// When a value has a type that Kubernetes refuses. The error names its place in the file.
 pub fn read<'j, T: Deserialize<'j>>(
     source: &ManifestFile,
     document: &Document,

@@ -89,8 +89,8 @@ pub enum Format {
     Json,
 }
 
-/// Runs `command`. What it answers goes to `out`, diagnostics for people go to `err`.
-/// Returns the exit code: 0, or 2 where policies have errors.
+/// Runs `command`. Its answer goes to `out`, diagnostics for people go to `err`. Returns the exit
+/// code: 0, or 2 if policies have errors.
 ///
 /// # Errors
 /// When files cannot be read, a name is not one, or a stream cannot be written.
@@ -278,8 +278,8 @@ fn show(args: &ShowArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Re
     write_shown(namespace, &set, *output, out)
 }
 
-/// The policies of a cluster. Where the namespace chooses another one by its label, that is
-/// said: what follows is what holds without it.
+/// The policies of a cluster. If the namespace chooses another one by its label, that is reported:
+/// what follows holds without the label.
 async fn of_cluster(
     namespace: &str,
     connection: &Connection,
@@ -291,7 +291,7 @@ async fn of_cluster(
     say::note(err, format!("policies: {}", found.from))?;
     let wanted =
         NamespaceArgs { namespaces: vec![namespace.to_owned()], ..NamespaceArgs::default() };
-    // A namespace that is yet to be made is asked about too.
+    // The question may be about a namespace that does not exist yet.
     if let Ok(namespaces) = SelectedNamespaces::find(&wanted, &cluster).await {
         for settings in namespaces.iter() {
             let own = settings.policy(&found.set);
@@ -328,7 +328,7 @@ fn write_shown(
     Ok(0)
 }
 
-/// Which policy it is, why, and what else could be.
+/// Which policy it is, why, and which others it could be.
 fn reasons(namespace: &str, set: &PolicySet) -> Vec<String> {
     let Choice { policy, pattern } = set.choose(namespace);
     let name = &policy.name;

@@ -1,4 +1,4 @@
-//! Policy files from the disk, and how a command that goes by policies takes them.
+//! Reads policy files from the disk, and selects the policies that a command goes by.
 
 use std::fs;
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ pub enum ReadError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A file is not UTF-8.
@@ -34,15 +34,15 @@ pub enum ReadError {
     },
 }
 
-/// Reads the file `path`, or the files of the directory `path` that end in `.yaml` or
-/// `.yml`, by name. Directories within it are left out, and so is what begins with
-/// `..`: a mounted ConfigMap keeps its files there and links to them from the outside.
+/// Reads the file `path`, or the files of the directory `path` that end in `.yaml` or `.yml`, by
+/// name. Directories within it are left out, and so are names that begin with `..`: a mounted
+/// ConfigMap keeps its files there and links to them from the outside.
 ///
 /// # Errors
 /// When something cannot be read, is not UTF-8, or the directory has no such file.
 pub fn read(path: &Path) -> Result<Vec<PolicyFile>, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
-    // Follows links, as all below: a ConfigMap's files are links.
+    // Follows links, as everything below does: a ConfigMap's files are links.
     if !fs::metadata(path).map_err(io)?.is_dir() {
         return Ok(vec![file(path)?]);
     }
@@ -60,8 +60,8 @@ pub fn read(path: &Path) -> Result<Vec<PolicyFile>, ReadError> {
     files.iter().map(|path| file(path)).collect()
 }
 
-/// The set of policies in `files`, grants judged by `date`. What deserves a look goes to
-/// `err`; what is wrong too, and then there is none.
+/// The set of policies in `files`, with grants judged by `date`. Warnings go to `err`. Errors do
+/// too, and then there is no set.
 ///
 /// # Errors
 /// When `err` cannot be written to.
@@ -87,7 +87,7 @@ pub fn load(
 fn is_policy_file(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".."));
     let yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
-    // A link that leads nowhere is not a directory, and reading it says why.
+    // A dangling link is not a directory, and reading it reports why.
     yaml && !hidden && !path.is_dir()
 }
 

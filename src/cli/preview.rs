@@ -68,8 +68,7 @@ enum Format {
     Yaml,
 }
 
-/// Runs the command; what it answers goes to `out`, what is wrong to `err`. Returns the
-/// exit code.
+/// Runs the command. Its answer goes to `out`, errors go to `err`. Returns the exit code.
 ///
 /// # Errors
 /// When the cluster or the policies cannot be read, or nothing can be written.

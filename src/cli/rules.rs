@@ -31,7 +31,7 @@ pub enum Format {
     Json,
 }
 
-/// Any text; it tells shells the rules' names, and leaves it to [`run`] to refuse others.
+/// Accepts any text. It tells shells the rules' names, and leaves it to [`run`] to refuse others.
 #[derive(Clone, Debug)]
 struct RuleParser;
 

@@ -1,4 +1,4 @@
-//! What programs may read of the commands, and its JSON Schemas. `docs/json.md` and
+//! Outputs of the commands that programs may read, with their JSON Schemas. `docs/json.md` and
 //! `docs/schemas/` are made from this list, and real outputs are checked against it.
 
 use schemars::{Schema, schema_for};
@@ -9,13 +9,13 @@ use super::{explain, harden, policy, rules};
 /// An output for programs.
 #[derive(Debug)]
 pub struct Output {
-    /// Its schema's file in `docs/schemas/`, without `.json`.
+    /// File name of its schema in `docs/schemas/`, without `.json`.
     pub name: &'static str,
     /// The command that writes it.
     pub command: &'static str,
-    /// What it is as a whole.
+    /// Description of the output as a whole.
     pub is: &'static str,
-    /// Its schema: of a whole output, or where there is one on each line, of a line.
+    /// Schema of the whole output, or of one line if there is one output on each line.
     pub schema: Schema,
 }
 

@@ -189,7 +189,7 @@ impl Args {
             certificate: match managed.settings() {
                 Some(settings) => Certificate::Managed(Box::new(settings)),
                 None => Certificate::Files(CertificateFiles {
-                    // clap has seen to it that both are there.
+                    // clap has made sure that both are given.
                     certificate: tls_cert.unwrap_or_default(),
                     key: tls_key.unwrap_or_default(),
                 }),

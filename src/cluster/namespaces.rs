@@ -1,4 +1,4 @@
-//! Namespaces: which of them a command looks at, and what their labels say.
+//! Namespaces: those that a command looks at, and what their labels say.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ use crate::text::printable;
 /// Namespaces in the API.
 pub(crate) const NAMESPACES: Resource = Resource { api: "/api/v1", resource: "namespaces" };
 
-/// The label by which a namespace opts in, and its values.
+/// Label by which a namespace opts in. Its values are modes.
 pub(crate) const OPT_IN: &str = "ironhull.dev/harden";
-/// The label by which a namespace chooses a policy that is marked `byLabel`.
+/// Label by which a namespace chooses a policy that is marked `byLabel`.
 const BY_LABEL: &str = "ironhull.dev/policy";
 /// Pod Security's label.
 const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
@@ -53,9 +53,9 @@ pub struct SelectedNamespaces {
 pub struct NamespaceSettings {
     /// Its name.
     pub name: String,
-    /// What it opted in to: [`Mode::Enforce`], [`Mode::Audit`], or nothing.
+    /// Mode it opted in to: [`Mode::Enforce`] or [`Mode::Audit`]; `None` for neither.
     pub mode: Option<Mode>,
-    /// A label that was meant to opt it in and means nothing, in words.
+    /// What is wrong with a label that was meant to opt it in but has no effect, in words.
     pub slip: Option<String>,
     /// The policy it chooses by label.
     by_label: Option<String>,
@@ -64,7 +64,7 @@ pub struct NamespaceSettings {
 }
 
 impl NamespaceSettings {
-    /// What the namespace says of itself.
+    /// Settings of the namespace with this metadata.
     pub(crate) fn of(metadata: ObjectMeta) -> Self {
         let labels = metadata.labels.unwrap_or_default();
         Self {
@@ -89,8 +89,8 @@ impl NamespaceSettings {
     }
 }
 
-/// What is wrong with a label that looks like the one by which a namespace opts in. The API
-/// server takes any value, and a key in any case.
+/// What is wrong with a label that looks like the opt-in label. The API server takes any value, and
+/// a key in any case.
 fn slip(labels: &BTreeMap<String, String>) -> Option<String> {
     match labels.get(OPT_IN).map(String::as_str) {
         Some("enforce" | "audit") => return None,
@@ -113,7 +113,7 @@ impl SelectedNamespaces {
     /// Finds the namespaces.
     ///
     /// # Errors
-    /// When one of them is not there, or they cannot be read.
+    /// When one of them does not exist, or they cannot be read.
     pub async fn find(wanted: &NamespaceArgs, cluster: &Cluster) -> anyhow::Result<Self> {
         let NamespaceArgs { namespaces: names, all_namespaces, selector } = wanted;
         let mut namespaces = BTreeMap::new();
@@ -163,7 +163,7 @@ impl SelectedNamespaces {
         self.namespaces.values()
     }
 
-    /// For which namespace to ask for each list: one after the other, or once for all.
+    /// Namespace of each list request: one after the other, or `None` once for all.
     pub(crate) fn requests(&self) -> Vec<Option<&str>> {
         match self.all {
             true => vec![None],

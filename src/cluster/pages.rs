@@ -12,24 +12,24 @@ use serde_json::value::RawValue;
 
 use crate::text::printable;
 
-/// How many objects a page has. kubectl asks for as many; 500 pods are a few megabytes.
+/// Number of objects in a page. kubectl asks for as many; 500 pods are a few megabytes.
 pub const PAGE: u32 = 500;
-/// How often something is asked that failed for a reason that passes.
+/// Maximum number of attempts when a request fails for a reason that passes.
 const TRIES: u32 = 5;
-/// How long before the second time; twice as long before each that follows.
+/// Pause before the second attempt. It doubles before each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A kind of object in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// What comes before the resource in its paths: `/api/v1`, `/apis/apps/v1`.
+    /// Path before the resource: `/api/v1`, `/apis/apps/v1`.
     pub api: &'static str,
     /// The resource's name, in the plural.
     pub resource: &'static str,
 }
 
 impl Resource {
-    /// The path of all of them: in one namespace, or in all.
+    /// Path of all objects of this kind: in one namespace, or in all.
     pub(crate) fn path(self, namespace: Option<&str>) -> String {
         let Self { api, resource } = self;
         match namespace {
@@ -39,7 +39,7 @@ impl Resource {
     }
 }
 
-/// What asks a cluster, and tries again where that may help.
+/// Reads a cluster, and retries where that may help.
 #[derive(Clone)]
 pub struct Reader {
     client: Client,
@@ -64,18 +64,17 @@ pub(crate) struct PageMeta {
 }
 
 impl Reader {
-    /// Asks `server`, whose address errors name, by `client`.
+    /// Reads through `client`. Errors name the address `server`.
     pub const fn new(client: Client, server: String) -> Self {
         Self { client, server }
     }
 
-    /// Gives `take` every object of a kind, as JSON, page by page: an object is gone when
-    /// the next page comes. `take` also learns how many are still to come, where the API
-    /// server says so. `labels` and `metadata_only` say what to list and how much of it.
+    /// Calls `take` with every object of a kind, as JSON, page by page. An object is dropped when
+    /// the next page comes. `take` also gets the number of objects still to come, where the API
+    /// server reports it. `labels` and `metadata_only` select what to list and how much of it.
     ///
-    /// Where a list takes so long that its version is gone, it goes on with the present
-    /// one, as the API server offers: an object may then come twice, or not at all if it
-    /// is new.
+    /// If a list takes so long that its version is gone, it goes on with the present one, as the
+    /// API server offers. An object may then come twice, or not at all if it is new.
     ///
     /// # Errors
     /// When it may not be listed, the API server cannot be reached, or `take` fails.
@@ -120,7 +119,7 @@ impl Reader {
         }
     }
 
-    /// One object as JSON; none where there is none of this name.
+    /// One object as JSON; `None` if there is none of this name.
     ///
     /// # Errors
     /// When it may not be read, or the API server cannot be reached.
@@ -130,7 +129,7 @@ impl Reader {
         namespace: Option<&str>,
         name: &str,
     ) -> anyhow::Result<Option<String>> {
-        // Nothing is called so; and it would be another path.
+        // No object can have such a name, and the path would be another one.
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')) {
             return Ok(None);
         }
@@ -142,10 +141,10 @@ impl Reader {
         }
     }
 
-    /// As [`Self::get`], read into a type.
+    /// Like [`Self::get`], parsed into a type.
     ///
     /// # Errors
-    /// As there, and where the object is not of that type.
+    /// As there, and when the object is not of that type.
     pub async fn object<T: DeserializeOwned>(
         &self,
         kind: Resource,
@@ -156,8 +155,8 @@ impl Reader {
         Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 
-    /// What a path below an object answers, as text, such as a pod's `log`; nothing where
-    /// it cannot be had, for whatever reason.
+    /// Text at a path below an object, such as a pod's `log`. `None` if it cannot be read, for
+    /// whatever reason.
     pub async fn text_of(&self, path: &str) -> Option<String> {
         self.client.request_text(HttpRequest::get(path).body(Vec::new()).ok()?).await.ok()
     }
@@ -201,7 +200,7 @@ impl Reader {
             401 => anyhow!(
                 "{server} does not know you: {message}; is the token or certificate in the kubeconfig still valid?",
             ),
-            // A namespace is read with rights in it.
+            // Rights in the namespace are enough to read in a namespace.
             403 if namespace.is_some() || name.is_some() => anyhow!(
                 "not allowed to {verb} {what}: {message}; the cluster role `view`, bound in the namespace, is enough",
             ),
@@ -213,10 +212,10 @@ impl Reader {
     }
 }
 
-/// How much of a message of the API server is shown.
+/// Maximum length of an API server's message that is shown.
 const MAX_MESSAGE: usize = 400;
 
-/// What is at the bottom of an error: what stands above only says who passed it on.
+/// Innermost cause of an error. The outer ones only say who passed it on.
 pub(crate) fn root_cause(error: &kube::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -225,7 +224,7 @@ pub(crate) fn root_cause(error: &kube::Error) -> String {
     printable(&cause.to_string(), MAX_MESSAGE).into_owned()
 }
 
-/// Whether it may be otherwise in a moment.
+/// Whether the error may be gone in a moment.
 fn passes(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => matches!(status.code, 429 | 500 | 502..=504),

@@ -8,23 +8,23 @@ use crate::cluster::{Cluster, Resource};
 use crate::policy::PolicyFile;
 
 const CONFIG_MAPS: Resource = Resource { api: "/api/v1", resource: "configmaps" };
-/// The label of what ironhull's chart installs.
+/// Label of everything that ironhull's chart installs.
 const OURS: &str = "app.kubernetes.io/name=ironhull";
-/// Where it is installed, unless somebody chose otherwise.
+/// Namespace of the installation, unless somebody chose another.
 const HOME: &str = "ironhull-system";
 
 /// Installed policy files.
 pub struct Installed {
-    /// The files, by ConfigMap; none where nothing is installed.
+    /// The files, by ConfigMap; empty if nothing is installed.
     pub files: Vec<PolicyFile>,
     /// `configmap NAMESPACE/NAME` of each ConfigMap.
     pub config_maps: Vec<String>,
 }
 
-/// The installed policy files; none where these rights do not allow to read them.
+/// The installed policy files; `None` if these rights do not allow reading them.
 pub async fn installed(cluster: &Cluster) -> Option<Installed> {
     let mut found: BTreeMap<String, Vec<PolicyFile>> = BTreeMap::new();
-    // Who may not read those of all namespaces may be allowed to read those of this one.
+    // Without the right to read those of all namespaces, reading those of this one may be allowed.
     for namespace in [None, Some(HOME)] {
         let each = cluster.reader.each(CONFIG_MAPS, namespace, Some(OURS), false, |item, _| {
             let map: ConfigMap = serde_json::from_str(item.get())?;

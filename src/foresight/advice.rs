@@ -1,26 +1,26 @@
-//! What a message of the kubelet, of the API server or of a program means where a pod was
-//! hardened, and what to do: `docs/troubleshooting.md` in short, a section an entry.
+//! Meaning of a message of the kubelet, of the API server or of a program after a pod was hardened,
+//! and what to do: `docs/troubleshooting.md` in short, one entry a section.
 
-/// What a message means.
+/// Meaning of a message, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advice {
-    /// Why it is said.
+    /// Why the message appears.
     pub cause: &'static str,
     /// What to do.
     pub remedy: String,
-    /// The section of `docs/troubleshooting.md` that has more.
+    /// Section of `docs/troubleshooting.md` that has more.
     pub section: &'static str,
 }
 
 struct Symptom {
-    /// The message has all words of one of these, in any case.
+    /// Word lists. The message has all words of one of them, in any case.
     words: &'static [&'static [&'static str]],
     cause: &'static str,
     remedy: &'static str,
     section: &'static str,
 }
 
-/// The first that fits counts: the particular before the general.
+/// The first match counts, so the particular comes before the general.
 const ENTRIES: &[Symptom] = &[
     Symptom {
         words: &[&["container has runasnonroot and image will run as root"]],
@@ -201,7 +201,7 @@ const ENTRIES: &[Symptom] = &[
     },
 ];
 
-/// What a message means; none where it is not one of those that hardening causes.
+/// Advice on a message; `None` if it is not one of those that hardening causes.
 pub fn advice(message: &str) -> Option<Advice> {
     let lower = message.to_lowercase();
     let fits = |entry: &&Symptom| {
@@ -211,7 +211,7 @@ pub fn advice(message: &str) -> Option<Advice> {
     Some(Advice { cause, remedy: (*remedy).to_owned(), section })
 }
 
-/// The path that a message names: the first absolute one in it that is no program's.
+/// The path that a message names: its first absolute path that is not a program's.
 pub fn path_in(message: &str) -> Option<&str> {
     let words = message.split([' ', '"', '\'', '`', '(', ')', ',', '\t', '‘', '’']);
     let paths = words.map(|word| word.trim_end_matches([':', '.', ';']));

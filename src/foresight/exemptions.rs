@@ -75,7 +75,7 @@ pub(crate) fn exemption(outcome: &Outcome<'_>, exemption: &Exemption<'_>) -> Exe
     }
 }
 
-/// The name of a container; none for the pod level.
+/// Name of a container; `None` for the pod level.
 pub(crate) fn container(outcome: &Outcome<'_>, subject: Subject) -> Option<String> {
     match subject {
         Subject::Pod => None,

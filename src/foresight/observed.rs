@@ -1,4 +1,4 @@
-//! What the pods that run tell of the workloads they belong to.
+//! What running pods tell of the workloads they belong to.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,26 +16,25 @@ use crate::text::printable;
 /// What the pods of one workload tell.
 #[derive(Debug, Default)]
 pub struct Observed {
-    /// How many there are that are not done.
+    /// Number of pods that are not done.
     pub(crate) pods: u32,
-    /// As whom the containers run that are not hardened, or why that is not known.
+    /// Uids of the containers that are not hardened, or why they are not known.
     users: BTreeMap<String, Result<i64, Unseen>>,
-    /// The policies, as `NAME@REVISION`, by which a hardened pod is that runs well, and what it runs.
+    /// For each hardened pod that runs well: its policy as `NAME@REVISION`, and what it runs.
     hardened: Vec<(String, Programs)>,
-    /// A container that does not start and what it is waiting for, and by which policy its
-    /// pod is hardened, if it is.
+    /// A container that does not start and why, and the policy that its pod is hardened by, if any.
     trouble: Option<Trouble>,
-    /// The same of a pod that has failed, which matters where nothing comes after it.
+    /// The same for a pod that has failed, which matters only if no other pod comes after it.
     failed: Option<Trouble>,
-    /// The debug containers that run, at most [`MAX_DEBUG`].
+    /// Running debug containers, at most [`MAX_DEBUG`].
     pub(crate) debug: Vec<DebugContainer>,
-    /// A pod that is not hardened: its name, and its containers, by which it is seen
-    /// whether others were added to the template's.
+    /// A pod that is not hardened: its name and its containers, which show whether others were
+    /// added to the template's.
     pub(crate) sample: Option<(String, Vec<String>)>,
 }
 
-/// A container that does not start, or failed, and what of, and by which policy its pod is
-/// hardened.
+/// A container that does not start or has failed, with the reason, and the policy that its pod is
+/// hardened by.
 type Trouble = ((String, String), Option<String>);
 
 /// An ephemeral container that runs in a pod, whatever its workload's template says.
@@ -54,14 +53,15 @@ pub struct DebugContainer {
     pub may_be_root: bool,
 }
 
-/// How many debug containers of a workload are named.
+/// Maximum number of debug containers named for a workload.
 const MAX_DEBUG: usize = 20;
 
-/// The facts of workloads by the uids of the objects they are.
+/// What is observed of workloads, by the uids of their objects.
 pub(crate) type ObservedByOwner = HashMap<String, Observed>;
 
 impl Observed {
-    /// Takes what a pod tells. `is_hardened` tells whether it is as a policy (`NAME@REVISION`) would have it.
+    /// Takes what a pod tells. `is_hardened` returns whether the pod is as a policy
+    /// (`NAME@REVISION`) would have it.
     pub(crate) fn take(&mut self, pod: &Pod, is_hardened: impl Fn(&str) -> bool) {
         let status = pod.status.as_ref();
         let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Observed {
         };
         let now = Timestamp::now();
         if let Some(trouble) = statuses().find_map(|status| trouble(status, now)) {
-            // What a Job once failed of is over, unless the Job has failed with it.
+            // An earlier failure of a Job's pod is over, unless the Job has failed with it.
             let kept = if over { &mut self.failed } else { &mut self.trouble };
             kept.get_or_insert((trouble, hardened.clone()));
         }
@@ -118,7 +118,7 @@ impl Observed {
         }
     }
 
-    /// A container was seen as this user.
+    /// Records that a container was seen as this user.
     fn ran_as(&mut self, container: &str, uid: i64) {
         let known = self.users.entry(container.to_owned()).or_insert(Ok(uid));
         match known {
@@ -128,12 +128,12 @@ impl Observed {
         }
     }
 
-    /// A container runs, and is not seen.
+    /// Records that a container runs as an unknown user, and why it is unknown.
     fn runs(&mut self, container: &str, unseen: Unseen) {
         self.users.entry(container.to_owned()).or_insert(Err(unseen));
     }
 
-    /// What is known of how they run.
+    /// What is known of how the containers run.
     pub fn seen(&self) -> Seen {
         let mut seen = Seen::default();
         for (name, user) in &self.users {
@@ -145,9 +145,9 @@ impl Observed {
         seen
     }
 
-    /// What does not run as it is tells nothing of how it will run; and what does not run
-    /// although this policy (`NAME@REVISION`) hardened it tells all.
-    /// `over` is what a workload failed of that has no pod any more that could start.
+    /// Risk that the pods themselves show. One that does not run as it is tells nothing of how it
+    /// will run. One that does not run although this policy (`NAME@REVISION`) hardened it tells
+    /// all. `over` is the failure of a workload that no longer has a pod that could start.
     pub(crate) fn risk(&self, policy: &str, over: Option<&str>) -> Option<Risk> {
         let unseen = || (("pod".to_owned(), over.unwrap_or_default().to_owned()), None);
         let ((container, what), hardened) = match over {
@@ -177,15 +177,15 @@ impl Observed {
         Some(Risk { container, cause, certain, why, remedy: Remedy::Try(remedy) })
     }
 
-    /// Whether a pod runs that this policy (`NAME@REVISION`) hardened, and that runs what `template`
-    /// would (its JSON): that may have been changed since.
+    /// Whether a pod hardened by this policy (`NAME@REVISION`) runs what `template` (its JSON)
+    /// would. The template may have been changed since.
     pub(crate) fn runs_hardened(&self, policy: &str, template: &str) -> bool {
         #[derive(Deserialize)]
         struct Template {
             spec: PodSpec,
         }
         let mut ran = self.hardened.iter().filter(|(by, _)| by == policy).peekable();
-        // What cannot be read is said where it is judged.
+        // A template that cannot be read is reported where it is judged.
         ran.peek().is_some()
             && serde_json::from_str(template).is_ok_and(|Template { spec }| {
                 let wanted = programs(&spec);
@@ -194,7 +194,7 @@ impl Observed {
     }
 }
 
-/// The ephemeral containers of a pod that run.
+/// The running ephemeral containers of a pod.
 fn debug(pod: &Pod) -> impl Iterator<Item = DebugContainer> {
     let name = pod.metadata.name.clone().unwrap_or_default();
     let windows = |spec: &&PodSpec| spec.os.as_ref().is_some_and(|os| os.name == "windows");
@@ -244,7 +244,7 @@ fn programs(spec: &PodSpec) -> Programs {
     containers.map(program).collect()
 }
 
-/// The policy in the note on a hardened pod.
+/// The policy named in the note on a hardened pod.
 fn hardened_by(pod: &Pod) -> Option<String> {
     let note = pod.metadata.annotations.as_ref()?.get(HARDENED_ANNOTATION)?;
     Some(Incoming::read(note)?.policy()?.to_owned())
@@ -259,15 +259,15 @@ fn done(status: &ContainerStatus) -> bool {
     ended.is_some_and(|ended| ended.exit_code == 0)
 }
 
-/// Whether a container is ready and will be in a moment. One that crashes again and again is
-/// ready in between: until it has run for longer than when it last failed, it is not said to
-/// run.
+/// Whether a container is ready and will be in a moment. A container that crashes again and again
+/// is ready in between. It counts as running only once it has run for longer than when it last
+/// failed.
 fn stays(status: &ContainerStatus, now: Timestamp) -> bool {
     status.ready && stayed(status, now).unwrap_or(true)
 }
 
-/// Whether a container that failed before has now run for longer than it did then; `None` of
-/// one that did not fail, or of which the kubelet does not say how long it ran.
+/// Whether a container that failed before has now run for longer than it did then. `None` if it did
+/// not fail, or the kubelet does not say how long it ran.
 fn stayed(status: &ContainerStatus, now: Timestamp) -> Option<bool> {
     let last = status.last_state.as_ref()?.terminated.as_ref().filter(|it| it.exit_code != 0)?;
     let running = status.state.as_ref()?.running.as_ref()?;
@@ -275,11 +275,11 @@ fn stayed(status: &ContainerStatus, now: Timestamp) -> Option<bool> {
     Some(now.duration_since(running.started_at.as_ref()?.0) > then + SLACK)
 }
 
-/// On a busy node it takes the kubelet long to see and to say what became of a container,
-/// and the node's clock is not ours.
+/// Tolerance for a busy node, where the kubelet is slow to see and to report what became of a
+/// container, and for the node's clock, which is not ours.
 const SLACK: SignedDuration = SignedDuration::from_secs(60);
 
-/// The reasons for which the kubelet does not, or no longer, start a container.
+/// Reasons for which the kubelet does not start a container, or no longer does.
 const TROUBLES: [&str; 8] = [
     "CrashLoopBackOff",
     "CreateContainerConfigError",
@@ -291,15 +291,15 @@ const TROUBLES: [&str; 8] = [
     "InvalidImageName",
 ];
 
-/// The container's name, and what keeps it from running.
+/// Name of a container, and what keeps it from running.
 fn trouble(status: &ContainerStatus, now: Timestamp) -> Option<(String, String)> {
     let state = status.state.as_ref()?;
     let waiting = state.waiting.as_ref();
     let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
     let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
     let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-    // A container that crashes is waited with, or is about to run again; what it ended with
-    // is more to the point.
+    // A container that crashes is in back-off, or is about to run again. What it ended with is more
+    // to the point.
     let ended = state.terminated.as_ref().or(last).filter(|ended| ended.exit_code != 0);
     let what = match ended {
         Some(ended) if !stays(status, now) => {
@@ -313,5 +313,5 @@ fn trouble(status: &ContainerStatus, now: Timestamp) -> Option<(String, String)>
     Some((status.name.clone(), printable(&what, MAX_TROUBLE).into_owned()))
 }
 
-/// How much of a message is shown.
+/// Maximum length of a message that is shown.
 const MAX_TROUBLE: usize = 160;

@@ -1,5 +1,5 @@
-//! What is to be expected of a pod under a policy: what would change, what stays exempt,
-//! what Pod Security would still refuse, what may break and what helps.
+//! Outlook for a pod under a policy: what would change, what stays exempt, what Pod Security would
+//! still refuse, what may break and what helps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,22 +21,22 @@ use crate::policy::Policy;
 use crate::remains::{self, Level};
 use crate::rule::RuleName;
 
-/// A pod, or the template of one, and by what it is judged.
+/// A pod or pod template, and what it is judged by.
 #[derive(Clone, Copy)]
 pub struct Template<'t> {
     /// Its JSON.
     pub json: &'t str,
     /// The policy.
     pub policy: &'t Policy,
-    /// The date by which exemptions end.
+    /// Date by which exemptions end, and whether the cluster honours `hostUsers: false`.
     pub environment: Environment,
     /// Names of volumes that the pods get besides the template's.
     pub reserved_volumes: &'t [String],
-    /// What is known of the pods that run.
+    /// What is known of the running pods.
     pub seen: &'t Seen,
 }
 
-/// What is to be expected.
+/// Outlook for a pod under a policy.
 #[derive(Clone, Debug)]
 pub struct Outlook {
     /// What would change.
@@ -51,11 +51,11 @@ pub struct Outlook {
     pub exemptions: Vec<Exempt>,
     /// The annotations that exempt nothing.
     pub void: Vec<Voided>,
-    /// The fields for which Pod Security *restricted* would still refuse the pod.
+    /// Fields for which Pod Security *restricted* would still refuse the pod.
     pub restricted: Vec<String>,
     /// The same for *baseline*.
     pub baseline: Vec<String>,
-    /// The volumes whose files a new fsGroup changes.
+    /// Volumes whose files a new fsGroup changes.
     pub handed_over: Vec<String>,
     /// What may break.
     pub risks: Vec<Risk>,
@@ -64,7 +64,7 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    /// What it comes to.
+    /// Verdict on the pod.
     pub fn verdict(&self) -> Verdict {
         Verdict::of(&self.risks)
     }
@@ -88,7 +88,7 @@ pub struct Change {
 /// Judges a pod.
 ///
 /// # Errors
-/// When it is none that Kubernetes could have stored.
+/// When it is not a pod that Kubernetes could have stored.
 pub fn outlook(template: &Template<'_>) -> anyhow::Result<Outlook> {
     let object: Value = serde_json::from_str(template.json)?;
     let mut outlook = judge(template, &object, |seen| Outlook {
@@ -130,27 +130,27 @@ pub fn outlook(template: &Template<'_>) -> anyhow::Result<Outlook> {
     Ok(outlook)
 }
 
-/// What a rule comes to in a container.
+/// Effect of a rule in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effect {
-    /// The effective value, and beside it the writable paths, in words.
+    /// Effective value in words, and beside it the writable paths.
     pub value: String,
-    /// Whether anything is changed; else it is as if the rule were off.
+    /// Whether anything is changed. If not, it is as if the rule were off.
     pub changes: bool,
 }
 
-/// What a policy comes to in a pod, to be compared with what another one does.
+/// Effects of a policy in a pod, for comparison with another policy's.
 #[derive(Clone, Debug)]
 pub struct Effects {
-    /// What each rule comes to in each container, by the container's and the rule's name.
+    /// Effect of each rule in each container, by the container's and the rule's name.
     pub rules: BTreeMap<(String, &'static str), Effect>,
-    /// How the pod would fare.
+    /// Verdict on the pod.
     pub verdict: Verdict,
-    /// The fields for which Pod Security *restricted* would still refuse it.
+    /// Fields for which Pod Security *restricted* would still refuse it.
     pub restricted: Vec<String>,
 }
 
-/// Judges a pod as [`outlook`] does, and looks for nothing that helps.
+/// Judges a pod like [`outlook`], but looks for nothing that helps.
 ///
 /// # Errors
 /// As [`outlook`].
@@ -177,10 +177,10 @@ pub fn effects(template: &Template<'_>) -> anyhow::Result<Effects> {
     })
 }
 
-/// What is seen of a pod, before and after.
+/// Judgement of a pod, before and after hardening.
 struct JudgedTemplate<'j> {
     outcome: &'j Outcome<'j>,
-    /// As it will be.
+    /// The pod as it will be.
     after: &'j Pod<'j>,
     risks: Vec<Risk>,
     unhardened: Vec<Unhardened>,
@@ -197,7 +197,7 @@ fn judge<T>(
     let context = Context { reserved_volumes: &reserved, ..environment.context(Scope::Create) };
     let outcome = harden(&pod, policy, &context);
     let before = spec(object)?;
-    // Who a container is today it stays, where nothing sets its uid.
+    // A container stays the user it is today, unless something sets its uid.
     let uid = |name: &str, own: Option<i64>| own.or_else(|| seen.uids.get(name).copied());
     if !outcome.changes() {
         let unhardened = unhardened(&pod, &outcome, pod.containers(), uid);
@@ -216,7 +216,7 @@ fn judge<T>(
     Ok(take(JudgedTemplate { outcome: &outcome, after: &hardened, risks, unhardened }))
 }
 
-/// The volumes that are mounted and whose files get the new fsGroup, each once; `claims` are those that the
+/// Mounted volumes whose files get the new fsGroup, each once. `claims` are the volumes that the
 /// pods get besides.
 fn handed_over(pod: &Pod<'_>, outcome: &Outcome<'_>, claims: &[String]) -> Vec<String> {
     let sets =
@@ -234,18 +234,18 @@ fn handed_over(pod: &Pod<'_>, outcome: &Outcome<'_>, claims: &[String]) -> Vec<S
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// The pod's spec. What is null is not there, to Kubernetes.
+/// Parses the pod's spec. To Kubernetes, a field that is null does not exist.
 fn spec(object: &Value) -> anyhow::Result<PodSpec> {
     let spec = spec_value(object);
     if spec.is_null() {
         return Err(anyhow!("the pod has no spec"));
     }
-    // By its text, as pods of the cluster are read: for another reader the compiler would
-    // write all of Kubernetes' types a second time, a twentieth of the program.
+    // Parsed from text, as pods of the cluster are. For another reader the compiler would write all
+    // of Kubernetes' types a second time, a twentieth of the program.
     serde_json::from_str(&spec.to_string()).context("the pod cannot be read")
 }
 
-/// The value that a pod's spec is read of.
+/// The value that a pod's spec is parsed from.
 pub fn spec_value(object: &Value) -> Value {
     let mut spec = object.get("spec").cloned().unwrap_or_default();
     drop_nulls(&mut spec);
@@ -263,12 +263,12 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-/// For what Pod Security refuses a pod.
+/// Fields for which Pod Security refuses a pod.
 fn refused(pod: &Pod<'_>, level: Level) -> Vec<String> {
     remains::refused(pod, level).into_iter().map(str::to_owned).collect()
 }
 
-/// What would change: the containers with the same change together.
+/// What would change, with containers that have the same change together.
 fn changes(outcome: &Outcome<'_>) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     for finding in outcome.findings.iter().filter(|finding| finding.result.changes()) {
@@ -315,8 +315,7 @@ fn annotated(object: &Value, annotations: &BTreeMap<String, String>) -> Value {
     object
 }
 
-/// What an annotation is to say in this pod: the directories that are asked for already go
-/// on being asked for.
+/// Value of an annotation in this pod. Directories that the pod asks for already are kept.
 fn beside(object: &Value, key: &str, value: &str) -> String {
     let annotations = object.get("metadata").and_then(|metadata| metadata.get("annotations"));
     match annotations.and_then(|own| own.get(key)).and_then(Value::as_str) {

@@ -1,9 +1,8 @@
 //! What is likely to break when a pod is hardened, and what would help.
 //!
-//! The engine decides by the pod and the policy alone. What is here may look further, at
-//! commands and at how the containers run today, because it changes nothing: it tells
-//! people beforehand. Where a container runs what nobody knows, it says so, and does not
-//! guess.
+//! The engine decides by the pod and the policy alone. This module changes nothing, so it may look
+//! further, at commands and at how the containers run today: it tells people beforehand. Where a
+//! container runs something unknown, it says so and does not guess.
 
 mod container;
 pub mod needs;
@@ -27,9 +26,9 @@ use crate::rule::RuleName;
 pub struct Risk {
     /// The container.
     pub container: String,
-    /// What it is.
+    /// What may stop it.
     pub cause: Cause,
-    /// Whether it will break, as far as anything of this kind is certain; else it may, and
+    /// Whether it will break, as far as anything of this kind is certain. If false, it may, and
     /// nothing in the cluster's API says whether.
     pub certain: bool,
     /// What and why, for people.
@@ -110,7 +109,7 @@ impl Cause {
     ];
 }
 
-/// What helps against a risk.
+/// Remedy for a risk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// An exemption from these rules.
@@ -119,7 +118,7 @@ pub enum Remedy {
     Writable(String),
     /// A change of the manifest, in words.
     Manifest(String),
-    /// Nobody knows before it is tried; what to look at, in words.
+    /// Something to try, since nobody knows before; what to look at, in words.
     Try(String),
 }
 
@@ -145,7 +144,7 @@ impl Verdict {
         }
     }
 
-    /// What risks come to.
+    /// Verdict on these risks.
     pub fn of(risks: &[Risk]) -> Self {
         match (risks.iter().any(|risk| risk.certain), risks.is_empty()) {
             (true, _) => Self::Breaks,
@@ -155,18 +154,18 @@ impl Verdict {
     }
 }
 
-/// What is known of a workload's pods as they run today, not hardened.
+/// What is known of a workload's pods as they run today, without hardening.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The uid that each container's first process was started with
-    /// (`status.containerStatuses[].user.linux.uid`, KEP-3619); those that differ between
-    /// pods are not here.
+    /// Uid that each container's first process was started with
+    /// (`status.containerStatuses[].user.linux.uid`, KEP-3619). Uids that differ between pods are
+    /// left out.
     pub uids: BTreeMap<String, i64>,
-    /// Why there is no uid of a container that runs.
+    /// Why the uid of a running container is not known.
     pub unseen: BTreeMap<String, Unseen>,
 }
 
-/// Why it is not known as whom a container runs, although it does.
+/// Why the user of a running container is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unseen {
     /// Its pods differ.
@@ -177,16 +176,16 @@ pub enum Unseen {
     Hardened,
 }
 
-/// A pod before and after.
+/// A pod before and after hardening.
 #[derive(Clone, Copy)]
 pub struct Case<'c> {
-    /// As its author, or the API server, has it.
+    /// The pod as its author, or the API server, has it.
     pub before: &'c PodSpec,
-    /// As it would be.
+    /// The pod as it would be.
     pub after: &'c PodSpec,
-    /// What the engine says of it.
+    /// The engine's outcome for it.
     pub outcome: &'c Outcome<'c>,
-    /// By which policy.
+    /// The policy it is judged by.
     pub policy: &'c Policy,
     /// What is known of how it runs.
     pub seen: &'c Seen,
@@ -201,8 +200,8 @@ pub fn assess(case: &Case<'_>) -> Vec<Risk> {
     let mut risks: Vec<Risk> =
         pairs.flat_map(|(before, after)| container::assess(case, before, after)).collect();
     let shared = case.outcome.remarks.iter().filter_map(shared::of);
-    // What is sure of a container covers what is only feared, and what its command tells says
-    // more than what it mounts.
+    // What is sure of a container covers what is only feared. What its command tells says more than
+    // what it mounts.
     let known = |new: &Risk| {
         risks.iter().any(|risk| {
             risk.container == new.container && (risk.certain || risk.cause == new.cause)
@@ -218,7 +217,7 @@ fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
     spec.init_containers.iter().flatten().chain(&spec.containers)
 }
 
-/// What the container's image requires and it does not have, and whether that is known.
+/// Requirements of the container's image that it does not meet, each with whether that is certain.
 fn required<'o>(outcome: &'o Outcome<'_>, name: &str) -> impl Iterator<Item = (&'o str, bool)> {
     outcome.remarks.iter().filter_map(move |remark| match remark {
         Remark::Requires { container, say, known } if *container == name => Some((*say, *known)),
@@ -226,7 +225,7 @@ fn required<'o>(outcome: &'o Outcome<'_>, name: &str) -> impl Iterator<Item = (&
     })
 }
 
-/// The volumes with a script that the container will not be able to execute.
+/// Volumes with a script that the container will not be able to execute.
 fn not_executable<'o>(outcome: &'o Outcome<'_>, name: &str) -> impl Iterator<Item = &'o str> {
     outcome.remarks.iter().filter_map(move |remark| match remark {
         Remark::NotExecutable { container, volume, .. } if *container == name => Some(*volume),

@@ -1,5 +1,5 @@
-//! What of a pod stays as it is although hardening is done with it: what is left alone as a
-//! whole, privileged, or root. A report that counts hardened pods counts none of these.
+//! What of a pod stays as it is although hardening is done with it: left alone as a whole,
+//! privileged, or root. A report that counts hardened pods counts none of these.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -59,8 +59,8 @@ impl Unhardened {
     }
 }
 
-/// What stays of a pod as the engine leaves it. `placed` are the containers of the outcome;
-/// `uid` says as whom one runs, of its name and the uid that its spec sets.
+/// What stays of a pod as the engine leaves it. `placed` are the containers of the outcome. `uid`
+/// returns the user that a container runs as, from its name and the uid that its spec sets.
 pub fn unhardened<'p>(
     pod: &Pod<'_>,
     outcome: &Outcome<'_>,
@@ -81,7 +81,7 @@ pub fn unhardened<'p>(
             _ if placed.container.security_context.privileged => Stays::Privileged,
             Some(0) => Stays::Root,
             Some(_) => return None,
-            // The kubelet starts no such container as root.
+            // The kubelet starts no such container as root: `runAsNonRoot` is set.
             None if author.non_root == Some(true) => return None,
             None => Stays::MayBeRoot,
         };
@@ -94,7 +94,7 @@ pub fn unhardened<'p>(
     placed.enumerate().filter_map(of_one).collect()
 }
 
-/// Why no rule made the container another user.
+/// Why no rule changed the container's user.
 fn reason(outcome: &Outcome<'_>, container: usize) -> &'static str {
     let finding = outcome.findings.iter().find(|finding| {
         finding.rule == RuleName::RunAsNonRoot && finding.subject == Subject::Container(container)
@@ -126,7 +126,7 @@ pub struct Left {
     pub surprises: bool,
 }
 
-/// What would stay: the containers with the same value and reason together.
+/// What would stay, with containers that have the same value and reason together.
 pub fn left(outcome: &Outcome<'_>) -> Vec<Left> {
     let mut all: Vec<Left> = Vec::new();
     for finding in &outcome.findings {
@@ -157,8 +157,9 @@ pub fn left(outcome: &Outcome<'_>) -> Vec<Left> {
     all
 }
 
-/// Whether nobody expects a rule to leave something alone for this: it is neither in the
-/// nature of the container, which is said of it as a whole, nor its author's wish.
+/// Whether it is unexpected that a rule leaves something alone for this reason. It is expected if
+/// it lies in the nature of the container, which is reported for the container as a whole, or if
+/// its author wished it.
 fn surprises(skip: Skip) -> bool {
     !matches!(
         skip,

@@ -1,8 +1,8 @@
-//! The workloads of a cluster, each judged as it comes: nothing is kept of an object but
-//! what is said of it.
+//! The workloads of a cluster, each judged as it comes. Of an object, only what is reported of it
+//! is kept.
 //!
-//! Pods come first, for what they tell of the workloads they belong to; then the objects
-//! with the templates they are made from.
+//! Pods come first, because they tell of the workloads they belong to. Then come the objects with
+//! the templates that pods are made from.
 
 mod object;
 
@@ -32,7 +32,7 @@ pub const REPLICA_SETS: Resource = Resource { api: APPS, resource: "replicasets"
 /// Jobs.
 pub const JOBS: Resource = Resource { api: BATCH, resource: "jobs" };
 
-/// The kinds with a template, and where an annotation of their pods belongs.
+/// Kinds with a template, each with the path at which annotations of their pods belong.
 const KINDS: [(Resource, &str, &str); 7] = [
     (Resource { api: APPS, resource: "deployments" }, "Deployment", TEMPLATE),
     (Resource { api: APPS, resource: "statefulsets" }, "StatefulSet", TEMPLATE),
@@ -48,10 +48,10 @@ const KINDS: [(Resource, &str, &str); 7] = [
 ];
 const TEMPLATE: &str = "spec.template.metadata.annotations";
 const POD: &str = "metadata.annotations";
-/// How much of a message is shown.
+/// Maximum length of a message that is shown.
 const MAX_FAILED: usize = 160;
 
-/// A workload that was found, for as long as it is looked at.
+/// A workload that was found. It lives as long as it is looked at.
 pub struct ClusterWorkload<'f> {
     /// Its namespace.
     pub namespace: &'f NamespaceSettings,
@@ -59,28 +59,28 @@ pub struct ClusterWorkload<'f> {
     pub kind: &'f str,
     /// Its name.
     pub name: &'f str,
-    /// What made it, `KIND/NAME`, where something did: what is to last has to be said there.
+    /// Owner of the workload (`KIND/NAME`), if there is one. A lasting change has to be made there.
     pub managed_by: Option<String>,
-    /// The pod that `json` is, where it is not a template.
+    /// Name of the pod that `json` is, if it is not a template.
     pub pod: Option<&'f str>,
-    /// Where an annotation of its pods belongs.
+    /// Path at which an annotation of its pods belongs.
     pub annotations_at: &'static str,
-    /// Its template, or a pod of it.
+    /// JSON of its template, or of one of its pods.
     pub json: &'f str,
     /// Names of volumes that its pods get besides.
     pub reserved_volumes: &'f [String],
-    /// What it failed of for good.
+    /// What it failed of for good, if it did.
     pub failed: Option<&'f str>,
-    /// `minReadySeconds`, of a kind that replaces its pods step by step.
+    /// `minReadySeconds`, for a kind that replaces its pods step by step.
     pub min_ready: Option<i32>,
     /// What its pods tell.
     pub facts: &'f Observed,
 }
 
-/// Controllers between a pod and what a person made: by uid, the one above.
+/// Controllers between a pod and what a person made: for each uid, the owner above it.
 type Above = HashMap<String, OwnerReference>;
 
-/// An object that waits for one of its pods to be read, since others have added to these.
+/// An object that waits for one of its pods to be read, because its pods have added containers.
 struct Later {
     namespace: String,
     name: String,
@@ -92,8 +92,8 @@ struct Later {
     min_ready: Option<i32>,
 }
 
-/// A workload of a kind that only its operator knows: one of its pods is all there is to
-/// see.
+/// A workload of a kind that only its operator knows. All that can be seen of it is one of its
+/// pods.
 struct Stray {
     owner: OwnerReference,
     namespace: String,
@@ -101,11 +101,11 @@ struct Stray {
     json: String,
 }
 
-/// Whether a pod (its JSON) is as the policy (`NAME@REVISION`) would have it by which its note says that it
-/// is hardened. Who may change annotations may write such a note.
+/// Whether a pod (its JSON) is as the policy (`NAME@REVISION`) named in its note would have it.
+/// Anybody who may change annotations may write such a note.
 pub type HardenedBy<'h> = dyn Fn(&NamespaceSettings, &str, &str) -> bool + 'h;
 
-/// Gives `take` every workload in the namespaces.
+/// Calls `take` with every workload in the namespaces.
 ///
 /// # Errors
 /// When something cannot be read from the cluster.
@@ -125,7 +125,7 @@ pub async fn workloads(
 struct Gather<'g, T> {
     reader: &'g Reader,
     namespaces: &'g SelectedNamespaces,
-    /// The one namespace of each request; none for all at once.
+    /// Namespace of each request; `None` for all at once.
     namespace: Option<&'g str>,
     hardened_by: &'g HardenedBy<'g>,
     take: &'g mut T,
@@ -162,7 +162,7 @@ impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
         Ok(())
     }
 
-    /// The controllers between pods and what people made.
+    /// Controllers between pods and what people made.
     async fn above(&self) -> anyhow::Result<Above> {
         let mut above = Above::new();
         for kind in [REPLICA_SETS, JOBS] {
@@ -178,7 +178,7 @@ impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
         Ok(above)
     }
 
-    /// Looks at the pods: those by themselves are workloads, the others tell of theirs.
+    /// Reads the pods. Those by themselves are workloads, and the others tell of theirs.
     async fn pods(
         &mut self,
         above: &Above,
@@ -197,7 +197,7 @@ impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
             let Some(namespace) = namespaces.get(namespace) else { return Ok(()) };
             let annotations = annotations.as_ref();
             let is_hardened = |by: &str| hardened_by(namespace, item.get(), by);
-            // A static pod belongs to its node, and is seen nowhere else.
+            // A static pod belongs to its node, and appears nowhere else.
             let mirror = annotations.is_some_and(|own| own.contains_key(MIRROR_ANNOTATION));
             let owner = controller(owner_references.as_ref()).filter(|_| !mirror);
             let Some(owner) = owner else {
@@ -244,7 +244,7 @@ impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
         Ok(strays)
     }
 
-    /// Looks at the objects of a kind; those are returned that wait for a pod.
+    /// Reads the objects of a kind. Returns those that wait for a pod.
     async fn templates(
         &mut self,
         (kind, name, annotations_at): (Resource, &str, &'static str),
@@ -298,7 +298,7 @@ impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
         Ok(later)
     }
 
-    /// Looks at a workload whose pods get containers that its template does not have.
+    /// Reads a workload whose pods get containers that its template does not have.
     async fn with_pod(
         &mut self,
         (_, kind, annotations_at): (Resource, &str, &'static str),
@@ -309,7 +309,7 @@ impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
             later;
         let none = Observed::default();
         let json = self.reader.get(PODS, Some(&namespace), &pod).await?;
-        // One that went away meanwhile belonged to a workload that is changing anyway.
+        // If the pod went away meanwhile, its workload is changing anyway.
         let (Some(namespace), Some(json)) = (self.namespaces.get(&namespace), json) else {
             return Ok(());
         };

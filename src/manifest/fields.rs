@@ -1,13 +1,14 @@
-//! The names of the fields that Kubernetes has in an object, asked of k8s-openapi's types:
-//! kept by hand, a list would miss the next release's.
+//! Names of the fields that Kubernetes has in an object, taken from k8s-openapi's types. A list
+//! kept by hand would miss the next release's.
 
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor, value::Error};
 use serde::forward_to_deserialize_any;
 
-/// The fields of `T` by their names in JSON; none where `T` is no object.
+/// JSON names of the fields of `T`; empty if `T` is not an object.
 pub(super) fn of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut fields: &'static [&'static str] = &[];
-    // What a type asks of a deserializer first is what it is made of; then it is refused.
+    // A type first asks the deserializer for its fields, by name. The names are noted, and the
+    // request is refused.
     let _refused = T::deserialize(Asked(&mut fields));
     fields
 }

@@ -1,4 +1,4 @@
-//! Which objects hold a pod, and where.
+//! Objects that hold a pod, and where they hold it.
 
 mod parts;
 mod unknown;
@@ -21,12 +21,12 @@ pub struct Workload {
     /// The JSON Pointer of the pod or the template in the document: empty for a Pod,
     /// `/spec/template`, `/items/3/spec/template`.
     pub pod: String,
-    /// Names of volumes that the pod gets besides its own: those of a StatefulSet's
+    /// Names of volumes that the pod gets besides its own, from a StatefulSet's
     /// `volumeClaimTemplates`.
     pub reserved_volumes: Vec<String>,
 }
 
-/// An object of a kind that is not known and seems to hold a pod template.
+/// An object of an unknown kind that seems to hold a pod template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
     /// Its kind.
@@ -35,24 +35,24 @@ pub struct Unknown {
     pub api_version: String,
     /// Its name.
     pub name: String,
-    /// Where in the document its first containers stand.
+    /// Position of its first containers in the document.
     pub pointer: String,
-    /// In how many more places it has some.
+    /// Number of further places that have containers.
     pub more: usize,
 }
 
-/// A part of an object that has a pod template: a patch for kustomize, say.
+/// A partial object that has a pod template, such as a patch for kustomize.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// Its kind.
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// What shows that it is no whole object.
+    /// Sign that it is not a whole object.
     pub why: String,
 }
 
-/// What a Namespace says of itself.
+/// Settings of a Namespace, from its labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceSettings {
     /// Its name.
@@ -61,14 +61,14 @@ pub struct NamespaceSettings {
     pub policy: Option<String>,
 }
 
-/// What a document holds for the engine.
+/// Contents of a document that matter to the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// What can be hardened.
+    /// Objects that can be hardened.
     pub workloads: Vec<Workload>,
-    /// What looks as if it should be and is not known.
+    /// Objects of unknown kinds that look as if they should be hardened.
     pub unknown: Vec<Unknown>,
-    /// Parts of objects: what the whole says is not here.
+    /// Partial objects: what the whole says is not here.
     pub parts: Vec<Part>,
     /// Namespaces.
     pub namespaces: Vec<NamespaceSettings>,
@@ -77,11 +77,12 @@ pub struct Contents {
 /// The label by which a namespace chooses a policy that is marked `byLabel`.
 const BY_LABEL: &str = "ironhull.dev/policy";
 
-/// The API groups that had a kind: of a group that is not listed it is somebody else's.
+/// API groups that ever had these kinds. In a group that is not listed, the kind is somebody
+/// else's.
 const WORKLOADS: &str = "apps extensions";
 
-/// Each kind with a pod template: the groups it was ever in (`core` for none), and
-/// where its template is.
+/// Every kind with a pod template: the groups it was ever in (`core` for none), and where its
+/// template is.
 const KINDS: [(&str, &str, &str); 9] = [
     ("Pod", "core", ""),
     ("PodTemplate", "core", "/template"),
@@ -101,8 +102,8 @@ pub(super) fn contents(document: &Value) -> Contents {
     contents
 }
 
-/// Looks at one object. `of` is the kind of the objects in the list it stands in, for
-/// those that do not say it themselves.
+/// Visits one object. `of` is the kind of the objects in the list around it, for objects that do
+/// not state their own.
 fn visit(object: &Value, at: String, of: Option<(&str, &str)>, contents: &mut Contents) {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
     let (kind, api_version) = match (text("/kind"), of) {
@@ -128,7 +129,7 @@ fn visit(object: &Value, at: String, of: Option<(&str, &str)>, contents: &mut Co
         return;
     }
     let Some(template) = template_of(kind, api_version) else {
-        // Without an API version it may be anybody's, but for a kind that everybody knows.
+        // Without an API version the object may be anybody's, unless everybody knows its kind.
         let is_object = !api_version.is_empty() || KINDS.iter().any(|(name, ..)| *name == kind);
         let places = if is_object { containers_below(object) } else { Vec::new() };
         if let Some((first, more)) = places.split_first() {
@@ -157,7 +158,7 @@ fn visit(object: &Value, at: String, of: Option<(&str, &str)>, contents: &mut Co
     });
 }
 
-/// Where a kind has its pod template, if it is one of Kubernetes' own.
+/// Place of the pod template in a kind, if the kind is one of Kubernetes' own.
 fn template_of(kind: &str, api_version: &str) -> Option<&'static str> {
     let group = api_version.split_once('/').map_or("core", |(group, _)| group);
     KINDS

@@ -1,10 +1,10 @@
-//! What means nothing where it stands, and looks as if something was meant: fields of a
-//! security context that are misspelt or at the wrong level, and annotations of ironhull's
-//! that pods never get.
+//! Fields and annotations that look intended but mean nothing where they stand: fields of a
+//! security context that are misspelt or at the wrong level, and annotations of ironhull's that
+//! pods never get.
 //!
-//! Kubernetes drops such a field with a warning at best, and nobody sees that the pod is
-//! hardened by less than was written. A field that is merely unknown is left alone: it may be
-//! newer than this list.
+//! Kubernetes drops such a field with a warning at best. Nobody sees that the pod is hardened by
+//! less than was written. A field that is merely unknown is left alone, because it may be newer
+//! than this list.
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, EphemeralContainer, PodSecurityContext, PodSpec, SeccompProfile,
@@ -19,7 +19,7 @@ use crate::exemption::{DOMAIN, is_for_pods};
 use crate::text::nearest;
 use crate::text::quoted;
 
-/// A slip, and the JSON Pointer of it in the document.
+/// A slip, and its JSON Pointer in the document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Slip {
     pub(super) pointer: String,
@@ -39,7 +39,7 @@ pub(super) fn find(document: &Value, contents: &Contents) -> Vec<Slip> {
     slips
 }
 
-/// Annotations for pods on what is around a pod template. One that the template has too is
+/// Finds annotations for pods on the object around a pod template. One that the template has too is
 /// there for other readers: tools put the same annotations on everything.
 fn annotations(document: &Value, workload: &Workload, slips: &mut Vec<Slip>) {
     let of = |at: &str| document.pointer(&format!("{at}/metadata/annotations"))?.as_object();
@@ -72,7 +72,7 @@ fn annotations(document: &Value, workload: &Workload, slips: &mut Vec<Slip>) {
     }
 }
 
-/// The key that was meant, where its domain is nearly ironhull's and what it says is for us.
+/// The key that was meant, if its domain is nearly ironhull's and its name is one of ironhull's.
 fn misspelt_domain(key: &str) -> Option<String> {
     let (prefix, name) = key.split_once('/')?;
     let labels = prefix.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
@@ -82,10 +82,10 @@ fn misspelt_domain(key: &str) -> Option<String> {
     (near && is_for_pods(&meant)).then_some(meant)
 }
 
-/// How many letters of the domain may be wrong.
+/// Maximum number of wrong letters in the domain.
 const MISTYPED: usize = 2;
 
-/// The fields that Kubernetes has, by where they stand.
+/// The fields that Kubernetes has, by level.
 struct Known {
     pod: Level,
     container: Level,
@@ -96,10 +96,10 @@ struct Known {
     seccomp: Level,
 }
 
-/// The fields of an object, and where else one could be meant to be.
+/// Fields of an object, and the other places where a field could have been meant to be.
 struct Level {
     fields: &'static [&'static str],
-    /// Other places: their fields, and how they are called.
+    /// Other places: their fields and their names.
     elsewhere: Vec<(&'static [&'static str], &'static str)>,
 }
 

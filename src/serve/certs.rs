@@ -1,4 +1,4 @@
-//! Serving certificates: PEM to an [`Identity`] that is whole, and one made on the spot.
+//! Serving certificates: PEM parsed into a consistent [`Identity`], and self-signed ones.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,17 +15,17 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 /// A certificate chain with the key that belongs to it.
 #[derive(Debug)]
 pub struct Identity {
-    /// What rustls serves.
+    /// Chain and key, in the form rustls serves.
     pub key: Arc<CertifiedKey>,
     /// The leaf's subject.
     pub subject: String,
-    /// The leaf is not valid before this.
+    /// Start of the leaf's validity.
     pub not_before: Timestamp,
-    /// The leaf is not valid after this.
+    /// End of the leaf's validity.
     pub not_after: Timestamp,
 }
 
-/// Why a certificate and a key are not an [`Identity`].
+/// Why a certificate and a key do not form an [`Identity`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A file cannot be read.
@@ -33,7 +33,7 @@ pub enum Problem {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         error: String,
     },
     /// The certificate file holds none.
@@ -51,10 +51,10 @@ pub enum Problem {
     /// rustls cannot use the key.
     #[error("the key cannot be used: {0}")]
     Key(String),
-    /// The key is another certificate's.
+    /// The key belongs to another certificate.
     #[error("the key does not belong to the certificate")]
     Mismatch,
-    /// The certificate's time is over.
+    /// The certificate has expired.
     #[error("the certificate expired at {0}")]
     Expired(Timestamp),
 }
@@ -86,7 +86,7 @@ impl Identity {
         Ok(Self { key: Arc::new(key), subject, not_before, not_after })
     }
 
-    /// Refuses one whose time is over at `now`.
+    /// Refuses a certificate that has expired at `now`.
     ///
     /// # Errors
     /// [`Problem::Expired`].
@@ -99,7 +99,7 @@ fn timestamp(seconds: i64) -> Result<Timestamp, Problem> {
     Timestamp::from_second(seconds).map_err(|error| Problem::X509(error.to_string()))
 }
 
-/// Where a certificate and its key are read from.
+/// Paths of a certificate and its key.
 #[derive(Clone, Debug)]
 pub struct CertificateFiles {
     /// PEM certificates, leaf first.
@@ -108,21 +108,21 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// What the two files hold.
+/// Contents of the two files.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PemPair {
-    /// The certificates.
+    /// The certificates, as PEM.
     pub certificate: Vec<u8>,
-    /// The key.
+    /// The key, as PEM.
     pub key: Vec<u8>,
 }
 
-/// How often the files are read again when the certificate changed while the key was
-/// being read: a rotation takes one swap of a symlink, or two writes.
+/// Maximum number of further reads when the certificate changed while the key was being read. A
+/// rotation takes one swap of a symlink, or two writes.
 const READ_AGAIN: usize = 3;
 
 impl CertificateFiles {
-    /// Reads both, from the same moment if at all possible.
+    /// Reads both files, from the same moment if at all possible.
     ///
     /// # Errors
     /// When one of them cannot be read.
@@ -146,11 +146,11 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Problem> {
         .map_err(|error| Problem::Unreadable { path: path.clone(), error: error.to_string() })
 }
 
-/// Makes a certificate for `names` (host names and addresses) that signs itself: for
-/// the demo and for tests, and never trusted by a cluster.
+/// Makes a self-signed certificate for `names` (host names and addresses), for the demo and for
+/// tests. No cluster ever trusts it.
 ///
 /// # Errors
-/// When a name cannot stand in a certificate.
+/// When a name is not valid in a certificate.
 pub fn self_signed(names: &[&str]) -> Result<PemPair, rcgen::Error> {
     let mut params = CertificateParams::new(
         names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>(),

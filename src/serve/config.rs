@@ -1,4 +1,4 @@
-//! How a server is set up, and what holds where nothing is said.
+//! Server configuration and its defaults.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,53 +16,54 @@ use super::policy_files::PolicyFiles;
 use crate::admission::{Answer, Endpoint, Environment, NotAReview};
 use crate::policy::PolicySet;
 
-/// Answers a review: [`crate::admission::review`], but for tests and benchmarks.
+/// Answers a review: [`crate::admission::review`], except in tests and benchmarks.
 pub type Reviewer = fn(&[u8], Endpoint<'_>, &PolicySet, Environment) -> Result<Answer, NotAReview>;
 
-/// How a server is set up.
+/// Server configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the webhook listens; port 0 takes a free one.
+    /// Address of the webhook; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where `/healthz`, `/readyz` and `/metrics` listen.
+    /// Address of `/healthz`, `/readyz` and `/metrics`.
     pub ops_listen: SocketAddr,
-    /// Where the certificate comes from.
+    /// Source of the certificate.
     pub certificate: Certificate,
-    /// Where the policies come from.
+    /// Source of the policies.
     pub policies: Policies,
     /// Whether the cluster honours `hostUsers: false`: see
     /// [`crate::harden::Context::user_namespaces`].
     pub user_namespaces: bool,
-    /// How often files are read again.
+    /// Interval at which files are read again.
     pub poll_interval: Duration,
-    /// Threads that answer requests.
+    /// Number of threads that answer requests.
     pub workers: usize,
-    /// Connections that are served at once.
+    /// Maximum number of connections served at once.
     pub max_connections: usize,
-    /// The largest body, in bytes.
+    /// Maximum size of a body, in bytes.
     pub max_body: usize,
-    /// All bodies that are in memory at once, in bytes.
+    /// Maximum total size of all bodies in memory, in bytes.
     pub max_body_total: usize,
-    /// How long what may take.
+    /// Timeouts of a connection.
     pub timeouts: Timeouts,
-    /// How long a server that was told to stop goes on, not ready, until everybody knows.
+    /// Time the server keeps serving after it was told to stop, already reporting not ready, so
+    /// that everybody notices.
     pub shutdown_delay: Duration,
-    /// How long requests in flight may take after that.
+    /// Further time that requests in flight may take after that.
     pub shutdown_timeout: Duration,
     /// Whether SIGTERM, SIGINT and SIGHUP stop it.
     pub signals: bool,
-    /// What answers a review.
+    /// Function that answers a review.
     pub review: Reviewer,
 }
 
-/// Where the certificate comes from.
+/// Source of the certificate.
 #[derive(Clone)]
 pub enum Certificate {
     /// Files, read again when they change.
     Files(CertificateFiles),
-    /// One that stays.
+    /// A fixed one.
     Given(PemPair),
-    /// Made and kept by ironhull itself, with the other replicas.
+    /// Made and renewed by ironhull itself, shared with the other replicas.
     Managed(Box<managed::Settings>),
 }
 
@@ -76,10 +77,10 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// Where the policies come from.
+/// Source of the policies.
 #[derive(Clone, Debug)]
 pub enum Policies {
-    /// The compiled-in one alone.
+    /// The compiled-in policy alone.
     Embedded,
     /// Files, read again when they change.
     Files(PolicyFiles),
@@ -109,10 +110,10 @@ impl Config {
         }
     }
 
-    /// Refuses what cannot work, and lowers what the system does not allow.
+    /// Refuses settings that cannot work, and lowers those that the system does not allow.
     ///
     /// # Errors
-    /// What contradicts itself.
+    /// When a setting contradicts another or cannot work.
     pub(super) fn check(&mut self) -> anyhow::Result<()> {
         if self.workers == 0 {
             bail!("the number of workers must be at least 1");
@@ -145,31 +146,32 @@ impl Config {
     }
 }
 
-/// Connections beyond the limit that are told so with 503; those beyond these too are
-/// closed without a word. A TLS handshake costs a millisecond and some 20 KiB.
+/// Number of connections beyond the limit that are answered with 503. Further ones are closed
+/// without an answer. A TLS handshake costs a millisecond and some 20 KiB.
 pub(super) const OVERFLOW_CONNECTIONS: usize = 64;
 
-/// What holds where nothing is said.
+/// Default settings.
 pub mod defaults {
     use super::{Duration, Timeouts, thread};
 
-    /// Files are read again this often. The kubelet itself syncs about once a minute.
+    /// Interval at which files are read again. The kubelet itself syncs about once a minute.
     pub const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-    /// An API server needs a few connections, and in a storm one for each of the 200 requests
-    /// that it lets change something at a time.
+    /// An API server needs a few connections. In a storm it needs one for each of the 200 mutating
+    /// requests that it allows at a time.
     pub const MAX_CONNECTIONS: usize = 512;
 
     /// A review may carry the object and the old object, each of up to about 3 MiB.
     pub const MAX_BODY: usize = 7 << 20;
 
-    /// Thousands of ordinary bodies, and one of the largest at a time. `docs/abuse.md` has what
-    /// adds up to the chart's limit of 64 MiB: this, 28 KiB a connection, and what reviews need.
+    /// Room for thousands of ordinary bodies, and for one of the largest at a time. `docs/abuse.md`
+    /// shows what adds up to the chart's limit of 64 MiB: this, 28 KiB a connection, and what
+    /// reviews need.
     pub const MAX_BODY_TOTAL: usize = 10 << 20;
 
-    /// The API server waits 10 s for a webhook unless told otherwise, and 30 s at most;
-    /// its network is near. It closes a connection after 90 s of silence, and the
-    /// server must not do so first: a request might be on its way.
+    /// The API server waits 10 s for a webhook by default and 30 s at most, and its network is
+    /// near. It closes a connection after 90 s of silence. The server must not close first, because
+    /// a request might be on its way.
     pub const TIMEOUTS: Timeouts = Timeouts {
         handshake: Duration::from_secs(5),
         head: Duration::from_secs(5),
@@ -181,12 +183,12 @@ pub mod defaults {
     /// Time for endpoints and their caches to notice that the server is not ready.
     pub const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 
-    /// The longest an API server waits for a webhook is 30 s; with the delay this stays
-    /// below it, and below the pod's usual grace period of 30 s.
+    /// An API server waits 30 s at most for a webhook. Together with the delay, this stays below
+    /// that, and below the pod's usual grace period of 30 s.
     pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
 
-    /// One thread a CPU, by the cgroup's quota, and no more than four: that is more than
-    /// an API server asks for.
+    /// One thread per CPU, by the cgroup's quota, but at most four: that is more than an API server
+    /// asks for.
     pub fn workers() -> usize {
         thread::available_parallelism().map_or(1, |count| count.get().min(4))
     }

@@ -1,10 +1,10 @@
-//! A connection as the HTTP dispatcher sees it, with the deadlines, the limits and the
-//! way to drain that the dispatcher does not have.
+//! A connection as the HTTP dispatcher sees it, with the deadlines, limits and draining that the
+//! dispatcher lacks.
 //!
-//! actix-http times the first request's head and the keep-alive pause; it does not time
-//! the head of a later request nor a client that does not read, buffers heads of up to
-//! 128 KiB, and knows no orderly end of an idle connection. All of that is decided here, below
-//! it: a [`Connection`] is the byte stream it reads from and writes to.
+//! actix-http times the head of the first request and the keep-alive pause. It does not time the
+//! head of a later request, or a client that does not read. It buffers heads of up to 128 KiB, and
+//! it cannot end an idle connection in good order. A [`Connection`] handles all of that one layer
+//! below: it is the byte stream that the dispatcher reads from and writes to.
 
 mod talk;
 
@@ -23,43 +23,43 @@ use super::limits::{Budget, Reservation, Slot};
 use talk::Phase;
 pub use talk::Talk;
 
-/// How long a connection may take for what.
+/// Timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// The TLS handshake.
     pub handshake: Duration,
-    /// A request's head, from its first byte; for the first request, from the connection's start.
+    /// A request's head, from its first byte. For the first request, from the connection's start.
     pub head: Duration,
     /// A request's whole body.
     pub body: Duration,
     /// The pause between two requests.
     pub keep_alive: Duration,
-    /// Until the client has taken an answer.
+    /// Sending an answer, until the client has taken it.
     pub write: Duration,
 }
 
-/// The largest head of a request. The API server sends less than 1 KiB.
+/// Maximum size of a request's head. The API server sends less than 1 KiB.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// How much the dispatcher is given to read before it must look at it, so that its buffer
-/// stays as small as it is at first.
+/// Maximum number of bytes handed to the dispatcher before it must parse them. This keeps its
+/// buffer at its initial size.
 const MAX_TURN: usize = 8 * 1024;
 
-/// A head up to this size, and an answer that the client takes, need no more than the buffers
+/// A head up to this size, like an answer that the client takes, needs no more than the buffers
 /// that every connection has.
 const SMALL_HEAD: usize = 4 * 1024;
 
-/// So many bytes of requests in a row, without a pause, do not need more either: ordinary
-/// requests come whole in them.
+/// A run of requests of up to this many bytes, without a pause, needs no more than those buffers
+/// either: ordinary requests fit into it whole.
 const SMALL_BURST: usize = 16 * 1024;
 
-/// What the buffers of other connections grow by, as measured, those of TLS among them.
+/// Measured growth of the buffers of a connection that needs more, TLS buffers included.
 const ROOM: usize = 80 * 1024;
 
-/// How long a new connection may take for its first request when the server closes.
+/// Time a new connection has for its first request when the server closes.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
-/// How long a connection beyond the limit may take to ask what it will be refused.
+/// Time a connection beyond the limit has to send the request that will be refused.
 const OVERFLOW_HEAD: Duration = Duration::from_secs(1);
 
 const SLOW_HEAD: &[u8] =
@@ -73,10 +73,10 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     content-type: text/plain; charset=utf-8\r\nretry-after: 1\r\ncontent-length: 39\r\n\
     connection: close\r\n\r\ntoo many long heads at once, try again\n";
 
-/// What befell a connection that its handler cannot see, by the HTTP status it was answered with.
+/// Called with the HTTP status of every refusal that the handler cannot see.
 pub type OnRefusal = Rc<dyn Fn(u16)>;
 
-/// A byte stream with deadlines; see the module.
+/// A byte stream with deadlines; see the module's documentation.
 pub struct Connection<S> {
     stream: S,
     talk: Rc<Talk>,
@@ -84,27 +84,27 @@ pub struct Connection<S> {
     timer: Pin<Box<Sleep>>,
     write_deadline: Option<Instant>,
     closing: CancellationToken,
-    /// Set once the task is sure to be woken when `closing` is cancelled.
+    /// Waits for `closing`. Set once the task is sure to be woken when it is cancelled.
     wake_on_closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     on_refusal: OnRefusal,
-    /// What all connections' buffers together may grow by.
+    /// Budget for the growth of all connections' buffers together.
     buffers: Arc<Budget>,
     room: Option<Reservation>,
     /// Bytes read since the dispatcher last looked.
     turn: usize,
-    /// Bytes of the head that is coming in.
+    /// Bytes read so far of the head that is coming in.
     head: usize,
-    /// Bytes since the connection was last idle.
+    /// Bytes read since the connection was last idle.
     burst: usize,
-    /// Whether a request has begun on it.
+    /// Whether a request has begun on this connection.
     used: bool,
     ended: bool,
     _slot: Slot,
 }
 
 impl<S> Connection<S> {
-    /// A connection that has just been accepted. Once `closing` is cancelled it ends
-    /// as soon as no request is being read or answered.
+    /// A connection that has just been accepted. Once `closing` is cancelled, it ends as soon as no
+    /// request is being read or answered.
     pub fn new(
         stream: S,
         slot: Slot,
@@ -136,7 +136,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// What the handler needs of it.
+    /// State shared with the request handler.
     pub fn talk(&self) -> Rc<Talk> {
         Rc::clone(&self.talk)
     }
@@ -147,8 +147,8 @@ impl<S> Connection<S> {
         let Some(deadline) = deadline else {
             return false;
         };
-        // The timer is set anew only when it would fire too late: most deadlines are
-        // lifted long before, and setting it costs more than looking at it.
+        // Reset the timer only when it would fire too late: most deadlines are lifted long before,
+        // and resetting costs more than comparing.
         if self.timer.deadline() > deadline {
             self.timer.as_mut().reset(deadline);
         }
@@ -161,8 +161,8 @@ impl<S> Connection<S> {
         false
     }
 
-    /// Has the task woken when the server closes. Once is enough; the token itself is
-    /// asked only where nothing else is going on, since all connections share its lock.
+    /// Arranges for the task to be woken when the server closes. Once is enough. The token is
+    /// checked only where nothing else is going on, since all connections share its lock.
     fn listen_for_closing(&mut self, cx: &mut Context<'_>) {
         if self.wake_on_closing.is_none() {
             let mut wait = Box::pin(self.closing.clone().cancelled_owned());
@@ -177,7 +177,8 @@ impl<S> Connection<S> {
         self.talk.phase.get() == Phase::Head && self.head > SMALL_HEAD
     }
 
-    /// Whether the buffers may grow beyond what every connection has.
+    /// Reserves room for the buffers to grow beyond what every connection has. False if there is
+    /// none.
     fn may_grow(&mut self) -> bool {
         if self.room.is_none() {
             self.room = self.buffers.reserve(ROOM);
@@ -185,7 +186,7 @@ impl<S> Connection<S> {
         self.room.is_some()
     }
 
-    /// Notes that `count` bytes came in.
+    /// Records that `count` bytes were read.
     fn received(&mut self, count: usize) {
         self.turn += count;
         self.burst += count;
@@ -205,18 +206,19 @@ impl<S> Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Nothing can be read now: is it time to end?
+    /// Nothing can be read now: decides whether to wait or to end the connection.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.turn = 0;
         let phase = self.talk.phase.get();
         self.listen_for_closing(cx);
         if self.has_long_head() && self.room.is_none() {
-            // It may be a whole request. Whether it is, shows when the dispatcher has looked.
+            // This may be a whole request. The dispatcher has to look at it to find out.
             cx.waker().wake_by_ref();
         }
         if phase == Phase::Idle && self.closing.is_cancelled() {
-            // A client sends a request again when a connection that was used before is closed
-            // under it, and not when it is a new one: its first may be on its way.
+            // A client retries a request when a connection that it has used before is closed under
+            // it, but not when the connection is new. The first request of a new one may be on its
+            // way.
             let patience = Instant::now() + LAST_CALL;
             match self.talk.deadline.get() {
                 Some(deadline) if !self.used => {
@@ -237,15 +239,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// The dispatcher sees the end of the stream, and closes it in good order.
+    /// Shows the dispatcher the end of the stream, so that it closes it in good order.
     fn end(&mut self) -> Poll<io::Result<()>> {
         self.ended = true;
         self.talk.handled(true);
         Poll::Ready(Ok(()))
     }
 
-    /// Answers in the dispatcher's place, and ends. What does not fit into the socket's
-    /// buffer at once is not waited for.
+    /// Answers in the dispatcher's place, and ends the connection. Does not wait for what the
+    /// socket's buffer cannot take at once.
     fn refuse(&mut self, cx: &mut Context<'_>, status: u16, answer: &[u8]) -> Poll<io::Result<()>> {
         (self.on_refusal)(status);
         if Pin::new(&mut self.stream).poll_write(cx, answer).is_ready() {
@@ -254,7 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.end()
     }
 
-    /// A write made no progress: the client has until the deadline.
+    /// A write made no progress. The client has until the deadline to take the answer.
     fn poll_blocked<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if !self.may_grow() {
             (self.on_refusal)(503);
@@ -298,7 +300,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
         if this.talk.phase.get() == Phase::Head && this.head >= MAX_HEAD {
             return this.refuse(cx, 431, LARGE_HEAD);
         }
-        // At the first turn the dispatcher has looked at what came before: it is all of a head.
+        // When a turn begins, the dispatcher has parsed everything before it: all of that is head.
         if this.turn == 0 && this.has_long_head() && !this.may_grow() {
             return this.refuse(cx, 503, NO_ROOM);
         }
@@ -331,7 +333,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.talk.phase.get() == Phase::Head {
-            // The dispatcher answers by itself only what is not HTTP, or not to its taste.
+            // In this phase the dispatcher answers by itself only what is not HTTP or what it
+            // rejects.
             (this.on_refusal)(status_of(bytes).unwrap_or(400));
             this.talk.handled(true);
         }
@@ -353,8 +356,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
                     this.burst = 0;
                     this.room = None;
                     this.talk.read_on();
-                    // The dispatcher may wait for the next request without reading once
-                    // more: something must wake it when its time is up.
+                    // The dispatcher may wait for the next request without reading once more, so
+                    // something must wake it at the deadline.
                     this.listen_for_closing(cx);
                     if this.is_late(cx) {
                         cx.waker().wake_by_ref();

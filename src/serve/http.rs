@@ -31,29 +31,29 @@ use crate::date::today;
 use refusal::Refusal;
 use weight::Weight;
 
-/// What a request needs to be answered.
+/// Everything needed to answer a request.
 #[derive(Debug)]
 pub struct Hook {
-    /// What answers it.
+    /// Function that answers a review.
     pub review: Reviewer,
     /// The policies in force.
     pub store: Arc<Store>,
     /// Whether the cluster honours `hostUsers: false`.
     pub user_namespaces: bool,
-    /// Where it is counted.
+    /// Metrics that requests are counted in.
     pub metrics: Arc<Metrics>,
     /// Whether the server is about to stop.
     pub readiness: Arc<Readiness>,
-    /// What its body must fit into.
+    /// Memory budget for request bodies.
     pub budget: Arc<Budget>,
-    /// What is much work is done one at a time: a review needs many times its body.
+    /// Lets one large review run at a time: a review needs many times the memory of its body.
     pub large: Arc<Semaphore>,
-    /// Where that is done: in the same thread each time, as good as always, so that the memory
-    /// that it needs is the same too.
+    /// Runtime for large reviews. It runs nearly all of them in the same thread, so that they use
+    /// the same memory.
     pub apart: Handle,
-    /// The largest body.
+    /// Maximum size of a body, in bytes.
     pub max_body: usize,
-    /// How long its body may take.
+    /// Timeout for reading a body.
     pub body_timeout: std::time::Duration,
 }
 
@@ -131,15 +131,15 @@ impl Hook {
         Environment { date: today(), user_namespaces: self.user_namespaces }
     }
 
-    /// Reviews what is much work when it is its turn, in a thread where it holds up no connection. The
-    /// thread finishes what it began, so what it holds is accounted for until then.
+    /// Waits for its turn, then reviews a large body in a thread where it holds up no connection.
+    /// The thread finishes what it began, so the reservation is held until then.
     async fn review_large(
         &self,
         (body, reservation): (Bytes, Reservation),
         endpoint: Endpoint<'_>,
         loaded: Arc<Loaded>,
     ) -> (Reviewed, Option<Reservation>) {
-        // Nobody closes it.
+        // The semaphore is never closed.
         let turn = Arc::clone(&self.large).acquire_owned().await;
         let (review, mode) = (self.review, endpoint.mode);
         let environment = self.environment();
@@ -173,7 +173,7 @@ impl Hook {
         announced: Option<usize>,
         mut reservation: Reservation,
     ) -> Result<(Bytes, Reservation), Refusal> {
-        // An ordinary review arrives in one piece, which is then not copied.
+        // An ordinary review arrives in one piece, which is then used without a copy.
         let mut first = Bytes::new();
         let mut whole = BytesMut::new();
         while let Some(chunk) = payload.next().await {
@@ -200,11 +200,11 @@ impl Hook {
     }
 }
 
-/// What came of a review; nothing where the reviewer panicked.
+/// Result of a review; `None` if the reviewer panicked.
 type Reviewed = Option<Result<Answer, NotAReview>>;
 
-/// The reviewer cannot panic by construction. Should it do so all the same, one request fails
-/// as the failure policy says, and the server goes on.
+/// Calls the reviewer and catches a panic. The reviewer cannot panic by construction. If it does
+/// all the same, one request fails as the failure policy says, and the server goes on.
 fn guarded(
     review: Reviewer,
     body: &[u8],
@@ -216,7 +216,7 @@ fn guarded(
     catch_unwind(AssertUnwindSafe(review)).ok()
 }
 
-/// One request on its connection: while it lives, the connection is busy.
+/// One request on its connection. The connection is busy while this value lives.
 struct Turn<'t> {
     talk: Option<&'t Rc<Talk>>,
     readiness: &'t Readiness,
@@ -231,8 +231,8 @@ impl<'t> Turn<'t> {
         Self { talk, readiness, close: true }
     }
 
-    /// The answer to send. The connection goes on when the request was read to its end,
-    /// unless the server is about to stop.
+    /// The answer to send. The connection stays open if the request was read to its end and the
+    /// server is not about to stop.
     fn end(mut self, mut response: HttpResponse, read: bool) -> HttpResponse {
         self.close = !read || self.readiness.is_draining();
         if self.close {
@@ -250,14 +250,14 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// What a path asks for.
+/// Parses a request's path. `None` if it is no endpoint.
 fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     let (mode, policy) = match path.strip_prefix('/')?.split_once('/') {
         Some((mode, policy)) => (mode, Some(policy)),
         None => (path.strip_prefix('/')?, None),
     };
     let mode = Mode::ALL.into_iter().find(|known| known.as_str() == mode)?;
-    // A policy is only named for a pod, and its name is a DNS subdomain.
+    // Only pods can have a policy named, and its name is a DNS subdomain.
     let fits = policy.is_none_or(|policy| mode != Mode::Advise && is_dns_subdomain(policy));
     fits.then_some(Endpoint { mode, policy })
 }
@@ -283,11 +283,11 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<usize> {
-    // The dispatcher has refused what is not a number.
+    // The dispatcher has already refused lengths that are not numbers.
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// One line a review, and never anything of its body but names.
+/// Logs one line per review, with nothing of its body but names.
 fn log(mode: Mode, facts: &Facts, duration: std::time::Duration) {
     let Facts { uid, namespace, name, kind, policy, dry_run, verdict, warnings, .. } = facts;
     info!(

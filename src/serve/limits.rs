@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// pods with very many containers, and pods of workflow engines, come above this.
 pub const LARGE_BODY: usize = 256 * 1024;
 
-/// Large bodies together may take this share of the budget (numerator, denominator),
-/// so that a few slow senders of large bodies cannot keep ordinary ones out.
+/// Share of the budget for all large bodies together (numerator, denominator), so that a few slow
+/// senders of large bodies cannot keep ordinary ones out.
 const LARGE_SHARE: (usize, usize) = (3, 4);
 
-/// A body up to this size is small, as most are.
+/// A body up to this size counts as small. Most bodies are.
 const SMALL_BODY: usize = 8 * 1024;
 
-/// All but the small ones together may take this share, for the same reason.
+/// Share of the budget for all bodies that are not small, for the same reason.
 const NOT_SMALL_SHARE: (usize, usize) = (9, 10);
 
-/// How many bytes of request bodies may be in memory at once.
+/// Limit on the bytes of request bodies in memory at once.
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
@@ -30,12 +30,12 @@ impl Budget {
         Arc::new(Self { limit, used: AtomicUsize::new(0) })
     }
 
-    /// The bytes that are taken.
+    /// Number of bytes reserved.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Takes `bytes` for one body, or nothing when the budget does not have them.
+    /// Reserves `bytes` for one body. `None` when the budget does not have them.
     pub fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
         let mut reservation = Reservation { budget: Arc::clone(self), bytes: 0 };
         reservation.cover(bytes).then_some(reservation)
@@ -61,7 +61,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Makes the reservation cover `bytes` in all; false when the budget does not have them.
+    /// Extends the reservation to `bytes` in all. False when the budget does not have them.
     pub fn cover(&mut self, bytes: usize) -> bool {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else {
             return true;
@@ -76,8 +76,8 @@ impl Reservation {
         taken.is_ok()
     }
 
-    /// Makes the reservation be for `bytes` in all, which may be fewer than before; false, and
-    /// unchanged, when the budget does not have them.
+    /// Changes the reservation to `bytes` in all, which may be fewer than before. When the budget
+    /// does not have them, returns false and leaves the reservation unchanged.
     pub fn resize(&mut self, bytes: usize) -> bool {
         let spare = self.bytes.saturating_sub(bytes);
         self.budget.used.fetch_sub(spare, Ordering::Relaxed);
@@ -92,7 +92,7 @@ impl Drop for Reservation {
     }
 }
 
-/// How many connections a listener may have.
+/// Limit on the connections of a listener.
 #[derive(Debug)]
 pub struct Slots {
     limit: usize,
@@ -101,17 +101,18 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// `limit` connections that are served, and `overflow` more that are told 503.
+    /// Room for `limit` connections that are served, and `overflow` more that are answered with
+    /// 503.
     pub fn new(limit: usize, overflow: usize) -> Arc<Self> {
         Arc::new(Self { limit, overflow, open: AtomicUsize::new(0) })
     }
 
-    /// The connections that are open.
+    /// Number of open connections.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// A place for one more connection, or none when even the overflow is full.
+    /// Place for one more connection. `None` when even the overflow is full.
     pub fn take(self: &Arc<Self>) -> Option<Slot> {
         let before = self.open.fetch_add(1, Ordering::Relaxed);
         let slot = Slot { slots: Arc::clone(self), overflow: before >= self.limit };
@@ -127,7 +128,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Whether the connection is beyond the limit, and is only there to be told so.
+    /// Whether the connection is beyond the limit and only open to be answered with 503.
     pub fn is_overflow(&self) -> bool {
         self.overflow
     }
@@ -139,8 +140,8 @@ impl Drop for Slot {
     }
 }
 
-/// Raises the process's soft limit on open files to what `connections` need, as far
-/// as the hard limit allows, and says how many connections there is room for.
+/// Raises the process's soft limit on open files to what `connections` need, as far as the hard
+/// limit allows. Returns the number of connections there is room for.
 pub fn room_for_connections(connections: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

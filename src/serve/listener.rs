@@ -32,21 +32,22 @@ use super::limits::{Budget, Slot, Slots};
 use super::metrics::Metrics;
 use super::ops::{self, Ops};
 
-/// Connections the kernel holds until they are accepted; its own limit is often lower.
+/// Connections the kernel queues until they are accepted; its own limit is often lower.
 const BACKLOG: u32 = 1024;
 
-/// How long a closing connection may take to take its leave.
+/// Timeout for shutting down a closing connection.
 const DISCONNECT: Duration = Duration::from_secs(1);
 
-/// As much of an answer waits in a connection, and as much of it encrypted, while the client
-/// takes the rest.
+/// Bytes of an answer that a connection buffers while the client takes the rest. Up to as many
+/// again are buffered encrypted.
 const WRITE_BUFFER: usize = 16 * 1024;
 
-/// What the buffers of all connections together may grow by: for a hundred clients at a time
-/// that send more than a few ordinary requests, have long heads, or are slow to read.
+/// Budget for the growth of all connections' buffers together. It suffices for a hundred clients at
+/// a time that send more than a few ordinary requests, have long heads, or are slow to read.
 pub(super) const BUFFERS_TOTAL: usize = 8 << 20;
 
-/// The ops listener's connections: probes and scrapes, each closed after its answer.
+/// Maximum number of the ops listener's connections: probes and scrapes, each closed after its
+/// answer.
 const OPS_CONNECTIONS: usize = 64;
 
 /// Listens on `address`.
@@ -60,15 +61,15 @@ pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     listen().with_context(|| format!("cannot listen on `{address}`"))
 }
 
-/// What a connection must pass.
+/// Limits and deadlines that every connection of a listener is subject to.
 #[derive(Clone, Debug)]
 pub(super) struct Door {
     pub(super) slots: Arc<Slots>,
-    /// Where what befalls connections is counted, if it is.
+    /// Connection metrics, if enabled.
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) timeouts: Timeouts,
     pub(super) closing: CancellationToken,
-    /// What the connections' buffers together may grow by.
+    /// Budget for the growth of the connections' buffers together.
     pub(super) buffers: Arc<Budget>,
 }
 
@@ -107,7 +108,7 @@ impl Door {
     ) -> Result<(Connection<TlsStream<TcpStream>>, Option<SocketAddr>), ()> {
         let slot = self.enter().ok_or(())?;
         let peer = tcp.peer_addr().ok();
-        // Answers are small and whole: waiting for more to send only costs time.
+        // Answers are small and whole, so waiting for more to send only costs time.
         let _not_vital = tcp.set_nodelay(true);
         let accept = acceptor.accept_with(tcp, |tls| tls.set_buffer_limit(Some(WRITE_BUFFER)));
         match timeout(self.timeouts.handshake, accept).await {
@@ -164,7 +165,7 @@ pub(super) fn ops(
 ) -> anyhow::Result<Server> {
     let door = Door {
         slots: Slots::new(OPS_CONNECTIONS, 0),
-        // The webhook's metrics are not about these.
+        // The webhook's metrics do not count these connections.
         metrics: None,
         timeouts,
         closing: CancellationToken::new(),
@@ -180,8 +181,8 @@ pub(super) fn ops(
     Ok(builder.context("cannot serve the ops listener")?.run())
 }
 
-/// An actix-web application over [`Connection`]s. They keep the time; the dispatcher's
-/// own timers are off, but for the one of a closing connection.
+/// An actix-web application over [`Connection`]s. They keep the deadlines. The dispatcher's own
+/// timers are off, except for the one of a closing connection.
 fn application<T, A, S, B>(
     app: A,
 ) -> impl ServiceFactory<

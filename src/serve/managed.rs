@@ -1,17 +1,18 @@
 //! Self-managed certificates: an authority and a serving certificate that all replicas
 //! share through one Secret, and webhook configurations that trust them.
 //!
-//! Every replica does the same, again and again ([`Keeper`]): it reads the configurations
-//! and then the Secret; writes new certificates into the Secret when there are none or
-//! some are due; makes the configurations trust the authorities in it; and only then
-//! serves the certificate in it. There is no leader. Two replicas that write at once are
-//! told so by the API server, and the slower one begins again with what the faster one
-//! wrote. A new authority is trusted together with the one before it, and only its
-//! certificate is kept of that one, so a replica that has not yet seen the new
-//! certificate goes on with the old one.
+//! Every replica repeats the same steps ([`Keeper`]). It reads the configurations and then the
+//! Secret. It writes new certificates into the Secret when there are none or some are due. It makes
+//! the configurations trust the authorities in the Secret. Only then does it serve the certificate
+//! in it.
 //!
-//! When the API server cannot be reached, or says no, the last good certificate stays in
-//! force, and log, metric and `/readyz` say so.
+//! There is no leader. When two replicas write at once, the API server refuses the slower one,
+//! which begins again with what the faster one wrote. A new authority is trusted together with the
+//! one before it, and of that one only the certificate is kept. So a replica that has not yet seen
+//! the new certificate goes on with the old one.
+//!
+//! When the API server cannot be reached or refuses, the last good certificate stays in force, and
+//! log, metric and `/readyz` say so.
 
 pub mod cluster;
 pub mod material;
@@ -37,22 +38,22 @@ use super::tls::InForce;
 use cluster::{Cluster, Trouble};
 use material::{Flaw, Lifetimes, Material, Terms};
 
-/// How self-managed certificates are set up.
+/// Settings of self-managed certificates.
 #[derive(Clone)]
 pub struct Settings {
     /// ironhull's own namespace.
     pub namespace: String,
-    /// The Secret in it.
+    /// Name of the Secret in that namespace.
     pub secret: String,
-    /// The Service in it, by which API servers call the webhook.
+    /// Name of the Service in that namespace, through which API servers call the webhook.
     pub service: String,
-    /// The MutatingWebhookConfigurations whose `caBundle` is kept.
+    /// Names of the MutatingWebhookConfigurations whose `caBundle` is maintained.
     pub configurations: Vec<String>,
-    /// How long what lasts.
+    /// Lifetimes of the certificates.
     pub lifetimes: Lifetimes,
-    /// How long after a change of what is trusted a certificate is served that needs it.
+    /// Time between a change of the trusted authorities and serving a certificate that needs it.
     pub settling: Duration,
-    /// The API server; that of the cluster around the pod where none is given.
+    /// Client of the API server; `None` for that of the cluster around the pod.
     pub client: Option<Client>,
 }
 
@@ -73,10 +74,10 @@ impl std::fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// The API server to talk to.
+    /// Client of the API server.
     ///
     /// # Errors
-    /// When it is not known, as outside a cluster.
+    /// When no API server is known, as outside a cluster.
     pub async fn connect(&self) -> anyhow::Result<Client> {
         match &self.client {
             Some(client) => Ok(client.clone()),
@@ -92,12 +93,12 @@ impl Settings {
     }
 }
 
-/// The longest wait for a connection, and for an answer.
+/// Timeout for connecting, for writing and for reading.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn cluster_client() -> anyhow::Result<Client> {
     use anyhow::Context as _;
-    // Outside a cluster, to try it out, a kubeconfig may be named.
+    // KUBECONFIG may name a kubeconfig, to try this outside a cluster.
     let mut config = if std::env::var_os("KUBECONFIG").is_some() {
         kube::Config::infer().await.context("cannot use the kubeconfig")?
     } else {
@@ -112,17 +113,17 @@ async fn cluster_client() -> anyhow::Result<Client> {
     Client::try_from(config).context("cannot set up the client of the API server")
 }
 
-/// How often a look is begun again at once because somebody else had written.
+/// Attempts in one look while others keep writing at the same time.
 const BEGIN_AGAIN: usize = 5;
 
-/// The longest look.
+/// Timeout of one look.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The pause after a first failure; it doubles up to the last one.
+/// Pause after a first failure. It doubles with each further one, up to the last pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Keeps Secret, configurations and the certificate in force in step.
+/// Keeps the Secret, the configurations and the certificate in force in step.
 pub struct Keeper {
     cluster: Cluster,
     terms: Terms,
@@ -131,18 +132,18 @@ pub struct Keeper {
     in_force: Arc<InForce>,
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
-    /// What the Secret was last seen to hold.
+    /// Last known content of the Secret.
     last: Option<Material>,
-    /// What the configurations trust, and since when this replica knows.
+    /// Digest of the bundle that the configurations trust, and when this replica learned of it.
     trusted: Option<(Digest, Instant)>,
-    /// The digest of what is in force.
+    /// Digest of the certificate and key in force.
     serving: Option<Digest>,
-    /// What was last complained of.
+    /// The last failure that was reported.
     complaint: Option<String>,
 }
 
 impl Keeper {
-    /// Nothing is looked at yet.
+    /// A keeper that has not looked yet.
     pub fn new(
         settings: &Settings,
         client: Client,
@@ -164,7 +165,7 @@ impl Keeper {
         }
     }
 
-    /// Looks every `period`, for ever; sooner at first, while it fails.
+    /// Looks every `period`, for ever. While it fails, it looks again after a growing pause.
     pub async fn run(mut self, period: Duration) {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -178,7 +179,7 @@ impl Keeper {
         }
     }
 
-    /// Looks once, and says whether all is well.
+    /// Looks once. Returns whether all is well.
     pub async fn look(&mut self) -> bool {
         let looked = timeout(LOOK_TIMEOUT, self.keep_in_step()).await;
         let trouble = match looked {
@@ -216,11 +217,11 @@ impl Keeper {
         result
     }
 
-    /// The order of the four steps matters.
+    /// One attempt. The order of the four steps matters.
     async fn try_once(&mut self) -> Result<(), Trouble> {
-        // The configurations are read before the Secret. Whoever changes them has changed
-        // the Secret before: so either that is what is read from the Secret here, or the
-        // configuration is not the same any more and refuses what is made from an old one.
+        // The configurations are read before the Secret. Whoever changed them had changed the
+        // Secret first. So either that change is in the Secret read here, or the configuration has
+        // changed since and refuses a patch made from an old Secret.
         let mut configurations = Vec::new();
         for name in &self.configurations {
             configurations.push(self.cluster.configuration(name).await?);
@@ -231,7 +232,7 @@ impl Keeper {
         self.serve(&material)
     }
 
-    /// What the Secret holds, after it was renewed where that was due.
+    /// Content of the Secret, renewed if that was due.
     async fn renewed(&mut self, secret: &Secret) -> Result<Material, Trouble> {
         let now = Timestamp::now();
         let none = std::collections::BTreeMap::new();
@@ -260,7 +261,7 @@ impl Keeper {
         Ok(made)
     }
 
-    /// Makes every configuration trust what the Secret says is to be trusted.
+    /// Makes every configuration trust the authorities that the Secret holds.
     async fn trust(
         &mut self,
         configurations: &[MutatingWebhookConfiguration],
@@ -284,7 +285,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Puts the certificate in force, once all who call may be supposed to trust it.
+    /// Puts the certificate in force, once all callers can be expected to trust it.
     fn serve(&mut self, material: &Material) -> Result<(), Trouble> {
         let pair = &material.pair;
         let digest = digest([pair.certificate.as_slice(), pair.key.as_slice()].into_iter());

@@ -1,8 +1,8 @@
-//! What the server counts, in the OpenMetrics text format.
+//! The server's metrics, in the OpenMetrics text format.
 //!
-//! Label values come from closed sets: modes, outcomes, rules, results, reasons,
-//! status codes, and the names of the policies that are loaded. What a request adds to is
-//! resolved beforehand, so that counting is an atomic addition.
+//! Label values come from closed sets: modes, outcomes, rules, results, reasons, status codes, and
+//! the names of the policies that are loaded. The counters of a request are resolved beforehand, so
+//! that counting is an atomic addition.
 
 mod labels;
 pub(crate) mod process;
@@ -35,17 +35,17 @@ const DURATION_BUCKETS: [f64; 16] = [
     1.0, 2.5, 10.0,
 ];
 
-/// The HTTP status codes of everything that is not answered with a review.
+/// HTTP status codes of all answers that are not reviews.
 const ERROR_CODES: [u16; 10] = [400, 404, 405, 408, 413, 415, 417, 431, 500, 503];
 
-/// Reloads of one source: those that were put in force and those that were not.
+/// Reload counters of one source.
 #[derive(Clone, Debug)]
 pub struct Reloads {
-    /// A new content is in force.
+    /// New contents that were put in force.
     pub loaded: Counter,
-    /// A new content was refused, or could not be read.
+    /// New contents that were refused or could not be read.
     pub refused: Counter,
-    /// 1 while the newest content is refused, and so an older one in force.
+    /// 1 while the newest content is refused, and so an older one is in force.
     pub failing: Gauge,
 }
 
@@ -65,13 +65,13 @@ pub struct Metrics {
     pub policy_reloads: Reloads,
     /// Reloads of the certificate.
     pub certificate_reloads: Reloads,
-    /// When the certificate in force ends, in Unix time.
+    /// End of the validity of the certificate in force, in Unix time.
     pub certificate_expiry: Gauge,
-    /// How many policies were loaded from files.
+    /// Number of policies loaded from files.
     pub policies: Gauge,
-    /// Connections of the webhook's listener.
+    /// Open connections of the webhook's listener.
     pub connections: Gauge,
-    /// Connections beyond the limit that were told so.
+    /// Connections beyond the limit, answered with 503.
     pub connections_over_limit: Counter,
     /// Connections beyond the limit and its overflow, closed at once.
     pub connections_dropped: Counter,
@@ -156,7 +156,7 @@ impl Metrics {
         }
     }
 
-    /// Counts one answered review. `row` is that of the policy in `facts`.
+    /// Counts one answered review. `row` is the row of the policy in `facts`.
     pub fn review(&self, row: &PolicyRow, mode: Mode, facts: &Facts, duration: Duration) {
         row.counter(&self.reviews, mode, facts.verdict, facts.dry_run).inc();
         if let Some(histogram) = self.durations.get(mode as usize) {
@@ -183,8 +183,8 @@ impl Metrics {
         self.http_errors.get_or_create(&CodeLabel { code }).inc();
     }
 
-    /// Forgets what was counted for policies that are no longer loaded: their names
-    /// are no longer of the closed set.
+    /// Drops the counts of policies that are no longer loaded: their names no longer belong to the
+    /// closed set.
     pub fn forget_policies<'n>(&self, names: impl Iterator<Item = &'n str>) {
         for policy in names {
             for mode in Mode::ALL {
@@ -197,7 +197,7 @@ impl Metrics {
         }
     }
 
-    /// The text of all metrics.
+    /// All metrics, as OpenMetrics text.
     pub fn encode(&self) -> String {
         self.process.look();
         let dropped = super::telemetry::dropped_lines();
@@ -211,7 +211,7 @@ impl Metrics {
 }
 
 impl Reloads {
-    /// Those of one source; `what` it is in words.
+    /// Counters of one source; `what` is its name in words.
     pub(crate) fn new(registry: &mut Registry, source: &str, what: &str) -> Self {
         let family: Family<ResultLabel, Counter> =
             register(registry, &format!("{source}_reloads"), &format!("Changes of {what}"));
@@ -225,8 +225,8 @@ impl Reloads {
     }
 }
 
-/// The counters of one policy, each made when it is first needed: there may be a
-/// thousand policies, and most of them see one or two outcomes.
+/// Counters of one policy, each created on first use: there may be a thousand policies, and most of
+/// them see one or two outcomes.
 #[derive(Debug)]
 pub struct PolicyRow {
     policy: String,

@@ -13,36 +13,36 @@ use super::limits::{Budget, Slots};
 use super::metrics::Metrics;
 use super::readiness::Readiness;
 
-/// What an ops listener tells of its process.
+/// State of a process, as its ops listener reports it.
 pub trait Observed: Debug + Send + Sync {
     /// Whether `/readyz` answers 200.
     fn is_ready(&self) -> bool;
 
-    /// The body of `/readyz`: a JSON object that says why not.
+    /// Body of `/readyz`: a JSON object that says why not.
     fn report(&self) -> String;
 
     /// The body of `/metrics`.
     fn metrics(&self) -> String;
 }
 
-/// What the ops listener answers from.
+/// Source of the ops listener's answers.
 #[derive(Debug)]
 pub struct Ops(pub Arc<dyn Observed>);
 
-/// What the webhook tells of itself.
+/// State of the webhook, as its ops listener reports it.
 #[derive(Debug)]
 pub struct Webhook {
-    /// `/metrics`
+    /// Source of `/metrics`.
     pub metrics: Arc<Metrics>,
-    /// `/readyz`
+    /// Source of `/readyz`.
     pub readiness: Arc<Readiness>,
-    /// The webhook's connections.
+    /// Connections of the webhook.
     pub slots: Arc<Slots>,
-    /// The webhook's bodies.
+    /// Request bodies of the webhook.
     pub budget: Arc<Budget>,
 }
 
-/// The media type of what the metrics are encoded in.
+/// Media type of `/metrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Answers every request of the ops listener.

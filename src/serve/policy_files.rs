@@ -1,4 +1,4 @@
-//! Policy files: read, parsed, and complained about.
+//! Policy files: reading, parsing, and reporting what is wrong with them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use super::poll::{Digest, digest};
 use crate::date::today;
 use crate::policy::{Diagnostic, PolicyFile, PolicySet};
 
-/// Reads the files, and says why it could not.
+/// Reads the files, or returns why it could not.
 type ReadPolicies = dyn Fn() -> Result<Vec<PolicyFile>, String> + Send + Sync;
 
-/// Where policies come from. Reading and rendering are given by the caller, so that every
-/// command reads a policy directory, and complains about it, in the same way.
+/// Source of policies. The caller supplies reading and rendering, so that every command reads a
+/// policy directory and complains about it in the same way.
 #[derive(Clone)]
 pub struct PolicyFiles {
-    /// The path, for people.
+    /// The path, to show to people.
     pub name: String,
     /// Reads the files.
     pub read: Arc<ReadPolicies>,
-    /// Shows what is wrong with them to who starts the server.
+    /// Renders what is wrong with the files for whoever starts the server.
     pub render: fn(&[Diagnostic], &[PolicyFile]) -> String,
 }
 
 impl PolicyFiles {
-    /// The policies in `files`. What deserves a look goes to the log.
+    /// Parses `files` into policies, and logs the warnings.
     ///
     /// # Errors
     /// Everything that is wrong with them.
@@ -38,7 +38,7 @@ impl PolicyFiles {
         Ok(policies)
     }
 
-    /// As [`Self::parse`], for who starts the process.
+    /// Like [`Self::parse`], for whoever starts the process.
     ///
     /// # Errors
     /// Everything that is wrong with them, shown with their lines.
@@ -48,7 +48,7 @@ impl PolicyFiles {
         })
     }
 
-    /// As [`Self::parse`], for the log of a process that runs.
+    /// Like [`Self::parse`], for the log of a running process.
     ///
     /// # Errors
     /// Everything that is wrong with them, in one line.
@@ -59,7 +59,7 @@ impl PolicyFiles {
         })
     }
 
-    /// By which it is known whether they have changed.
+    /// Digest that tells whether the files have changed.
     pub(crate) fn digest(files: &[PolicyFile]) -> Digest {
         digest(files.iter().flat_map(|file| [file.name.as_bytes(), file.text.as_bytes()]))
     }
@@ -71,7 +71,7 @@ impl fmt::Debug for PolicyFiles {
     }
 }
 
-/// The policies where no files are given.
+/// The compiled-in policy, for when no files are given.
 ///
 /// # Errors
 /// Never, as long as the compiled-in policy is good.

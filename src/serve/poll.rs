@@ -1,8 +1,8 @@
-//! Reads a source again and again, and puts what changed in force when it is good.
+//! Reads a source periodically, and puts changed content in force if it is good.
 //!
-//! Contents are compared, not dates, and nothing is watched: the kubelet updates a
-//! mounted ConfigMap or Secret by swapping a symbolic link, after which a watch on the file is
-//! dead for ever. What is bad is refused whole, and the last good one stays in force.
+//! Contents are compared, not dates, and no file is watched. The kubelet updates a mounted
+//! ConfigMap or Secret by swapping a symbolic link, after which a watch on the file is dead for
+//! ever. Bad content is refused as a whole, and the last good content stays in force.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tracing::{error, info};
 
 use super::metrics::Reloads;
 
-/// The SHA-256 of a content; keeping it, and not the content, keeps no key in memory.
+/// SHA-256 of a content. Keeping the digest instead of the content keeps no key in memory.
 pub type Digest = [u8; 32];
 
 /// The digest of `parts`, each delimited by its length.
@@ -26,33 +26,33 @@ pub fn digest<'p>(parts: impl Iterator<Item = &'p [u8]>) -> Digest {
     hash.finalize().into()
 }
 
-/// Something that is read from files and can be put in force.
+/// A source that is read from files and can be put in force.
 pub trait Polled {
-    /// What is read.
+    /// Content of the source.
     type Content;
 
-    /// What it is called in the log.
+    /// Name of the source in the log.
     const WHAT: &'static str;
 
-    /// Reads it.
+    /// Reads the content.
     ///
     /// # Errors
     /// Why it could not be read.
     fn read(&self) -> Result<Self::Content, String>;
 
-    /// What tells one content from another.
+    /// Digest that tells one content from another.
     fn digest(content: &Self::Content) -> Digest;
 
-    /// Puts it in force, or leaves everything as it is.
+    /// Puts the content in force, or leaves everything as it is.
     ///
     /// # Errors
     /// Why it is refused.
     fn put_in_force(&self, content: Self::Content) -> Result<(), String>;
 
-    /// Where changes are counted.
+    /// Counters of reloads.
     fn reloads(&self) -> &Reloads;
 
-    /// Where it is said that the newest content is refused, or no longer so.
+    /// Reports why the newest content is refused, or with `None` that it no longer is.
     fn note(&self, refused: Option<&str>);
 }
 
@@ -66,7 +66,7 @@ pub struct Poller<S> {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Refused {
-    /// Nothing where it could not even be read.
+    /// `None` if the source could not be read.
     content: Option<Digest>,
     why: String,
 }
@@ -77,7 +77,7 @@ impl<S: Polled> Poller<S> {
         Self { source, in_force, refused: None }
     }
 
-    /// Looks once.
+    /// Checks the source once.
     pub fn look(&mut self) {
         let content = match self.source.read() {
             Ok(content) => content,
@@ -125,7 +125,7 @@ impl<S: Polled> Poller<S> {
         self.refused = Some(refused);
     }
 
-    /// Looks every `period`, for ever.
+    /// Checks the source every `period`, for ever.
     pub async fn run(mut self, period: Duration) {
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

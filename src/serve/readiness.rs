@@ -1,4 +1,4 @@
-//! Whether the server is ready, and in detail what is in force and what was refused.
+//! Readiness of the server, and in detail what is in force and what was refused.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// What `/readyz` answers from.
+/// State behind `/readyz`.
 #[derive(Debug, Default)]
 pub struct Readiness {
     draining: AtomicBool,
@@ -48,7 +48,7 @@ struct Report<'d> {
 }
 
 impl Readiness {
-    /// From now on the server is not ready: it is about to stop.
+    /// Makes the server not ready from now on: it is about to stop.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
     }
@@ -58,12 +58,13 @@ impl Readiness {
         self.draining.load(Ordering::SeqCst)
     }
 
-    /// Whether requests are welcome: there is a certificate, and no end is near.
+    /// Whether requests are welcome: a certificate is in force, and the server is not about to
+    /// stop.
     pub fn is_ready(&self) -> bool {
         !self.is_draining() && self.lock().certificate.not_after.is_some()
     }
 
-    /// A certificate is in force.
+    /// Records that a certificate is in force.
     pub fn certificate_in_force(&self, subject: &str, not_after: Timestamp) {
         self.lock().certificate = Certificate {
             subject: subject.to_owned(),
@@ -73,23 +74,23 @@ impl Readiness {
         };
     }
 
-    /// The newest certificate files are refused, or no longer.
+    /// Records why the newest certificate is refused, or with `None` that it no longer is.
     pub fn certificate_refused(&self, why: Option<&str>) {
         self.lock().certificate.refused = why.map(str::to_owned);
     }
 
-    /// So many policies are in force.
+    /// Records the number of policies in force.
     pub fn policies_in_force(&self, loaded: usize) {
         self.lock().policies = Policies { loaded, since: Some(Timestamp::now()), refused: None };
     }
 
-    /// The newest policy files are refused, or no longer.
+    /// Records why the newest policy files are refused, or with `None` that they no longer are.
     pub fn policies_refused(&self, why: Option<&str>) {
         self.lock().policies.refused = why.map(str::to_owned);
     }
 
-    /// Whether the server is ready, and why not, as a JSON object. What was refused leaves
-    /// it ready while a last good certificate and policies are in force.
+    /// Readiness, and the reasons against it, as a JSON object. Refused content leaves the server
+    /// ready while a last good certificate and policies are in force.
     pub fn report(&self) -> String {
         let (ready, draining) = (self.is_ready(), self.is_draining());
         let detail = self.lock();

@@ -1,4 +1,4 @@
-//! What tells a server to stop, and what happens then.
+//! Requests to stop a server, and how it stops.
 
 use std::future::pending;
 
@@ -13,7 +13,7 @@ use tracing::info;
 use super::config::Config;
 use super::readiness::Readiness;
 
-/// What tells a server to stop.
+/// Source of requests to stop a server.
 pub(crate) struct Stop {
     told: Option<oneshot::Receiver<()>>,
     signals: Option<[Signal; 3]>,
@@ -23,7 +23,7 @@ impl Stop {
     pub(crate) fn new(told: oneshot::Receiver<()>, signals: bool) -> anyhow::Result<Self> {
         let signals = if signals {
             let one = |kind| signal(kind).context("cannot listen for signals");
-            // A closed terminal must not cut off requests either.
+            // SIGHUP as well: a closed terminal must not cut off requests either.
             let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
             let [terminate, interrupt, hangup] = kinds.map(one);
             Some([terminate?, interrupt?, hangup?])
@@ -38,7 +38,7 @@ impl Stop {
         let Self { told, signals } = self;
         let by_caller = async {
             match told {
-                // A caller that is gone wants it stopped too.
+                // A caller that has gone away wants the server stopped too.
                 Some(told) => drop(told.await),
                 None => pending().await,
             }
@@ -60,8 +60,9 @@ impl Stop {
     }
 }
 
-/// Not ready at once; still serving until everybody knows; then no new connection,
-/// idle ones closed, what is in flight answered.
+/// Stops the servers in good order. At first the server is not ready but still serves, until
+/// everybody knows. Then it takes no new connection, closes idle ones and answers what is in
+/// flight.
 pub(super) async fn drain(
     config: &Config,
     readiness: &Readiness,
@@ -73,7 +74,7 @@ pub(super) async fn drain(
     sleep(config.shutdown_delay).await;
     info!("finishing what is in flight");
     closing.cancel();
-    // Its workers give up by themselves after the shutdown timeout.
+    // The workers give up by themselves after the shutdown timeout.
     webhook.stop(true).await;
     ops.stop(false).await;
     info!("stopped");

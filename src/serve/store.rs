@@ -23,18 +23,18 @@ pub struct Loaded {
     /// The policies.
     pub policies: PolicySet,
     rows: HashMap<String, PolicyRow>,
-    /// For reviews to which no policy was applied.
+    /// Counters of reviews to which no policy was applied.
     none: PolicyRow,
 }
 
 impl Loaded {
-    /// `policies`, none of them counted yet.
+    /// `policies`, with all counters at zero.
     pub fn new(policies: PolicySet) -> Self {
         let rows = PolicyRow::table(names(&policies));
         Self { policies, rows, none: PolicyRow::new("") }
     }
 
-    /// The counters of the policy of that name.
+    /// Counters of the named policy, or of reviews without one.
     pub fn row(&self, policy: Option<&str>) -> &PolicyRow {
         policy.and_then(|name| self.rows.get(name)).unwrap_or(&self.none)
     }
@@ -45,22 +45,22 @@ fn names(policies: &PolicySet) -> impl Iterator<Item = &str> {
     loaded.map(|policy| policy.name.as_str())
 }
 
-/// Where the policies in force are found.
+/// Holder of the policies in force.
 #[derive(Debug)]
 pub struct Store(ArcSwap<Loaded>);
 
 impl Store {
-    /// Begins with `policies`.
+    /// A store that begins with `policies`.
     pub fn new(policies: PolicySet) -> Arc<Self> {
         Arc::new(Self(ArcSwap::from_pointee(Loaded::new(policies))))
     }
 
-    /// The policies in force. To be held for the length of one review.
+    /// The policies in force. Hold them for the length of one review.
     pub fn load(&self) -> Guard<Arc<Loaded>> {
         self.0.load()
     }
 
-    /// Puts others in force, and says which names are gone.
+    /// Replaces the policies in force. Returns the names that are gone.
     fn replace(&self, policies: PolicySet) -> Vec<String> {
         let new = Arc::new(Loaded::new(policies));
         let old = self.0.swap(Arc::clone(&new));
@@ -73,11 +73,11 @@ impl Store {
 pub struct PolicySource {
     /// The files.
     pub files: PolicyFiles,
-    /// Where the policies are put in force.
+    /// Store in which the policies are put in force.
     pub store: Arc<Store>,
-    /// Where it is counted.
+    /// Metrics that reloads are counted in.
     pub metrics: Arc<Metrics>,
-    /// Where it is said.
+    /// Readiness that refusals are reported to.
     pub readiness: Arc<Readiness>,
 }
 
@@ -111,7 +111,7 @@ impl Polled for PolicySource {
     }
 }
 
-/// Tells metrics, readiness and log which policies are in force.
+/// Reports the policies in force to metrics, readiness and log.
 pub fn note_policies(store: &Store, metrics: &Metrics, readiness: &Readiness) {
     let loaded = store.load();
     let count = loaded.policies.policies().len();
@@ -125,11 +125,11 @@ pub fn note_policies(store: &Store, metrics: &Metrics, readiness: &Readiness) {
 pub struct CertificateSource {
     /// The files.
     pub files: CertificateFiles,
-    /// Where the certificate is put in force.
+    /// Holder of the certificate in force.
     pub in_force: Arc<InForce>,
-    /// Where it is counted.
+    /// Metrics that reloads are counted in.
     pub metrics: Arc<Metrics>,
-    /// Where it is said.
+    /// Readiness that refusals are reported to.
     pub readiness: Arc<Readiness>,
 }
 
@@ -167,7 +167,7 @@ impl Polled for CertificateSource {
     }
 }
 
-/// Tells metrics, readiness and log which certificate is in force.
+/// Reports the certificate in force to metrics, readiness and log.
 pub fn note_certificate(in_force: &InForce, metrics: &Metrics, readiness: &Readiness) {
     let Some(identity) = in_force.identity() else { return };
     metrics.certificate_expiry.set(identity.not_after.as_second());
@@ -175,20 +175,20 @@ pub fn note_certificate(in_force: &InForce, metrics: &Metrics, readiness: &Readi
     info!(subject = identity.subject, not_after = %identity.not_after, "certificate in force");
 }
 
-/// How the certificate is kept.
+/// How the certificate is renewed.
 pub(super) enum Upkeep {
-    /// It stays.
+    /// Not at all.
     None,
     /// By files that somebody else writes.
     Files(Poller<CertificateSource>),
-    /// By ironhull itself; there is none at first.
+    /// By ironhull itself; there is no certificate at first.
     Managed(Box<managed::Settings>),
 }
 
-/// Puts the first certificate in force where there is one, and says how it is kept.
+/// Puts the first certificate in force, if there is one, and returns how it is renewed.
 ///
 /// # Errors
-/// When it is bad.
+/// When the certificate is bad.
 pub(super) fn load_certificate(
     certificate: &Certificate,
     metrics: &Arc<Metrics>,
@@ -221,7 +221,7 @@ pub(super) fn load_certificate(
     Ok((in_force, upkeep))
 }
 
-/// Puts the first policies in force, and says how they are to be polled.
+/// Puts the first policies in force, and returns how they are to be polled.
 ///
 /// # Errors
 /// Everything that is wrong with them.

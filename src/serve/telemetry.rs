@@ -1,8 +1,8 @@
-//! The log: one line an event on standard output, JSON or text.
+//! The log: one line per event on standard output, JSON or text.
 //!
-//! Lines are handed to a thread that writes them. When nobody takes them (a full disk, a
-//! stuck pipe) they are dropped and counted: the webhook never waits for its log, and
-//! goes on when standard output is closed.
+//! A separate thread writes the lines. When nobody takes them (a full disk, a stuck pipe), they are
+//! dropped and counted. The webhook never waits for its log, and goes on when standard output is
+//! closed.
 
 use std::io::{self, BufWriter, Stdout, Write};
 use std::panic;
@@ -25,16 +25,16 @@ pub enum LogFormat {
     Text,
 }
 
-/// Lines that may wait to be written: at about 400 bytes each, 2 MiB at most.
+/// Maximum number of lines that wait to be written: at about 400 bytes each, 2 MiB at most.
 const WAITING_LINES: usize = 4096;
 
-/// Lines for which there was no room among those that wait.
+/// Count of lines dropped because too many were waiting.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Lines that standard output did not take.
+/// Number of lines that standard output did not take.
 static LOST: AtomicUsize = AtomicUsize::new(0);
 
-/// Writes out what still waits when it is dropped.
+/// Writes the waiting lines when it is dropped.
 #[derive(Debug)]
 pub struct Flush(#[expect(dead_code, reason = "dropping it is its use")] WorkerGuard);
 
@@ -47,9 +47,8 @@ pub fn init(format: LogFormat, level: LevelFilter) -> Flush {
         .finish(Lines(BufWriter::new(io::stdout())));
     let _first_only = DROPPED.set(writer.error_counter());
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
-    // ironhull reports in its own words what matters of other crates' lines. actix-http
-    // calls it an error when a client is not well-behaved, kube_client when the API server
-    // is away for a moment.
+    // ironhull reports what matters of other crates' lines in its own words. actix-http logs an
+    // error when a client misbehaves, kube_client when the API server is away for a moment.
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target("actix_http", LevelFilter::OFF)
@@ -63,20 +62,19 @@ pub fn init(format: LogFormat, level: LevelFilter) -> Flush {
         LogFormat::Text => registry.with(lines.with_filter(targets)).try_init(),
     };
     panic::set_hook(Box::new(|panic| {
-        // Where, and not what: a message can hold a part of a request.
+        // Log the place, not the message, which can hold a part of a request.
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic");
     }));
     Flush(guard)
 }
 
-/// How many lines were dropped or lost since the start.
+/// Number of lines dropped or lost since the start.
 pub fn dropped_lines() -> usize {
     DROPPED.get().map_or(0, ErrorCounter::dropped_lines) + LOST.load(Ordering::Relaxed)
 }
 
-/// Standard output, with a count of what it does not take: the thread that writes says
-/// nothing of it.
+/// Standard output, with a count of what it does not take: the writing thread reports no failures.
 struct Lines(BufWriter<Stdout>);
 
 impl Write for Lines {

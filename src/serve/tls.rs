@@ -1,4 +1,4 @@
-//! The TLS side of the webhook: rustls, and the certificate that is in force.
+//! The TLS side of the webhook: rustls, and the certificate in force.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use tracing::{error, warn};
 
 use super::certs::Identity;
 
-/// Makes aws-lc-rs the process's cryptography. Called once, first thing in `main`; a
-/// second call changes nothing.
+/// Makes aws-lc-rs the process's crypto provider. Call it once, first thing in `main`; a second
+/// call changes nothing.
 pub fn install_provider() {
     let _already_there = aws_lc_rs::default_provider().install_default();
 }
 
-/// The certificate in force. Every handshake asks for it anew, so a change reaches the
-/// next connection and disturbs none. While there is none, handshakes fail.
+/// The certificate in force. Every handshake looks it up anew, so a change reaches the next
+/// connection and disturbs none. While there is none, handshakes fail.
 #[derive(Debug)]
 pub struct InForce(ArcSwapOption<Identity>);
 
@@ -31,12 +31,12 @@ impl InForce {
         Arc::new(Self(ArcSwapOption::from_pointee(identity)))
     }
 
-    /// The one in force.
+    /// The identity in force.
     pub fn identity(&self) -> Option<Arc<Identity>> {
         self.0.load_full()
     }
 
-    /// Puts another in force.
+    /// Puts another identity in force.
     pub fn replace(&self, identity: Identity) {
         self.0.store(Some(Arc::new(identity)));
     }
@@ -48,7 +48,7 @@ impl ResolvesServerCert for InForce {
     }
 }
 
-/// TLS 1.2 and 1.3, HTTP/1.1 alone, sessions resumed by tickets.
+/// TLS configuration: TLS 1.2 and 1.3, HTTP/1.1 alone, sessions resumed by tickets.
 ///
 /// # Errors
 /// When the cryptography cannot be set up.
@@ -58,8 +58,8 @@ pub fn server_config(in_force: Arc<InForce>) -> Result<ServerConfig, rustls::Err
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
         .with_no_client_auth()
         .with_cert_resolver(in_force);
-    // The API server speaks HTTP/1.1 to webhooks where nothing better is offered, and
-    // one request at a time on a connection is what the limits here count.
+    // The API server speaks HTTP/1.1 to webhooks where nothing better is offered. The limits here
+    // assume one request at a time on a connection.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Tickets keep a session's state with the client. The server remembers none, so
     // handshakes do not add up to memory.
@@ -68,14 +68,14 @@ pub fn server_config(in_force: Arc<InForce>) -> Result<ServerConfig, rustls::Err
     Ok(config)
 }
 
-/// How often the same is said again of the certificate's end.
+/// Interval at which the same message about the certificate's end is repeated.
 const SAY_AGAIN: Duration = Duration::from_secs(3600);
 
-/// So long before its end a certificate should have been replaced: whoever renews it has
-/// failed by then, and there are some working days left.
+/// Time before its end at which a certificate should have been replaced. By then its renewal has
+/// failed, and some working days are left.
 const EXPIRY_NEAR: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// How far away a certificate's end is.
+/// Distance of a certificate's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Far,
@@ -86,7 +86,7 @@ enum End {
 impl End {
     fn of(identity: &Identity, now: Timestamp) -> Self {
         let left = identity.not_after.duration_since(now);
-        // A certificate that lives for days is renewed late in its life.
+        // A certificate with a lifetime of days is renewed late in its life.
         let lifetime = identity.not_after.duration_since(identity.not_before);
         let near = (lifetime / 5).unsigned_abs().min(EXPIRY_NEAR);
         if left.is_negative() {
@@ -99,8 +99,8 @@ impl End {
     }
 }
 
-/// Looks every `period`, and says so in the log when the certificate's end is near or past,
-/// for ever. It is served all the same: whether to trust it is the API server's to decide.
+/// Checks the certificate's end every `period`, for ever, and logs when it is near or past. The
+/// certificate is served all the same: the API server decides whether to trust it.
 pub(super) async fn watch_expiry(in_force: Arc<InForce>, period: Duration) {
     let mut ticks = interval(period);
     let mut said = (End::Far, Instant::now());

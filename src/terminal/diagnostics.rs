@@ -5,8 +5,8 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Snippet};
 
 use crate::policy::{Diagnostic, Place, PolicyFile, Severity};
 
-/// Renders `diagnostics`, a blank line after each. Coloured; a stream that cannot
-/// show colours has to strip them, as anstream's do.
+/// Renders `diagnostics` in colour, with a blank line after each. A stream that cannot show colours
+/// has to strip them, as anstream's do.
 pub fn styled(diagnostics: &[Diagnostic], files: &[PolicyFile]) -> String {
     render(&Renderer::styled(), diagnostics, files)
 }
@@ -34,7 +34,7 @@ fn group<'d>(diagnostic: &'d Diagnostic, files: &'d [PolicyFile]) -> Group<'d> {
     let mut group = Group::with_title(level.primary_title(message));
     match snippet(place, AnnotationKind::Primary, None, files) {
         Some(snippet) => group = group.element(snippet),
-        // A text that is compiled in, and not among the files.
+        // This text is compiled in, and not among the files.
         None => group = group.element(Level::NOTE.message(format!("at {place}"))),
     }
     if let Some((place, message)) = related
@@ -48,8 +48,8 @@ fn group<'d>(diagnostic: &'d Diagnostic, files: &'d [PolicyFile]) -> Group<'d> {
     }
 }
 
-/// The line on which `place` begins, with what is marked in it. Only that line is
-/// given to the renderer: it would search a large file again for each diagnostic.
+/// Source line on which `place` begins, with the marked part. The renderer gets only that line,
+/// because it would search a large file again for each diagnostic.
 fn snippet<'d>(
     place: &'d Place,
     kind: AnnotationKind,

@@ -1,22 +1,22 @@
-//! How far a long piece of work is: one line on standard error, for a person who waits.
+//! Progress of a long piece of work: one line on standard error, for a person who waits.
 //!
-//! It is drawn only where standard error is a terminal, only once the work takes long
-//! enough to wonder, and is gone when the work is done. A pipeline's log never sees it.
-//! What a library would add to that (several bars, templates, threads) nobody here needs.
+//! The line is drawn only where standard error is a terminal, and only once the work takes long
+//! enough to wonder. It is erased when the work is done. A pipeline's log never sees it. Nobody
+//! here needs what a library would add (several bars, templates, threads).
 
 use std::io::{self, IsTerminal as _, Write};
 use std::time::{Duration, Instant};
 
-/// How long the work may take without a word: below it, a line would only flicker.
+/// Time before the line is first drawn: for shorter work it would only flicker.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How often the line is drawn at most: more than the eye takes in costs time for nothing.
+/// Minimum time between two draws: more than the eye takes in costs time for nothing.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Back to the line's beginning, and everything in it erased.
+/// Returns to the line's beginning and erases the line.
 const ERASE: &str = "\r\x1b[K";
-/// The cells of the bar.
+/// Width of the bar, in cells.
 const CELLS: u64 = 24;
 
-/// One piece of work. The line goes away when this is dropped.
+/// One piece of work. The line is erased when this is dropped.
 ///
 /// ```
 /// # use ironhull::terminal::progress::Progress;
@@ -27,22 +27,22 @@ const CELLS: u64 = 24;
 /// ```
 #[derive(Debug)]
 pub struct Progress {
-    /// None where nobody watches.
+    /// `None` where nobody watches.
     line: Option<Line<io::Stderr>>,
 }
 
 impl Progress {
-    /// Work that is named by `what` (`reading manifests`) and has `total` steps, where that
-    /// is known.
+    /// Progress of the work named `what` (`reading manifests`), which has `total` steps, if known.
     pub fn new(what: &str, total: Option<u64>) -> Self {
         let stderr = io::stderr();
-        // Where there is no way back to the beginning of a line, each would be a new one.
+        // On a terminal that cannot return to the beginning of a line, each draw would be a new
+        // one.
         let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let watched = stderr.is_terminal() && !dumb;
         Self { line: watched.then(|| Line::new(stderr, what, total)) }
     }
 
-    /// So many more steps are done.
+    /// Records that `steps` more steps are done.
     pub fn advance(&mut self, steps: u64) {
         if let Some(line) = &mut self.line {
             line.advance(steps, Instant::now(), width());
@@ -50,8 +50,8 @@ impl Progress {
     }
 }
 
-/// The columns of the terminal, one less than it has: a line that fills the last one
-/// makes some terminals go to the next.
+/// Columns of the terminal, minus one: a line that fills the last column makes some terminals go to
+/// the next line.
 fn width() -> usize {
     let size = terminal_size::terminal_size_of(io::stderr());
     size.map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns)).saturating_sub(1)
@@ -63,9 +63,9 @@ struct Line<W: Write> {
     what: String,
     total: Option<u64>,
     done: u64,
-    /// Before this nothing is drawn.
+    /// Earliest time of the next draw.
     next: Instant,
-    /// Whether it is to be seen.
+    /// Whether the line is on the screen.
     drawn: bool,
 }
 
@@ -89,7 +89,7 @@ impl<W: Write> Line<W> {
     fn text(&self) -> String {
         let Self { what, done, .. } = self;
         match self.total {
-            // More than was announced: what was announced is wrong, and is not shown.
+            // More steps than announced: the total was wrong, and is not shown.
             Some(total) if *done <= total => {
                 let cells = done.saturating_mul(CELLS).checked_div(total).unwrap_or(CELLS);
                 let cells = usize::try_from(cells.min(CELLS)).unwrap_or_default();
@@ -122,7 +122,7 @@ impl<W: Write> Drop for Line<W> {
 mod tests {
     use super::*;
 
-    /// What a terminal of 60 columns got, with a step every 50 ms.
+    /// Output on a terminal of 60 columns, with a step every 50 ms.
     fn drawn(total: Option<u64>, steps: u32) -> String {
         let mut out = Vec::new();
         let mut line = Line::new(&mut out, "reading", total);

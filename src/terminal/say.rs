@@ -1,4 +1,4 @@
-//! What goes to standard error: coloured, for a stream that strips colours where they
+//! Messages on standard error. They are coloured, for a stream that strips colours where they
 //! cannot be shown.
 
 use std::fmt::Display;
@@ -18,7 +18,7 @@ pub const EXIT_ERROR: u8 = 2;
 /// (`harden --check`).
 pub const EXIT_UNKNOWN: u8 = 3;
 
-/// Something a person should act on, on one line.
+/// Writes something a person should act on, on one line.
 ///
 /// # Errors
 /// When `err` cannot be written to.
@@ -26,7 +26,7 @@ pub fn warning(err: &mut dyn Write, message: impl Display) -> io::Result<()> {
     line(err, "warning", AnsiColor::Yellow, message)
 }
 
-/// What keeps the command from its work, on one line.
+/// Writes what keeps the command from its work, on one line.
 ///
 /// # Errors
 /// When `err` cannot be written to.
@@ -34,7 +34,7 @@ pub fn error(err: &mut dyn Write, message: impl Display) -> io::Result<()> {
     line(err, "error", AnsiColor::Red, message)
 }
 
-/// Something good to know, on one line.
+/// Writes something good to know, on one line.
 ///
 /// # Errors
 /// When `err` cannot be written to.
@@ -52,7 +52,7 @@ fn line(
     writeln!(err, "{style}{word}{style:#}: {message}")
 }
 
-/// What keeps the command from its work: each with its line of the source, a caret and a
+/// Writes what keeps the command from its work: each error with its source line, a caret and a
 /// hint. Returns the exit code.
 ///
 /// # Errors

@@ -5,14 +5,14 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::text::clean;
 
-/// What stands between two columns.
+/// Number of blanks between two columns.
 const GAP: usize = 2;
-/// Below this many columns the last one is no place to read: it goes on lines of its own.
+/// Minimum width of the last column. If fewer columns are left, its text goes on lines of its own.
 const NARROWEST: usize = 24;
 
-/// What matters less.
+/// Style of what matters less.
 pub const DIM: Style = Style::new().dimmed();
-/// What a row is about.
+/// Style of a row's subject.
 pub const BOLD: Style = Style::new().bold();
 
 /// A cell of a table.
@@ -28,7 +28,7 @@ impl Cell {
         Self { text: clean(&text.into()).into_owned(), style }
     }
 
-    /// A text as it is.
+    /// A text without a style.
     pub fn plain(text: impl Into<String>) -> Self {
         Self::new(text, Style::new())
     }
@@ -53,7 +53,7 @@ impl<const N: usize> Table<N> {
         self.rows.push((cells, clean(&last.into()).into_owned()));
     }
 
-    /// The text for a terminal of `width` columns, or for a pipe.
+    /// Renders the table for a terminal of `width` columns, or without a limit for a pipe.
     pub fn render(&self, width: Option<usize>) -> String {
         let mut text = String::new();
         let Self { titles, last, rows } = self;
@@ -109,7 +109,7 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// Makes columns narrower until all of them fit, the widest first, but none than `least`.
+/// Narrows columns until all of them fit, the widest first, but none below its `least`.
 fn narrow<const N: usize>(widths: &mut [usize; N], least: &[usize; N], width: usize) {
     let used = |widths: &[usize; N]| 2 + widths.iter().sum::<usize>() + GAP * (N.saturating_sub(1));
     while used(widths) > width {
@@ -119,19 +119,19 @@ fn narrow<const N: usize>(widths: &mut [usize; N], least: &[usize; N], width: us
     }
 }
 
-/// How long the longest part of a text is that nothing should break.
+/// Width of the longest part of a text that should not be broken.
 fn longest_piece(text: &str) -> usize {
     let pieces = text.split(' ').flat_map(|word| word.split_inclusive(MARKS));
     pieces.map(|piece| piece.width()).max().unwrap_or_default()
 }
 
-/// After which characters a name or a path may be broken.
+/// Characters after which a name or a path may be broken.
 const MARKS: [char; 7] = ['/', '-', ',', ':', '@', '.', '_'];
 
-/// Below this many columns a cell is no place for a name.
+/// Minimum width of a cell that holds a name.
 const NARROWEST_CELL: usize = 12;
 
-/// The lines of a row whose cells do not all fit in one.
+/// Breaks a row whose cells do not all fit in one line into several lines.
 fn broken<const N: usize>(cells: &[Cell; N], widths: &[usize; N]) -> Vec<[Cell; N]> {
     let parts: Vec<Vec<String>> =
         cells.iter().zip(widths).map(|(cell, width)| wrap(&cell.text, Some(*width))).collect();
@@ -146,14 +146,14 @@ fn broken<const N: usize>(cells: &[Cell; N], widths: &[usize; N]) -> Vec<[Cell; 
     (0..lines).map(line).collect()
 }
 
-/// A sentence as lines of its own, each after so many blanks.
+/// Wraps a sentence into lines of its own, each after `indent` blanks.
 pub fn paragraph(indent: usize, text: &str, width: Option<usize>) -> String {
     let room = width.map(|width| width.saturating_sub(indent).max(NARROWEST));
     let lines = wrap(text, room).into_iter();
     lines.map(|line| format!("{}{line}\n", " ".repeat(indent))).collect()
 }
 
-/// How far a sentence is indented that has no column.
+/// Indentation of a sentence that has no column.
 const ASIDE: usize = 6;
 
 fn push(text: &mut String, line: &str) {
@@ -172,8 +172,8 @@ fn columns<const N: usize>(cells: &[Cell; N], widths: &[usize; N]) -> String {
     row
 }
 
-/// Breaks a text into lines of at most `room` columns: at spaces; a word that is longer
-/// after one of the marks that names and paths have, or where the room ends.
+/// Wraps a text into lines of at most `room` columns. It breaks at spaces. A word that is longer is
+/// broken after one of the marks that names and paths have, or where the room ends.
 fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -196,7 +196,7 @@ fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
     lines
 }
 
-/// Cuts a line of one word that has no room, and returns the rest of it.
+/// Cuts a line of one word that does not fit, and returns the rest of it.
 fn cut(line: &mut String, room: usize) -> Option<String> {
     let mut used = 0;
     let end = line.char_indices().find_map(|(at, c)| {
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(text, expected);
     }
 
-    /// A word that no mark parts stays whole, where another column can give way.
+    /// A word without marks stays whole where another column can give way.
     #[test]
     fn a_word_is_whole_as_long_as_anything_else_can_be_broken() {
         let mut table = Table::new(["CONTAINER", "RULE"], "WHY");

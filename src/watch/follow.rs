@@ -1,8 +1,8 @@
-//! Following one resource: a list, then a watch from there on, again and again.
+//! Follows one resource: a list, then a watch from there on, again and again.
 //!
-//! The list comes as a stream of events, object by object, from an API server that can do so
-//! (Kubernetes 1.32 and later, KEP-3157), and else in pages. Either way what was known stays
-//! until the list is through.
+//! An API server that can do so (Kubernetes 1.32 and later, KEP-3157) sends the list as a stream of
+//! events, object by object. Others send it in pages. Either way, what was known stays until the
+//! list is complete.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,25 +25,26 @@ pub use super::tally::What;
 
 const PODS: Resource = Resource { api: "/api/v1", resource: "pods" };
 
-/// How long a watch lasts until the API server ends it: its own usual is 5 to 10 minutes.
+/// Duration of a watch, in seconds, before the API server ends it. Its own usual is 5 to 10
+/// minutes.
 const WATCH_SECONDS: u32 = 290;
-/// How long nothing may come. The API server sends a bookmark every minute; without one, it is asked
-/// again, which tells whether it is there.
+/// Maximum silence on a watch. The API server sends a bookmark every minute. Without one, the
+/// server is asked again, which tells whether it is there.
 const SILENCE: Duration = Duration::from_secs(150);
-/// How long an answer may take.
+/// Timeout of an answer.
 const ANSWER: Duration = Duration::from_secs(60);
-/// How long before the second try; twice as long before each that follows, up to the last.
+/// Pause before the second try. It doubles before each further one, up to the last pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
-/// The least time from one list to the next: they cost the API server something, and who
-/// may label namespaces can ask for them.
+/// Minimum time from one list to the next. Lists cost the API server something, and anybody who may
+/// label namespaces can cause them.
 const BETWEEN_LISTS: Duration = Duration::from_secs(5);
-/// How many objects a page has: of the largest pods, a few megabytes.
+/// Number of objects in a page: of the largest pods, a few megabytes.
 const PAGE: u32 = 50;
-/// How much of a message is shown.
+/// Maximum length of a message that is shown.
 const MAX_MESSAGE: usize = 400;
 
-/// What marks the end of a list that comes as a stream.
+/// Annotation that marks the end of a list that comes as a stream.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 /// Follows one resource.
@@ -52,12 +53,12 @@ pub struct Follower {
     server: String,
     what: What,
     state: Arc<ClusterState>,
-    /// From where to go on; none before a list is through.
+    /// `resourceVersion` to resume from; `None` until the first list completes.
     version: Option<String>,
-    /// Whether lists may come as streams.
+    /// Whether to ask for lists as streams.
     streams: bool,
     pause: Duration,
-    /// Before then no other list.
+    /// Earliest time of the next list.
     next_list: Instant,
 }
 
@@ -69,7 +70,7 @@ struct Event<'e> {
 }
 
 view! {
-    /// What every object says, and a `Status` in place of one.
+    /// Fields of every object, and of a `Status` sent in place of one.
     pub struct Meta<'a> {
         metadata: Versioned<'a> = "metadata",
         code: i64 = "code",
@@ -86,7 +87,7 @@ view! {
 }
 
 impl Follower {
-    /// Follows `what` by `client`, which asks `server`, and tells `state`.
+    /// Follows `what` through `client` and reports to `state`. `server` names the API server.
     pub fn new(client: Client, server: String, what: What, state: Arc<ClusterState>) -> Self {
         Self {
             client,
@@ -100,7 +101,7 @@ impl Follower {
         }
     }
 
-    /// For ever.
+    /// Runs for ever.
     pub async fn run(mut self) {
         let state = Arc::clone(&self.state);
         loop {
@@ -108,7 +109,7 @@ impl Follower {
             let ended = match self.what {
                 What::Pods => tokio::select! {
                     ended = self.once() => ended,
-                    // What is known stays until the new list is through.
+                    // What is known stays until the new list is complete.
                     () = state.again() => {
                         self.version = None;
                         continue;
@@ -117,7 +118,7 @@ impl Follower {
                 What::Namespaces => self.once().await,
             };
             let Err(trouble) = ended else {
-                // What something in between ends at once is not asked for again and again.
+                // A watch that something in between ends at once is not opened again at once.
                 sleep_until(began + FIRST_PAUSE).await;
                 continue;
             };
@@ -133,7 +134,7 @@ impl Follower {
         }
     }
 
-    /// Until the API server ends the watch as agreed, or something goes wrong.
+    /// Runs until the API server ends the watch as agreed, or something goes wrong.
     async fn once(&mut self) -> Result<(), Trouble> {
         if let Some(version) = self.version.clone() {
             return self.watch(&version).await;
@@ -147,7 +148,7 @@ impl Follower {
         }
     }
 
-    /// Takes events from `version` on; without one, those of everything that is there first.
+    /// Takes events from `version` on. If it is empty, events of everything that exists come first.
     async fn watch(&mut self, version: &str) -> Result<(), Trouble> {
         let mut listing = version.is_empty();
         let mut parameters = WatchParams::default().timeout(WATCH_SECONDS);
@@ -179,7 +180,7 @@ impl Follower {
                     continue;
                 }
                 Ok(Ok(Next::End)) if listing => return Err(self.broken("in the middle of a list")),
-                // It never says that the list is through.
+                // The server never marks the end of the list.
                 Err(_) if listing => return Err(Trouble::NoStream),
                 Ok(Ok(Next::End)) | Err(_) => return Ok(()),
                 Ok(Err(error)) => {
@@ -201,7 +202,7 @@ impl Follower {
         }
     }
 
-    /// Takes an event, and says whether it marks the end of a list.
+    /// Takes an event. Returns whether it marks the end of a list.
     fn event(&mut self, event: &Event<'_>, listing: bool) -> Result<bool, Trouble> {
         let Ok(Meta { metadata, code, message, .. }) = serde_json::from_str(event.object.get())
         else {
@@ -219,14 +220,14 @@ impl Follower {
                 return Err(Trouble::Refused(format!("{} ends the watch: {message}", self.server)));
             }
         }
-        // What comes while a list does is in no order.
+        // Events during a list are in no order, so none of them is a version to resume from.
         if (!listing || through) && !metadata.resource_version.is_empty() {
             self.version = Some(metadata.resource_version.to_string());
         }
         Ok(through)
     }
 
-    /// Takes everything that is there, page by page.
+    /// Takes everything that exists, page by page.
     async fn pages(&mut self) -> Result<(), Trouble> {
         let mut parameters = ListParams::default().limit(PAGE);
         parameters.label_selector = self.labels();
@@ -258,7 +259,7 @@ impl Follower {
         }
     }
 
-    /// What is known is up to date.
+    /// Records that what is known is up to date.
     fn well(&mut self) {
         self.pause = FIRST_PAUSE;
         self.state.heard(self.what);
@@ -283,7 +284,7 @@ impl Follower {
         Trouble::Unreachable(format!("{} does not answer", self.server))
     }
 
-    /// What an error means. `streaming` is whether a list was asked for as a stream.
+    /// Classifies an error. `streaming` is whether a list was asked for as a stream.
     fn failed(&self, verb: &str, streaming: bool, error: &kube::Error) -> Trouble {
         let (server, resource) = (&self.server, self.what.as_str());
         let kube::Error::Api(status) = error else {
@@ -302,7 +303,7 @@ impl Follower {
     }
 }
 
-/// Why a request could not even be made.
+/// The trouble of a request that could not even be made.
 fn unasked(error: &kube::core::request::Error) -> Trouble {
     Trouble::Refused(format!("cannot ask: {error}"))
 }

@@ -1,4 +1,4 @@
-//! A pod that runs, judged by the engine, and what is kept of it.
+//! A running pod, judged by the engine, and what is kept of it.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -13,7 +13,7 @@ use crate::rule::{RuleName, RuleScope};
 use crate::user::Author;
 
 view! {
-    /// What the cluster says of an object: who it is, and how it runs.
+    /// What the cluster reports of an object: its identity, and how it runs.
     pub struct Live<'a> {
         metadata: LiveMetadata<'a> = "metadata",
         status: Status<'a> = "status",
@@ -69,7 +69,7 @@ view! {
 }
 
 view! {
-    /// `user.linux` of a container: as whom its first process was started.
+    /// `user.linux` of a container: the user its first process was started as.
     pub struct LinuxUser {
         uid: Option<i64> = "uid",
     }
@@ -81,7 +81,7 @@ impl Status<'_> {
         matches!(&*self.phase, "Succeeded" | "Failed")
     }
 
-    /// As whom a container runs, where the kubelet says so.
+    /// Uid that a container runs as, if the kubelet reports it.
     fn uid(&self, name: &str) -> Option<i64> {
         self.running(name)?.user.linux.uid
     }
@@ -96,7 +96,7 @@ impl Status<'_> {
     }
 }
 
-/// A word that says what lets a container run as root.
+/// What lets a container run as root, as a label value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowed {
     /// Nothing.
@@ -108,25 +108,25 @@ pub enum Allowed {
 }
 
 impl Allowed {
-    /// Every word, by the index of its count.
+    /// All label values, by the index of their count.
     pub const WORDS: [&str; 3] = ["no", "exempt", "user_namespace"];
 }
 
-/// What is counted of a rule, by the index of its count.
+/// Results that are counted for a rule, by the index of their count.
 pub const RESULTS: [&str; 4] = ["would_change", "kept", "exempt", "skipped"];
 
-/// How a pod as a whole stands.
+/// Standing of a pod as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Standing {
     /// The webhook would change nothing, and every container is hardened.
     #[default]
     Hardened,
-    /// The webhook would change nothing, and a container stays privileged or root, or may be
-    /// root: it is exempt, or the policy keeps it so.
+    /// The webhook would change nothing, but a container stays privileged or root, or may be root:
+    /// it is exempt, or the policy keeps it so.
     Partly,
-    /// The webhook would change something: it came in before its namespace opted in, past
-    /// the webhook, or by another policy.
+    /// The webhook would change something: the pod came in before its namespace opted in, past the
+    /// webhook, or under another policy.
     Unhardened,
     /// A mirror pod, or one for Windows nodes.
     LeftAlone,
@@ -135,29 +135,28 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Every word, by the index of its count.
+    /// All label values, by the index of their count.
     pub const WORDS: [&str; 5] = ["hardened", "partly", "unhardened", "left_alone", "unreadable"];
 }
 
-/// How many rules there are.
+/// Number of rules.
 pub const RULES: usize = RuleName::ALL.len();
 
-/// What is kept of a pod: how many of its running containers are what. Of more than 255 of
-/// a kind, 255 are counted.
+/// What is kept of a pod: counts of its running containers. No count exceeds 255.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodCounts {
     /// Containers that run as root, by [`Allowed::WORDS`].
     pub root: [u8; Allowed::WORDS.len()],
-    /// Containers of which nobody says as whom they run.
+    /// Containers whose user is unknown.
     pub unknown_user: u8,
-    /// For each rule, containers that are not compliant, by [`RESULTS`]; of a rule that acts
-    /// on the whole pod, the pod.
+    /// Containers that are not compliant, for each rule, by [`RESULTS`]. For a rule that acts on
+    /// the whole pod, the pod counts instead.
     pub rules: [[u8; RESULTS.len()]; RULES],
-    /// The pod as a whole.
+    /// Standing of the pod as a whole.
     pub standing: Standing,
     /// Whether an exemption is in force.
     pub exempt: bool,
-    /// When the first exemption ends, in Unix time; 0 where none does.
+    /// End of the first exemption to end, in Unix time; 0 if none ends.
     pub ends: i64,
 }
 
@@ -178,7 +177,7 @@ pub fn judge(
         ref outcome if outcome.changes() => Standing::Unhardened,
         ref outcome => standing(unhardened(&pod, outcome, pod.containers(), uid)),
     };
-    // Those that are over are nobody's concern; and none is ever taken away.
+    // Ephemeral containers are never removed from a pod, and those that have ended do not matter.
     let runs = |placed: &Placed<'_, '_>| status.running(&placed.container.name).is_some();
     if pod.ephemeral_containers().any(|placed| runs(&placed)) {
         let outcome = harden(&pod, policy, &environment.context(Scope::Ephemeral { known: &[] }));
@@ -199,7 +198,7 @@ fn standing(stays: Vec<Unhardened>) -> Standing {
     if stays.is_empty() { Standing::Hardened } else { Standing::Partly }
 }
 
-/// What the status alone tells.
+/// Counts of a pod from its status alone.
 fn unreadable(status: &Status<'_>) -> PodCounts {
     let mut facts = PodCounts { standing: Standing::Unreadable, ..PodCounts::default() };
     for status in status.runs() {
@@ -213,7 +212,7 @@ fn unreadable(status: &Status<'_>) -> PodCounts {
 }
 
 impl PodCounts {
-    /// Takes what the engine says of these containers, where they run.
+    /// Adds what the engine says of these containers, as far as they run.
     fn take<'p>(
         &mut self,
         pod: &Pod<'_>,
@@ -227,7 +226,8 @@ impl PodCounts {
         for Finding { rule, subject, result, .. } in &outcome.findings {
             let counts = match subject {
                 Subject::Container(index) => runs(*index),
-                // Of a rule for containers, this is about a value that each of them overrides.
+                // For a container rule, this is about a pod-level value that each container
+                // overrides.
                 Subject::Pod => {
                     rule.scope() == RuleScope::Pod && placed.iter().any(|p| p.1.is_some())
                 }
@@ -252,9 +252,10 @@ impl PodCounts {
             match running.user.linux.uid.or(own) {
                 Some(0) => add(self.root.get_mut(allowed(pod, outcome, index) as usize)),
                 Some(_) => {}
-                // There is no uid on a Windows node; where the kubelet says one, it is none.
+                // Windows nodes have no uids: where the kubelet reports one, the node is not one of
+                // them.
                 None if pod.is_windows() => {}
-                // The kubelet starts no such container as root.
+                // The kubelet starts no such container as root: `runAsNonRoot` is set.
                 None if author.non_root == Some(true) => {}
                 None => add(Some(&mut self.unknown_user)),
             }
@@ -276,7 +277,7 @@ fn allowed(pod: &Pod<'_>, outcome: &Outcome<'_>, container: usize) -> Allowed {
     }
 }
 
-/// Where a result is counted in [`RESULTS`]; nowhere what is as it should be.
+/// Index of a result in [`RESULTS`]; `None` if it is compliant.
 fn column(result: RuleResult) -> Option<usize> {
     match result {
         RuleResult::Set | RuleResult::Replaced => Some(0),
@@ -287,7 +288,8 @@ fn column(result: RuleResult) -> Option<usize> {
     }
 }
 
-/// The last day of an exemption is one on which it holds: the beginning of the next.
+/// End of an exemption, in Unix time. It still holds on its last day, so it ends when the next
+/// begins.
 fn end_of(until: Date) -> i64 {
     const DAY: i64 = 24 * 60 * 60;
     until.to_zoned(TimeZone::UTC).map_or(0, |start| start.timestamp().as_second() + DAY)

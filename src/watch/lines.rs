@@ -1,12 +1,12 @@
-//! The lines of a stream. One that is too long is left out, and what was read of it
-//! forgotten: no object of the cluster decides how much memory is used.
+//! The lines of a stream. A line that is too long is skipped and its content dropped, so that no
+//! object of the cluster decides how much memory is used.
 
 use futures_util::io::{AsyncBufRead, AsyncBufReadExt as _};
 
-/// The longest line that is read. etcd takes objects of 1.5 MiB, which JSON makes larger.
+/// Maximum length of a line, in bytes. etcd takes objects of 1.5 MiB, which JSON makes larger.
 pub const LONGEST: usize = 4 << 20;
 
-/// What is kept of the room that a long line took.
+/// Buffer capacity that is kept after a long line.
 const ROOM: usize = 64 << 10;
 
 /// A stream, line by line.
@@ -57,7 +57,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
             match (ended, over) {
                 (true, _) if too_long => return Ok(Next::TooLong),
                 (true, _) => return Ok(Next::Line(&self.line)),
-                // What was cut off is no line.
+                // What the end of the stream cut off is no line.
                 (false, true) => return Ok(Next::End),
                 (false, false) => {}
             }

@@ -1,7 +1,7 @@
-//! What is known, in the OpenMetrics text format.
+//! Metrics of the watch, in the OpenMetrics text format.
 //!
-//! The sums are made when they are asked for, from what is kept of each pod: there is
-//! nothing that could drift. Labels are of closed sets but for the namespace, of which
+//! The sums are computed when they are asked for, from what is kept of each pod, so nothing can
+//! drift. Labels come from closed sets. The exception is the namespace, of which
 //! [`MAX_NAMESPACES`](super::tally::MAX_NAMESPACES) have lines of their own.
 
 use std::fmt::Write as _;
@@ -37,7 +37,7 @@ pub struct WatchMetrics {
 }
 
 impl WatchMetrics {
-    /// What `state` knows, beside what `registry` holds already.
+    /// Metrics of `state`, in addition to those that `registry` already holds.
     pub fn new(mut registry: Registry, state: Arc<ClusterState>) -> Self {
         let process = Process::new(&mut registry);
         let ours = registry.sub_registry_with_prefix("ironhull");
@@ -84,7 +84,7 @@ impl<const N: usize> EncodeLabelSet for Labels<'_, N> {
     }
 }
 
-/// What writes the sums.
+/// Collector that writes the sums.
 #[derive(Debug)]
 struct Watched(Arc<ClusterState>);
 
@@ -93,12 +93,12 @@ impl Collector for Watched {
         let synced = self.0.is_synced();
         let state = self.0.state();
         of_the_watch(&state, &mut encoder)?;
-        // Half of the cluster looks like a cluster with half the trouble.
+        // Half of a cluster would look like a cluster with half the trouble.
         if synced { of_the_cluster(&state, &mut encoder) } else { Ok(()) }
     }
 }
 
-/// How the watch itself is.
+/// Metrics of the watch itself.
 fn of_the_watch(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fmt::Result {
     let all = || What::ALL.iter().zip(&state.seen).map(|(what, seen)| (what.as_str(), seen));
     let mut gauge = encoder.encode_descriptor(
@@ -155,7 +155,7 @@ fn of_the_watch(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fmt:
     Ok(())
 }
 
-/// What runs in the namespaces that opted in.
+/// Metrics of what runs in the namespaces that opted in.
 fn of_the_cluster(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fmt::Result {
     let sums = state.tally.sums();
     let gauge = MetricType::Gauge;
@@ -186,7 +186,7 @@ fn of_the_cluster(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fm
     )?;
     for ((namespace, mode), sums) in &sums {
         for (rule, counts) in RuleName::ALL.iter().zip(&sums.rules) {
-            // Most are 0: what is not there is.
+            // Most counts are 0, and only the others are written.
             for (result, count) in RESULTS.iter().zip(counts).filter(|(_, count)| **count > 0) {
                 let labels = [
                     ("namespace", *namespace),
@@ -234,7 +234,7 @@ fn of_the_cluster(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fm
     Ok(())
 }
 
-/// One gauge a namespace, where there is a value.
+/// Writes one gauge per namespace that has a value.
 fn each(
     metric: &mut MetricEncoder<'_>,
     sums: &std::collections::BTreeMap<(&str, &'static str), Sums>,

@@ -1,4 +1,4 @@
-//! Everything that is known of the cluster, and since when.
+//! Everything known of the cluster, and since when.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,7 +24,7 @@ use crate::serve::metrics::{Reloads, register};
 use crate::serve::policy_files::PolicyFiles;
 use crate::serve::poll::{self, Digest};
 
-/// Everything that is known.
+/// Everything known of the cluster.
 #[derive(Debug)]
 pub struct ClusterState {
     policies: ArcSwap<PolicySet>,
@@ -33,11 +33,11 @@ pub struct ClusterState {
     loaded: Gauge,
     reloads: Reloads,
     state: Mutex<State>,
-    /// Wakes who follows the pods: all are to be judged again.
+    /// Wakes the follower of pods when all are to be judged again.
     again: Notify,
 }
 
-/// What changes from event to event.
+/// The part that changes from event to event.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) tally: Tally,
@@ -46,22 +46,22 @@ pub(super) struct State {
     refused: Option<String>,
 }
 
-/// How far one of the two watches is.
+/// Progress of one of the two watches.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WatchHealth {
-    /// Whether the first list is through.
+    /// Whether the first list is complete.
     pub(super) synced: bool,
-    /// When the API server was last heard to be up to date with us, in Unix time.
+    /// Last time the API server showed that what is known is up to date, in Unix time.
     pub(super) last: i64,
-    /// How often it went wrong, by [`Trouble::REASONS`].
+    /// Number of failures, by [`Trouble::REASONS`].
     pub(super) errors: [u64; Trouble::REASONS.len()],
-    /// Objects that could not be read.
+    /// Number of objects that could not be read.
     pub(super) unreadable: u64,
-    /// What is wrong now.
+    /// The present failure, if any.
     trouble: Option<String>,
 }
 
-/// An object of which only the metadata was asked for: its kind is `PartialObjectMetadata`.
+/// An object requested as metadata only: its kind is `PartialObjectMetadata`.
 #[derive(Deserialize)]
 struct Labelled {
     metadata: ObjectMeta,
@@ -92,7 +92,7 @@ impl WatchHealth {
 }
 
 impl ClusterState {
-    /// Nothing is known yet but the policies. What befalls these is counted in `registry`.
+    /// Knows nothing yet but the policies, whose metrics are registered in `registry`.
     pub fn new(policies: PolicySet, user_namespaces: bool, registry: &mut Registry) -> Arc<Self> {
         let registry = registry.sub_registry_with_prefix("ironhull");
         let state = Self {
@@ -124,12 +124,12 @@ impl ClusterState {
         info!(policies = count, "policies in force");
     }
 
-    /// What there is now.
+    /// Locks the state.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Today is this day.
+    /// Sets the date. On a new day all pods are to be judged again.
     pub fn date_is(&self, date: Date) {
         let mut state = self.state();
         if state.date != date {
@@ -138,23 +138,23 @@ impl ClusterState {
         }
     }
 
-    /// Returns when all pods are to be judged again.
+    /// Waits until all pods are to be judged again.
     pub async fn again(&self) {
         self.again.notified().await;
     }
 
-    /// A list begins.
+    /// Begins a list.
     pub fn begin(&self, what: What) {
         self.state().tally.begin(what);
     }
 
-    /// The list is through.
+    /// Completes a list.
     pub fn finish(&self, what: What) {
         self.state().tally.finish(what);
         self.progress(what, true);
     }
 
-    /// The API server has answered, and what is known is up to date.
+    /// Records that the API server has answered and what is known is up to date.
     pub fn heard(&self, what: What) {
         self.progress(what, false);
     }
@@ -179,7 +179,7 @@ impl ClusterState {
         }
     }
 
-    /// Something went wrong.
+    /// Records a failure.
     pub fn failed(&self, what: What, trouble: &Trouble) {
         let mut state = self.state();
         let Some(seen) = state.seen.get_mut(what as usize) else { return };
@@ -198,7 +198,7 @@ impl ClusterState {
         seen.trouble = Some(said);
     }
 
-    /// An object could not be read.
+    /// Records that an object could not be read.
     pub fn unreadable(&self, what: What, why: &str) {
         debug!(resource = what.as_str(), why, "an object cannot be read");
         if let Some(seen) = self.state().seen.get_mut(what as usize) {
@@ -206,7 +206,7 @@ impl ClusterState {
         }
     }
 
-    /// An object is so now, or is gone.
+    /// Takes an object as it is now, or with `gone` its end.
     pub fn take(&self, what: What, object: &RawValue, gone: bool) {
         let taken = match what {
             What::Namespaces => self.namespace(object, gone),
@@ -251,12 +251,12 @@ impl ClusterState {
         Ok(())
     }
 
-    /// Whether both first lists are through.
+    /// Whether both first lists are complete.
     pub fn is_synced(&self) -> bool {
         self.state().seen.iter().all(|seen| seen.synced)
     }
 
-    /// How far it is, and what is wrong, as a JSON object.
+    /// Progress and failures, as a JSON object.
     pub fn report(&self) -> String {
         let ready = self.is_synced();
         let state = self.state();
@@ -276,7 +276,7 @@ impl ClusterState {
 pub struct WatchedPolicies {
     /// The files.
     pub files: PolicyFiles,
-    /// Who judges by them.
+    /// State that is judged by them.
     pub state: Arc<ClusterState>,
 }
 

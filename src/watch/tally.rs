@@ -1,4 +1,4 @@
-//! What is kept of pods and namespaces, and what it sums up to.
+//! What is kept of pods and namespaces, and the sums of it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,16 +8,16 @@ use super::judge::{Allowed, PodCounts, RESULTS, RULES, Standing};
 use crate::cluster::namespaces::{NamespaceSettings, PROTECTED};
 use crate::policy::{Policy, PolicySet};
 
-/// The most pods that are kept: Kubernetes is made for 150,000.
+/// Maximum number of pods kept. Kubernetes is made for 150,000.
 pub const MAX_PODS: usize = 200_000;
 
-/// The most namespaces that have lines of their own: those beyond are summed up.
+/// Maximum number of namespaces with lines of their own. Those beyond are summed up.
 pub const MAX_NAMESPACES: usize = 1000;
 
-/// The name under which namespaces beyond the limit are summed up; none can be called so.
+/// Name of the sum of namespaces beyond the limit. No namespace can be called so.
 pub const OTHERS: &str = "_others";
 
-/// What a pod is known by: the beginning of its uid's SHA-256.
+/// Key of a pod: the first 16 bytes of its uid's SHA-256.
 type Key = [u8; 16];
 
 fn key(uid: &str) -> Key {
@@ -28,26 +28,27 @@ fn key(uid: &str) -> Key {
 
 #[derive(Clone, Copy, Debug)]
 struct JudgedPod {
-    /// The list in which it came last.
+    /// Number of the latest list when the pod was last seen.
     round: u8,
     facts: PodCounts,
 }
 
-/// What is kept.
+/// The judged pods and the namespaces.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Pods by namespace; no namespace is here without one.
+    /// Pods by namespace. A namespace without pods has no entry.
     pods: BTreeMap<Box<str>, HashMap<Key, JudgedPod>>,
     count: usize,
     /// Namespaces with the label.
     namespaces: BTreeMap<Box<str>, (u8, NamespaceSettings)>,
-    /// By which list a pod or a namespace that is not there any more is told.
+    /// Number of the latest list of each resource. What still has an older one when the list
+    /// completes is gone.
     rounds: [u8; 2],
-    /// Pods that were one too many since the last list.
+    /// Number of pods beyond the limit since the last list.
     over: u64,
 }
 
-/// What is watched.
+/// A watched resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// Namespaces that have the label.
@@ -57,7 +58,7 @@ pub enum What {
 }
 
 impl What {
-    /// Both.
+    /// Both resources.
     pub const ALL: [Self; 2] = [Self::Namespaces, Self::Pods];
 
     /// The resource's name.
@@ -74,7 +75,7 @@ impl Tally {
         self.rounds.get(what as usize).copied().unwrap_or_default()
     }
 
-    /// A list begins: what does not come in it is gone at its end.
+    /// Begins a list: what does not come in it is gone at its end.
     pub fn begin(&mut self, what: What) {
         if let Some(round) = self.rounds.get_mut(what as usize) {
             *round = round.wrapping_add(1);
@@ -84,7 +85,7 @@ impl Tally {
         }
     }
 
-    /// The list is through.
+    /// Completes a list, and removes what did not come in it.
     pub fn finish(&mut self, what: What) {
         let round = self.round(what);
         match what {
@@ -100,7 +101,7 @@ impl Tally {
         }
     }
 
-    /// A pod is so now.
+    /// Adds or updates a pod.
     pub fn pod(&mut self, namespace: &str, uid: &str, facts: PodCounts) {
         let entry = JudgedPod { round: self.round(What::Pods), facts };
         let known = self.pods.get_mut(namespace).and_then(|pods| pods.get_mut(&key(uid)));
@@ -119,7 +120,7 @@ impl Tally {
         }
     }
 
-    /// A pod is gone, or will never run again.
+    /// Removes a pod that is gone or will never run again.
     pub fn pod_is_gone(&mut self, namespace: &str, uid: &str) {
         let Some(pods) = self.pods.get_mut(namespace) else { return };
         if pods.remove(&key(uid)).is_some() {
@@ -130,18 +131,18 @@ impl Tally {
         }
     }
 
-    /// A namespace says this of itself now.
+    /// Adds or updates a namespace.
     pub fn namespace(&mut self, namespace: NamespaceSettings) {
         let name = namespace.name.as_str().into();
         self.namespaces.insert(name, (self.round(What::Namespaces), namespace));
     }
 
-    /// A namespace has the label no longer.
+    /// Removes a namespace that no longer has the label.
     pub fn namespace_is_gone(&mut self, name: &str) {
         self.namespaces.remove(name);
     }
 
-    /// The policy that holds for a namespace's pods.
+    /// The policy in force for a namespace's pods.
     pub fn policy_of<'p>(&self, name: &str, policies: &'p PolicySet) -> &'p Policy {
         match self.namespaces.get(name) {
             Some((_, namespace)) => namespace.policy(policies),
@@ -154,7 +155,7 @@ impl Tally {
         self.pods.contains_key(namespace)
     }
 
-    /// How many pods are kept, and how many were one too many.
+    /// Number of pods kept, and of pods beyond the limit.
     pub fn size(&self) -> (usize, u64) {
         (self.count, self.over)
     }
@@ -179,14 +180,14 @@ impl Tally {
     }
 }
 
-/// What the pods of a namespace come to.
+/// Sums over the pods of a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Of how many namespaces this is.
+    /// Number of namespaces in this sum.
     pub namespaces: u64,
     /// Root containers, by [`Allowed::WORDS`].
     pub root: [u64; Allowed::WORDS.len()],
-    /// Containers whose user nobody says.
+    /// Containers whose user is unknown.
     pub unknown_user: u64,
     /// For each rule, by [`RESULTS`].
     pub rules: [[u64; RESULTS.len()]; RULES],
@@ -194,7 +195,7 @@ pub struct Sums {
     pub standing: [u64; Standing::WORDS.len()],
     /// Pods with an exemption in force.
     pub exempt: u64,
-    /// When the first exemption ends, if any does.
+    /// End of the first exemption to end, in Unix time, if any ends.
     pub ends: Option<i64>,
 }
 

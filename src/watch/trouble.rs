@@ -5,23 +5,23 @@ use std::fmt;
 /// Why a watch or a list ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The version to go on from is gone (410).
+    /// The version to resume from is gone (410).
     Gone,
-    /// It may not be read (401, 403).
+    /// The resource may not be read (401, 403).
     Forbidden(String),
-    /// The API server says something else.
+    /// The API server answers with another error.
     Refused(String),
-    /// The API server does not answer, or breaks off.
+    /// The API server does not answer, or the connection breaks off.
     Unreachable(String),
-    /// The API server sends no lists as streams.
+    /// The API server does not send lists as streams.
     NoStream,
 }
 
 impl Trouble {
-    /// Every word for why, by [`Self::reason`].
+    /// Words for the reasons, by the index that [`Self::reason`] returns.
     pub const REASONS: [&str; 5] = ["gone", "forbidden", "refused", "unreachable", "no_stream"];
 
-    /// The index of the word for it.
+    /// Index of the reason in [`Self::REASONS`].
     pub fn reason(&self) -> usize {
         match self {
             Self::Gone => 0,
@@ -32,7 +32,7 @@ impl Trouble {
         }
     }
 
-    /// Whether it is part of a normal life.
+    /// Whether this happens in normal operation.
     pub fn is_ordinary(&self) -> bool {
         matches!(self, Self::Gone | Self::NoStream)
     }

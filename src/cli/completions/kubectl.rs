@@ -1,6 +1,6 @@
-//! Completion for `kubectl ironhull`: kubectl runs `kubectl_complete-ironhull` with what was
-//! typed after `kubectl ironhull`, the word at the cursor last, and expects a line for each
-//! completion (with a tab and a description, if any) and at the end Cobra's directive.
+//! Completion for `kubectl ironhull`. kubectl runs `kubectl_complete-ironhull` with what was typed
+//! after `kubectl ironhull`, the word at the cursor last. It expects a line for each completion
+//! (with a tab and a description, if any), and Cobra's directive at the end.
 
 use clap::builder::PossibleValue;
 use clap::{Arg, Command, ValueHint};
@@ -9,10 +9,10 @@ use crate::cli::help::{self, Program};
 
 /// Cobra's `ShellCompDirectiveDefault`: the shell completes names of files.
 const FILES: &str = ":0\n";
-/// Cobra's `ShellCompDirectiveNoFileComp`: there is nothing else.
+/// Cobra's `ShellCompDirectiveNoFileComp`: the shell completes nothing else.
 const NOTHING_ELSE: &str = ":4\n";
 
-/// What kubectl is answered.
+/// The answer to kubectl.
 pub fn answer(words: &[String]) -> String {
     let mut command = help::command(Program::Plugin);
     command.build();
@@ -46,13 +46,13 @@ pub fn answer(words: &[String]) -> String {
     }
 }
 
-/// What was typed before the word at the cursor.
+/// The command line before the word at the cursor.
 struct Typed<'c> {
     /// The innermost command.
     command: &'c Command,
     /// The option whose value comes next.
     option: Option<&'c Arg>,
-    /// How many positional arguments the command already has.
+    /// Number of positional arguments that the command already has.
     positionals: usize,
 }
 

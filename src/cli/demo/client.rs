@@ -1,5 +1,5 @@
-//! As much of an API server's HTTP client as the demo needs: one TLS connection, one
-//! request after another.
+//! Just enough of an API server's HTTP client for the demo: one TLS connection, one request after
+//! another.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// A server on the same machine that takes this long has failed.
+/// Timeout. A server on the same machine that takes this long has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection to the webhook.

@@ -1,5 +1,6 @@
-//! `ironhull explain POD`: a pod of a cluster. Which rules ironhull set in it, which its
-//! author, which are missing and why; and if it does not run, what the messages mean.
+//! `ironhull explain POD`: a pod of a cluster. Tells which rules ironhull set in it, which its
+//! author set, and which are missing and why. If the pod does not run, tells what the messages
+//! mean.
 
 mod rules;
 mod troubles;
@@ -35,9 +36,9 @@ pub(super) struct Asked<'a> {
     pub(super) pod: &'a str,
     /// `-n`.
     pub(super) namespace: Option<&'a String>,
-    /// Which cluster.
+    /// The cluster.
     pub(super) connection: &'a Connection,
-    /// The policies to go by.
+    /// The policies to judge by.
     pub(super) choice: Choice,
     /// The date by which exemptions end.
     pub(super) date: Date,
@@ -102,7 +103,7 @@ pub struct PodRule {
     pub why: String,
 }
 
-/// Reads the pod and what is said of it.
+/// Reads the pod, and collects what there is to say of it.
 pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Result<ExplainedPod> {
     let Asked { pod: name, namespace, connection, choice, date } = asked;
     let cluster = connection.connect().await?;
@@ -159,7 +160,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     })
 }
 
-/// As whom a container runs, where the kubelet says so.
+/// Uid that a container runs as, if the kubelet reports it.
 fn runs_as(pod: &LivePod, container: &str) -> Option<i64> {
     let status = pod.status.as_ref()?;
     let init = status.init_container_statuses.iter().flatten();
@@ -179,7 +180,7 @@ struct Name {
     name: String,
 }
 
-/// That there is no such pod, and which there are.
+/// Error for a pod that does not exist. It names those that do.
 async fn no_such_pod(
     cluster: &Cluster,
     namespace: &NamespaceSettings,
@@ -203,7 +204,7 @@ async fn no_such_pod(
     anyhow::anyhow!("there is no pod `{name}` in namespace `{namespace}`; {hint}")
 }
 
-/// For people.
+/// The explanation as text for people.
 pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
     let mode = one.mode.unwrap_or("not opted in");
     let mut text = format!(

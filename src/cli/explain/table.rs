@@ -6,12 +6,12 @@ use serde_json::Value;
 use super::{Explained, KnownImage, Row};
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
 
-/// A long list of values is cut here: the whole of it is in the JSON form.
+/// Width at which a long list of values is cut. The JSON form has the whole of it.
 const WIDEST_VALUE: usize = 44;
 
 const TITLES: [&str; 5] = ["CONTAINER", "KIND", "RULE", "RESULT", "BEFORE → AFTER"];
 
-/// The tables of all workloads, for a terminal of so many columns, or for a pipe.
+/// The tables of all workloads, for a terminal of `width` columns, or for a pipe.
 pub(super) fn table(explained: &[Explained], width: Option<usize>) -> String {
     let mut text = String::new();
     for (index, one) in explained.iter().enumerate() {
@@ -29,7 +29,7 @@ fn workload(text: &mut String, one: &Explained, width: Option<usize>) {
     let title = format!("{}/{name}", one.kind);
     let about = format!("namespace {}, policy {}", one.namespace, one.policy);
     let file = format!("{}{document}", one.file);
-    // Where it does not fit, the file has a line of its own.
+    // A file that does not fit gets a line of its own.
     let length = [&title, &about, &file].map(|part| part.chars().count() + 2).iter().sum::<usize>();
     let part = if width.is_some_and(|width| length > width + 2) { "\n" } else { "" };
     text.push_str(&format!("{BOLD}{title}{BOLD:#}  {about}{part}  {DIM}{file}{DIM:#}\n"));
@@ -64,7 +64,7 @@ fn workload(text: &mut String, one: &Explained, width: Option<usize>) {
     text.push_str(&format!("  {DIM}{}{DIM:#}\n", summary(&one.findings)));
 }
 
-/// The cells of a finding. A container is named once, at its first row.
+/// The cells of a finding. A container is named only in its first row.
 fn cells(row: &Row, first: bool) -> [Cell; 5] {
     let unset = || "unset".to_owned();
     let was = row.was.as_ref().map_or_else(unset, value);

@@ -1,4 +1,4 @@
-//! A unified diff, as `patch -p1` and `git apply` take it.
+//! A unified diff that `patch -p1` and `git apply` accept.
 
 use std::io::{self, Write};
 
@@ -16,11 +16,11 @@ pub(super) fn diff(hardened: &[Hardened]) -> String {
     let mut text = String::new();
     for one in hardened.iter().filter(|one| !one.changes.is_empty()) {
         let new = one.new_text();
-        // An absolute path, below the sides' names: for `patch -p1` in the root directory.
+        // An absolute path goes below the sides' names, for `patch -p1` in the root directory.
         let name = relative(&one.source.name).display().to_string();
         let name = name.trim_start_matches('/');
         let (old_name, new_name) = (header("a", name), header("b", name));
-        // Those who apply it know no line ends but these; `from_lines` knows more.
+        // Programs that apply a diff know no line ends but these; `from_lines` knows more.
         let old_lines: Vec<&str> = one.source.text.split_inclusive('\n').collect();
         let new_lines: Vec<&str> = new.split_inclusive('\n').collect();
         text.push_str(
@@ -36,7 +36,7 @@ pub(super) fn diff(hardened: &[Hardened]) -> String {
     text
 }
 
-/// Says of which files the diff is no use to `git apply` and `patch`.
+/// Names the files whose diff is no use to `git apply` and `patch`.
 pub(super) fn say_encodings(hardened: &[Hardened], err: &mut dyn Write) -> io::Result<()> {
     let others = hardened
         .iter()
@@ -51,7 +51,7 @@ pub(super) fn say_encodings(hardened: &[Hardened], err: &mut dyn Write) -> io::R
     Ok(())
 }
 
-/// Writes it, coloured.
+/// Writes the diff, coloured.
 pub(super) fn write(text: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut head = true;
     for line in text.split_inclusive('\n') {
@@ -68,8 +68,8 @@ pub(super) fn write(text: &str, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// One file name of the header, by git's conventions: quoted where it holds control
-/// characters, quotes or backslashes, ended by a tab where it holds spaces.
+/// A file name of the header, by git's conventions: quoted if it has control characters, quotes or
+/// backslashes in it, and followed by a tab if it has spaces.
 fn header(side: &str, name: &str) -> String {
     let name = format!("{side}/{name}");
     if name.chars().any(|c| is_deceptive(c) || matches!(c, '"' | '\\')) {

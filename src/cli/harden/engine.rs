@@ -1,4 +1,4 @@
-//! Every source through the engine: how its documents change.
+//! Runs every source through the engine: how its documents change.
 
 use std::io::{self, Write};
 
@@ -29,32 +29,32 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// How many fields change, container by container, as `explain` lists them: a patch has
-    /// fewer operations, since one may carry a whole `securityContext`. Beside the rules'
-    /// fields there may be another, which counts as one.
+    /// Number of fields that change, container by container, as `explain` lists them. A patch has
+    /// fewer operations, since one may carry a whole `securityContext`. If none of the rules'
+    /// fields changes but another one does, that counts as one.
     pub(super) fn fields(&self) -> usize {
         self.found.len().max(1)
     }
 }
 
-/// What came of everything that was named.
+/// The result for everything that was named.
 pub(super) struct Hardening {
-    /// The sources with which nothing is wrong.
+    /// The sources without errors.
     pub(super) hardened: Vec<Hardened>,
-    /// What is wrong with the others.
+    /// The errors of the others.
     pub(super) errors: Vec<ManifestError>,
 }
 
-/// What happens when something could not be read.
+/// What to do when something could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AtErrors {
-    /// Nothing is hardened: only the errors are wanted then.
+    /// Harden nothing: only the errors are wanted then.
     Stop,
-    /// The rest is hardened.
+    /// Harden the rest.
     GoOn,
 }
 
-/// Hardens what the input names. None where the policies are wrong, which is said then.
+/// Hardens what the input names. `None` if the policies are wrong, which has been reported then.
 ///
 /// # Errors
 /// When `err` cannot be written to, or a policy file cannot be read.
@@ -85,7 +85,7 @@ pub(super) fn harden_all(
     Ok(Some(Hardening { hardened, errors }))
 }
 
-/// A source hardened, or everything that is wrong with it.
+/// Hardens a source, or returns everything that is wrong with it.
 fn harden_file(
     pass: &Pass<'_>,
     source: ManifestFile,
@@ -100,8 +100,8 @@ fn harden_file(
     }))
 }
 
-/// What is said of a source whose documents, each good by itself, would not be the same
-/// documents together: a first one that becomes JSON changes how kubectl parts the rest.
+/// Error for a source whose documents are good one by one, but would not be the same documents
+/// together: a first one that becomes JSON changes how kubectl splits the rest.
 const UNWRITABLE: &str = "the hardened file cannot be written in a way that reads back";
 
 /// How the documents of a source change, or everything that is wrong with it.
@@ -175,7 +175,7 @@ fn say_warnings(source: &ManifestFile, document: &Document, judged: &Judged<'_>)
     let warnings = judged.outcome.warnings_in_full().into_iter();
     warnings
         .map(|warning| {
-            // Who speaks is clear here.
+            // It is clear here who speaks.
             let warning = warning.strip_prefix("ironhull: ").unwrap_or(&warning);
             format!("{place}: {warning}")
         })
@@ -215,7 +215,7 @@ impl Hardened {
         text
     }
 
-    /// What Kubernetes is to make of each document of [`Hardened::new_text`].
+    /// Value that Kubernetes has to read from each document of [`Hardened::new_text`].
     pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
         let mut changes = self.changes.iter().peekable();
         self.source.documents.iter().enumerate().map(move |(index, document)| {
@@ -226,7 +226,7 @@ impl Hardened {
         })
     }
 
-    /// Whether the new text, read as any manifest, has exactly the documents that it should.
+    /// Whether the new text, read as any manifest, has exactly the documents it should have.
     fn reads_back(&self) -> bool {
         if self.changes.is_empty() {
             return true;
@@ -238,7 +238,7 @@ impl Hardened {
             && again.documents.iter().map(|document| &document.value).eq(self.values())
     }
 
-    /// How many fields change.
+    /// Number of fields that change.
     pub(super) fn fields(&self) -> usize {
         self.changes.iter().map(Change::fields).sum()
     }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Whether somebody wants it to stop. From its making on, the two signals no longer end
-/// the process: whoever made it has to look.
+/// Whether somebody wants it to stop. Once this exists, the two signals no longer end the process,
+/// and whoever made it has to look.
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
@@ -34,7 +34,7 @@ impl Interrupt {
         Ok(Self(told))
     }
 
-    /// Whether one of them came.
+    /// Whether one of the signals came.
     pub(super) fn came(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

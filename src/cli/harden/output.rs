@@ -19,7 +19,7 @@ pub(super) fn yaml(hardened: &[Hardened]) -> String {
             if !text.ends_with('\n') {
                 text.push('\n');
             }
-            // Two sources are two documents, whether or not the second begins so.
+            // Two sources are two documents, whether or not the second begins with `---`.
             let begins = new.trim_start_matches(BOM).starts_with("---");
             if !begins && !new.is_empty() {
                 text.push_str("---\n");
@@ -28,17 +28,17 @@ pub(super) fn yaml(hardened: &[Hardened]) -> String {
         } else if one.source.encoding == Encoding::Utf8 {
             text = new;
         } else {
-            // What is printed is UTF-8, and needs no mark.
+            // The output is UTF-8, and needs no byte-order mark.
             text.push_str(new.trim_start_matches(BOM));
         }
     }
     text
 }
 
-/// The byte-order mark. It has its place at the beginning of a stream alone.
+/// The byte-order mark. It belongs only at the beginning of a stream.
 const BOM: char = '\u{feff}';
 
-/// As kubectl prints objects: one by itself, several as a List, lists opened.
+/// The objects as kubectl prints them: one by itself, several as a List, lists opened.
 pub(super) fn json(hardened: &[Hardened]) -> String {
     let mut objects = Vec::new();
     for value in hardened.iter().flat_map(Hardened::values) {
@@ -116,7 +116,7 @@ pub(super) fn changes(fields: usize) -> String {
     if fields == 1 { "1 change".to_owned() } else { format!("{fields} changes") }
 }
 
-/// The name of a file as it is seen from the current directory, without `./`.
+/// Name of a file relative to the current directory, without `./`.
 pub(super) fn relative(name: &str) -> PathBuf {
     let path = Path::new(name);
     let here = std::env::current_dir().ok();
@@ -125,7 +125,7 @@ pub(super) fn relative(name: &str) -> PathBuf {
     clean.collect()
 }
 
-/// Gives `each` every document that changes, in order.
+/// Calls `each` with every document that changes, in order.
 pub(super) fn for_each_change(
     hardened: &[Hardened],
     mut each: impl FnMut(&Hardened, &Document, &Change),

@@ -1,6 +1,6 @@
-//! SARIF 2.1.0, the form in which code scanning takes what an analysis found.
+//! SARIF 2.1.0, the format in which code scanning takes the findings of an analysis.
 //!
-//! The parts that are required, and those that GitHub reads:
+//! Has the parts that are required, and those that GitHub reads:
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>,
 //! <https://docs.github.com/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>.
 
@@ -20,9 +20,9 @@ use crate::manifest::{Document, ManifestError, Unknown};
 use crate::policy::Policy;
 use crate::rule::RuleName;
 
-/// The directory that file names are relative to; the reader knows where it has it.
+/// Directory that file names are relative to. The reader knows where it is.
 const ROOT: &str = "%SRCROOT%";
-/// What the rules are for. SARIF wants an address for each; their own pages are in the log.
+/// Help address of the rules. SARIF wants one for each; their own pages are in the log.
 const HELP: &str = "https://kubernetes.io/docs/concepts/security/pod-security-standards/";
 
 /// The log: one run, with a result for each field that would change, and a notification
@@ -99,7 +99,7 @@ fn results_of(
     let pointers = change.found.iter().map(|found| found.pointer.as_str());
     let places = one.source.positions(document, pointers);
     for (found, (line, column)) in change.found.iter().zip(places) {
-        // Two objects may have one name, in two files or in one.
+        // Two objects may have the same name, in two files or in one.
         let times = seen.entry(found.identity.clone()).or_default();
         *times += 1;
         let digest = Sha256::digest(&found.identity);
@@ -111,7 +111,7 @@ fn results_of(
             "level": found.level,
             "message": {"text": found.message},
             "locations": [location(&one.source.name, Some((line, column)))],
-            // The first is for everybody, the second the only one that GitHub reads.
+            // The first is for everybody; the second is the only one that GitHub reads.
             "partialFingerprints": {
                 "ironhull/v1": fingerprint,
                 "primaryLocationLineHash": fingerprint,
@@ -132,7 +132,7 @@ fn notification(error: &ManifestError) -> Value {
     })
 }
 
-/// The objects of which the pods were not looked at.
+/// Objects whose pods were not judged.
 fn not_judged(one: &Hardened) -> Vec<Value> {
     let of = |document: &Document| {
         let unknown = &document.contents.unknown;
@@ -167,7 +167,7 @@ fn location(file: &str, at: Option<(usize, usize)>) -> Value {
     json!({"physicalLocation": location})
 }
 
-/// A path with what has a meaning in addresses escaped (RFC 3986: `pchar` and `/`).
+/// A path in which characters with a meaning in addresses are escaped (RFC 3986: `pchar` and `/`).
 fn uri(path: &Path) -> String {
     let mut uri = String::new();
     for &byte in path.as_os_str().as_encoded_bytes() {

@@ -13,13 +13,13 @@ pub(super) struct WouldChange {
     pub(super) rule: RuleName,
     pub(super) level: &'static str,
     pub(super) message: String,
-    /// Where in the document the field stands, or would.
+    /// Place in the document where the field is, or would be.
     pub(super) pointer: String,
-    /// What stays the same when lines move: rule, kind, namespace, name and container.
+    /// Identity that stays the same when lines move: rule, kind, namespace, name and container.
     pub(super) identity: String,
 }
 
-/// What the engine found in a workload that it would change.
+/// Fields that the engine would change in a workload.
 pub(super) fn found(judged: &Judged<'_>) -> Vec<WouldChange> {
     let changes = judged.outcome.findings.iter().filter(|finding| finding.result.changes());
     changes.map(|finding| found_one(judged, finding)).collect()
@@ -65,13 +65,13 @@ fn found_one(judged: &Judged<'_>, finding: &Finding<'_>) -> WouldChange {
     }
 }
 
-/// What the policy wants enforced is a warning.
+/// SARIF level: a rule that the policy enforces is a warning.
 pub(super) fn level(action: Action) -> &'static str {
     if action == Action::Enforce { "warning" } else { "note" }
 }
 
-/// Where in the pod's spec a container stands; empty for the pod level, and for a container
-/// that is not where it should be.
+/// Place of a container in the pod's spec. Empty for the pod level, and for a container that is not
+/// where it should be.
 fn container_at(pod: &Value, outcome: &Outcome<'_>, subject: Subject) -> String {
     let Subject::Container(subject) = subject else { return String::new() };
     let Some(looked) = outcome.containers.get(subject) else { return String::new() };

@@ -1,8 +1,8 @@
-//! `harden --write`: the files in place.
+//! `harden --write`: rewrites the files in place.
 //!
-//! First the new text of every file is read again, and written beside the old one under
-//! another name; only when all that has worked do the new ones take the old ones' places,
-//! each in one step. So nothing is half done: what goes wrong goes wrong before.
+//! First the new text of every file is read again, and written beside the old file under another
+//! name. Only when all of that has worked do the new files take the old ones' places, each in one
+//! step. So nothing is half done: what goes wrong goes wrong before.
 
 mod draft;
 
@@ -20,10 +20,10 @@ use crate::terminal::progress::Progress;
 use crate::terminal::say;
 use draft::Draft;
 
-/// Rewrites the files; which, goes to `out`. Returns the exit code.
+/// Rewrites the files, and reports to `out` which ones. Returns the exit code.
 ///
 /// # Errors
-/// When it cannot be said what happened.
+/// When the report cannot be written.
 pub(super) fn run(
     input: &Input,
     keep_going: bool,
@@ -65,8 +65,8 @@ pub(super) fn run(
     if errors.is_empty() { Ok(0) } else { Ok(say::errors(err, &errors)?) }
 }
 
-/// The new files, beside the old ones, and what is wrong with the rest. Ends at the first
-/// error unless it is to keep going.
+/// Writes the new files beside the old ones. Returns them, and what is wrong with the rest. Stops
+/// at the first error unless it is to keep going.
 fn drafts<'h>(
     hardened: &'h [Hardened],
     keep_going: bool,
@@ -82,7 +82,7 @@ fn drafts<'h>(
         }
         progress.advance(1);
         match Draft::of(one) {
-            // A file that was named twice, or by two links, is written once.
+            // A file that was named twice, or through two links, is written once.
             Ok(draft) if !targets.insert(draft.target().to_owned()) => drop(draft),
             Ok(draft) => drafts.push((one, draft)),
             Err(error) => errors.push(error),
@@ -91,7 +91,7 @@ fn drafts<'h>(
     (drafts, errors)
 }
 
-/// Puts the drafts where the old files are, and says so. Returns what was written.
+/// Puts the drafts in the old files' places, and reports it. Returns what was written.
 fn replace<'h>(
     drafts: Vec<(&'h Hardened, Draft)>,
     errors: &mut Vec<ManifestError>,
@@ -110,9 +110,9 @@ fn replace<'h>(
     Ok(written)
 }
 
-/// What of the changes the API server refuses where the object is there already: a Job's
-/// template and nearly all of a pod are immutable (`pkg/apis/batch/validation`,
-/// `pkg/apis/core/validation`). What is named by the server is made anew each time.
+/// Changes that the API server refuses if the object exists already. A Job's template and nearly
+/// all of a pod are immutable (`pkg/apis/batch/validation`, `pkg/apis/core/validation`). An object
+/// that is named by the server is made anew each time.
 fn fixed(one: &Hardened) -> Vec<String> {
     let documents =
         one.changes.iter().filter_map(|change| one.source.documents.get(change.document));
@@ -127,7 +127,7 @@ fn fixed(one: &Hardened) -> Vec<String> {
 }
 
 fn say_fixed(fixed: &[String], err: &mut dyn Write) -> io::Result<()> {
-    /// As many as a line has room for.
+    /// Maximum number of objects named: a line has room for no more.
     const NAMED: usize = 3;
     if fixed.is_empty() {
         return Ok(());

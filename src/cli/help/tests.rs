@@ -36,7 +36,7 @@ fn every_command_has_an_extra() {
     assert_eq!(commands, sorted);
 }
 
-/// Examples are what people copy: each of them is a command line that is understood.
+/// People copy the examples, so each of them has to be a valid command line.
 #[test]
 fn examples_are_understood() {
     for (line, _) in EXTRAS.iter().flat_map(|extra| extra.examples) {

@@ -1,7 +1,7 @@
-//! What a file is that cannot be read, by what stands in it: a repository has much that ends
-//! in `.json` and `.yaml` and was never meant for Kubernetes.
+//! Guesses from its text what a file is that cannot be read. A repository has many files that end
+//! in `.json` and `.yaml` and were never meant for Kubernetes.
 
-/// What the text is, where it is no manifest.
+/// What the text is, if it is not a manifest.
 pub(super) fn what(text: &str) -> Option<&'static str> {
     if is_meant_for_kubernetes(text) {
         return None;
@@ -24,7 +24,7 @@ pub(super) fn is_meant_for_kubernetes(text: &str) -> bool {
     has_key(text, "apiVersion") && has_key(text, "kind")
 }
 
-/// Whether the word stands where a key could: not within another word, and a colon after it.
+/// Whether the word stands where a key could: a word of its own, with a colon after it.
 fn has_key(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let (before, rest) = text.split_at_checked(at).unwrap_or_default();

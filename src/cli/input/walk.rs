@@ -1,8 +1,8 @@
-//! The manifests in a directory and below, and what is left out because it is none.
+//! Finds the manifests in a directory and below, and leaves out what is not a manifest.
 //!
-//! A chart's templates are no YAML, and its values no objects. A kustomization's patches
-//! look like objects and are only parts of some: hardened by themselves they would
-//! override what the whole says. Both are rendered first, and then hardened.
+//! A chart's templates are not YAML, and its values are not objects. A kustomization's patches look
+//! like objects, but are only parts of some: hardened by themselves they would override what the
+//! whole says. Both have to be rendered first, and then hardened.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -18,13 +18,13 @@ use crate::manifest::{Encoding, ManifestError, ManifestFile};
 pub(super) struct FoundFiles {
     /// The manifests, in order.
     pub(super) files: Vec<PathBuf>,
-    /// What was left out, and why: a line each.
+    /// What was left out, and why, one line each.
     pub(super) notes: Vec<String>,
     /// What could not be looked into.
     pub(super) errors: Vec<ManifestError>,
 }
 
-/// Goes through a directory. What cannot be read below it is among what was found.
+/// Walks through a directory. Errors below it are part of the result.
 ///
 /// # Errors
 /// When the directory itself cannot be read.
@@ -42,17 +42,17 @@ pub(super) fn walk(root: &Path) -> io::Result<FoundFiles> {
 }
 
 struct Walk {
-    /// The directory itself, without links.
+    /// The directory itself, with links resolved.
     root: PathBuf,
-    /// What was visited, without links: a link back up ends here.
+    /// What was visited, with links resolved: a link back up ends here.
     seen: HashSet<PathBuf>,
-    /// Each kustomization, and the patches it names, without links.
+    /// Each kustomization, and the patches it names, with links resolved.
     patches: Vec<(PathBuf, BTreeSet<PathBuf>)>,
     found: FoundFiles,
 }
 
 impl Walk {
-    /// Looks into a directory; says which cannot be looked into.
+    /// Looks into a directory. If that fails, records the error.
     fn enter(&mut self, directory: &Path) {
         if let Err(error) = self.look_into(directory) {
             let directory = directory.display().to_string();
@@ -132,8 +132,8 @@ fn is_manifest(path: &Path) -> bool {
     matches!(&*extension, "yaml" | "yml" | "json")
 }
 
-/// How many files in `directory` and below would have been read. Links are not followed:
-/// this is only for saying.
+/// Number of files in `directory` and below that would have been read. Links are not followed,
+/// because this is only for a message.
 fn manifests_below(directory: &Path) -> usize {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
@@ -144,14 +144,14 @@ fn manifests_below(directory: &Path) -> usize {
         .sum()
 }
 
-/// The files that a kustomization, or a transformer of its, names as patches, without links.
-/// A file that cannot be read names none: it is read again as a manifest, and what is wrong
-/// with it is said then.
+/// The files that a kustomization, or a transformer of its, names as patches, with links resolved.
+/// A file that cannot be read names none: it is read again as a manifest, and its errors are
+/// reported then.
 fn patches_of(kustomization: &Path) -> BTreeSet<PathBuf> {
     let directory = kustomization.parent().unwrap_or(Path::new(""));
     let mut named = Vec::new();
     for document in documents(kustomization) {
-        // `patchesStrategicMerge` has paths, the other two objects with one.
+        // `patchesStrategicMerge` has paths; the other two have objects with one.
         for list in ["patches", "patchesStrategicMerge", "patchesJson6902"] {
             named.extend(paths(&document, list));
         }
@@ -164,7 +164,7 @@ fn patches_of(kustomization: &Path) -> BTreeSet<PathBuf> {
             }
         }
     }
-    // A strategic merge patch may stand there itself, and then is no path.
+    // A strategic merge patch may stand there itself instead of its path.
     named.iter().filter_map(|path| directory.join(path).canonicalize().ok()).collect()
 }
 
@@ -178,7 +178,7 @@ fn paths(document: &Value, list: &str) -> Vec<String> {
     items.filter_map(path).collect()
 }
 
-/// The documents of a file; none where it cannot be read.
+/// The documents of a file; empty if it cannot be read.
 fn documents(file: &Path) -> Vec<Value> {
     let text = fs::read(file).ok().and_then(|bytes| Some(Encoding::decode(&bytes).ok()?.0));
     let source = text.and_then(|text| ManifestFile::read("", text).ok());

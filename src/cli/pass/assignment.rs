@@ -1,4 +1,4 @@
-//! Which policy each namespace of a run gets.
+//! Assigns a policy to each namespace of a run.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
@@ -14,9 +14,9 @@ use crate::text::{listed, nearest};
 #[derive(Clone, Debug)]
 pub struct Assignment<'p> {
     set: &'p PolicySet,
-    /// The one that was named, for every namespace.
+    /// The policy that was named, for every namespace.
     named: Option<&'p Policy>,
-    /// The namespaces that choose one by their label.
+    /// The policies that namespaces choose by their label.
     labelled: HashMap<String, &'p Policy>,
 }
 
@@ -34,10 +34,10 @@ pub struct Asked<'a> {
 /// Why no policy could be chosen.
 #[derive(Debug, thiserror::Error)]
 pub enum ChoiceError {
-    /// There is none of that name.
+    /// There is no policy of that name.
     #[error("{0}")]
     NoSuchPolicy(String),
-    /// What there is to say cannot be written.
+    /// A message cannot be written.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -48,8 +48,8 @@ impl<'p> Assignment<'p> {
         Self { set, named: None, labelled: HashMap::new() }
     }
 
-    /// What `--policy-name` and the labels of the Namespaces among the manifests choose. Says
-    /// which labels choose nothing, and which namespaces no policy is for.
+    /// Applies `--policy-name`, and the labels of the Namespaces among the manifests. Reports
+    /// labels that choose nothing, and namespaces that no policy is for.
     ///
     /// # Errors
     /// When there is no policy of that name, or `err` cannot be written to.
@@ -71,8 +71,8 @@ impl<'p> Assignment<'p> {
         Ok(assignment)
     }
 
-    /// Takes the labels of the Namespaces among the manifests into account. Says which of
-    /// them choose nothing: the webhook goes by the namespace's name there.
+    /// Applies the labels of the Namespaces among the manifests. Reports those that choose nothing:
+    /// there the webhook goes by the namespace's name.
     ///
     /// # Errors
     /// When `err` cannot be written to.

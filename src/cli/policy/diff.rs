@@ -131,8 +131,7 @@ pub struct RuleChange {
     pub new: Option<String>,
 }
 
-/// Runs the command; what it answers goes to `out`, what is wrong to `err`. Returns the
-/// exit code.
+/// Runs the command. Its answer goes to `out`, errors go to `err`. Returns the exit code.
 ///
 /// # Errors
 /// When something cannot be read, or nothing can be written.
@@ -184,9 +183,9 @@ struct Judge<'j> {
     new: &'j PolicySet,
     environment: Environment,
     found: Differences,
-    /// The namespaces that no policy of OLD, or of NEW, is for.
+    /// Namespaces that no policy of OLD, or of NEW, is for.
     unclaimed: BTreeMap<&'static str, BTreeSet<String>>,
-    /// The workloads of which nothing can be said, and why.
+    /// Workloads of which nothing can be said, and why.
     errors: Vec<String>,
 }
 
@@ -202,7 +201,7 @@ struct Subject<'s> {
 }
 
 impl Judge<'_> {
-    /// False where the manifests cannot be read, which was said.
+    /// Returns false if the manifests cannot be read, which has been reported.
     fn manifests(
         &mut self,
         files: &[PathBuf],
@@ -219,7 +218,7 @@ impl Judge<'_> {
             }
         };
         let mut old = Assignment::of(self.old);
-        // A label may well choose a policy that is only among the new ones.
+        // A label may choose a policy that exists only among the new ones.
         old.read_labels(&sources, &mut std::io::sink())?;
         let mut new = Assignment::of(self.new);
         new.read_labels(&sources, err)?;
@@ -326,7 +325,7 @@ impl Judge<'_> {
     }
 }
 
-/// What is wrong with a workload of a manifest, at its place.
+/// The error in a workload of a manifest, with its place.
 fn unreadable(
     source: &ManifestFile,
     document: &Document,
@@ -334,7 +333,7 @@ fn unreadable(
     json: &str,
     error: &anyhow::Error,
 ) -> ManifestError {
-    // First it is read as the engine reads it, and then all that Kubernetes has of it.
+    // The workload is read first as the engine reads it, then with all that Kubernetes has of it.
     if let Err(error) = pass::read::<Pod<'_>>(source, document, workload, "", json) {
         return *error;
     }

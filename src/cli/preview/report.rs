@@ -190,7 +190,7 @@ impl Preview {
 }
 
 impl WorkloadPreview {
-    /// What is to be said of a workload under a policy.
+    /// Preview of a workload under a policy.
     pub fn new(found: &ClusterWorkload<'_>, policy: &Policy, environment: Environment) -> Self {
         let by = policy.versioned();
         let runs_hardened = found.facts.runs_hardened(&by, found.json);
@@ -226,7 +226,8 @@ impl WorkloadPreview {
                     outlook.risks.clear();
                     outlook.remedies = Remedies::default();
                 } else if let Some(risk) = found.facts.risk(&by, found.failed) {
-                    // Whatever else is feared of the container has happened, or comes after.
+                    // Whatever else is feared of the container has happened already, or comes
+                    // after.
                     let feared = |other: &Risk| other.certain || other.container != risk.container;
                     for other in outlook.risks.iter().filter(|other| !feared(other)) {
                         outlook.remedies.advice.retain(|advice| *advice != other.advice());
@@ -264,8 +265,7 @@ impl WorkloadPreview {
 }
 
 impl WorkloadPreview {
-    /// Whether all of it is hardened, or would be, and nothing runs in its pods now that is
-    /// not.
+    /// Whether all of it is hardened, or would be, and no container in its pods now is unhardened.
     pub fn is_hardened(&self) -> bool {
         let open = |debug: &DebugContainer| debug.privileged || debug.may_be_root;
         self.unhardened.is_empty() && !self.debug.iter().any(open)
@@ -295,7 +295,7 @@ fn lacks_probe(template: &str) -> bool {
     })
 }
 
-/// What Pod Security keeps from its namespace, hardened or not.
+/// Risk that Pod Security refuses the pod in its namespace, hardened or not.
 fn refused(namespace: &NamespaceSettings, outlook: &Outlook) -> Option<Risk> {
     let level = Level::named(namespace.pod_security.as_deref()?)?;
     let fields = match level {
@@ -320,10 +320,10 @@ fn refused(namespace: &NamespaceSettings, outlook: &Outlook) -> Option<Risk> {
 }
 
 impl ClusterWorkload<'_> {
-    /// What is to be expected of it under a policy.
+    /// Outlook for the workload under a policy.
     ///
     /// # Errors
-    /// When it is none that Kubernetes could have stored.
+    /// When it is not a pod that Kubernetes could have stored.
     pub fn outlook(&self, policy: &Policy, environment: Environment) -> anyhow::Result<Outlook> {
         let (json, reserved_volumes) = (self.json, self.reserved_volumes);
         outlook(&Template { json, policy, environment, reserved_volumes, seen: &self.facts.seen() })

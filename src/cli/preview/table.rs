@@ -8,7 +8,7 @@ use crate::foresight::risk::{Cause, Verdict};
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
 use crate::text::clean;
 
-/// The text for a terminal of so many columns, or for a pipe.
+/// The text for a terminal of `width` columns, or for a pipe.
 pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
     let mut text = format!("{DIM}policies: {}{DIM:#}\n", preview.policies);
     for namespace in &preview.namespaces {
@@ -89,7 +89,7 @@ fn changes(workload: &WorkloadPreview) -> String {
     }
 }
 
-/// What there is to say of a workload, each on a line of its own.
+/// Notes on a workload, each on a line of its own.
 fn notes(workload: &WorkloadPreview) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(workload.error.clone());
@@ -130,7 +130,7 @@ fn debug(it: &DebugContainer) -> String {
     format!("debug container {container} runs {who} in {pod}")
 }
 
-/// What rules leave alone that nobody would expect: those with the same reason together.
+/// What rules unexpectedly leave alone, with those that have the same reason together.
 fn left(workload: &WorkloadPreview) -> Vec<String> {
     let mut lines: Vec<(&[String], &str, Vec<&str>)> = Vec::new();
     for left in workload.left.iter().filter(|left| left.surprises) {
@@ -185,7 +185,7 @@ fn foot(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
     }
 }
 
-/// Which workloads lose their old pods to new ones that do not work.
+/// Names the workloads that lose their old pods to new ones that do not work.
 fn unguarded(text: &mut String, workloads: &[WorkloadPreview], width: Option<usize>) {
     let unguarded = workloads.iter().filter(|workload| workload.unguarded == Some(true));
     let names: Vec<String> = unguarded.map(|w| format!("{}/{}", w.kind, w.name)).collect();
@@ -203,10 +203,10 @@ fn unguarded(text: &mut String, workloads: &[WorkloadPreview], width: Option<usi
     }
 }
 
-/// How many workloads are named in one sentence; `-o json` has all.
+/// Maximum number of workloads named in one sentence; `-o json` has all.
 const MAX_UNGUARDED: usize = 8;
 
-/// What Pod Security *restricted* refuses once it is exempt.
+/// Rules from which an exemption makes Pod Security *restricted* refuse the pod.
 const NEED_BASELINE: [&str; 4] =
     ["runAsNonRoot", "capabilities", "seccompProfile", "allowPrivilegeEscalation"];
 
@@ -240,7 +240,7 @@ fn remedy(text: &mut String, workload: &WorkloadPreview, width: Option<usize>) {
     }
 }
 
-/// A value as YAML and JSON have it.
+/// A value quoted as in YAML and JSON.
 fn quoted(value: &str) -> String {
     serde_json::Value::from(value).to_string()
 }

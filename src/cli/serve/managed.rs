@@ -47,7 +47,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// What they ask for; nothing where certificates are given.
+    /// Settings that the arguments ask for; `None` if certificates are given.
     pub(super) fn settings(self) -> Option<Settings> {
         let Self {
             self_managed_certs,

@@ -1,4 +1,4 @@
-//! One container: as whom it runs before and after, and what that means for what it does.
+//! One container: the user it runs as before and after, and what that means for what it does.
 
 mod known_needs;
 mod unknown_program;
@@ -11,7 +11,7 @@ use crate::outcome::Note;
 use crate::rule::RuleName;
 use crate::text::printable;
 
-/// What container runtimes give a container that says nothing
+/// Capabilities that container runtimes give a container that asks for nothing
 /// (`containerd/oci/spec.go`, `defaultUnixCaps`).
 const DEFAULT_CAPABILITIES: [&str; 14] = [
     "AUDIT_WRITE",
@@ -35,11 +35,11 @@ const ROOT: &[RuleName] = &[RuleName::RunAsNonRoot];
 const SETUID: &[RuleName] = &[RuleName::AllowPrivilegeEscalation, RuleName::Capabilities];
 const ROOT_WITH_CAPABILITIES: &[RuleName] = &[RuleName::RunAsNonRoot, RuleName::Capabilities];
 
-/// What is said of a command that is not needed.
+/// Suffix for a command that the script can do without.
 const GOES_ON: &str = " (and goes on without it)";
 
-/// How long a sentence about a risk may be: it has commands, paths and images in it, which
-/// may be of any length.
+/// Maximum length of a sentence about a risk. It has commands, paths and images in it, which may be
+/// of any length.
 const MAX_WHY: usize = 240;
 
 /// What may break in one container.
@@ -76,7 +76,7 @@ pub(super) fn assess(case: &Case<'_>, before: &Container, after: &Container) -> 
         risks.extend(view.unknown_program(&program));
     }
     risks.extend(view.scripts(&program));
-    // What is said with certainty covers what is only feared.
+    // A certain risk covers those that are only feared.
     if certain(&risks) {
         risks.retain(|risk| risk.certain);
     }
@@ -89,9 +89,9 @@ struct View<'c> {
     before: &'c Container,
     after: &'c Container,
     privileged: bool,
-    /// The uid it runs with, where anything says it: as it was seen, else as it is set.
+    /// Uid it runs with, if anything says it: the one seen, else the one set.
     uid_before: Option<i64>,
-    /// The uid it will run with; none where the image's user stays and was never seen.
+    /// Uid it will run with; `None` if the image's user stays and was never seen.
     uid_after: Option<i64>,
     read_only_before: bool,
     read_only_after: bool,
@@ -127,7 +127,7 @@ impl<'c> View<'c> {
         Risk { container: self.before.name.clone(), cause, certain, why, remedy }
     }
 
-    /// Whether it will be another user than it is; also where nobody knows who it is.
+    /// Whether it will be another user than today. True also if today's user is unknown.
     fn new_user(&self) -> bool {
         self.uid_after.is_some() && self.uid_after != self.uid_before
     }
@@ -154,7 +154,7 @@ impl<'c> View<'c> {
             || self.image_is_root()
     }
 
-    /// Whether setuid programs stop making another user of its process.
+    /// Whether setuid programs will no longer make its process another user.
     fn loses_setuid(&self) -> bool {
         let escalates = |container: &Container| {
             context(container).and_then(|c| c.allow_privilege_escalation) != Some(false)
@@ -181,7 +181,7 @@ impl<'c> View<'c> {
         self.note(|note| *note == Note::ImageIsRoot)
     }
 
-    /// Whether an entry says what this image needs.
+    /// Whether an entry states what this image needs.
     fn is_known(&self) -> bool {
         let image = self.before.image.as_deref().unwrap_or_default();
         let image = self.case.policy.registry_aliases.normalise(image);

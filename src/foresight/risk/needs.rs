@@ -1,7 +1,7 @@
-//! What a container's command needs, as far as its words tell.
+//! Needs of a container's command, as far as its words tell.
 //!
-//! The engine never looks at commands; these are hints for people. A program that is not
-//! on the lists here is not recognised, and then nobody knows.
+//! The engine never looks at commands: these are hints for people. A program that is not on the
+//! lists here is not recognised, and its needs are unknown.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use k8s_openapi::api::core::v1::Container;
 
 use super::script::{self, Command, Failure, Input};
 
-/// Something that a command cannot do without.
+/// A need that a command cannot do without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// To be root, and to have this capability.
+    /// To be root with this capability.
     Capability(&'static str),
-    /// Raw sockets, or else a kernel that lets anybody ping.
+    /// Raw sockets, or a kernel that lets anybody ping.
     Ping,
     /// To be root.
     Root,
@@ -28,31 +28,31 @@ pub enum Need {
     Port(i64),
     /// To read what is at this path.
     Read(Option<String>),
-    /// That a setuid program makes root of another user; as root, this capability.
+    /// That a setuid program makes another user root. If run by root, this capability.
     Setuid(&'static str),
 }
 
-/// A need, and whose.
+/// A need, and the command that has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needed {
     /// What is needed.
     pub need: Need,
     /// The command, shortened.
     pub by: String,
-    /// What comes of it not being there.
+    /// What happens if it is not met.
     pub failure: Failure,
-    /// Whether nobody but root gets to where it is needed.
+    /// Whether only root gets to where it is needed.
     pub for_root: bool,
 }
 
 /// What a container runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// What its image says.
+    /// The entrypoint of its image.
     Entrypoint,
-    /// Programs whose needs are known: all of them.
+    /// Known programs only, with all their needs.
     Recognised(Vec<Needed>),
-    /// One that is not known, and the needs of those beside it that are.
+    /// An unknown program, and the needs of the known ones beside it.
     Unrecognised(String, Vec<Needed>),
 }
 
@@ -66,8 +66,8 @@ pub fn of_container(container: &Container) -> Program {
     of_words(words, container)
 }
 
-/// The setuid programs in the arguments of an image's own entrypoint: most entrypoints run
-/// what they are given, and no manifest says which do not.
+/// Setuid programs in the arguments of an image's own entrypoint. Most entrypoints run what they
+/// are given, and no manifest says which do not.
 pub fn of_arguments(container: &Container) -> Vec<Needed> {
     let words = container.args.iter().flatten();
     let (Program::Recognised(needs) | Program::Unrecognised(_, needs)) = of_words(words, container)
@@ -78,7 +78,7 @@ pub fn of_arguments(container: &Container) -> Vec<Needed> {
     setuid.map(|needed| Needed { failure: Failure::GoesOn, ..needed }).collect()
 }
 
-/// What a command needs that is run in the container, such as a probe's.
+/// Needs of a command that is run in the container, such as a probe's.
 pub fn of_words<'c>(words: impl Iterator<Item = &'c String>, container: &'c Container) -> Program {
     let variables = container.env.iter().flatten();
     let variables = variables.filter_map(|e| Some((e.name.as_str(), e.value.as_deref()?)));
@@ -115,7 +115,7 @@ const READERS: &str = "tail cat head grep egrep fgrep wc sort sha256sum md5sum b
 /// Programs that run the one in their arguments.
 const WRAPPERS: &str = "exec nohup time timeout nice ionice env tini dumb-init catatonit stdbuf busybox setsid command";
 
-/// What only root with a capability can do: the program, the capability.
+/// Programs that only root with a capability can run, each with the capability.
 const PRIVILEGED: &[(&str, &str)] = &[
     ("gosu", "SETUID"),
     ("su-exec", "SETUID"),
@@ -141,7 +141,7 @@ const PRIVILEGED: &[(&str, &str)] = &[
     ("rmmod", "SYS_MODULE"),
     ("mknod", "MKNOD"),
     ("chroot", "SYS_CHROOT"),
-    // Where it confines what serves each connection.
+    // For confining what serves each connection.
     ("sshd", "SYS_CHROOT"),
     ("tcpdump", "NET_RAW"),
     ("arping", "NET_RAW"),
@@ -149,8 +149,8 @@ const PRIVILEGED: &[(&str, &str)] = &[
     ("setcap", "SETFCAP"),
 ];
 
-/// Programs that are setuid root in the usual images, and what each does with it: of another
-/// user than root they make root, which `no_new_privs` takes from them.
+/// Programs that are setuid root in the usual images, each with the capability that it uses. They
+/// turn another user into root, which `no_new_privs` prevents.
 const SETUID: &[(&str, &str)] = &[
     ("su", "SETUID"),
     ("sudo", "SETUID"),
@@ -170,8 +170,8 @@ const SETUID: &[(&str, &str)] = &[
     ("crontab", "SETUID"),
 ];
 
-/// Programs that change the image's users or packages, or serve many users: root, and
-/// where they write. Packages go all over the image, for which /usr stands.
+/// Programs that change the image's users or packages, or serve many users. They need root, and
+/// each has the path that it writes. Packages go all over the image, for which /usr stands.
 const KEEPERS: &[(&str, Option<&str>)] = &[
     ("useradd", Some("/etc/passwd")),
     ("adduser", Some("/etc/passwd")),
@@ -198,21 +198,21 @@ const KEEPERS: &[(&str, Option<&str>)] = &[
 
 struct Reader<'c> {
     variables: BTreeMap<&'c str, &'c str>,
-    /// Where volumes are mounted: all above are directories, whatever the image has.
+    /// Mount points of volumes. Everything above one is a directory, whatever the image has.
     mounts: Vec<String>,
-    /// The working directory, where it is known.
+    /// The working directory, if known.
     directory: Option<String>,
     needs: Vec<Needed>,
-    /// The first program that is not known.
+    /// The first unknown program.
     unrecognised: Option<String>,
-    /// How many scripts are around.
+    /// Number of scripts around the present one.
     depth: usize,
-    /// How many bytes of scripts may still be read.
+    /// Number of bytes of scripts that may still be read.
     room: usize,
 }
 
-/// How deep `sh -c` may stand in each other, and how long all scripts of a container may be: `$A` may
-/// stand for a script that runs `$A`, twice.
+/// Maximum nesting of `sh -c`, and maximum length of all scripts of a container: `$A` may stand for
+/// a script that runs `$A`, twice.
 const DEPTH: usize = 8;
 const ROOM: usize = 256 * 1024;
 
@@ -256,7 +256,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The program in these words, which are the last of the command's.
+    /// Finds the program in these words, which are the last of the command's.
     fn program(&mut self, words: &[Option<String>], command: &Command, needs: &mut Vec<Need>) {
         let mut words = words;
         let (program, name, arguments) = loop {
@@ -313,7 +313,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What a program with these arguments needs; none where it is not known.
+    /// Needs of a program with these arguments; `None` if it is unknown.
     fn needs_of(
         &mut self,
         name: &str,
@@ -354,7 +354,7 @@ impl Reader<'_> {
                 self.directory = self.path(all.first().and_then(Option::as_deref));
                 Vec::new()
             }
-            // An owner and a mode are written too: not on what is read-only.
+            // They write an owner and a mode too, which fails on what is read-only.
             "chown" | "chgrp" => std::iter::once(Need::Capability("CHOWN"))
                 .chain(files().into_iter().skip(1).map(Need::Fill))
                 .collect(),
@@ -362,14 +362,14 @@ impl Reader<'_> {
                 let files = files().into_iter().skip(1);
                 files.flat_map(|file| [Need::Own(file.clone()), Need::Fill(file)]).collect()
             }
-            // What is a directory already is left as it is.
+            // A directory that exists already is left as it is.
             "mkdir" if known.iter().any(|word| is_flag(word, 'p', "--parents")) => {
                 each(self.new_directories(files()), Need::Fill)
             }
             "install" if known.iter().any(|word| is_flag(word, 'd', "--directory")) => {
                 each(self.new_directories(files()), Need::Fill)
             }
-            // Made in the directory above, which is there: what is there already cannot be made.
+            // These write in the directory above, which exists. What exists already cannot be made.
             "mkdir" | "rmdir" | "touch" | "rm" | "mkfifo" | "truncate" | "tee" => {
                 each(files(), Need::Write)
             }
@@ -421,14 +421,14 @@ impl Reader<'_> {
         })
     }
 
-    /// What it needs to copy, move or link the first of these words to where the last one
-    /// says: into that, where it is a directory for sure.
+    /// Needs of copying, moving or linking the first of these words to the last one: into the last
+    /// one, if that is a directory for sure.
     fn copied(&self, name: &str, words: &[Option<String>]) -> Vec<Need> {
         let mut value = false;
         let is_file = |word: &&Option<String>| {
             let Some(word) = word.as_deref() else { return !std::mem::take(&mut value) };
             let is_value = std::mem::take(&mut value);
-            // A mode, an owner, a suffix.
+            // Options that take a mode, an owner or a suffix.
             value = word == "-S" || name == "install" && matches!(word, "-m" | "-o" | "-g");
             !is_value && !word.starts_with('-')
         };
@@ -451,8 +451,8 @@ impl Reader<'_> {
         from.iter().map(|from| Need::Write(written(from))).collect()
     }
 
-    /// To make files in a directory of which the words do not say the names: only some of it
-    /// may be written, where a volume is mounted below.
+    /// Need to make files in a directory, under names that the words do not tell. If a volume is
+    /// mounted below, only some of the directory may be written.
     fn unpacked(&self, directory: &str) -> Need {
         match self.path(Some(directory)) {
             Some(path) if self.is_above_mount(&path) => Need::Write(None),
@@ -460,19 +460,19 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether a volume is mounted below, which makes it a directory.
+    /// Whether a volume is mounted below the path, which makes it a directory.
     fn is_above_mount(&self, path: &str) -> bool {
         self.mounts.iter().any(|mount| mount != path && super::reach::within(mount, path))
     }
 
-    /// Those of the directories that may not be there yet.
+    /// The directories among these that may not exist yet.
     fn new_directories(&self, mut paths: Vec<Option<String>>) -> Vec<Option<String>> {
         let is_there = |path: &str| path == "/" || self.is_above_mount(path);
         paths.retain(|path| !path.as_deref().is_some_and(is_there));
         paths
     }
 
-    /// An absolute path; none where nobody knows.
+    /// An absolute path; `None` if unknown.
     fn path(&self, word: Option<&str>) -> Option<String> {
         let word = word?;
         if word.starts_with('/') {
@@ -495,7 +495,7 @@ fn is_in(list: &str, word: &str) -> bool {
     list.split_whitespace().any(|known| known == word)
 }
 
-/// At which argument the program of a wrapper stands.
+/// Index of the argument that is the program of a wrapper.
 fn inner(name: &str, arguments: &[Option<String>]) -> Option<usize> {
     let mut number = matches!(name, "timeout");
     let mut value = false;
@@ -529,7 +529,7 @@ fn port(word: Option<&str>) -> Option<i64> {
     word?.rsplit(':').next()?.parse().ok()
 }
 
-/// How much of a command is shown.
+/// Maximum length of a command that is shown.
 const SHOWN: usize = 48;
 
 fn shown(words: &[Option<String>]) -> String {

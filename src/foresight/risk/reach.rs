@@ -1,4 +1,4 @@
-//! What a container can write, read and own, once it is hardened.
+//! What a hardened container can write, read and own.
 
 use k8s_openapi::api::core::v1::{
     Container, HTTPGetAction, PodSpec, TCPSocketAction, Volume, VolumeMount,
@@ -15,11 +15,11 @@ pub(super) enum Place<'c> {
     Mount(&'c VolumeMount, Option<&'c Volume>),
 }
 
-/// What anybody may write in any container, read-only root file system or not.
+/// Paths that anybody may write in any container, even with a read-only root file system.
 const OPEN: [&str; 7] =
     ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/shm", "/dev/fd", "/proc/self/fd"];
 
-/// Where the path leads in a container.
+/// Place that a path leads to in a container.
 pub(super) fn place<'c>(spec: &'c PodSpec, container: &'c Container, path: &str) -> Place<'c> {
     let mounts = container.volume_mounts.iter().flatten();
     let mount = mounts
@@ -77,8 +77,8 @@ pub(super) fn contents(volume: Option<&Volume>) -> Contents {
     }
 }
 
-/// Whether a file of the volume can be read by its owner alone, who is root: the mode of
-/// a Secret, ConfigMap, projected or downward API volume.
+/// Whether only the owner, who is root, can read a file of the volume, by the mode of a Secret,
+/// ConfigMap, projected or downward API volume.
 pub(super) fn is_narrow(volume: &Volume) -> bool {
     let narrow = |mode: Option<i32>| mode.is_some_and(|mode| mode & 0o004 == 0);
     let items = |items: &Option<Vec<k8s_openapi::api::core::v1::KeyToPath>>| {
@@ -94,7 +94,7 @@ pub(super) fn is_narrow(volume: &Volume) -> bool {
         || projected.is_some_and(|projected| narrow(projected.default_mode))
 }
 
-/// The node's files that programs read without being root.
+/// Files of the node that programs read without being root.
 const PUBLIC: [&str; 9] = [
     "/etc/localtime",
     "/etc/machine-id",
@@ -107,7 +107,7 @@ const PUBLIC: [&str; 9] = [
     "/sys",
 ];
 
-/// How a mount of the node's files fares under a user that is not root.
+/// How a mount of the node's files fares under a user other than root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Host {
     /// Anybody may read them.
@@ -134,8 +134,8 @@ pub(super) fn host(mount: &VolumeMount, volume: &Volume) -> Host {
     }
 }
 
-/// The ports that a container declares, and those of its own that its probes and hooks connect
-/// to. One by its name is among the declared ones.
+/// Ports that a container declares, and those of its own that its probes and hooks connect to. A
+/// port given by name is among the declared ones.
 pub(super) fn ports(container: &Container) -> Vec<i64> {
     fn number(port: &IntOrString) -> Option<i64> {
         match port {

@@ -1,5 +1,5 @@
-//! What to add to a workload so that it starts hardened: annotations that were tried on the
-//! engine, and what only words can say.
+//! What to add to a workload so that it starts hardened: annotations that were tried on the engine,
+//! and advice in words for the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,26 +10,26 @@ use crate::rule::{RuleName, RuleSet};
 use crate::text::printable;
 use jiff::civil::Date;
 
-/// What helps a workload.
+/// Remedies for a workload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remedies {
-    /// Annotations of the pod: with them nothing is left that is sure to break.
+    /// Annotations of the pod. With them, nothing is left that is sure to break.
     pub annotations: BTreeMap<String, String>,
-    /// What else helps, in words; the first thing to do first.
+    /// Further advice in words; the first thing to do comes first.
     pub advice: Vec<String>,
     /// Why no annotation helps.
     pub unhelped: Option<String>,
 }
 
-/// How many days ahead an exemption is dated where the policy wants a date.
+/// Days until an exemption ends, where the policy wants a date.
 const DAYS: i32 = 90;
-/// How long a reason may be: it stands in warnings.
+/// Maximum length of a reason, which appears in warnings.
 const MAX_REASON: usize = 60;
-/// What an exemption helps against is sometimes only seen with it: a directory that is not
-/// read-only any more may still belong to root.
+/// Maximum number of rounds. An exemption sometimes reveals the next need: a directory that is no
+/// longer read-only may still belong to root.
 const ROUNDS: usize = 4;
 
-/// Finds what helps against `risks`, those of a pod. `judge` says what is left of them with
+/// Finds what helps against `risks`, the risks of a pod. `judge` returns what is left of them with
 /// more annotations, and which of these are void and why.
 pub fn find(
     risks: &[Risk],
@@ -83,7 +83,7 @@ impl Risk {
     }
 }
 
-/// What annotations are to say, by container.
+/// Wanted annotations, by container.
 #[derive(Default)]
 struct Wishes {
     exempt: BTreeMap<String, (RuleSet, String)>,
@@ -91,8 +91,7 @@ struct Wishes {
 }
 
 impl Wishes {
-    /// Takes what helps against a risk; false where an annotation says it already, or none
-    /// can.
+    /// Takes what helps against a risk. False if an annotation says it already, or none can.
     fn take(&mut self, risk: &Risk) -> bool {
         match &risk.remedy {
             Remedy::Exempt(rules) => {
@@ -135,7 +134,7 @@ impl Wishes {
     }
 }
 
-/// The reason in an annotation: what it does, not what would come of it; and no word of it
+/// The reason in an annotation: what the container does, not what would come of it. No word of it
 /// may be taken for a key.
 fn reason(why: &str) -> String {
     let what = [", which", ", and would", ", where"]
@@ -145,7 +144,7 @@ fn reason(why: &str) -> String {
     printable(&what, MAX_REASON).into_owned()
 }
 
-/// The rules that annotations exempt from, for a sentence.
+/// Rules that these annotations exempt from, for a sentence.
 pub fn rules_of(annotations: &BTreeMap<String, String>) -> Vec<&'static str> {
     let names = RuleName::ALL.iter().map(|rule| rule.as_str());
     names.filter(|name| annotations.keys().any(|key| key.ends_with(&format!("/{name}")))).collect()

@@ -1,9 +1,9 @@
-//! A shell script as far as it can be read without running it: which commands it has,
-//! where their output goes, and which of them it cannot go on without.
+//! Reads a shell script as far as possible without running it: its commands, where their output
+//! goes, and which of them it cannot go on without.
 //!
-//! It is a hint and no shell: of a loop or a condition the commands count, not whether or
-//! how often they run, but for what a script does as root alone. What it cannot follow
-//! (functions, `case`) it says, and then nobody should conclude anything from what is left.
+//! This is a hint and no shell. Of a loop or a condition the commands count, not whether or how
+//! often they run; the exception is what a script does only as root. What cannot be followed
+//! (functions, `case`) is reported, and then nobody should conclude anything from what is left.
 
 mod fate;
 mod grammar;
@@ -18,30 +18,29 @@ use lexer::Lexed;
 pub struct Script {
     /// Its commands, in order.
     pub commands: Vec<Command>,
-    /// Whether there is something in it that was not followed.
+    /// Whether part of it was not followed.
     pub murky: bool,
 }
 
 /// One simple command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command {
-    /// The program and its arguments; a word whose value nobody knows before it runs is
-    /// `None`.
+    /// The program and its arguments. A word whose value is unknown before it runs is `None`.
     pub words: Vec<Option<String>>,
-    /// The files its output is written to.
+    /// Files that its output is written to.
     pub writes: Vec<Option<String>>,
-    /// What it reads.
+    /// Source of its input.
     pub input: Input,
-    /// What comes of its failure.
+    /// What happens if it fails.
     pub failure: Failure,
-    /// Whether the script runs it as root alone.
+    /// Whether the script runs it only as root.
     pub for_root: bool,
 }
 
-/// What a command reads.
+/// Input of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Input {
-    /// What its container does: nothing, or what somebody types.
+    /// Its container's input: nothing, or what somebody types.
     #[default]
     Inherited,
     /// This text, a here-document.
@@ -50,23 +49,23 @@ pub enum Input {
     Unknown,
 }
 
-/// What comes of a command's failure.
+/// Consequence of a command's failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Failure {
-    /// The script ends with it, or what it is there for does not happen.
+    /// The script ends with it, or its purpose is not achieved.
     #[default]
     Ends,
     /// The script goes on.
     GoesOn,
-    /// The script says what then: `||`, or it is a condition; and then it goes on.
+    /// The script handles the failure (`||`, or the command is a condition), and then goes on.
     Expected,
 }
 
-/// How deep scripts may stand in each other: `$(… $(…) …)`.
+/// Maximum nesting of scripts: `$(… $(…) …)`.
 const DEPTH: usize = 16;
 
-/// Reads a script. `errexit` is whether the shell was started with `-e`; `variables` are
-/// those of the container that are known.
+/// Reads a script. `errexit` is whether the shell was started with `-e`. `variables` are the known
+/// ones of the container.
 pub fn read(text: &str, errexit: bool, variables: &BTreeMap<&str, &str>) -> Script {
     read_within(text, errexit, variables, DEPTH)
 }
@@ -84,7 +83,7 @@ fn read_within(
     let (list, unfollowed) = grammar::parse(&tokens);
     let mut script = Script { commands: Vec::new(), murky: murky || unfollowed };
     for text in inner.iter().rev() {
-        // `$(…)`: what it fails with is rarely looked at.
+        // `$(…)`: scripts rarely look at how it fails.
         let inner = read_within(text, false, variables, depth);
         script.murky |= inner.murky;
         let commands = inner.commands.into_iter();

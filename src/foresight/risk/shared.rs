@@ -1,10 +1,10 @@
-//! What comes of what containers share: the engine says it, and here it gets a cause and a
-//! remedy.
+//! Risks that arise from what containers share. The engine reports them; here each gets a cause and
+//! a remedy.
 
 use super::{Cause, Remedy, Risk};
 use crate::outcome::Remark;
 
-/// The risk that a remark of the engine speaks of.
+/// Risk that a remark of the engine points to.
 pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
     let (container, cause, why, remedy) = match *remark {
         Remark::NotHandedOver { container, volume, uid } => (
@@ -65,7 +65,7 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
             ),
             Remedy::Manifest(format!("give `{container}` and `{other}` the same `runAsUser`")),
         ),
-        // What an entry requires has causes of its own.
+        // What an entry requires is reported under causes of its own.
         Remark::AnnotationsFull
         | Remark::Remains(_)
         | Remark::NotExecutable { .. }

@@ -1,10 +1,10 @@
-//! Objects with a template, as far as they are read.
+//! Objects with a template, parsed as far as needed.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// An object with a template; of its text only what is needed is decoded.
+/// An object with a template. Only the needed parts of its text are decoded.
 #[derive(Deserialize)]
 pub(super) struct Object<'o> {
     pub(super) metadata: Metadata,
@@ -67,7 +67,7 @@ struct Condition {
     message: Option<String>,
 }
 
-/// The one of an object's owners that makes it and takes it away.
+/// The owner of an object that makes it and deletes it.
 pub(super) fn controller(owners: Option<&Vec<OwnerReference>>) -> Option<&OwnerReference> {
     owners.into_iter().flatten().find(|owner| owner.controller == Some(true))
 }
@@ -79,10 +79,10 @@ impl Metadata {
 }
 
 impl Object<'_> {
-    /// The template its pods are made from; none where that is seen elsewhere, or nothing is
-    /// made of it any more.
+    /// Template that its pods are made from. `None` if the template is seen elsewhere, or nothing
+    /// is made of it any more.
     pub(super) fn template(&self, kind: &str) -> Option<&str> {
-        // What a Deployment, a CronJob or an operator's object made is seen there.
+        // A Deployment's, a CronJob's or an operator's objects are seen at their owner.
         if self.metadata.controller().is_some() && matches!(kind, "ReplicaSet" | "Job") {
             return None;
         }
@@ -100,7 +100,7 @@ impl Object<'_> {
         conditions.find(|condition| condition.r#type == name && condition.status == "True")
     }
 
-    /// Why a Job has failed for good; none where it has not.
+    /// Why a Job has failed for good; `None` if it has not.
     pub(super) fn failed(&self, kind: &str) -> Option<String> {
         let Condition { reason, message, .. } =
             self.condition("Failed").filter(|_| kind == "Job")?;
@@ -110,7 +110,7 @@ impl Object<'_> {
     }
 }
 
-/// Whether there are containers in a pod that its template does not name.
+/// Whether a pod has containers that its template does not name.
 pub(super) fn added(template: &str, names: &[String]) -> bool {
     #[derive(Deserialize)]
     struct Named {
@@ -129,6 +129,6 @@ pub(super) fn added(template: &str, names: &[String]) -> bool {
     }
     let Ok(Outer { spec }) = serde_json::from_str(template) else { return false };
     let own = || spec.init_containers.iter().flatten().chain(&spec.containers);
-    // A pod of an older template has other containers, and not these besides.
+    // A pod of an older template has other containers, but not these plus more.
     own().all(|own| names.contains(&own.name)) && names.len() > own().count()
 }

@@ -1,26 +1,26 @@
-//! What shows that something is only a part of an object: a patch that kustomize or kubectl
-//! lays over a whole one. Hardened by itself it would override what the whole says.
+//! Signs that something is only a part of an object: a patch that kustomize or kubectl lays over a
+//! whole one. Hardened by itself, it would override what the whole says.
 
 use serde_json::Value;
 
 /// Keys of strategic merge patches that say how to merge
-/// (`k8s.io/apimachinery/pkg/util/strategicpatch`); some have a field's name after them.
+/// (`k8s.io/apimachinery/pkg/util/strategicpatch`). Some are followed by a field's name.
 const DIRECTIVES: [&str; 4] =
     ["$patch", "$retainKeys", "$setElementOrder/", "$deleteFromPrimitiveList/"];
 
-/// What shows that the object, or its pod, is no whole one.
+/// Sign that the object, or its pod, is not a whole one.
 pub(super) fn sign(object: &Value, pod: &Value) -> Option<String> {
     if let Some(directive) = directive(object) {
         return Some(format!("`{directive}` is for merging"));
     }
-    // What has a wrong type is an error, which the engine says.
+    // A value of the wrong type is an error, which the engine reports.
     let list = |name| pod.get("spec").and_then(|spec| spec.get(name)).unwrap_or(&Value::Null);
     let none = match list("containers") {
         Value::Null => true,
         containers => containers.as_array().is_some_and(Vec::is_empty),
     };
-    // The API server refuses a pod without containers, and a container without an image. An
-    // empty image is somebody's to fill in, and the object is whole.
+    // The API server refuses a pod without containers, and a container without an image. An empty
+    // image is for somebody to fill in, and the object is whole.
     if none {
         return Some("it has no containers".to_owned());
     }
@@ -36,7 +36,7 @@ pub(super) fn sign(object: &Value, pod: &Value) -> Option<String> {
     })
 }
 
-/// The first directive of a patch in the value or below.
+/// The first patch directive in the value or below it.
 fn directive(value: &Value) -> Option<&str> {
     match value {
         Value::Object(map) => map.iter().find_map(|(key, value)| {

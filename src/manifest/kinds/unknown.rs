@@ -1,21 +1,21 @@
-//! Containers in objects of kinds that are not known.
+//! Containers in objects of unknown kinds.
 
 use serde_json::Value;
 
 use kube_yaml::escape;
 
-/// The names of lists of containers: Kubernetes' own, and those of Tekton and Argo.
+/// Names of lists of containers: Kubernetes' own, and those of Tekton and Argo.
 const LISTS: [&str; 5] =
     ["containers", "initContainers", "ephemeralContainers", "steps", "sidecars"];
-/// The names of single containers: Argo's templates.
+/// Names of single containers: Argo's templates.
 const SINGLE: [&str; 2] = ["container", "script"];
 
-/// How deep containers are looked for. A CronJob in an OpenShift Template that another kind
-/// wraps has them at 12.
+/// Maximum depth at which containers are looked for. A CronJob in an OpenShift Template that
+/// another kind wraps has them at 12.
 const DEPTH: usize = 20;
 
-/// Where an object has containers: each place that has some with an image, as a JSON
-/// Pointer. Of one pod only the first list counts.
+/// JSON Pointers of the places in an object that have containers, at least one with an image. Of
+/// one pod only the first list counts.
 pub(super) fn containers_below(object: &Value) -> Vec<String> {
     let mut places = Vec::new();
     look(object, &mut String::new(), 0, &mut places);

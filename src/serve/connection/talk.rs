@@ -1,4 +1,4 @@
-//! What the handler of requests and the connection below it tell each other.
+//! State shared by the request handler and the connection below it.
 
 use std::cell::{Cell, RefCell};
 use std::task::Waker;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a connection that is being closed with part of a request unread is read on,
-/// so that the client sees the answer and not a reset.
+/// Time for which a closing connection with part of a request unread is still read, so that the
+/// client sees the answer and not a reset.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// What a connection is doing.
@@ -19,26 +19,26 @@ pub(super) enum Phase {
     Head,
     /// A request is being handled; its body has a deadline of its own.
     Busy,
-    /// It has been handled; the answer is being written.
+    /// The request has been handled; the answer is being written.
     Answered,
-    /// As `Answered`, and nothing follows: what still comes in is not looked at.
+    /// As `Answered`, but the connection's last: further input is not looked at.
     Closing,
 }
 
-/// What the handler and the connection tell each other.
+/// State shared by the request handler and the connection.
 #[derive(Debug)]
 pub struct Talk {
     pub(super) phase: Cell<Phase>,
     pub(super) deadline: Cell<Option<Instant>>,
-    /// Whether what follows is left with the kernel, unread.
+    /// Whether further input is left unread in the kernel.
     pub(super) waiting: Cell<bool>,
-    /// Who is to be woken when it is read on.
+    /// Task to wake when reading goes on.
     pub(super) reader: RefCell<Option<Waker>>,
     overflow: bool,
 }
 
 impl Talk {
-    /// Of a connection that has until `deadline` for its first request.
+    /// State of a connection that has until `deadline` for its first request.
     pub(super) fn new(deadline: Instant, overflow: bool) -> Self {
         Self {
             phase: Cell::new(Phase::Idle),
@@ -61,8 +61,8 @@ impl Talk {
         self.read_on();
     }
 
-    /// Its body has been read. What follows it, be it other requests, is not read before it
-    /// is answered: the dispatcher would keep up to 128 KiB of it.
+    /// The request's body has been read. Nothing that follows it, such as further requests, is read
+    /// before it is answered, because the dispatcher would keep up to 128 KiB of it.
     pub fn is_read(&self) {
         self.waiting.set(true);
     }
@@ -75,7 +75,7 @@ impl Talk {
         }
     }
 
-    /// It has been handled; with `close`, it was the connection's last.
+    /// The request has been handled; with `close`, it was the connection's last.
     pub fn handled(&self, close: bool) {
         if close {
             self.read_on();

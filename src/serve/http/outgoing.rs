@@ -9,20 +9,19 @@ use actix_web::web::Bytes;
 
 use crate::serve::limits::Reservation;
 
-/// An answer up to this size is handed over whole: the connection's own buffers hold it. Nearly
-/// every answer is below it; what is above is given out in pieces of it.
+/// Maximum size of an answer that is handed over whole: the connection's own buffers hold it.
+/// Nearly every answer is below this size. Larger ones are sent in pieces of it.
 const PIECE: usize = 8 * 1024;
 
-/// The body of an answer. A long one is given out piece by piece as the client takes it, and
-/// counts against the budget of bodies until it is gone: clients that read nothing must
-/// not add up to memory.
+/// Body of an answer. A long one is sent piece by piece as the client takes it, and counts against
+/// the budget of bodies until it is gone: clients that read nothing must not add up to memory.
 ///
-/// None when the budget has no room for it.
+/// `None` when the budget has no room for it.
 pub(super) fn body(mut answer: Vec<u8>, mut reservation: Reservation) -> Option<BoxBody> {
     if answer.len() <= PIECE {
         return Some(BoxBody::new(answer));
     }
-    // It grew while it was written, and may have twice the room.
+    // The buffer grew while the answer was written, and may have twice the capacity needed.
     answer.shrink_to_fit();
     let fits = reservation.resize(answer.len());
     fits.then(|| BoxBody::new(Outgoing { rest: answer.into(), _reservation: reservation }))

@@ -1,4 +1,4 @@
-//! Why a request gets no review, and how it is told.
+//! Refusals: why a request gets no review, and how it is told.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -52,7 +52,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the request was read to its end, so that another may follow.
+    /// Whether the request was read to its end, so that another may follow on its connection.
     pub(super) fn is_read(&self) -> bool {
         matches!(self, Self::NotAReview(_) | Self::Panicked)
     }
@@ -73,7 +73,7 @@ impl Refusal {
     }
 }
 
-/// The longest line of an error that repeats a part of the request.
+/// Maximum length of an error line that repeats a part of the request.
 const MAX_LINE: usize = 500;
 
 fn one_line(text: &str) -> String {

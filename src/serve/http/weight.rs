@@ -1,8 +1,8 @@
-//! How much work a body is, before it is reviewed.
+//! Weight of a body: how much work it is, estimated before it is reviewed.
 //!
-//! What a review needs goes with what is in the body, not with its bytes: a dozen of them make a
-//! container, for which some ten kilobytes are needed, and four make a value in a list of which
-//! the engine keeps a copy.
+//! The cost of a review depends on what is in the body, not on its bytes. A dozen bytes make a
+//! container, which needs some ten kilobytes, and four make a value in a list of which the engine
+//! keeps a copy.
 
 use std::fmt;
 
@@ -10,51 +10,52 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use crate::serve::limits::LARGE_BODY;
 
-/// The most containers of a request, those of the old object among them. Pods have one to
+/// Maximum number of containers in a request, including those of the old object. Pods have one to
 /// twenty.
 const MAX_CONTAINERS: usize = 1000;
 
-/// The most values in it: elements of lists and members of objects. The largest pods that etcd
-/// takes, managed fields included, have some 40,000; beyond the limit more than 10 MiB may
-/// be needed to review them.
+/// Maximum number of values in a request: elements of lists and members of objects. The largest
+/// pods that etcd takes, managed fields included, have some 40,000. Beyond the limit a review may
+/// need more than 10 MiB.
 const MAX_VALUES: usize = 64_000;
 
-/// The most bytes of names in it: they come up again in findings, warnings and notes, some
+/// Maximum number of bytes of names in a request. Findings, warnings and notes repeat them some
 /// thirteen times. A thousand containers with images have 300 KB.
 const MAX_NAMES: usize = 512 * 1024;
 
-/// What all of this comes to, for people.
+/// The limits, as text for people.
 pub(super) fn limits() -> String {
     format!(
         "more than {MAX_CONTAINERS} containers, {MAX_VALUES} values or {MAX_NAMES} bytes of names"
     )
 }
 
-/// Bodies with no more than this are ordinary, and reviewed beside others: half a megabyte.
+/// Limits of an ordinary body, which is reviewed beside others: half a megabyte.
 const ORDINARY: Count = Count { containers: 50, values: 4000, names: 32 * 1024 };
 
 const MOST: Count = Count { containers: MAX_CONTAINERS, values: MAX_VALUES, names: MAX_NAMES };
 
-/// A small body with no more objects than this is ordinary without a closer look, since each
-/// container is one. Counting a byte is all that it costs the reviews of small pods.
+/// A short body with no more objects than this is ordinary without a closer look, since each
+/// container is an object. Counting one byte value is all that this costs the reviews of small
+/// pods.
 const FEW_OBJECTS: usize = 100;
 
-/// So short a body has no more than some thousand values.
+/// A body up to this size has no more than some thousand values.
 const SHORT: usize = 16 * 1024;
 
-/// How much work a body is.
+/// Weight of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weight {
     /// Reviewed at once, where it was read.
     Ordinary,
-    /// Reviewed when it is its turn, apart from connections.
+    /// Reviewed in its turn, in a thread apart from connections.
     Large,
     /// Not reviewed: refused under `enforce`.
     TooMuch,
 }
 
 impl Weight {
-    /// That of a body, which need not be JSON.
+    /// Weighs a body, which need not be JSON.
     pub(super) fn of(body: &[u8]) -> Self {
         let objects = || memchr::memchr_iter(b'{', body).count();
         if body.len() <= SHORT && objects() <= FEW_OBJECTS {
@@ -71,18 +72,19 @@ impl Weight {
     }
 }
 
-/// What is in a body.
+/// Counts of what is in a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
     /// Containers, wherever they are: in a pod, or in a template at any depth.
     containers: usize,
     values: usize,
-    /// The bytes of what is told by name: see [`Kind::Name`].
+    /// Bytes of what is reported by name: see [`MemberKind::Name`].
     names: usize,
 }
 
 impl Count {
-    /// Beyond a limit it does not count on; of what is no JSON it counts what comes before.
+    /// Counts what is in `body`, and stops beyond a limit. If `body` is not JSON, counts what comes
+    /// before the error.
     fn of(body: &[u8]) -> Self {
         let mut count = Self::default();
         let mut reader = serde_json::Deserializer::from_slice(body);
@@ -107,23 +109,23 @@ impl Count {
     }
 }
 
-/// Any value, in which everything is counted.
+/// Deserializes any value and counts everything in it.
 struct Anything<'c> {
     count: &'c mut Count,
     kind: MemberKind,
 }
 
-/// What a member's value is.
+/// Kind of a member's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MemberKind {
     /// A list of containers.
     Containers,
-    /// What the engine repeats: names, images, capabilities, paths that an author asks for.
+    /// Text that the engine repeats: names, images, capabilities, paths that an author asks for.
     Name,
     Other,
 }
 
-/// A member's name: what its value is.
+/// Deserializes a member's name to the kind of its value.
 struct Key;
 
 impl<'de> DeserializeSeed<'de> for Anything<'_> {

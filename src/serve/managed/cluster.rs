@@ -1,6 +1,6 @@
-//! The two kinds of object that self-managed certificates live in, and nothing else of
-//! the API. Every write names the version it was made from, so that of two replicas
-//! that write at once one is told so.
+//! The two kinds of object that self-managed certificates live in, and nothing else of the API.
+//! Every write names the version it was made from, so that one of two replicas that write at once
+//! gets a conflict.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::material::Material;
 
-/// Who the API server is told has written.
+/// Field manager of ironhull's writes.
 const FIELD_MANAGER: &str = "ironhull";
 
 /// Why something could not be done.
@@ -23,12 +23,12 @@ pub enum Trouble {
     /// Somebody else has written in between.
     #[error("somebody else writes at the same time, again and again: {0}")]
     Conflict(String),
-    /// Anything else, for people.
+    /// Any other error, as text for people.
     #[error("{0}")]
     Failed(String),
 }
 
-/// The objects.
+/// Access to the Secret and the configurations.
 #[derive(Clone)]
 pub struct Cluster {
     secrets: Api<Secret>,
@@ -57,10 +57,10 @@ impl Cluster {
         read.map_err(|error| self.about_secret("get", &error))
     }
 
-    /// Writes into the Secret that was read as `read`.
+    /// Writes `material` into the Secret that was read as `read`.
     ///
     /// # Errors
-    /// [`Trouble::Conflict`] when it is not the same any more.
+    /// [`Trouble::Conflict`] when the Secret has changed since.
     pub async fn store(&self, read: &Secret, material: &Material) -> Result<(), Trouble> {
         let patch = json!({
             "metadata": {"resourceVersion": read.metadata.resource_version},
@@ -79,11 +79,11 @@ impl Cluster {
         read.map_err(|error| about_configuration("get", name, &error))
     }
 
-    /// Makes every webhook of the configuration that was read as `read` trust `bundle`,
-    /// and says how many did not.
+    /// Makes every webhook of the configuration that was read as `read` trust `bundle`. Returns how
+    /// many did not trust it before.
     ///
     /// # Errors
-    /// [`Trouble::Conflict`] when it is not the same any more.
+    /// [`Trouble::Conflict`] when the configuration has changed since.
     pub async fn trust(
         &self,
         read: &MutatingWebhookConfiguration,
@@ -106,7 +106,7 @@ impl Cluster {
         if count == 0 {
             return Ok(0);
         }
-        // Indexes are those of the version that was read, and of no other.
+        // The indexes are valid for the version that was read, and for no other.
         changes.push(PatchOperation::Replace(ReplaceOperation {
             path: pointer(["metadata", "resourceVersion"]),
             value: json!(read.metadata.resource_version),
@@ -131,7 +131,7 @@ fn about_configuration(verb: &str, name: &str, error: &kube::Error) -> Trouble {
 
 fn trouble(verb: &str, object: &str, if_missing: &str, error: &kube::Error) -> Trouble {
     Trouble::Failed(match error {
-        // A patch that does not fit any more is invalid before it is a conflict.
+        // A patch that no longer fits is reported as invalid before it is a conflict.
         kube::Error::Api(status) if status.is_conflict() || status.is_invalid() => {
             return Trouble::Conflict(format!("cannot {verb} {object}: {}", status.message));
         }
@@ -146,7 +146,7 @@ fn trouble(verb: &str, object: &str, if_missing: &str, error: &kube::Error) -> T
     })
 }
 
-/// An error with its causes, each said once.
+/// An error with its causes, each named once.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

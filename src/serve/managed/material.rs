@@ -1,5 +1,5 @@
-//! What the Secret of self-managed certificates holds, and what becomes of it: pure but
-//! for the randomness of new keys.
+//! Content of the Secret of self-managed certificates, and its renewal. Pure except for the
+//! randomness of new keys.
 //!
 //! | key | content |
 //! |---|---|
@@ -28,34 +28,33 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::serve::certs::{Identity, PemPair, Problem};
 
-/// The Secret's keys.
+/// Data keys of the Secret.
 const CA_CERTIFICATE: &str = "ca.crt";
 const CA_KEY: &str = "ca.key";
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
 
-/// Certificates begin so long before they are made: the clocks of API servers and nodes
-/// differ.
+/// Certificates are backdated by this much, because the clocks of API servers and nodes differ.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
 
-/// So many authorities are trusted at once: the present one, the one before it, and two
-/// more for a Secret that is emptied again and again. A configuration has its limits.
+/// Maximum number of trusted CAs: the present one, the one before it, and two more for a Secret
+/// that is emptied again and again. A configuration has its limits.
 const MAX_TRUSTED: usize = 4;
 
-/// How long what lasts.
+/// Lifetimes of the certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// Of a serving certificate.
+    /// Lifetime of a serving certificate.
     pub certificate: SignedDuration,
-    /// Of an authority.
+    /// Lifetime of an authority.
     pub authority: SignedDuration,
-    /// Each is replaced so long before its end.
+    /// Time before its end at which each is replaced.
     pub rotate_before: SignedDuration,
 }
 
 impl Default for Lifetimes {
-    /// 90 days and a year, each replaced 30 days early: often enough for rotation to be
-    /// nothing special, and a month to notice that it fails.
+    /// 90 days for a certificate and a year for an authority, each replaced 30 days early. That is
+    /// often enough for rotation to be routine, and leaves a month to notice that it fails.
     fn default() -> Self {
         let days = |days: i64| SignedDuration::from_hours(24 * days);
         Self { certificate: days(90), authority: days(365), rotate_before: days(30) }
@@ -63,10 +62,10 @@ impl Default for Lifetimes {
 }
 
 impl Lifetimes {
-    /// Refuses lifetimes with which nothing would ever come to rest.
+    /// Refuses lifetimes with which renewal would never come to rest.
     ///
     /// # Errors
-    /// What is wrong, for people.
+    /// What is wrong, as text for people.
     pub fn check(&self) -> Result<(), String> {
         let Self { certificate, authority, rotate_before } = self;
         if !rotate_before.is_positive() {
@@ -88,21 +87,21 @@ impl Lifetimes {
     }
 }
 
-/// Whose certificate it is, and for how long.
+/// Names and lifetimes of the certificates to make.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// The host names; API servers use the first.
     pub names: Vec<String>,
-    /// How long what lasts.
+    /// Lifetimes of the certificates.
     pub lifetimes: Lifetimes,
 }
 
-/// A whole and consistent content of the Secret.
+/// A complete and consistent content of the Secret.
 #[derive(Clone)]
 pub struct Material {
     trusted: Vec<Authority>,
     authority_key: String,
-    /// What is to be served.
+    /// Certificate and key to be served.
     pub pair: PemPair,
     not_before: Timestamp,
     not_after: Timestamp,
@@ -120,7 +119,7 @@ struct Authority {
 /// Why the Secret's content is not [`Material`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
-    /// As the Secret is made.
+    /// The Secret is empty, as when it is created.
     #[error("it is empty")]
     Empty,
     /// A key is missing.
@@ -137,7 +136,7 @@ pub enum Flaw {
     Untrusted(String),
 }
 
-/// What has to be renewed.
+/// What has to be renewed, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// The serving certificate.
@@ -147,7 +146,7 @@ pub enum Due {
 }
 
 impl Due {
-    /// For people.
+    /// The reason, as text for people.
     pub fn why(self) -> &'static str {
         match self {
             Self::Leaf(why) | Self::Authority(why) => why,
@@ -156,11 +155,11 @@ impl Due {
 }
 
 impl Material {
-    /// Reads what the Secret holds. A certificate or an authority whose time is over, or
-    /// an authority that cannot sign any more, is no flaw: see [`Material::due`].
+    /// Reads the content of the Secret. An expired certificate or authority is no flaw, nor is an
+    /// authority that can no longer sign: see [`Material::due`].
     ///
     /// # Errors
-    /// When it cannot be served to who trusts its authorities.
+    /// When clients that trust its authorities would not accept its certificate.
     pub fn read(data: &BTreeMap<String, ByteString>, terms: &Terms) -> Result<Self, Flaw> {
         let known = [CA_CERTIFICATE, CA_KEY, CERTIFICATE, KEY];
         let field = |key: &'static str| {
@@ -175,7 +174,7 @@ impl Material {
             PemPair { certificate: needed(CERTIFICATE)?.to_vec(), key: needed(KEY)?.to_vec() };
         let leaf = Identity::from_pem(&pair.certificate, &pair.key)?;
         verify(&leaf, &trusted, terms).map_err(Flaw::Untrusted)?;
-        // A key that cannot sign means a new authority when the time comes, and no sooner.
+        // A key that cannot sign leads to a new authority when the time comes, and no sooner.
         let authority_key = field(CA_KEY).unwrap_or_default();
         Ok(Self {
             trusted,
@@ -186,11 +185,11 @@ impl Material {
         })
     }
 
-    /// A new authority and certificate. What `former` trusts stays trusted, so that who
+    /// A new authority and certificate. What `former` trusts stays trusted, so that a replica that
     /// still serves its certificate can do so until it has seen this one.
     ///
     /// # Errors
-    /// When the names cannot stand in a certificate.
+    /// When a name is not valid in a certificate.
     pub fn new(
         terms: &Terms,
         former: Option<&Self>,
@@ -213,7 +212,7 @@ impl Material {
     /// Renews what is due.
     ///
     /// # Errors
-    /// When the names cannot stand in a certificate.
+    /// When a name is not valid in a certificate.
     pub fn renewed(
         &self,
         due: Due,
@@ -255,7 +254,7 @@ impl Material {
         Ok(Self { trusted, authority_key, pair, not_before, not_after })
     }
 
-    /// What has to be renewed at `now`, by the wall clock.
+    /// What has to be renewed at `now`, by the wall clock. `None` if nothing has to.
     pub fn due(&self, lifetimes: &Lifetimes, now: Timestamp) -> Option<Due> {
         let near = |end: Timestamp| end.duration_since(now) <= lifetimes.rotate_before;
         let Some(authority) = self.trusted.first() else {
@@ -281,12 +280,12 @@ impl Material {
         }
     }
 
-    /// What the API servers are to trust, as PEM.
+    /// Authorities that the API servers are to trust, as PEM.
     pub fn bundle(&self) -> String {
         self.trusted.iter().map(|authority| authority.pem.as_str()).collect()
     }
 
-    /// What the Secret is to hold.
+    /// Data to be stored in the Secret.
     pub fn data(&self) -> BTreeMap<&'static str, ByteString> {
         BTreeMap::from([
             (CA_CERTIFICATE, ByteString(self.bundle().into_bytes())),
@@ -332,7 +331,7 @@ impl Authority {
     }
 }
 
-/// Written anew, so that nothing but certificates gets into a bundle.
+/// Encodes a certificate as PEM anew, so that nothing but certificates gets into a bundle.
 fn pem_of(der: &CertificateDer<'_>) -> String {
     use base64::Engine as _;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
@@ -346,8 +345,8 @@ fn pem_of(der: &CertificateDer<'_>) -> String {
     pem + "\n-----END CERTIFICATE-----\n"
 }
 
-/// Whether who trusts `trusted` accepts the certificate for the first name, as the API
-/// server will judge it; but for the time, which [`Material::due`] judges.
+/// Checks that clients which trust `trusted` accept the certificate for the first name, as the API
+/// server will. The validity is not checked here: [`Material::due`] judges it.
 fn verify(leaf: &Identity, trusted: &[Authority], terms: &Terms) -> Result<(), String> {
     let mut roots = RootCertStore::empty();
     for authority in trusted {
@@ -416,7 +415,7 @@ mod tests {
         assert_eq!(renewed.bundle(), made.bundle());
         assert_ne!(renewed.pair.certificate, made.pair.certificate);
         assert!(Material::read(&stored(&renewed), &terms()).is_ok());
-        // One that is over is renewed as any other: the cluster may have been off.
+        // An expired certificate is renewed like any other: the cluster may have been off.
         assert!(matches!(made.due(&lifetimes, now + days(200)), Some(Due::Leaf(_))));
         assert!(Material::read(&stored(&made), &terms()).is_ok());
 

@@ -1,5 +1,5 @@
-//! Replicas against an API server that keeps one Secret and some configurations in
-//! memory and has versions as a real one has.
+//! Replicas against a fake API server, which keeps one Secret and some configurations in memory and
+//! has versions as a real one has.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -20,7 +20,7 @@ const NAMESPACE: &str = "ironhull-system";
 const SECRET: &str = "ironhull-certificates";
 const CONFIGURATION: &str = "zz-ironhull";
 
-/// What somebody else does just before a certain request is answered.
+/// A change that somebody else makes just before a certain request is answered.
 type Interference = Box<dyn FnOnce(&mut State) + Send>;
 
 #[derive(Default)]
@@ -62,7 +62,7 @@ impl Fake {
             async move {
                 let (head, body) = request.into_parts();
                 let body = body.collect_bytes().await?;
-                // Others have their turn, as on a network.
+                // Let the other tasks run, as on a network.
                 tokio::task::yield_now().await;
                 let answer = state.lock().unwrap().answer(&head, &body);
                 let (status, value) = answer.ok_or("connection refused")?;
@@ -97,7 +97,7 @@ impl Fake {
         self.with(|state| state.put_material(material));
     }
 
-    /// The requests since the last call.
+    /// The requests received since the last call.
     fn requests(&self) -> Vec<String> {
         self.with(|state| std::mem::take(&mut state.requests))
     }
@@ -241,7 +241,7 @@ impl Replica {
         Self { keeper, in_force, readiness, metrics }
     }
 
-    /// The DER of what is served.
+    /// DER of the served certificate.
     fn serves(&self) -> Option<Vec<u8>> {
         Some(self.in_force.identity()?.key.cert[0].to_vec())
     }
@@ -332,8 +332,8 @@ async fn the_faster_of_two_wins() {
     assert_eq!(fake.bundles()[0], theirs.bundle());
 }
 
-/// A replica that has read an old Secret must not take away the trust that another has
-/// just established.
+/// A replica that has read an old Secret must not remove the trust that another has just
+/// established.
 #[tokio::test]
 async fn an_old_bundle_never_replaces_a_new_one() {
     let fake = Fake::new();
@@ -355,7 +355,7 @@ async fn an_old_bundle_never_replaces_a_new_one() {
     assert_eq!(replica.serves(), der(&new));
 }
 
-/// Both replicas serve under an authority that ends in 25 days.
+/// Two replicas that serve under an authority with 25 days left.
 async fn before_a_rotation(fake: &Fake) -> (Material, Replica, Replica) {
     let year = SignedDuration::from_hours(24 * 365);
     let mut long = terms(fake);

@@ -1,4 +1,4 @@
-//! The labels, all of closed sets.
+//! Metric labels. All their values come from closed sets.
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 

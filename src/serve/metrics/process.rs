@@ -1,5 +1,5 @@
-//! What every Prometheus client tells of its own process, under the names that dashboards
-//! know: memory, processor time, file descriptors, when it began.
+//! Process metrics that every Prometheus client exports, under the names that dashboards know:
+//! memory, processor time, file descriptors, start time.
 
 use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::register;
 
-/// The metrics of this process. What this system does not tell stays at 0.
+/// Metrics of this process. What the operating system does not report stays at 0.
 #[derive(Debug)]
 pub(crate) struct Process {
     resident: Gauge,
@@ -22,7 +22,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Registers them all.
+    /// Registers all of them.
     pub(crate) fn new(registry: &mut Registry) -> Self {
         let started: Gauge = register(
             registry,
@@ -47,7 +47,7 @@ impl Process {
         }
     }
 
-    /// Brings them up to date.
+    /// Updates the metrics.
     pub(crate) fn look(&self) {
         if let Some(bytes) = resident_bytes() {
             self.resident.set(bytes);
@@ -55,7 +55,7 @@ impl Process {
         let limit = getrlimit(Resource::Nofile).current;
         self.max_files.set(limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(i64::MAX));
         if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
-            // One of them is this directory's.
+            // One of them belongs to this directory.
             self.open_files.set(i64::try_from(open.count()).unwrap_or(i64::MAX) - 1);
         }
         let used = clock_gettime(ClockId::ProcessCPUTime);
@@ -65,7 +65,7 @@ impl Process {
     }
 }
 
-/// `VmRSS:     5432 kB` in proc(5)'s status file.
+/// Resident memory, from the line `VmRSS:     5432 kB` in proc(5)'s status file.
 fn resident_bytes() -> Option<i64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -81,7 +81,7 @@ fn root_in_a_user_namespace_is_counted_apart() {
     assert_eq!(judged(&pod).root, [0, 0, 1]);
 }
 
-/// What the engine makes of a pod has nothing left to change.
+/// The engine has nothing left to change in a pod that it has made.
 #[test]
 fn a_hardened_pod_is_seen_to_be_one() {
     let mut object = pod(&json!({}), Some(1000));
@@ -122,7 +122,7 @@ fn a_debug_container_counts() {
     assert_eq!(would_change(&facts, RuleName::Capabilities), 2);
 }
 
-/// A pod of which nothing would be changed is not hardened for that.
+/// A pod is not hardened merely because nothing would be changed in it.
 #[test]
 fn what_stays_root_or_privileged_is_not_said_to_be_hardened() {
     let exempt = |rule: &str, context: Value, uid: Option<i64>| {
@@ -136,7 +136,7 @@ fn what_stays_root_or_privileged_is_not_said_to_be_hardened() {
     assert_eq!(exempt("all", json!({"privileged": true}), Some(0)), Standing::Partly);
 }
 
-/// Where the kubelet says a uid, the pod is none of Windows, whatever it says of itself.
+/// A pod for which the kubelet reports a uid is no Windows pod, whatever it claims to be.
 #[test]
 fn the_kubelet_knows_better_than_the_pod_what_it_is() {
     let mut pod = pod(&json!({"runAsUser": 0}), Some(0));

@@ -1,4 +1,4 @@
-//! Each rule in each container of a pod: whose value stands there, which, and why.
+//! Each rule in each container of a pod: whose value is there, which one it is, and why.
 
 use serde_json::Value;
 
@@ -30,14 +30,14 @@ pub(super) fn of(
             let Row { rule, container, container_kind, result, skip, was, why, .. } =
                 row(outcome, finding);
             let key = provenance::key(outcome, finding.subject);
-            // What stands at the pod level counts for every container that says nothing.
+            // A value at the pod level counts for every container that has none of its own.
             let place = note.and_then(|note| {
                 [key, "pod"].into_iter().find(|key| {
                     note.set.get(*key).is_some_and(|set| set.iter().any(|name| name == rule))
                 })
             });
             let ours = place.and_then(|place| note?.was.get(place)?.get(rule)).cloned();
-            // A container that the note speaks of was there when the pod level was set.
+            // A container that the note names was there when the pod level was set.
             let known = note.is_some_and(|note| note.set.contains_key(key));
             let (by, why) = match (result, place) {
                 ("skipped", Some(_)) if skip == Some(INJECTED_AFTER) && known => {
@@ -60,8 +60,8 @@ pub(super) fn of(
         .collect()
 }
 
-/// Each rule in each ephemeral container. The webhook hardens them as they come, and writes
-/// no note of it.
+/// Each rule in each ephemeral container. The webhook hardens these as they come, and writes no
+/// note of it.
 pub(super) fn of_debug(
     outcome: &Outcome<'_>,
     namespace: &NamespaceSettings,
@@ -94,8 +94,8 @@ pub(super) fn of_debug(
     findings.iter().map(rule).collect()
 }
 
-/// The value that stands in the pod's spec, where the rule does not say it: what it leaves
-/// alone it need not look at.
+/// Value in the pod's spec, if the rule does not report it: a rule need not look at what it leaves
+/// alone.
 fn effective(pod: &Pod<'_>, outcome: &Outcome<'_>, finding: &Finding<'_>) -> Option<Value> {
     let outer = &pod.spec.security_context;
     let placed = match finding.subject {

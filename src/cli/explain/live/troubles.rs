@@ -1,5 +1,5 @@
-//! Why a pod does not run: what the kubelet says of its containers, what events say, and
-//! the lines of a log that are known.
+//! Why a pod does not run: what the kubelet reports of its containers, what events report, and
+//! known lines of a log.
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use schemars::JsonSchema;
@@ -31,9 +31,9 @@ pub struct Trouble {
     pub section: Option<&'static str>,
 }
 
-/// How much of a message is kept.
+/// Maximum length of a message that is kept.
 const MAX_MESSAGE: usize = 400;
-/// How many of a log's last lines are read: what a program dies of, it says at the end.
+/// Number of a log's last lines that are read: what a program dies of, it reports at the end.
 const LINES: usize = 50;
 
 /// Everything that keeps the pod from running.
@@ -60,7 +60,7 @@ pub(super) async fn of(
     for status in init.chain(app) {
         of_container(reader, namespace, name, status, &mut troubles).await;
     }
-    // How somebody's debugging ended is theirs; that it does not begin may be ours.
+    // How somebody's debugging ended is their business. That it does not begin may be ours.
     for status in status.iter().flat_map(|s| s.ephemeral_container_statuses.iter().flatten()) {
         let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
         if waiting.is_some() {
@@ -70,7 +70,7 @@ pub(super) async fn of(
     for trouble in &mut troubles {
         trouble.beside(view);
     }
-    // Events say again what the kubelet's status says; they are for what it does not.
+    // Events repeat the kubelet's status. They are read only for what it does not say.
     if troubles.is_empty() && status.and_then(|s| s.phase.as_deref()) == Some("Pending") {
         troubles.extend(events(reader, namespace, pod).await);
     }
@@ -99,7 +99,7 @@ async fn of_container(
         troubles.push(Trouble::new(container, "kubelet", message));
         return;
     }
-    // What it ended with is more to the point than that it is waited with.
+    // What it ended with is more to the point than the back-off.
     let Some(ended) = last.filter(|_| !status.ready) else { return };
     let said = ended.message.as_deref().map(str::trim).filter(|message| !message.is_empty());
     let code = ended.exit_code;
@@ -118,7 +118,7 @@ async fn of_container(
     });
 }
 
-/// The last line of the container's log that is known.
+/// The last line of the container's log that is recognised.
 async fn line_of_log(
     reader: &Reader,
     namespace: &NamespaceSettings,
@@ -155,7 +155,7 @@ async fn events(reader: &Reader, namespace: &NamespaceSettings, pod: &Pod) -> Op
 
 impl Trouble {
     fn new(container: Option<&str>, source: &'static str, message: &str) -> Self {
-        // The kubelet names the pod at the end, which is known here.
+        // The kubelet's message ends with the pod's name, which is known here.
         let message = message.split(" (pod: ").next().unwrap_or(message);
         let message = printable(message.trim(), MAX_MESSAGE).into_owned();
         let found = advice(&message);
@@ -170,7 +170,7 @@ impl Trouble {
         }
     }
 
-    /// An annotation that is there already is not to be written over: its paths stay.
+    /// Keeps the paths of an annotation that exists already, instead of overwriting it.
     fn beside(&mut self, pod: &View<'_>) {
         let (Some(remedy), Some(container)) = (&mut self.remedy, &self.container) else { return };
         let key = format!("{container}.{DOMAIN}/writable-paths");
@@ -198,7 +198,7 @@ impl Trouble {
     }
 }
 
-/// What to do, with the very annotation where the message names the directory.
+/// What to do. If the message names the directory, with the exact annotation.
 fn remedy(advice: &Advice, container: Option<&str>, message: &str) -> String {
     let directory = || {
         let (directory, _) = path_in(message)?.rsplit_once('/')?;

@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Hardened;
 use crate::manifest::{ManifestError, ManifestFile};
 
-/// A file that is to take another's place. Dropped before, it is removed.
+/// A file that is to take another's place. If dropped before that, it is removed.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// The file whose place it takes, without links.
+    /// The file whose place it takes, with links resolved.
     target: PathBuf,
-    /// Where it is, until it takes that place.
+    /// Path of the draft, until it takes that place.
     path: Option<PathBuf>,
 }
 
@@ -43,9 +43,9 @@ impl Draft {
         let draft = Self { target: target.to_owned(), path: Some(path) };
         file.write_all(bytes)?;
         keep_owner(&file, old);
-        // After the owner, whose change takes bits away.
+        // Set after the owner, since changing the owner takes bits away.
         file.set_permissions(old.permissions())?;
-        // Else a crash of the machine could leave an empty file in the old one's place.
+        // Without this, a crash of the machine could leave an empty file in the old one's place.
         file.sync_all()?;
         Ok(draft)
     }
@@ -65,8 +65,8 @@ impl Draft {
         fs::rename(path, &self.target)
             .map_err(|error| ManifestError::about(&one.source.name, error))?;
         self.path = None;
-        // The new name is only as durable as the directory. Where directories cannot be
-        // synced, nothing is lost but that.
+        // The new name is only as durable as the directory. Where directories cannot be synced,
+        // only that durability is lost.
         if let Some(directory) = self.target.parent() {
             let _ = File::open(directory).and_then(|directory| directory.sync_all());
         }
@@ -82,7 +82,7 @@ impl Drop for Draft {
     }
 }
 
-/// The file itself: a link to it stays a link.
+/// The file itself, with links resolved: a link to it stays a link.
 fn target(source: &ManifestFile) -> Result<PathBuf, ManifestError> {
     let path = source.path.as_deref().unwrap_or(Path::new(&source.name));
     path.canonicalize().map_err(|error| ManifestError::about(&source.name, error))
@@ -103,8 +103,8 @@ fn refuse(source: &ManifestFile, old: &Metadata) -> Result<(), ManifestError> {
     Ok(())
 }
 
-/// Refuses a file that is not what was read. Between this and what follows it somebody
-/// may still write to it; there is no way to forbid that, and the time is short.
+/// Refuses a file that has changed since it was read. Somebody may still write to it between this
+/// check and what follows. There is no way to forbid that, and the time is short.
 fn unchanged(source: &ManifestFile, target: &Path) -> Result<(), ManifestError> {
     let now = fs::read(target).map_err(|error| ManifestError::about(&source.name, error))?;
     if now == *source.encoding.encode(&source.text) {
@@ -115,15 +115,15 @@ fn unchanged(source: &ManifestFile, target: &Path) -> Result<(), ManifestError> 
     Err(error)
 }
 
-/// A new file in the directory of `target`. Its name is hidden, so that no walk reads it,
-/// and does not contain the old one, which may be as long as names can be.
+/// Creates a file in the directory of `target`. Its name is hidden, so that no walk reads it. It
+/// does not contain the old name, which may be as long as names can be.
 fn create_beside(target: &Path) -> io::Result<(File, PathBuf)> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let process = std::process::id();
     loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = target.with_file_name(format!(".ironhull-{process}-{number}.tmp"));
-        // Nobody else's until it has the old one's permissions.
+        // Private until it has the old file's permissions.
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(file) => return Ok((file, path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -132,7 +132,7 @@ fn create_beside(target: &Path) -> io::Result<(File, PathBuf)> {
     }
 }
 
-/// Gives the file the old one's owner and group, as far as it may be given away.
+/// Gives the file the old one's owner and group, as far as that is permitted.
 fn keep_owner(file: &File, old: &Metadata) {
     let same = file.metadata().is_ok_and(|new| (new.uid(), new.gid()) == (old.uid(), old.gid()));
     if !same && fchown(file, Some(old.uid()), Some(old.gid())).is_err() {

@@ -1,4 +1,4 @@
-//! What comes of the needs of commands that are known.
+//! Risks that follow from the needs of known commands.
 
 use k8s_openapi::api::core::v1::{Container, Volume, VolumeMount};
 
@@ -11,13 +11,13 @@ use crate::rule::RuleName;
 
 const WRITABLE_ROOT: &[RuleName] = &[RuleName::ReadOnlyRootFilesystem];
 
-/// Ports below this one are the kernel's to give.
+/// First port that processes may bind without a privilege.
 const FIRST_UNPRIVILEGED: i64 = 1024;
 const PORT_SYSCTL: [&str; 2] =
     ["net.ipv4.ip_unprivileged_port_start", "net/ipv4/ip_unprivileged_port_start"];
 
 impl View<'_> {
-    /// What comes of a need of a command.
+    /// Risk that follows from a need of a command.
     pub(super) fn need(&self, needed: &Needed) -> Option<Risk> {
         let Needed { need, by, failure, for_root } = needed;
         if *for_root && self.uid_after.is_some_and(|uid| uid != 0) {
@@ -55,8 +55,8 @@ impl View<'_> {
         }
     }
 
-    /// A setuid program: of root it needs that it stays root, of another user that it may
-    /// become root.
+    /// Risk of a setuid program. Run by root, it needs root to stay root; run by another user, it
+    /// needs to be able to become root.
     fn setuid(&self, capability: &'static str, by: &str, ends: bool, more: &str) -> Option<Risk> {
         if !self.is_another() {
             if !self.has_before(capability) || self.has_after(capability) {
@@ -66,7 +66,7 @@ impl View<'_> {
             let why = format!("`{by}` needs root with {capability}{more}");
             return Some(self.risk(cause, ends, why, Remedy::Exempt(rules)));
         }
-        // What it may not do as root it never could.
+        // What it may not do as root, it never could.
         let keeps = !self.loses_setuid() && has(self.after, capability);
         if keeps || !has(self.before, capability) {
             return None;
@@ -87,7 +87,8 @@ impl View<'_> {
         }
     }
 
-    /// Whether `ping` works as it did: by root's capability, or that of its file, or its bit.
+    /// Whether `ping` works as before: by root's capability, by its file's capability, or by its
+    /// setuid bit.
     fn keeps_raw_sockets(&self) -> bool {
         match !self.is_another() {
             true => !self.has_before("NET_RAW") || self.has_after("NET_RAW"),
@@ -97,9 +98,9 @@ impl View<'_> {
         }
     }
 
-    /// What it is to need root with a capability, and which exemption gives it: an exempt
-    /// root has what the policy leaves to it, and no more; nor that where its author drops
-    /// ALL, which is seen once it stays root and lacks it all the same.
+    /// Cause of needing root with a capability, and the exemption that gives both. An exempt root
+    /// has what the policy leaves to it and no more. It lacks even that where its author drops ALL,
+    /// which is seen once it stays root and lacks the capability all the same.
     pub(super) fn root_with(&self, capability: &str) -> (Cause, &'static [RuleName]) {
         let mut kept = self.case.policy.rules.capabilities.root_keeps.iter();
         match self.loses_root() && kept.any(|kept| kept.as_str() == capability) {
@@ -113,7 +114,7 @@ impl View<'_> {
             return None;
         }
         let path = path?;
-        // What it makes itself it owns.
+        // It owns what it makes itself.
         if let Place::Mount(mount, _) = reach::place(self.case.after, self.after, path)
             && !reach::within(&mount.mount_path, path)
         {
@@ -141,7 +142,7 @@ impl View<'_> {
                 let remedy = self.writable(path, fill);
                 Some(self.risk(Cause::ReadOnly, ends, why, remedy))
             }
-            // Others may write there too.
+            // Any user may write there.
             Place::Image if ["/tmp", "/var/tmp"].iter().any(|tmp| reach::within(path, tmp)) => None,
             Place::Image if self.loses_root() && !self.read_only_before => {
                 let why = format!("`{by}` writes `{path}`, which belongs to root");
@@ -179,7 +180,7 @@ impl View<'_> {
         self.case.after.security_context.as_ref()?.fs_group
     }
 
-    /// What makes a path of the image writable.
+    /// Remedy that makes a path of the image writable.
     fn writable(&self, path: &str, fill: bool) -> Remedy {
         let directory = match (fill, path.rsplit_once('/')) {
             (false, Some((directory, _))) => directory,
@@ -242,7 +243,7 @@ impl View<'_> {
         Some(self.risk(Cause::LowPort, false, why, remedy))
     }
 
-    /// A low port that its manifest tells of, and that it will not be able to bind.
+    /// A low port that its manifest mentions, and that it will not be able to bind.
     pub(super) fn low_port(&self) -> Option<Risk> {
         let ports = reach::ports(self.before);
         let low = ports.into_iter().filter(|port| (1..FIRST_UNPRIVILEGED).contains(port)).min()?;
@@ -260,7 +261,7 @@ impl View<'_> {
         Some(Risk { why, remedy, ..risk })
     }
 
-    /// What comes of what the image's entry requires.
+    /// Risks that follow from what the image's entry requires.
     pub(super) fn required(&self) -> Vec<Risk> {
         let required = super::super::required(self.case.outcome, &self.before.name);
         let risk = |(say, known): (&str, bool)| {
@@ -277,7 +278,7 @@ impl View<'_> {
         required.map(risk).collect()
     }
 
-    /// What probes and hooks need.
+    /// Risks that follow from what probes and hooks need.
     pub(super) fn beside(&self, container: &Container) -> Vec<Risk> {
         let probes =
             [&container.liveness_probe, &container.readiness_probe, &container.startup_probe];

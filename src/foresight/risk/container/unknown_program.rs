@@ -1,5 +1,4 @@
-//! What may come of a program that is not known: by what it asks for and mounts, and how
-//! it runs today.
+//! Risks of an unknown program, judged by what it asks for and mounts, and how it runs today.
 
 use k8s_openapi::api::core::v1::Container;
 
@@ -11,7 +10,7 @@ use crate::outcome::RuleResult;
 use crate::rule::RuleName;
 
 impl<'c> View<'c> {
-    /// A program of which nothing is known.
+    /// Risks of a program of which nothing is known.
     pub(super) fn unknown_program(&self, program: &Program) -> Vec<Risk> {
         let mut risks = Vec::new();
         let taken = self.capabilities_taken();
@@ -35,7 +34,7 @@ impl<'c> View<'c> {
         risks
     }
 
-    /// The volumes that a program, whatever it is, will not be able to use.
+    /// Volumes that no program will be able to use, whatever it is.
     fn mounts(&self) -> Vec<Risk> {
         if !self.loses_root() {
             return Vec::new();
@@ -60,7 +59,7 @@ impl<'c> View<'c> {
         risks
     }
 
-    /// What only trying can tell.
+    /// Risk that only trying can tell.
     fn unknown(&self, program: &Program) -> Option<Risk> {
         let what = match program {
             Program::Unrecognised(word, _) => word.clone(),
@@ -102,7 +101,7 @@ impl<'c> View<'c> {
         })
     }
 
-    /// Why nobody knows as whom it runs.
+    /// Why it is not known which user it runs as.
     fn unseen(&self) -> &'static str {
         match self.case.seen.unseen.get(&self.before.name) {
             None => "it does not run now",
@@ -112,7 +111,7 @@ impl<'c> View<'c> {
         }
     }
 
-    /// Whether its author says that it is root, in its manifest.
+    /// Whether its author states in the manifest that it is root.
     fn asks_for_root(&self) -> bool {
         let pod = self.case.before.security_context.as_ref();
         let own = context(self.before);
@@ -139,7 +138,7 @@ impl<'c> View<'c> {
         added(self.before).filter(|name| !after.contains(name)).collect()
     }
 
-    /// Mounted scripts that only root may execute.
+    /// Risks of mounted scripts that only root may execute.
     pub(super) fn scripts(&self, program: &Program) -> Vec<Risk> {
         let command = self.before.command.as_ref().and_then(|command| command.first());
         super::super::not_executable(self.case.outcome, &self.before.name)

@@ -1,10 +1,10 @@
-//! What comes of each command's failure.
+//! Consequence of each command's failure.
 
 use super::grammar::{AndOr, If, Joined, List, Pipeline, Simple, Stage};
 use super::{Command, Failure};
 
-/// What comes of the failure of a list's last command, and of its success where that is what ends
-/// the script: `if ! a; then exit 1; fi`.
+/// Consequences of how a list's last command ends: of its failure, and of its success where that
+/// ends the script (`if ! a; then exit 1; fi`).
 #[derive(Clone, Copy)]
 struct Outcomes {
     failure: Failure,
@@ -21,7 +21,7 @@ impl Outcomes {
     }
 }
 
-/// The commands of a script in order, each with what comes of its failure.
+/// The commands of a script in order, each with the consequence of its failure.
 pub(super) fn commands(script: List, errexit: bool) -> Vec<Command> {
     let mut walk =
         Walk { commands: Vec::new(), errexit, pipefail: false, asked: 0, for_root: false };
@@ -35,13 +35,13 @@ struct Walk {
     errexit: bool,
     /// `set -o pipefail`
     pipefail: bool,
-    /// How many conditions are around: there `set -e` has no effect.
+    /// Number of conditions around the present command. Inside one, `set -e` has no effect.
     asked: usize,
-    /// Whether only root comes here: `if [ "$(id -u)" = 0 ]`.
+    /// Whether only root gets here: `if [ "$(id -u)" = 0 ]`.
     for_root: bool,
 }
 
-/// What a pipeline comes to that runs because of how another one ended.
+/// Effect of a pipeline that runs because of how another one ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     /// It ends the script.
@@ -105,7 +105,7 @@ impl Walk {
             Stage::Group { list, .. } | Stage::For(list) => self.list(list, outcomes),
             Stage::If(parts) => self.condition(*parts, outcomes),
             Stage::Loop { until, condition, body } => {
-                // It runs until the condition is met, or something in it ends it.
+                // The loop runs until the condition is met, or something in it ends it.
                 let again = if leaves(&body) { Failure::Expected } else { Failure::Ends };
                 let outcomes_of_condition = match until {
                     true => Outcomes { failure: again, success: Failure::Expected },
@@ -163,18 +163,18 @@ impl Walk {
     }
 }
 
-/// What comes of each pipeline of a list.
+/// Consequences of each pipeline of a list.
 fn outcomes(
     pipelines: &[Pipeline],
     joins: &[Joined],
     last: Outcomes,
     is_last: bool,
 ) -> Vec<Outcomes> {
-    // What runs next where a pipeline fails, and where it does not, from the end on.
+    // What runs next if a pipeline fails, and if it succeeds, computed from the end on.
     let (mut failed, mut succeeded) = (None, None);
     let mut outcomes = Vec::with_capacity(pipelines.len());
     for (index, pipeline) in pipelines.iter().enumerate().rev() {
-        // With `set -e` only the last command of such a list ends the script; but what comes after
+        // With `set -e`, only the last command of such a list ends the script. But what comes after
         // the others does not happen either.
         let skips = match is_last || index == joins.len() {
             true => last.failure,
@@ -213,12 +213,12 @@ fn stages(item: &AndOr) -> impl Iterator<Item = &Stage> {
     item.pipelines.iter().flat_map(|pipeline| &pipeline.stages)
 }
 
-/// Whether it only says where the compound command after it writes.
+/// Whether the stage only redirects the output of the compound command after it.
 fn is_redirection(stage: &Stage) -> bool {
     matches!(stage, Stage::Simple(simple) if simple.command.words.is_empty())
 }
 
-/// As what a pipeline answers the end of another one.
+/// Effect of a pipeline that runs because of how another one ended.
 fn answer(pipeline: &Pipeline) -> Answer {
     let ([stage], false) = (pipeline.stages.as_slice(), pipeline.negated) else {
         return Answer::Handles;
@@ -245,7 +245,7 @@ fn answer(pipeline: &Pipeline) -> Answer {
     }
 }
 
-/// The same of a list: the first of its commands that ends the script, else its last one.
+/// The same for a list: the effect of the first command that ends the script, else of the last one.
 fn answer_of(list: &List) -> Answer {
     let alone = |item: &AndOr| match item.pipelines.first() {
         Some(first) if !item.background => answer(first),
@@ -260,7 +260,7 @@ fn answer_of(list: &List) -> Answer {
     }
 }
 
-/// Whether anything in the body of a loop may end it without its condition.
+/// Whether anything in the body of a loop may end the loop other than by its condition.
 fn leaves(list: &List) -> bool {
     list.iter().flat_map(stages).any(|stage| match stage {
         Stage::Simple(Simple { command, .. }) => {
@@ -278,7 +278,8 @@ fn leaves(list: &List) -> bool {
     })
 }
 
-/// Whether a pipeline is a test that only root passes (`Some(true)`), or only others do.
+/// Whether a pipeline is a test that only root passes (`Some(true)`), or only other users
+/// (`Some(false)`).
 fn asks_for_root(pipeline: &Pipeline) -> Option<bool> {
     let [Stage::Simple(Simple { command, asks_user: true })] = pipeline.stages.as_slice() else {
         return None;

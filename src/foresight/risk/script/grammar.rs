@@ -1,5 +1,5 @@
-//! A script's tokens as lists, pipelines and compound commands (POSIX.1-2017, Shell Command Language, 2.9 and
-//! 2.10), as far as they are followed.
+//! Parses a script's tokens into lists, pipelines and compound commands (POSIX.1-2017, Shell
+//! Command Language, 2.9 and 2.10), as far as they are followed.
 
 use super::lexer::Token;
 use super::{Command, Input};
@@ -7,7 +7,7 @@ use super::{Command, Input};
 /// Commands in order: and-or lists, each with whether it runs in the background.
 pub(super) type List = Vec<AndOr>;
 
-/// Pipelines, and what joins each to the next: one less.
+/// Pipelines, and the operators between them: one fewer than pipelines.
 #[derive(Debug, Default)]
 pub(super) struct AndOr {
     pub(super) pipelines: Vec<Pipeline>,
@@ -22,7 +22,7 @@ impl From<Stage> for AndOr {
     }
 }
 
-/// On what the next pipeline waits.
+/// Operator between two pipelines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Joined {
     /// `&&`
@@ -31,7 +31,7 @@ pub(super) enum Joined {
     Or,
 }
 
-/// Commands that read each other's output.
+/// Commands connected by `|`.
 #[derive(Debug, Default)]
 pub(super) struct Pipeline {
     /// Whether `!` stands before it.
@@ -43,7 +43,7 @@ pub(super) struct Pipeline {
 #[derive(Debug)]
 pub(super) enum Stage {
     Simple(Simple),
-    /// `{ … }`, or `( … )`, which a shell of its own runs.
+    /// `{ … }`, or `( … )`, which runs in a shell of its own.
     Group {
         list: List,
         subshell: bool,
@@ -63,11 +63,11 @@ pub(super) enum Stage {
 #[derive(Debug, Default)]
 pub(super) struct Simple {
     pub(super) command: Command,
-    /// Whether a word of it asks as whom the shell runs: `$(id -u)`.
+    /// Whether a word of it asks for the shell's user: `$(id -u)`.
     pub(super) asks_user: bool,
 }
 
-/// `if`, with what comes of `elif` in its `otherwise`.
+/// `if`; an `elif` is in its `otherwise`.
 #[derive(Debug)]
 pub(super) struct If {
     pub(super) condition: List,
@@ -75,11 +75,11 @@ pub(super) struct If {
     pub(super) otherwise: List,
 }
 
-/// How deep lists may stand in each other; nobody writes such a script by hand.
+/// Maximum nesting of lists. Nobody writes a deeper script by hand.
 const DEPTH: usize = 32;
 
-/// The script of these tokens, and whether there is something in it that was not followed: of
-/// that only the commands are there, one by one.
+/// Parses these tokens into a script. The second value is whether part of it was not followed; of
+/// such a script there are only the commands, one by one.
 pub(super) fn parse(tokens: &[Token]) -> (List, bool) {
     let mut parser = Parser { tokens, depth: 0 };
     let list = parser.list(&[]).filter(|_| parser.tokens.is_empty());
@@ -89,7 +89,7 @@ pub(super) fn parse(tokens: &[Token]) -> (List, bool) {
     }
 }
 
-/// Words that begin, part or end a compound command where a command could begin.
+/// Words that begin, divide or end a compound command where a command could begin.
 const RESERVED: [&str; 17] = [
     "if", "then", "elif", "else", "fi", "while", "until", "for", "do", "done", "{", "}", "!",
     "case", "esac", "select", "function",
@@ -100,9 +100,9 @@ struct Parser<'t> {
     depth: usize,
 }
 
-// Of what is not followed there is `None`, and then the whole is given up.
+// A method returns `None` for what it cannot follow, and then the whole script is given up.
 impl<'t> Parser<'t> {
-    /// The commands up to one of these words, which stays.
+    /// The commands up to one of these words, which is not consumed.
     fn list(&mut self, ends: &[&str]) -> Option<List> {
         self.depth += 1;
         let list = (self.depth <= DEPTH).then(|| self.items(ends)).flatten();
@@ -155,7 +155,7 @@ impl<'t> Parser<'t> {
         Some(pipeline)
     }
 
-    /// Reads a command; `fed` is whether it reads what another one writes.
+    /// Reads a command. `fed` is whether it reads another command's output.
     fn stage(&mut self, stages: &mut Vec<Stage>, fed: bool) -> Option<()> {
         self.eat_word("time");
         let mut stage = match self.tokens.first()? {
@@ -191,7 +191,7 @@ impl<'t> Parser<'t> {
                 Some("for") => {
                     self.advance();
                     let body = self.tokens.iter().position(|token| is_word(token, "do"))?;
-                    // Between are a name and words.
+                    // Between `for` and `do` are a name and words.
                     let plain =
                         |token: &Token| matches!(token, Token::Word { .. } | Token::Op(";" | "\n"));
                     let (words, rest) = self.tokens.split_at_checked(body)?;
@@ -202,7 +202,7 @@ impl<'t> Parser<'t> {
                 Some(_) => return None,
             },
         };
-        // What stands after it is where its commands read and write.
+        // After it come redirections of its commands.
         let redirected = self.simple();
         redirected.command.words.is_empty().then_some(())?;
         if fed || redirected.command.input != Input::Inherited {
@@ -215,7 +215,7 @@ impl<'t> Parser<'t> {
         Some(())
     }
 
-    /// What stands between two words, which are read too.
+    /// The commands between two words, which are consumed too.
     fn block(&mut self, begin: &str, end: &str) -> Option<List> {
         self.eat_word(begin).then_some(())?;
         let list = self.list(&[end])?;
@@ -243,7 +243,7 @@ impl<'t> Parser<'t> {
     fn simple(&mut self) -> Simple {
         let mut simple = Simple::default();
         let command = &mut simple.command;
-        // Between `[[` and `]]` operators compare.
+        // Between `[[` and `]]`, operators compare.
         let mut compares = false;
         while let Some(token) = self.tokens.first() {
             match token {
@@ -284,7 +284,7 @@ impl<'t> Parser<'t> {
         self.tokens = self.tokens.get(1..).unwrap_or_default();
     }
 
-    /// The next token, where it is a word without quotes.
+    /// The next token, if it is a word without quotes.
     fn word(&self) -> Option<&'t str> {
         match self.tokens.first()? {
             Token::Word { text: Some(text), quoted: false, .. } => Some(text),
@@ -312,7 +312,7 @@ impl<'t> Parser<'t> {
 }
 
 impl Stage {
-    /// Its commands read what another one writes, or a file.
+    /// Marks its commands as reading another command's output, or a file.
     fn feed(&mut self) {
         let feed = |list: &mut List| {
             let pipelines = list.iter_mut().flat_map(|item| &mut item.pipelines);
@@ -340,7 +340,7 @@ fn is_word(token: &Token, word: &str) -> bool {
     matches!(token, Token::Word { text: Some(text), quoted: false, .. } if text == word)
 }
 
-/// The commands alone, each by itself.
+/// The commands alone, without structure.
 fn flat(tokens: &[Token]) -> List {
     let mut list = List::new();
     for tokens in tokens.split(|token| matches!(token, Token::Op(_))) {

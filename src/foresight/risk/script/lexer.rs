@@ -2,38 +2,38 @@
 
 use std::collections::BTreeMap;
 
-/// A word, or what stands between words.
+/// A word, or an operator between words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Word {
         text: Option<String>,
         quoted: bool,
         assignment: bool,
-        /// Whether it has in it as whom the shell runs: `$(id -u)`, `$UID`.
+        /// Whether it contains a question for the shell's user: `$(id -u)`, `$UID`.
         asks_user: bool,
     },
-    /// `;`, a line's end, `&`, `&&`, `||`, `|`, `(`, `)`
+    /// `;`, end of line, `&`, `&&`, `||`, `|`, `(`, `)`
     Op(&'static str),
-    /// `>` and the like; the word after it is the file.
+    /// `>` and the like. The next word is the file.
     Output,
-    /// `<`: the word after it is the file, or with `<<<` the text.
+    /// `<`: the next word is the file, or with `<<<` the text.
     Input,
-    /// What copies or closes a descriptor: the word after it does not matter.
+    /// Copies or closes a descriptor. The next word does not matter.
     Copy,
-    /// `<<`: the lines of a here-document, where nothing in them stands for something else.
+    /// `<<`: the lines of a here-document, if their text is known.
     Document(Option<String>),
 }
 
-/// A script's tokens, and what was met on the way.
+/// Tokens of a script, and what was met on the way.
 pub(super) struct Lexed {
     pub(super) tokens: Vec<Token>,
-    /// Whether there is something in it that is not followed.
+    /// Whether part of the script is not followed.
     pub(super) murky: bool,
     /// The scripts inside `$(…)`.
     pub(super) inner: Vec<String>,
 }
 
-/// Takes a script apart.
+/// Splits a script into tokens.
 pub(super) fn lex(text: &str, variables: &BTreeMap<&str, &str>) -> Lexed {
     let mut lexer = Lexer::new(text, variables);
     let mut tokens = Vec::new();
@@ -56,9 +56,9 @@ pub(super) fn lex(text: &str, variables: &BTreeMap<&str, &str>) -> Lexed {
     Lexed { tokens, murky, inner }
 }
 
-/// What ends a word.
+/// Characters that end a word.
 const ENDS_WORD: [char; 11] = [' ', '\t', '\r', '\n', ';', '&', '|', '(', ')', '<', '>'];
-/// The longest first.
+/// Operators, the longest first.
 const OPERATORS: [&str; 9] = ["&&", "||", ";;", ";", "&", "|", "(", ")", "\n"];
 const OUTPUTS: [&str; 4] = ["&>>", "&>", ">>", ">|"];
 
@@ -68,15 +68,15 @@ struct Lexer<'t> {
     murky: bool,
     /// The scripts inside `$(…)`.
     inner: Vec<String>,
-    /// The here-documents that begin on the next line.
+    /// Here-documents that begin on the next line.
     awaited: Vec<Awaited>,
-    /// Whether the word that is being read asks as whom the shell runs.
+    /// Whether the word being read asks for the shell's user.
     asks_user: bool,
-    /// How many bytes of variables' values there may still be.
+    /// Number of bytes of variables' values that may still be inserted.
     room: usize,
 }
 
-/// A script says the same variable as often as it likes.
+/// Maximum number of bytes of variables' values: a script may repeat a variable at will.
 const ROOM: usize = 256 * 1024;
 
 impl<'t> Lexer<'t> {
@@ -95,13 +95,13 @@ impl<'t> Lexer<'t> {
 
 /// A here-document that has not begun.
 struct Awaited {
-    /// Which token it is.
+    /// Index of its token.
     token: usize,
     /// The line that ends it.
     end: String,
-    /// Whether tabs before each line are no part of it.
+    /// Whether leading tabs of each line are dropped.
     tabs: bool,
-    /// Whether its text is as it stands.
+    /// Whether its text is taken literally.
     quoted: bool,
 }
 
@@ -118,7 +118,7 @@ impl<'t> Lexer<'t> {
                 break;
             }
         }
-        // A descriptor's number before a redirection.
+        // The number of a descriptor before a redirection.
         let digits = self.rest.trim_start_matches(|c: char| c.is_ascii_digit());
         if digits.len() < self.rest.len() && digits.starts_with(['<', '>']) {
             self.rest = digits;
@@ -148,7 +148,7 @@ impl<'t> Lexer<'t> {
         Some(self.word())
     }
 
-    /// What stands after `<<`: how the document ends that begins on the next line.
+    /// Reads what follows `<<`: the line that ends the document beginning on the next line.
     fn awaits_document(&mut self) -> Token {
         let tabs = self.eat("-");
         self.rest = self.rest.trim_start_matches([' ', '\t']);
@@ -162,8 +162,8 @@ impl<'t> Lexer<'t> {
         Token::Document(None)
     }
 
-    /// The documents that begin here, each with its token. One without an end is none, and
-    /// what there is instead is not followed.
+    /// Reads the documents that begin here, each with its token. One without an end is no document,
+    /// and what stands there instead is not followed.
     fn documents(&mut self) -> Vec<(usize, Option<String>)> {
         let mut found = Vec::new();
         for Awaited { token, end, tabs, quoted } in std::mem::take(&mut self.awaited) {
@@ -193,7 +193,7 @@ impl<'t> Lexer<'t> {
         found
     }
 
-    /// A here-document with what its variables stand for; none where nobody knows.
+    /// A here-document with its variables expanded; `None` if one is unknown.
     fn expanded(&mut self, body: &str) -> Option<String> {
         let mut lexer = Lexer { room: self.room, ..Lexer::new(body, self.variables) };
         let (mut text, mut known) = (String::new(), true);
@@ -241,7 +241,7 @@ impl<'t> Lexer<'t> {
                     known = false;
                     self.advance(c);
                 }
-                // `[a-z]`; alone it is a command.
+                // `[a-z]`; a `[` alone is a command.
                 '[' if self.rest.split(ENDS_WORD).next().is_some_and(|word| word.contains(']')) => {
                     known = false;
                     self.advance(c);
@@ -253,7 +253,7 @@ impl<'t> Lexer<'t> {
         Token::Word { text: known.then_some(text), quoted, assignment, asks_user: self.asks_user }
     }
 
-    /// One character, or what stands for others; false where nobody knows for which.
+    /// Reads one character, or an expansion. False if its value is unknown.
     fn piece(&mut self, c: char, text: &mut String) -> bool {
         match c {
             '\\' => {
@@ -322,7 +322,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// A script that is replaced by what it writes.
+    /// Records a script that is replaced by its output.
     fn substituted(&mut self, script: &str) {
         self.asks_user |= matches!(script.trim(), "id -u" | "id -un" | "whoami");
         self.inner.push(script.to_owned());
@@ -333,7 +333,7 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// Where the `)` stands that closes what has begun.
+/// Position of the `)` that closes what has begun.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 1;
     for (at, c) in text.char_indices() {
