@@ -82,10 +82,8 @@ impl NamespaceSettings {
 
     /// The policy that holds, or would hold, for its pods.
     pub fn policy<'p>(&self, policies: &'p PolicySet) -> &'p Policy {
-        let by_label = self.by_label.as_deref().and_then(|name| policies.by_name(name));
-        by_label
-            .filter(|policy| policy.by_label)
-            .unwrap_or_else(|| policies.for_namespace(&self.name))
+        let by_label = self.by_label.as_deref().and_then(|name| policies.by_label(name));
+        by_label.unwrap_or_else(|| policies.for_namespace(&self.name))
     }
 }
 

@@ -80,7 +80,7 @@ impl<'p> Assignment<'p> {
         for (source, document) in documents(sources) {
             for namespace in &document.contents.namespaces {
                 let Some(label) = &namespace.policy else { continue };
-                match self.set.by_name(label).filter(|policy| policy.by_label) {
+                match self.set.by_label(label) {
                     Some(policy) => drop(self.labelled.insert(namespace.name.clone(), policy)),
                     None => say::warning(
                         err,

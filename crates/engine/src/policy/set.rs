@@ -95,6 +95,12 @@ impl PolicySet {
         }
     }
 
+    /// The policy that a namespace's label `ironhull.dev/policy: NAME` chooses; `None` where there
+    /// is none of that name or it may not be chosen by label.
+    pub fn by_label(&self, name: &str) -> Option<&Policy> {
+        self.by_name(name).filter(|policy| policy.by_label)
+    }
+
     /// The loaded policies, in the order of the files.
     pub fn policies(&self) -> &[Policy] {
         &self.policies
