@@ -20,3 +20,16 @@ pub mod outlook;
 pub mod risk;
 pub mod unhardened;
 pub mod workloads;
+
+use k8s_openapi::api::core::v1::{PodSecurityContext, SecurityContext};
+
+use crate::user::Author;
+
+/// What a pod's author says of the user of one container, from Kubernetes' own types.
+pub(crate) fn author(pod: Option<&PodSecurityContext>, own: Option<&SecurityContext>) -> Author {
+    Author {
+        non_root: own.and_then(|own| own.run_as_non_root).or_else(|| pod?.run_as_non_root),
+        uid: own.and_then(|own| own.run_as_user).or_else(|| pod?.run_as_user),
+        gid: own.and_then(|own| own.run_as_group).or_else(|| pod?.run_as_group),
+    }
+}

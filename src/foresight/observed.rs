@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exemption::HARDENED_ANNOTATION;
 use crate::foresight::advice::{Advice, advice};
+use crate::foresight::author;
 use crate::foresight::risk::{Cause, Remedy, Risk, Seen, Unseen};
 use crate::provenance::Incoming;
 use crate::text::printable;
@@ -208,14 +209,14 @@ fn debug(pod: &Pod) -> impl Iterator<Item = DebugContainer> {
         let outer = spec.security_context.as_ref();
         let linux = status.user.as_ref().and_then(|user| user.linux.as_ref());
         let uid = linux.map(|linux| linux.uid);
-        let uid = uid.or_else(|| own?.run_as_user).or_else(|| outer?.run_as_user);
-        let non_root = own.and_then(|c| c.run_as_non_root).or_else(|| outer?.run_as_non_root);
+        let said = author(outer, own);
+        let uid = uid.or(said.uid);
         Some(DebugContainer {
             pod: name.clone(),
             container: container.name.clone(),
             uid,
             privileged: own.and_then(|context| context.privileged) == Some(true),
-            may_be_root: uid.map_or(non_root != Some(true), |uid| uid == 0),
+            may_be_root: uid.map_or(said.non_root != Some(true), |uid| uid == 0),
         })
     };
     spec.into_iter().flat_map(move |spec| {

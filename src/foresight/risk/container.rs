@@ -3,10 +3,11 @@
 mod known_needs;
 mod unknown_program;
 
-use k8s_openapi::api::core::v1::{Container, SecurityContext};
+use k8s_openapi::api::core::v1::{Container, PodSpec, SecurityContext};
 
 use super::needs::{self, Program};
 use super::{Case, Cause, Remedy, Risk};
+use crate::foresight::author;
 use crate::outcome::Note;
 use crate::rule::RuleName;
 use crate::text::printable;
@@ -99,24 +100,21 @@ struct View<'c> {
 
 impl<'c> View<'c> {
     fn new(case: &'c Case<'c>, before: &'c Container, after: &'c Container) -> Self {
-        let pod_uid = |spec: &k8s_openapi::api::core::v1::PodSpec| {
-            spec.security_context.as_ref().and_then(|context| context.run_as_user)
+        let said = |spec: &PodSpec, container: &Container| {
+            author(spec.security_context.as_ref(), context(container)).uid
         };
-        let own =
-            |container: &Container| context(container).and_then(|context| context.run_as_user);
         let read_only = |container: &Container| {
             context(container).and_then(|c| c.read_only_root_filesystem) == Some(true)
         };
-        let said = own(before).or_else(|| pod_uid(case.before));
         let seen = case.seen.uids.get(&before.name).copied();
-        let uid_before = said.or(seen);
+        let uid_before = said(case.before, before).or(seen);
         Self {
             case,
             before,
             after,
             privileged: context(before).and_then(|context| context.privileged) == Some(true),
             uid_before,
-            uid_after: own(after).or_else(|| pod_uid(case.after)).or(uid_before),
+            uid_after: said(case.after, after).or(uid_before),
             read_only_before: read_only(before),
             read_only_after: read_only(after),
         }

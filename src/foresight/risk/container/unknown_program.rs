@@ -6,6 +6,7 @@ use super::super::needs::Program;
 use super::super::reach::{self, Host, Place};
 use super::super::{Cause, Remedy, Risk, Unseen};
 use super::{ROOT, ROOT_WITH_CAPABILITIES, View, context, plain, uid};
+use crate::foresight::author;
 use crate::outcome::RuleResult;
 use crate::rule::RuleName;
 
@@ -113,11 +114,7 @@ impl<'c> View<'c> {
 
     /// Whether its author states in the manifest that it is root.
     fn asks_for_root(&self) -> bool {
-        let pod = self.case.before.security_context.as_ref();
-        let own = context(self.before);
-        let uid = own.and_then(|c| c.run_as_user).or_else(|| pod?.run_as_user);
-        let non_root = own.and_then(|c| c.run_as_non_root).or_else(|| pod?.run_as_non_root);
-        uid == Some(0) || (uid.is_none() && non_root == Some(false))
+        author(self.case.before.security_context.as_ref(), context(self.before)).is_root()
     }
 
     /// The capabilities it asks for and does not get.

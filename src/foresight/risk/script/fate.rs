@@ -75,7 +75,7 @@ impl Walk {
         let outer = self.for_root;
         let joins = joins.into_iter().map(Some).chain([None]);
         for ((pipeline, outcomes), next) in pipelines.into_iter().zip(outcomes).zip(joins) {
-            let asks = asks_for_root(&pipeline);
+            let asks = tests_for_root(&pipeline);
             self.pipeline(pipeline, outcomes);
             self.for_root = match (asks, next) {
                 (Some(true), Some(Joined::And)) | (Some(false), Some(Joined::Or)) => true,
@@ -131,7 +131,7 @@ impl Walk {
         };
         let root = match condition.as_slice() {
             [AndOr { pipelines, .. }] if pipelines.len() == 1 => {
-                pipelines.first().and_then(asks_for_root)
+                pipelines.first().and_then(tests_for_root)
             }
             _ => None,
         };
@@ -280,7 +280,7 @@ fn leaves(list: &List) -> bool {
 
 /// Whether a pipeline is a test that only root passes (`Some(true)`), or only other users
 /// (`Some(false)`).
-fn asks_for_root(pipeline: &Pipeline) -> Option<bool> {
+fn tests_for_root(pipeline: &Pipeline) -> Option<bool> {
     let [Stage::Simple(Simple { command, asks_user: true })] = pipeline.stages.as_slice() else {
         return None;
     };
