@@ -1,7 +1,7 @@
 //! AdmissionReview bytes to AdmissionReview bytes (`admission.k8s.io/v1`).
 //!
-//! The hot path reads a review once, in one pass over the bytes, into the view that the
-//! engine works on. Only when that fails is it read again to tell what is wrong.
+//! The hot path parses a review once, in one pass over the bytes, into the view that the
+//! engine works on. Only if that fails is it parsed again, to find out what is wrong.
 
 mod advise;
 mod read;
@@ -21,14 +21,14 @@ use crate::rule::RuleName;
 use read::{Asks, Request, Unreadable};
 use respond::{Refusal, Response};
 
-/// What the namespace opted in to, and which question is asked.
+/// The mode a namespace opted in to, and so the question a review asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// `/enforce`: patch.
     Enforce,
-    /// `/audit`: say what would be patched.
+    /// `/audit`: report what would be patched.
     Audit,
-    /// `/advise`: warnings for the one who applies a workload; never a patch.
+    /// `/advise`: warnings for whoever applies a workload; never a patch.
     Advise,
 }
 
@@ -36,7 +36,7 @@ impl Mode {
     /// Every mode.
     pub const ALL: [Self; 3] = [Self::Enforce, Self::Audit, Self::Advise];
 
-    /// The word for it, which is also its path.
+    /// The mode as a word, which is also its path.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Enforce => "enforce",
@@ -46,26 +46,26 @@ impl Mode {
     }
 }
 
-/// Where a review came in: `/enforce`, `/enforce/NAME`, `/audit`, `/audit/NAME`, `/advise`.
+/// The path of a review: `/enforce`, `/enforce/NAME`, `/audit`, `/audit/NAME`, `/advise`.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoint<'e> {
     /// The first part of the path.
     pub mode: Mode,
-    /// The second: a policy chosen by the namespace's label.
+    /// The second part: a policy chosen by the namespace's label.
     pub policy: Option<&'e str>,
 }
 
 /// What an answer depends on besides the request and the policies.
 #[derive(Clone, Copy, Debug)]
 pub struct Environment {
-    /// Today, in UTC: exemptions end by it.
+    /// Today, in UTC, for the end dates of exemptions.
     pub date: Date,
     /// Whether the cluster honours `hostUsers: false`: see [`Context::user_namespaces`].
     pub user_namespaces: bool,
 }
 
 impl Environment {
-    /// What a pod by itself is hardened in here, without a note about it.
+    /// The context for a single pod, without a note about the changes.
     pub fn context(self, scope: Scope<'_>) -> Context<'_> {
         let Self { date, user_namespaces } = self;
         Context { date, scope, user_namespaces, provenance: false, root: "", reserved_volumes: &[] }
@@ -77,15 +77,15 @@ impl Environment {
 pub struct Answer {
     /// The AdmissionReview to send back, with HTTP status 200.
     pub body: Vec<u8>,
-    /// What logs and metrics want to know.
+    /// Facts for logs and metrics.
     pub facts: Facts,
 }
 
-/// Numbers of findings, by rule (as in [`RuleName::ALL`]) and result (as in
+/// Number of findings by rule (indexed as [`RuleName::ALL`]) and by result (indexed as
 /// [`RuleResult::WORDS`]).
 pub type Results = [[u32; RuleResult::WORDS.len()]; RuleName::ALL.len()];
 
-/// What logs and metrics want to know of a review.
+/// Facts about a review, for logs and metrics.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// `request.uid`
@@ -100,19 +100,19 @@ pub struct Facts {
     pub policy: Option<String>,
     /// Whether it was a dry run.
     pub dry_run: bool,
-    /// What became of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// How many findings there are.
+    /// Number of findings.
     pub results: Results,
-    /// For each finding that was skipped: the rule and the name of the reason.
+    /// Rule and reason of each skipped finding.
     pub skips: Vec<(RuleName, &'static str)>,
-    /// The rules of the exemptions in force, one for each rule and subject.
+    /// The rules of the exemptions in force, one per rule and subject.
     pub exemptions: Vec<RuleName>,
-    /// How many warnings were sent.
+    /// Number of warnings sent.
     pub warnings: usize,
 }
 
-/// What became of a review.
+/// The verdict on a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// Allowed, with a patch.
@@ -121,11 +121,11 @@ pub enum Verdict {
     Unchanged,
     /// Audit or advice: there would have been something to do.
     WouldPatch,
-    /// Allowed: not an operation, a resource or an object that is looked at.
+    /// Allowed: the operation, resource or object is not one that is reviewed.
     Ignored,
     /// The object could not be read: refused under `enforce`, else allowed with a warning.
     Unreadable,
-    /// More than is reviewed: refused under `enforce`, else allowed with a warning.
+    /// Exceeds what is reviewed: refused under `enforce`, else allowed with a warning.
     TooLarge,
     /// An image that an exemption does not cover: refused under `enforce`, else allowed with a
     /// warning.
@@ -144,7 +144,7 @@ impl Verdict {
         Self::Forbidden,
     ];
 
-    /// The word for it in logs and metrics.
+    /// The verdict as a word, for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Patched => "patched",
@@ -158,7 +158,7 @@ impl Verdict {
     }
 }
 
-/// Input that is not an AdmissionReview v1: HTTP 400 with this one line.
+/// Input that is not an AdmissionReview v1. The answer is HTTP 400 with this one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NotAReview(pub String);
@@ -212,17 +212,18 @@ pub fn review(
     let known = old.ephemeral_containers().map(|placed| placed.container.name.to_string());
     let known: Vec<String> = known.collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    // Of the new object the API server keeps the ephemeral containers and nothing else, and that
-    // after admission (`dropNonEphemeralContainerUpdates` in `pkg/registry/core/pod/strategy.go`): all
-    // the rest, annotations included, is what its sender would like ironhull to believe.
+    // From the new object the API server keeps only the ephemeral containers, and it drops the
+    // rest after admission (`dropNonEphemeralContainerUpdates` in
+    // `pkg/registry/core/pod/strategy.go`). Until then the rest, annotations included, is
+    // whatever its sender would like ironhull to believe.
     let mut judged = old;
     judged.spec.ephemeral_containers = pod.spec.ephemeral_containers;
     let outcome = harden(&judged, policy, &context(Scope::Ephemeral { known: &known }));
     Ok(answer(facts, endpoint.mode, policy, &outcome, first))
 }
 
-/// The policy for a review, and the name that its path asked for in vain. A policy that is
-/// not loaded must not stop a namespace's pods: they get the namespace's own.
+/// The policy for a review, and the name from its path if that policy is not loaded. A missing
+/// policy must not stop a namespace's pods: they get the namespace's own.
 fn choose<'s, 'e>(
     policies: &'s PolicySet,
     endpoint: Endpoint<'e>,
@@ -237,7 +238,7 @@ fn choose<'s, 'e>(
     }
 }
 
-/// The warning that the policy which the path names is missing, if it is.
+/// The warning that the policy named in the path is not loaded, if so.
 fn not_loaded(missing: Option<&str>, policy: &Policy) -> Vec<String> {
     let warning = |name| {
         let name = crate::text::printable(name, 63);
@@ -247,7 +248,7 @@ fn not_loaded(missing: Option<&str>, policy: &Policy) -> Vec<String> {
     missing.map(warning).into_iter().collect()
 }
 
-/// `first` are the warnings that come before those of the outcome.
+/// Builds an answer. The warnings in `first` come before those of the outcome.
 fn answer(
     mut facts: Facts,
     mode: Mode,
@@ -256,7 +257,7 @@ fn answer(
     first: Vec<String>,
 ) -> Answer {
     let dry = mode != Mode::Enforce;
-    // Advice is about what a person should act on; only an audit lists what would be set.
+    // Advice covers only what a person should act on; an audit also lists what would be set.
     let mut warnings = first;
     warnings.append(&mut outcome.warnings(mode == Mode::Audit));
     facts.count(policy, outcome);
@@ -278,7 +279,7 @@ fn answer(
     Answer { body, facts }
 }
 
-/// What the API server's audit log keeps: plain keys, each value bounded.
+/// Annotations for the API server's audit log: plain keys, values of bounded length.
 fn audit_annotations(
     policy: &Policy,
     outcome: &Outcome<'_>,
@@ -286,10 +287,10 @@ fn audit_annotations(
 ) -> Vec<(&'static str, String)> {
     let mut audit = Vec::with_capacity(2);
     audit.push(("policy", policy.versioned()));
-    // All rules on one container are named in less.
+    // Enough to name all rules on one container.
     let mut set = String::with_capacity(256);
     let mut last = None;
-    // Findings are in the order of their rules.
+    // Findings are ordered by rule.
     for finding in outcome.findings.iter().filter(|finding| finding.result.changes()) {
         if last == Some(finding.rule) {
             set.push_str(", ");
@@ -316,7 +317,7 @@ fn audit_annotations(
     audit
 }
 
-/// The longest value of an audit annotation: long enough for a pod of ordinary size,
+/// Maximum length of an audit annotation's value: long enough for a pod of ordinary size,
 /// short enough that thousands a minute do not flood the audit log.
 const MAX_AUDIT_VALUE: usize = 1024;
 
@@ -331,8 +332,8 @@ fn ignored(facts: Facts) -> Answer {
     Answer { body: Response::allowed(&facts.uid).into_bytes(), facts }
 }
 
-/// A pod that cannot be read: a namespace that asked for enforcement never lets an unseen
-/// pod through.
+/// Answers for a pod that cannot be read. A namespace that asked for enforcement never lets an
+/// unseen pod through.
 fn answer_unreadable(unreadable: &Unreadable<'_>, mode: Mode) -> Answer {
     let Unreadable { request, why } = unreadable;
     let facts = Facts { verdict: Verdict::Unreadable, ..Facts::of(request) };
@@ -345,11 +346,11 @@ fn answer_unreadable(unreadable: &Unreadable<'_>, mode: Mode) -> Answer {
     answer_unless(facts, mode, Refusal::invalid(message), audit)
 }
 
-/// Answers a review that is more work than is done for one (see `serve::http::weight`), without its
+/// Answers a review that takes too much work (see `serve::http::weight`), without reading its
 /// objects: refused under `enforce`, else allowed with a warning.
 ///
 /// # Errors
-/// When `body` is not an AdmissionReview, or what is read of it is too large by itself.
+/// When `body` is not an AdmissionReview, or the part that is read is itself too large.
 pub fn too_large(body: &[u8], endpoint: Endpoint<'_>, why: &str) -> Result<Answer, NotAReview> {
     let request = read::envelope(body)?;
     let facts = Facts { verdict: Verdict::TooLarge, ..Facts::of(&request) };
@@ -364,10 +365,10 @@ pub fn too_large(body: &[u8], endpoint: Endpoint<'_>, why: &str) -> Result<Answe
     Ok(answer_unless(facts, endpoint.mode, Refusal::too_large(message), audit))
 }
 
-/// What an API server says of a request besides its objects has some hundred bytes.
+/// Maximum size of a request without its objects, in bytes. API servers send some hundred.
 const MAX_ENVELOPE: usize = 4096;
 
-/// An update of a pod that takes an image to where an exemption for another one reaches.
+/// Answers an update that gives a container an image which its exemption does not cover.
 fn answer_update(facts: Facts, mode: Mode, policy: &Policy, lost: &[String]) -> Answer {
     let facts = Facts { policy: Some(policy.name.clone()), ..facts };
     if lost.is_empty() {
@@ -379,7 +380,7 @@ fn answer_update(facts: Facts, mode: Mode, policy: &Policy, lost: &[String]) -> 
     answer_unless(facts, mode, Refusal::forbidden(message), vec![("policy", policy.versioned())])
 }
 
-/// Refused under `enforce`, else allowed with a warning.
+/// Refuses under `enforce`, else allows with a warning.
 fn answer_unless(
     mut facts: Facts,
     mode: Mode,
@@ -419,13 +420,13 @@ impl Facts {
         }
     }
 
-    /// How many bytes of the request it holds.
+    /// Number of bytes it holds of the request.
     fn size(&self) -> usize {
         self.uid.len() + self.namespace.len() + self.name.len() + self.kind.len()
     }
 
-    /// Takes the name from the object, where the request has none, as for every pod that a
-    /// controller makes.
+    /// Takes the name from the object if the request has none, as for every pod that a
+    /// controller creates.
     fn name_by(&mut self, metadata: &Metadata<'_>) {
         if self.name.is_empty() {
             self.name = match &*metadata.name {

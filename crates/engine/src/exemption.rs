@@ -1,4 +1,4 @@
-//! The grammar of the annotations a workload declares, and what of them is in force.
+//! The grammar of a workload's annotations, and the exemptions in force.
 //!
 //! ```yaml
 //! # one container, one rule
@@ -11,7 +11,7 @@
 //! ironhull.dev/writable-paths: "/var/cache/nginx,/run"
 //! ```
 //!
-//! Whatever is wrong with an annotation makes it void and loud, never silently valid.
+//! Any fault makes an annotation void and is reported; a faulty one is never silently valid.
 
 mod value;
 
@@ -28,15 +28,15 @@ use crate::text::{nearest, printable};
 
 pub use value::Claim;
 
-/// The domain of every annotation and label of ours.
+/// The domain of ironhull's annotations and labels.
 pub const DOMAIN: &str = "ironhull.dev";
 
-/// The annotation that tells people what was changed. Never an input to a decision but
-/// for telling ironhull's own pod-level uid from an author's.
+/// The annotation that tells people what was changed. No decision depends on it, except to
+/// tell ironhull's own pod-level uid from an author's.
 pub const HARDENED_ANNOTATION: &str = "ironhull.dev/hardened";
 
-/// How many paths one annotation may ask for: each becomes a volume in every container
-/// it is asked for, and a pod of ordinary size needs two or three.
+/// Maximum number of paths in one annotation. Each becomes a volume in every container it is
+/// asked for, and a pod of ordinary size needs two or three.
 const MAX_WRITABLE_PATHS: usize = 16;
 
 /// An exemption in force.
@@ -44,20 +44,20 @@ const MAX_WRITABLE_PATHS: usize = 16;
 pub struct Exemption<'p> {
     /// What is exempt.
     pub subject: Subject,
-    /// From which rules.
+    /// The rules it is exempt from.
     pub rules: RuleSet,
-    /// Until when, inclusive.
+    /// The last day, inclusive.
     pub until: Option<Date>,
-    /// The ticket that was named.
+    /// The ticket, if one is named.
     pub ticket: Option<Cow<'p, str>>,
-    /// The reason, control characters stripped, of bounded length.
+    /// The reason, without control characters and of bounded length.
     pub reason: Cow<'p, str>,
     /// Whether the workload declares it or the policy grants it.
     pub by: By,
 }
 
 impl Exemption<'_> {
-    /// Whether it is for everything that can be exempt of its subject.
+    /// Whether it covers everything its subject can be exempt from.
     pub fn is_for_every_rule(&self) -> bool {
         RuleName::ALL.iter().all(|rule| {
             self.rules.contains(*rule)
@@ -82,25 +82,25 @@ pub struct Void<'p> {
     pub key: Cow<'p, str>,
     /// Why it is void.
     pub why: String,
-    /// Whether the rest of what it says holds: of writable paths, those that are allowed.
+    /// Whether the rest of it holds: of writable paths, those that are allowed.
     pub partly: bool,
 }
 
 impl Void<'_> {
-    /// What it is, in words.
+    /// The verdict in words.
     pub fn verdict(&self) -> &'static str {
         if self.partly { "void in part" } else { "void" }
     }
 }
 
-/// Everything declared for a pod, sorted out.
+/// Everything declared for a pod, evaluated.
 #[derive(Clone, Debug, Default)]
 pub struct InForce<'p> {
     /// The exemptions in force.
     pub exemptions: Vec<Exemption<'p>>,
     /// The annotations that exempt nothing.
     pub void: Vec<Void<'p>>,
-    /// Writable paths that were asked for, for the pod or for one container.
+    /// The requested writable paths, for the pod or for one container.
     pub writable_paths: Vec<(Subject, WritablePath)>,
     /// The rules that the pod as a whole is exempt from.
     pod: RuleSet,
@@ -120,7 +120,7 @@ impl InForce<'_> {
     }
 }
 
-/// Whether an annotation of this key means something to ironhull on a pod, and so nothing
+/// Whether an annotation with this key means something to ironhull on a pod, and so nothing
 /// anywhere else.
 pub fn is_for_pods(key: &str) -> bool {
     let Some(Annotation { place, name, .. }) = Annotation::of((key, "")) else { return false };
@@ -128,9 +128,9 @@ pub fn is_for_pods(key: &str) -> bool {
     writable || place == "exempt." || place.ends_with(".exempt.")
 }
 
-/// Sorts out what the pod's annotations declare and what the policy grants.
+/// Evaluates the pod's annotations and the policy's grants.
 ///
-/// `images` are the normalised images of the containers `looked`, in their order.
+/// `images` are the normalised images of the containers in `looked`, in the same order.
 pub fn in_force<'p>(
     pod: &'p Pod<'_>,
     policy: &'p Policy,
@@ -143,8 +143,8 @@ pub fn in_force<'p>(
     for grant in &policy.exempt {
         sorter.grant(grant);
     }
-    // In an order of their own, since that of a map means nothing; of a key that is there
-    // twice the last one counts.
+    // Sorted by key, since the order of a map means nothing. Of a duplicate key the last one
+    // counts.
     let mut ours: Vec<_> = pod.metadata.annotations.iter().filter_map(Annotation::of).collect();
     ours.sort_by_key(|annotation| annotation.key);
     for (index, Annotation { key, place, name, value }) in ours.iter().enumerate() {
@@ -155,8 +155,9 @@ pub fn in_force<'p>(
     sorter.result
 }
 
-/// The rules that a container of this name may be exempt from because of its image: by a grant that
-/// names images, whenever it ends, or by an annotation where only some images may have one.
+/// The rules from which a container of this name may be exempt because of its image: by a
+/// grant that names images, whenever it ends, or by an annotation if only certain images may
+/// have one.
 pub fn by_image(policy: &Policy, container: &str, image: &str) -> RuleSet {
     let image = policy.registry_aliases.normalise(image);
     let among = |images: &[ImagePattern]| images.iter().any(|pattern| pattern.matches(&image));
@@ -169,19 +170,19 @@ pub fn by_image(policy: &Policy, container: &str, image: &str) -> RuleSet {
     if among(&policy.exemptions.images) {
         rules = rules.union(policy.exemptions.allow);
     }
-    // What a container is exempt from is decided for its user as a whole: `user`.
+    // This exemption covers the container's user as a whole: see `user`.
     if rules.contains(RuleName::RunAsNonRoot) {
         rules = rules.with(RuleName::RunAsUser).with(RuleName::RunAsGroup);
     }
     rules
 }
 
-/// An annotation of our domain.
+/// An annotation of ironhull's domain.
 struct Annotation<'p> {
     key: &'p str,
-    /// What stands before the domain.
+    /// The part of the key before the domain.
     place: &'p str,
-    /// What stands after it.
+    /// The part of the key after the domain.
     name: &'p str,
     value: &'p str,
 }
@@ -202,18 +203,18 @@ struct Sorter<'p, 's> {
     result: InForce<'p>,
 }
 
-/// What an annotation's key names: the pod or one container.
+/// The target of an annotation's key: the pod or one container.
 enum Place<'k> {
     Pod,
     Container(&'k str),
 }
 
 impl<'p> Sorter<'p, '_> {
-    /// `place` is what stands before the domain: empty, `exempt.`, `NAME.` or `NAME.exempt.`.
+    /// `place` is the part before the domain: empty, `exempt.`, `NAME.` or `NAME.exempt.`.
     fn annotation(&mut self, key: &'p str, place: &'p str, name: &'p str, value: &'p str) {
         let exempt = match place {
             "" => None,
-            // A container may be called `exempt`, and ask for writable paths.
+            // A container may be named `exempt`, and ask for writable paths.
             "exempt." if name == WRITABLE_PATHS && self.index("exempt").is_some() => None,
             "exempt." => Some(Place::Pod),
             _ => place.strip_suffix(".exempt.").map(Place::Container),
@@ -232,7 +233,7 @@ impl<'p> Sorter<'p, '_> {
             "" => Place::Pod,
             _ => match place.strip_suffix('.') {
                 Some(container) => Place::Container(container),
-                // Another domain that ends with ours.
+                // Another domain that ends with ironhull's.
                 None => return,
             },
         };
@@ -285,7 +286,7 @@ impl<'p> Sorter<'p, '_> {
         }
     }
 
-    /// The rules that an annotation's name means in its place.
+    /// The rules that an annotation's name stands for in its place.
     fn rules(&self, place: &Place<'_>, name: &str) -> Result<RuleSet, String> {
         let whole_pod = matches!(place, Place::Pod);
         if name == "all" {
@@ -301,8 +302,8 @@ impl<'p> Sorter<'p, '_> {
         Ok(RuleSet::EMPTY.with(rule))
     }
 
-    /// What a place is; nothing where it is a container of the pod that is not looked at,
-    /// because it was there before.
+    /// The subject of a place; `None` for a container of the pod that is not examined because
+    /// it existed before.
     fn subject(&self, place: &Place<'_>) -> Result<Option<Subject>, String> {
         let Place::Container(name) = place else { return Ok(Some(Subject::Pod)) };
         let mut others = self.pod.containers().chain(self.pod.ephemeral_containers());
@@ -313,9 +314,9 @@ impl<'p> Sorter<'p, '_> {
         }
     }
 
-    /// Marks what is exempt, and returns it: the whole subject where the images of all its
-    /// containers are among `images` (or there are none), else the containers whose are,
-    /// without the rules that act on the whole pod.
+    /// Marks what is exempt, and returns it. If the images of all containers of the subject are
+    /// among `images` (or `images` is empty), that is the whole subject. Otherwise it is the
+    /// containers with such images, without the rules that act on the whole pod.
     fn cover(
         &mut self,
         subject: Subject,
@@ -401,7 +402,7 @@ impl<'p> Sorter<'p, '_> {
     }
 }
 
-/// The last part of the annotation that asks for writable paths.
+/// The last part of the key that asks for writable paths.
 const WRITABLE_PATHS: &str = "writable-paths";
 
 fn unknown_rule(name: &str) -> String {

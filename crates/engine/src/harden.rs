@@ -14,7 +14,7 @@ use crate::sharing;
 
 pub use crate::pass::{Context, Scope};
 
-/// All annotations of an object together may hold 256 KiB
+/// Maximum total size of an object's annotations: 256 KiB
 /// (`TotalAnnotationSizeLimitB` in `k8s.io/apimachinery/pkg/api/validation`).
 const ANNOTATIONS_LIMIT: usize = 256 * 1024;
 
@@ -59,7 +59,7 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
             .extend(remains::lines(pass.pod, privileged).into_iter().map(Remark::Remains));
     }
     let nothing = pass.plan.is_empty();
-    // Where nothing is changed but something is left as it is, a note on the pod may claim otherwise.
+    // Nothing changes but some finding is not compliant: the pod's old note may claim otherwise.
     let may_lie = || {
         let compliant = |finding: &Finding<'_>| finding.result == RuleResult::Compliant;
         let rules = &pass.policy.rules;
@@ -84,7 +84,7 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
     outcome
 }
 
-/// Drops annotations of ours, the last first, until all of the pod's fit. True when
+/// Drops ironhull's annotations, the last first, until all annotations of the pod fit. True if
 /// one was dropped.
 fn fit_annotations(pass: &mut Pass<'_>) -> bool {
     let present = &pass.pod.metadata.annotations;

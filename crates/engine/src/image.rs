@@ -1,8 +1,8 @@
-//! Image references: how they are normalised, matched and looked up.
+//! Image references: normalisation, matching and lookup.
 //!
 //! `nginx` is `docker.io/library/nginx:latest`, as container runtimes read it
-//! (github.com/distribution/reference, `normalize.go`). The digest is ignored
-//! where there is a tag.
+//! (github.com/distribution/reference, `normalize.go`). The digest is ignored if there is a
+//! tag.
 
 mod requires;
 mod tags;
@@ -18,8 +18,8 @@ use crate::policy::{Capability, GroupId, NonRootId, WritablePath};
 pub use requires::{Condition, Met, Purpose, Requirement, When};
 pub use tags::{TagBounds, TagBoundsError};
 
-/// A pattern of normalised image names: `*` matches any characters, also `/` and
-/// none at all; nothing else is special.
+/// A pattern of normalised image names. `*` matches any characters, including `/` and the
+/// empty string; nothing else is special.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ImagePattern {
     /// The pattern after normalisation.
@@ -27,9 +27,8 @@ pub struct ImagePattern {
 }
 
 impl ImagePattern {
-    /// Reads a pattern. One that names no registry or no tag is completed as an image
-    /// name would be: `nginx:*` is `docker.io/library/nginx:*`, and `nginx` is
-    /// `docker.io/library/nginx:latest`.
+    /// Reads a pattern. A missing registry or tag is completed as in an image name: `nginx:*`
+    /// is `docker.io/library/nginx:*`, and `nginx` is `docker.io/library/nginx:latest`.
     pub fn new(pattern: &str) -> Self {
         let mut text = complete_registry(pattern).into_owned();
         if !text.rsplit('/').next().unwrap_or_default().contains([':', '@', '*']) {
@@ -43,18 +42,18 @@ impl ImagePattern {
         &self.text
     }
 
-    /// Whether `image`, a name that [`RegistryAliases::normalise`] returned, matches.
+    /// Whether it matches `image`, a name returned by [`RegistryAliases::normalise`].
     pub fn matches(&self, image: &str) -> bool {
         glob(self.text.as_bytes(), image.as_bytes())
     }
 }
 
-/// `registryAliases`: registries that are seen as the ones they mirror.
+/// `registryAliases`: registries that are treated as the ones they mirror.
 #[derive(Clone, Debug, Default)]
 pub struct RegistryAliases(Vec<(String, String)>);
 
 impl RegistryAliases {
-    /// Takes pairs of prefixes; the longest prefix that fits an image is replaced.
+    /// Aliases from pairs of prefixes. The longest prefix that fits an image is replaced.
     pub fn new(mut aliases: Vec<(String, String)>) -> Self {
         aliases.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
         Self(aliases)
@@ -65,8 +64,7 @@ impl RegistryAliases {
         self.0.iter().map(|(from, to)| (from.as_str(), to.as_str()))
     }
 
-    /// The full name of `image`: registry, path and tag, or digest where there is
-    /// no tag.
+    /// The full name of `image`: registry, path and tag, or a digest if there is no tag.
     pub fn normalise<'i>(&self, image: &'i str) -> Cow<'i, str> {
         let name = normalise(image);
         for (from, to) in &self.0 {
@@ -81,9 +79,9 @@ impl RegistryAliases {
 /// What one entry of `images` says about the images it matches.
 #[derive(Clone, Debug, Default)]
 pub struct ImageEntry {
-    /// The images it is about.
+    /// The images it applies to.
     pub patterns: Vec<ImagePattern>,
-    /// The versions among them for which it holds; all where there are no bounds.
+    /// The versions it applies to; all if there are no bounds.
     pub tags: Option<TagBounds>,
     /// The user they run as.
     pub user: Option<EntryUser>,
@@ -95,15 +93,15 @@ pub struct ImageEntry {
     pub writable_paths: Option<Vec<WritablePath>>,
     /// Capabilities added wherever ironhull drops ALL; each is in the policy's `allowedAdd`.
     pub add_capabilities: Vec<Capability>,
-    /// The image's own user is known to be root. It tells, it changes nothing.
+    /// Whether the image's own user is known to be root. This informs and changes nothing.
     pub image_is_root: bool,
-    /// They cannot run with a read-only root.
+    /// Whether the images cannot run with a read-only root.
     pub needs_writable_root: bool,
     /// What their containers must have.
     pub requires: Vec<Requirement>,
     /// The ports below 1024 on which their program listens unless told otherwise.
     pub ports: Vec<u16>,
-    /// Why, for `explain`.
+    /// The reason, for `explain`.
     pub reason: Option<String>,
 }
 
@@ -132,8 +130,8 @@ pub enum EntryFsGroup {
     None,
 }
 
-/// The image entries of a policy, in order, indexed by repository: looking an image
-/// up costs the same for ten entries and for a thousand.
+/// The image entries of a policy, in order, indexed by repository. A lookup costs the same for
+/// ten entries as for a thousand.
 #[derive(Clone, Debug, Default)]
 pub struct ImageTable {
     entries: Vec<ImageEntry>,
@@ -141,13 +139,13 @@ pub struct ImageTable {
     by_repository: HashMap<String, Vec<(usize, usize)>, foldhash::fast::RandomState>,
     /// Every other pattern: (entry, pattern), ascending.
     others: Vec<(usize, usize)>,
-    /// Looked at where no entry above matches: the known images, which a thousand
+    /// The table to search if no entry above matches: the known images, which a thousand
     /// policies share.
     then: Option<Arc<ImageTable>>,
 }
 
 impl ImageTable {
-    /// The table of `entries`; an earlier entry wins over a later one.
+    /// A table of `entries`. An earlier entry wins over a later one.
     pub fn new(entries: Vec<ImageEntry>) -> Self {
         let mut table = Self::default();
         for (entry_index, entry) in entries.iter().enumerate() {
@@ -165,18 +163,18 @@ impl ImageTable {
         table
     }
 
-    /// The same table, followed by `known`.
+    /// This table, followed by `known`.
     #[must_use]
     pub fn followed_by(self, known: Arc<Self>) -> Self {
         Self { then: Some(known), ..self }
     }
 
-    /// Its own entries, in order.
+    /// The table's own entries, in order.
     pub fn entries(&self) -> &[ImageEntry] {
         &self.entries
     }
 
-    /// The table of known images that follows, when there is one.
+    /// The table of known images that follows, if there is one.
     pub fn known(&self) -> Option<&Self> {
         self.then.as_deref()
     }
@@ -196,15 +194,15 @@ impl ImageTable {
         }
     }
 
-    /// The index of the first of its own entries that matches all that `pattern` within
-    /// `tags` matches. (What matches a pattern's text matches all that it matches.)
+    /// Index of the first of its own entries that matches everything `pattern` matches within
+    /// `tags`. (A pattern that matches another one's text matches everything that one does.)
     pub fn covering(&self, pattern: &ImagePattern, tags: Option<&TagBounds>) -> Option<usize> {
         let covers =
             |entry: &ImageEntry| entry.tags.as_ref().is_none_or(|bounds| bounds.cover(tags));
         self.first(repository(&pattern.text), &pattern.text, covers)
     }
 
-    /// The index of the first entry with a pattern for `image` that `admits` lets in.
+    /// Index of the first entry with a pattern for `image` that `admits` accepts.
     fn first(
         &self,
         repository: Option<&str>,
@@ -242,18 +240,18 @@ fn repository(name: &str) -> Option<&str> {
     Marks::of(name).repository(name)
 }
 
-/// Where the parts of an image's name begin.
+/// Positions of the parts of an image's name.
 struct Marks {
     /// The first `@`.
     digest: Option<usize>,
-    /// The last `/` before that.
+    /// The last `/` before the digest.
     slash: Option<usize>,
-    /// The first `:` after that.
+    /// The first `:` after the slash.
     tag: Option<usize>,
 }
 
 impl Marks {
-    /// This is asked of every container, hence not byte by byte.
+    /// Called for every container, hence not byte by byte.
     fn of(name: &str) -> Self {
         let name = name.as_bytes();
         let digest = memchr(b'@', name);
@@ -264,13 +262,13 @@ impl Marks {
         Self { digest, slash, tag }
     }
 
-    /// Of a normalised name (or a pattern), what stands before its tag or digest.
+    /// The part of a normalised name (or a pattern) before its tag or digest.
     fn repository<'n>(&self, name: &'n str) -> Option<&'n str> {
         self.slash?;
         name.get(..self.tag.or(self.digest)?)
     }
 
-    /// Of a normalised name, its tag; none where it has a digest instead.
+    /// The tag of a normalised name; `None` if it has a digest instead.
     fn tag<'n>(&self, name: &'n str) -> Option<&'n str> {
         name.get(self.tag? + 1..)
     }
@@ -290,14 +288,13 @@ fn normalise(image: &str) -> Cow<'_, str> {
     Cow::Owned([&*name, digest.unwrap_or(":latest")].concat())
 }
 
-/// Puts Docker Hub's name before a reference that names no registry, and `library/`
-/// before one of its official images. What begins with `*` is left alone: it may
-/// stand for any registry.
+/// Adds Docker Hub's name to a reference without a registry, and `library/` to one of its
+/// official images. A name that begins with `*` is left alone: it may stand for any registry.
 fn complete_registry(name: &str) -> Cow<'_, str> {
     if name.starts_with('*') || name.is_empty() {
         return Cow::Borrowed(name);
     }
-    // What tells a registry from a part of a path; `*` may stand for one.
+    // Characters that tell a registry from a part of a path; `*` may stand for one.
     let is_registry =
         |part: &str| memchr3(b'.', b':', b'*', part.as_bytes()).is_some() || part == "localhost";
     match memchr(b'/', name.as_bytes()).and_then(|at| name.split_at_checked(at)) {
@@ -309,7 +306,7 @@ fn complete_registry(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// A path on Docker Hub with the `/` before it: an official image when it has one part.
+/// Completes a path on Docker Hub, which begins with `/`: one part is an official image.
 fn complete_hub<'i>(path: &str, full: Option<&'i str>) -> Cow<'i, str> {
     let path = path.get(1..).unwrap_or_default();
     match full {
@@ -321,10 +318,10 @@ fn complete_hub<'i>(path: &str, full: Option<&'i str>) -> Cow<'i, str> {
     }
 }
 
-/// Whether `text` matches `pattern`, in time linear in both for one `*` and never
-/// worse than their product.
+/// Whether `text` matches `pattern`. The time is linear in both for one `*`, and never worse
+/// than their product.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    // Most patterns that are tried differ early.
+    // Most patterns differ from the text early.
     let alike = |(wanted, byte): &(&u8, &u8)| wanted == byte && **wanted != b'*';
     let same = pattern.iter().zip(text).take_while(alike).count();
     let (Some(pattern), Some(mut rest)) = (pattern.get(same..), text.get(same..)) else {

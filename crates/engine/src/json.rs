@@ -1,7 +1,7 @@
 //! JSON text, written straight into one buffer.
 //!
-//! What ironhull writes on every review is small and its shape is known: written so it
-//! takes one allocation, where a tree of values takes one a member.
+//! What ironhull writes for every review is small and has a known shape. Written this way it
+//! takes one allocation; a tree of values takes one per member.
 
 use base64::Engine;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(crate) struct Json(String);
 
 impl Json {
-    /// Makes room for so many bytes more.
+    /// Reserves room for `bytes` more bytes.
     pub(crate) fn reserve(&mut self, bytes: usize) {
         self.0.reserve(bytes);
     }
@@ -21,7 +21,7 @@ impl Json {
         self.0
     }
 
-    /// Text that is JSON already.
+    /// Text that is already JSON.
     pub(crate) fn raw(&mut self, json: &str) {
         self.0.push_str(json);
     }
@@ -33,18 +33,18 @@ impl Json {
         self.0.push('"');
     }
 
-    /// A word of ours, which needs no escape.
+    /// One of ironhull's own words, which need no escaping.
     pub(crate) fn word(&mut self, word: &'static str) {
         self.0.push('"');
         self.0.push_str(word);
         self.0.push('"');
     }
 
-    /// What stands between a string's quotation marks.
+    /// The content of a string, escaped, without the quotation marks.
     pub(crate) fn inner(&mut self, text: &str) {
         let mut rest = text;
         while let Some(at) = first_escaped(rest.as_bytes()) {
-            // All that needs an escape is one byte long, so what is around it is text.
+            // Whatever needs escaping is one byte long, so the parts around it are text.
             let (plain, from) = rest.split_at(at);
             self.0.push_str(plain);
             let mut from = from.chars();
@@ -59,7 +59,7 @@ impl Json {
         self.0.push_str(rest);
     }
 
-    /// A string, the base64 of `text` (RFC 4648, section 4).
+    /// A string: `text` in base64 (RFC 4648, section 4).
     pub(crate) fn base64(&mut self, text: &str) {
         self.0.push('"');
         base64().encode_string(text, &mut self.0);
@@ -114,7 +114,7 @@ impl Json {
         self.0.push('}');
     }
 
-    /// A member's name, with the comma it needs.
+    /// A member's name, after a comma where one is needed.
     pub(crate) fn key(&mut self, key: impl Key) {
         if !self.0.ends_with('{') {
             self.0.push(',');
@@ -135,7 +135,7 @@ impl Key for &'static str {
     }
 }
 
-/// A name that is not ours.
+/// A name that is not ironhull's own and may need escaping.
 pub(crate) struct Foreign<'k>(pub(crate) &'k str);
 
 impl Key for Foreign<'_> {
@@ -164,7 +164,7 @@ impl Object<'_> {
         self.member(key, |out| out.object(members));
     }
 
-    /// A member that is an object; nothing at all where that is empty.
+    /// A member that is an object; omitted if the object is empty.
     pub(crate) fn some(&mut self, key: impl Key, members: impl FnOnce(&mut Object<'_>)) {
         let before = self.0.0.len();
         self.object(key, members);
@@ -174,11 +174,11 @@ impl Object<'_> {
     }
 }
 
-/// Where the first byte is that needs an escape in a string (RFC 8259, section 7).
+/// Position of the first byte that needs escaping in a string (RFC 8259, section 7).
 fn first_escaped(text: &[u8]) -> Option<usize> {
     let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    // Few texts have any: asked of all bytes of a block, the question is one of a few
-    // instructions that look at the whole block.
+    // Few texts have one. Testing all bytes of a block compiles to a few instructions that
+    // look at the whole block.
     let (blocks, _) = text.as_chunks::<16>();
     let plain = |block: &&[u8; 16]| !block.iter().fold(false, |any, byte| any | escaped(*byte));
     let start = 16 * blocks.iter().take_while(plain).count();
@@ -186,7 +186,7 @@ fn first_escaped(text: &[u8]) -> Option<usize> {
     rest.iter().position(|byte| escaped(*byte)).map(|at| start + at)
 }
 
-/// What the processor has for it: a patch is two kilobytes, and takes a tenth of the time.
+/// The processor's own instructions: for a patch of two kilobytes they take a tenth of the time.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn base64() -> impl Engine {
     base64::engine::Simd::standard(base64::engine::general_purpose::PAD)
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn strings_are_written_as_serde_json_writes_them() {
         let texts = ["", "a", "\"", "\\\\\"", "a\"b\\c", "\0\n\u{1f}x", "é\"\u{2028}", "\u{7f}"];
-        // At every place of a block and of what comes after it.
+        // At every position in a block and after it.
         let long = (0..40).map(|at| format!("{}\"\u{1}é{}", "x".repeat(at), "y".repeat(40 - at)));
         for text in texts.into_iter().map(str::to_owned).chain(long) {
             let text = text.as_str();

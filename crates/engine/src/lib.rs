@@ -1,5 +1,5 @@
-//! The engine of ironhull: hardens a pod by a policy, as an RFC 6902 patch and what there is to
-//! say of it.
+//! The hardening engine of ironhull: applies a policy to a pod, and returns an RFC 6902 patch and
+//! what there is to report.
 #![doc = include_str!("../README.md")]
 //!
 //! # Modules
@@ -11,17 +11,17 @@
 //! | [`admission`] | AdmissionReview bytes to AdmissionReview bytes |
 //! | [`harden`] | folds the rules over a pod |
 //! | [`rules`] | one hardening behaviour a file |
-//! | [`pass`] | what the rules read and where they write |
+//! | [`pass`] | input and output of the rules |
 //! | [`provenance`] | the note on a changed pod |
-//! | [`remains`] | what no rule mends |
-//! | [`user`] | who each container will run as, decided once |
-//! | [`exemption`] | the annotations' grammar, what is in force |
-//! | [`outcome`] | what was concluded, and how it is said |
-//! | [`patch`] | intentions to RFC 6902 |
-//! | [`policy`], [`image`] | what a policy says, per namespace and per image |
+//! | [`remains`] | what Pod Security refuses and no rule fixes |
+//! | [`user`] | the user each container will run as, decided once |
+//! | [`exemption`] | the grammar of annotations, the exemptions in force |
+//! | [`outcome`] | conclusions and their wording |
+//! | [`patch`] | planned changes to RFC 6902 |
+//! | [`policy`], [`image`] | policies, per namespace and per image |
 //! | [`rule`] | the names of rules, actions |
 //! | [`pod`] | a borrowing view of the raw pod |
-//! | [`text`] | text from strangers, made safe to show |
+//! | [`text`] | untrusted text, made safe to show |
 
 #![warn(unreachable_pub)]
 

@@ -1,7 +1,7 @@
-//! What the engine concluded about a pod.
+//! The engine's conclusions about a pod.
 //!
-//! The outcome is data: a patch, and for each rule and container a result with what
-//! was there before and why. How it is said to a person is in [`say`].
+//! The outcome is data: a patch, and for each rule and container a result with the previous
+//! value and the reason. Its wording for people is in [`say`].
 
 pub mod say;
 
@@ -16,43 +16,43 @@ use crate::patch::Patch;
 use crate::pod::ContainerKind;
 use crate::rule::RuleName;
 
-/// The conclusion: what to change, and everything there is to say about it.
+/// The conclusion: what to change, and everything to report.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome<'p> {
-    /// The RFC 6902 operations; empty when nothing is to be changed.
+    /// The RFC 6902 operations; empty if nothing changes.
     pub patch: Patch,
-    /// The containers that were looked at; a [`Subject::Container`] is an index here.
+    /// The examined containers. A [`Subject::Container`] is an index into this list.
     pub containers: Vec<Looked<'p>>,
-    /// One finding for each rule that is not `off` and each subject it looked at, in
-    /// the order of the rules and then of the containers.
+    /// One finding per rule that is not `off` and per subject it examined, ordered by rule and
+    /// then by container.
     pub findings: Vec<Finding<'p>>,
     /// The exemptions in force.
     pub exemptions: Vec<Exemption<'p>>,
-    /// What was declared and exempts nothing.
+    /// Declarations that exempt nothing.
     pub void: Vec<Void<'p>>,
-    /// Why the pod was left alone as a whole.
+    /// The reason why the whole pod was left alone.
     pub left_alone: Option<Skip>,
-    /// What there is to say about the pod that belongs to no rule.
+    /// Remarks that belong to no rule.
     pub remarks: Vec<Remark<'p>>,
 }
 
-/// A container that was looked at.
+/// An examined container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Looked<'p> {
     /// Its name.
     pub name: &'p str,
     /// Its kind.
     pub kind: ContainerKind,
-    /// The `reason` of the image entry that its image has in the policy.
+    /// The `reason` in the policy's entry for its image.
     pub entry_reason: Option<&'p str>,
 }
 
-/// What one rule concluded about one container, or about the pod.
+/// One rule's conclusion about one container, or about the pod.
 #[derive(Clone, Debug)]
 pub struct Finding<'p> {
     /// The rule.
     pub rule: RuleName,
-    /// What it looked at.
+    /// The examined pod or container.
     pub subject: Subject,
     /// The conclusion.
     pub result: RuleResult,
@@ -60,20 +60,20 @@ pub struct Finding<'p> {
     pub was: Option<Value<'p>>,
     /// The effective value after, where ironhull set or replaced it.
     pub now: Option<Value<'p>>,
-    /// At which level the new value stands.
+    /// The level that holds the new value.
     pub level: Option<Level>,
-    /// Why, where there is more to say than the result.
+    /// The reason, where the result alone does not tell.
     pub note: Option<Note<'p>>,
 }
 
 impl<'p> Finding<'p> {
-    /// A conclusion without a value and without a note.
+    /// A finding without value and note.
     #[inline]
     pub fn new(rule: RuleName, subject: Subject, result: RuleResult) -> Self {
         Self { rule, subject, result, was: None, now: None, level: None, note: None }
     }
 
-    /// The same with the value before.
+    /// Adds the value before.
     #[inline]
     #[must_use]
     pub fn was(mut self, was: Option<Value<'p>>) -> Self {
@@ -81,7 +81,7 @@ impl<'p> Finding<'p> {
         self
     }
 
-    /// The same with the value after and the level where it stands.
+    /// Adds the value after and the level that holds it.
     #[inline]
     #[must_use]
     pub fn now(mut self, now: Value<'p>, level: Level) -> Self {
@@ -90,7 +90,7 @@ impl<'p> Finding<'p> {
         self
     }
 
-    /// The same with a note.
+    /// Adds a note.
     #[inline]
     #[must_use]
     pub fn note(mut self, note: Option<Note<'p>>) -> Self {
@@ -135,15 +135,15 @@ pub enum RuleResult {
 }
 
 impl RuleResult {
-    /// Every word that [`RuleResult::as_str`] can give.
+    /// Every word that [`RuleResult::as_str`] can return.
     pub const WORDS: [&str; 6] = ["set", "replaced", "kept", "compliant", "exempt", "skipped"];
 
-    /// The word for it.
+    /// The result as a word.
     pub fn as_str(self) -> &'static str {
         Self::WORDS.get(self.index()).copied().unwrap_or_default()
     }
 
-    /// Where its word is in [`RuleResult::WORDS`].
+    /// Index of its word in [`RuleResult::WORDS`].
     pub fn index(self) -> usize {
         match self {
             Self::Set => 0,
@@ -155,13 +155,13 @@ impl RuleResult {
         }
     }
 
-    /// Whether the pod is changed.
+    /// Whether the result changes the pod.
     pub fn changes(self) -> bool {
         matches!(self, Self::Set | Self::Replaced)
     }
 }
 
-/// The closed list of reasons for which a rule leaves something alone.
+/// The closed list of reasons why a rule leaves something alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Skip {
     /// The API server's mirror of a static pod: changing it changes nothing.
@@ -190,11 +190,11 @@ pub enum Skip {
     PathUnavailable,
     /// The image cannot run with a read-only root, by the policy's entry for it.
     ImageNeedsWritableRoot,
-    /// The container came after ironhull had set the pod-level user.
+    /// The container was added after ironhull had set the pod-level user.
     InjectedAfter,
     /// The pod could not be read.
     Unreadable,
-    /// The object is more than is reviewed.
+    /// The object exceeds what is reviewed.
     TooLarge,
 }
 
@@ -240,7 +240,7 @@ impl Skip {
     }
 }
 
-/// A field's value, as far as findings show one.
+/// A field's value, as findings show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value<'p> {
     /// `true`, `false`
@@ -282,8 +282,8 @@ impl Serialize for Value<'_> {
     }
 }
 
-/// Why a finding is as it is, where the result alone does not tell. [`say`] has the
-/// words and decides which of them are warnings.
+/// The reason for a finding, where the result alone does not tell. [`say`] has the wording
+/// and decides which notes are warnings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note<'p> {
     /// The rule's action is `warn`.
@@ -292,9 +292,9 @@ pub enum Note<'p> {
     KeptRoot,
     /// `runAsNonRoot: false` beside a uid above 0.
     NonRootInFact,
-    /// `runAsNonRoot: false`, where nothing runs as root by it, under `fill`.
+    /// `runAsNonRoot: false` that makes nothing run as root, under `fill`.
     RefusedFalse,
-    /// The image is known to be root, and the author relies on its user.
+    /// The image's user is known to be root, and the author relies on it.
     ImageIsRoot,
     /// The image's entry trusts the image's own user.
     EntryTrustsImage,
@@ -302,7 +302,7 @@ pub enum Note<'p> {
     FromEntry,
     /// The value is that of the app container of this name.
     FollowsContainer(&'p str),
-    /// A pod-level value was set by ironhull before this container came.
+    /// ironhull had set a pod-level value before this container was added.
     SetBeforeIt(i64),
     /// A weak pod-level value stays, because this container inherits it.
     InheritedBy(&'p str),
@@ -321,11 +321,11 @@ pub enum Note<'p> {
     EntryWantsNone,
     /// No container's user was set, so no volume needs another group.
     NotNeeded,
-    /// No container whose user was set mounts a volume that an fsGroup would help it with.
+    /// No container whose user was set mounts a volume for which an fsGroup would help.
     NothingHandedOver,
-    /// Adds that the policy does not allow, kept.
+    /// Kept adds that the policy does not allow.
     KeptAdds(Vec<&'p str>),
-    /// This add is taken out, beside which the API server refuses the value.
+    /// The add that was removed: the API server refuses the value beside it.
     TakenOut(&'static str),
     /// These paths got an emptyDir.
     Mounted(Vec<Cow<'p, str>>),
@@ -335,7 +335,7 @@ pub enum Note<'p> {
     BelowReadOnly(Cow<'p, str>),
     /// The image's entry says that it cannot run with a read-only root.
     ImageNeedsWritableRoot,
-    /// What the image's entry says to do for a read-only root.
+    /// The instruction of the image's entry for a read-only root.
     ForReadOnlyRoot(&'p str),
     /// The sysctl cannot be set on the host's network.
     HostNetworkPort(i64),
@@ -345,13 +345,13 @@ pub enum Note<'p> {
     FollowsTarget(&'p str),
 }
 
-/// Something to say that is no rule's conclusion. [`Remark::is_warning`] says of which the
-/// person who asked should hear.
+/// Something to report that is no rule's finding. [`Remark::is_warning`] tells which remarks
+/// the requester should see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark<'p> {
-    /// An annotation of ours was left out: all of them together may hold 256 KiB.
+    /// One of ironhull's annotations was left out: all annotations together may hold 256 KiB.
     AnnotationsFull,
-    /// What no rule mends and Pod Security *restricted* refuses, by the names of the fields.
+    /// Names of the fields that Pod Security *restricted* refuses and no rule fixes.
     Remains(Vec<&'p str>),
     /// `windowsOptions` in a pod that may run on Linux nodes, where nothing reads them.
     WindowsOptions,
@@ -364,15 +364,15 @@ pub enum Remark<'p> {
         /// The mode of the file.
         mode: i64,
     },
-    /// The new fsGroup changes the files of storage that a container which keeps its user
-    /// mounts.
+    /// The new fsGroup changes files on storage that is mounted by a container which keeps its
+    /// user.
     StorageWidened {
         /// The container.
         container: &'p str,
         /// The volume.
         volume: &'p str,
     },
-    /// The new fsGroup makes files readable by the group that a root container alone could read.
+    /// The new fsGroup makes files group-readable that only a root container could read.
     FilesWidened {
         /// The container.
         container: &'p str,
@@ -402,38 +402,38 @@ pub enum Remark<'p> {
     Device {
         /// The container.
         container: &'p str,
-        /// Where it has the device.
+        /// Path of the device in the container.
         path: &'p str,
         /// Its new uid.
         uid: i64,
     },
     /// Two containers share their processes and run as different users.
     NoSignals {
-        /// One whose user is new.
+        /// The one with a new user.
         container: &'p str,
-        /// One whose user is another.
+        /// The one with another user.
         other: &'p str,
     },
-    /// The container does not have what its image's entry requires of it.
+    /// The container lacks what its image's entry requires.
     Requires {
         /// The container.
         container: &'p str,
         /// What to do.
         say: &'p str,
-        /// Whether it is known not to have it; else the manifest does not tell.
+        /// Whether it is known to lack it; else the manifest does not tell.
         known: bool,
     },
 }
 
 impl Remark<'_> {
-    /// Whether it is certain enough to be a warning.
+    /// Whether the remark is certain enough for a warning.
     pub fn is_warning(&self) -> bool {
         !matches!(self, Self::Requires { known: false, .. })
     }
 }
 
 impl<'p> Outcome<'p> {
-    /// Whether anything is to be changed.
+    /// Whether the pod is changed.
     pub fn changes(&self) -> bool {
         !self.patch.is_empty()
     }

@@ -1,4 +1,4 @@
-//! One hardening of one pod: what the rules read, and where they write.
+//! One hardening of one pod: input and output of the rules.
 
 use std::borrow::Cow;
 
@@ -15,41 +15,41 @@ use crate::rule::{RuleName, RuleSet};
 use crate::user::placement::{self, Placement};
 use crate::user::{self, Author, Candidate, Choice, Decision};
 
-/// What the engine must be told besides the pod and the policy.
+/// What the engine needs besides the pod and the policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'c> {
-    /// Today, in UTC: exemptions end by it.
+    /// Today, in UTC, for the end dates of exemptions.
     pub date: Date,
-    /// What may be changed.
+    /// The part of the pod that may be changed.
     pub scope: Scope<'c>,
     /// Whether the cluster honours `hostUsers: false`. An API server that does not know the
-    /// field, or has it switched off, drops it after mutating admission
-    /// (`dropDisabledFields` in `pkg/api/pod/util.go`), and root in the pod is root on the
-    /// node. So `false` unless somebody who knows the cluster says otherwise.
+    /// field, or has it switched off, drops it after mutating admission (`dropDisabledFields`
+    /// in `pkg/api/pod/util.go`). Root in the pod is then root on the node. So this is `false`
+    /// unless somebody who knows the cluster says otherwise.
     pub user_namespaces: bool,
     /// Whether a changed pod gets the annotation `ironhull.dev/hardened`.
     pub provenance: bool,
-    /// The JSON Pointer of the pod in the document that the patch is for: empty for a
-    /// pod, `/spec/template` for a Deployment.
+    /// JSON Pointer of the pod in the patched document: empty for a pod, `/spec/template` for
+    /// a Deployment.
     pub root: &'c str,
-    /// Names of volumes that the pod will have besides its own: a StatefulSet's
+    /// Names of volumes the pod will have besides its own: a StatefulSet's
     /// `volumeClaimTemplates`.
     pub reserved_volumes: &'c [&'c str],
 }
 
-/// What of a pod may be changed.
+/// The part of a pod that may be changed.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope<'c> {
     /// A pod that is being created, or a template: everything but ephemeral containers.
     Create,
-    /// `pods/ephemeralcontainers`: only the ephemeral containers that are new.
+    /// `pods/ephemeralcontainers`: only new ephemeral containers.
     Ephemeral {
-        /// The names of those that were there before.
+        /// Names of the ephemeral containers that existed before.
         known: &'c [&'c str],
     },
 }
 
-/// One hardening of one pod: what the rules read, and where they write.
+/// One hardening of one pod: input and output of the rules.
 pub struct Pass<'p> {
     /// The pod.
     pub pod: &'p Pod<'p>,
@@ -59,42 +59,42 @@ pub struct Pass<'p> {
     pub ephemeral: bool,
     /// Names of volumes that the pod has besides its own.
     pub reserved_volumes: &'p [&'p str],
-    /// The containers that are looked at.
+    /// The examined containers.
     pub containers: Vec<Examined<'p>>,
-    /// The same as the outcome names them.
+    /// The same containers, as the outcome names them.
     pub looked: Vec<Looked<'p>>,
     /// The pod's volumes by their names.
     pub volumes: Volumes<'p>,
-    /// Where the user fields go.
+    /// Placement of the user fields.
     pub placement: Placement<'p>,
-    /// What the workload and the policy declare.
+    /// The declarations of the workload and the policy.
     pub declared: InForce<'p>,
-    /// The intentions.
+    /// The planned changes.
     pub plan: Plan<'p>,
-    /// The conclusions.
+    /// The findings.
     pub findings: Vec<Finding<'p>>,
-    /// What there is to say that belongs to no container.
+    /// Remarks: what no finding says.
     pub remarks: Vec<Remark<'p>>,
-    /// Whether it is a pod for Windows nodes.
+    /// Whether the pod is for Windows nodes.
     pub windows: bool,
 }
 
-/// A container that is looked at.
+/// An examined container.
 pub struct Examined<'p> {
-    /// The container in its place.
+    /// The container and its position.
     pub placed: Placed<'p, 'p>,
-    /// What the policy says of its image.
+    /// The policy's entry for its image.
     pub entry: Option<&'p ImageEntry>,
     /// The rules it is exempt from.
     pub exempt: RuleSet,
-    /// Whether it stays privileged: no rule but `privileged` acts on it then.
+    /// Whether it stays privileged; then no rule but `privileged` acts on it.
     pub privileged: bool,
-    /// Who it will run as.
+    /// The user it will run as.
     pub user: Decision<'p>,
 }
 
 impl<'p> Pass<'p> {
-    /// Everything the rules read, decided; nothing planned yet.
+    /// A pass in which everything the rules read is decided, and nothing is planned.
     pub fn new(pod: &'p Pod<'p>, policy: &'p Policy, context: &Context<'p>) -> Self {
         let mut candidates: Vec<Candidate<'p>> = Vec::new();
         let mut looked: Vec<Looked<'p>> = Vec::new();
@@ -125,7 +125,7 @@ impl<'p> Pass<'p> {
         let (users, placement) = if windows {
             user::windows::decide(pod, policy, &candidates)
         } else {
-            // Reading the note on the pod is dear, and most pods need not be asked.
+            // Reading the note on the pod is expensive, and most pods do not need it.
             let ours = candidates.iter().any(Candidate::may_come_later);
             let ours = ours.then(|| provenance::pod_level_uid(pod)).flatten();
             let in_user_namespace = context.user_namespaces && pod.asks_to_be_nobody();
@@ -133,7 +133,7 @@ impl<'p> Pass<'p> {
             let placement = placement::place(pod, policy, &candidates, &users);
             (users, placement)
         };
-        // Of an update of ephemeral containers nothing but these may change.
+        // An update of ephemeral containers may change nothing else.
         let placement = if ephemeral { Placement::default() } else { placement };
         let containers: Vec<Examined<'p>> = candidates
             .into_iter()
@@ -148,7 +148,7 @@ impl<'p> Pass<'p> {
             .collect();
         let mut plan = Plan::default();
         plan.containers.resize_with(containers.len(), ContainerPlan::default);
-        // Most rules say one thing of each container.
+        // Most rules record one finding per container.
         let findings = Vec::with_capacity(RuleName::ALL.len() * (containers.len() + 1));
         Self {
             pod,
@@ -167,13 +167,13 @@ impl<'p> Pass<'p> {
         }
     }
 
-    /// Records a conclusion without a value and without a note.
+    /// Records a finding without value and note.
     pub fn find(&mut self, rule: RuleName, subject: Subject, result: RuleResult) {
         self.findings.push(Finding::new(rule, subject, result));
     }
 
-    /// Judges the containers that a rule is about, by their index; it is recorded first for
-    /// the others that they are privileged or exempt.
+    /// Calls `judge` with the index of each container the rule applies to. The others are
+    /// recorded first, as privileged or exempt.
     pub fn judge(&mut self, rule: RuleName, mut judge: impl FnMut(&mut Self, usize)) {
         let left_out = |container: &Examined<'_>| {
             if container.privileged {
@@ -194,9 +194,9 @@ impl<'p> Pass<'p> {
         }
     }
 
-    /// Whether a container works as a user that ironhull gives it. An init container that
-    /// follows an app container which keeps its own user does not: it works on what that
-    /// container's author has arranged.
+    /// Whether the container works as a new user, given by ironhull. An init container that
+    /// follows an app container with its own user does not: it works on what that container's
+    /// author has arranged.
     pub fn has_new_user(&self, examined: &Examined<'_>) -> bool {
         let keeps = |other: &Examined<'_>| {
             other.placed.kind == ContainerKind::App
@@ -218,7 +218,7 @@ impl<'p> Pass<'p> {
     }
 }
 
-/// One of the three user fields: how a decision about it is read and where it is written.
+/// One of the three user fields: how its decision is read and where it is written.
 pub struct UserField<T> {
     /// The decision for a container.
     pub choice: for<'d, 'p> fn(&'d Decision<'p>) -> &'d Choice<'p, T>,
@@ -239,7 +239,7 @@ pub struct UserField<T> {
 }
 
 impl Pass<'_> {
-    /// Plans what was decided about one user field and records it.
+    /// Plans and records the decisions about one user field.
     pub fn project<T: Copy>(&mut self, rule: RuleName, field: &UserField<T>) {
         let outer = (field.outer)(&self.pod.spec.security_context);
         if let Some(choice) = (field.at_pod)(&self.placement) {
@@ -277,13 +277,13 @@ impl Pass<'_> {
 }
 
 impl<'p> Examined<'p> {
-    /// The uid that it will run with; none where its image's user stays.
+    /// The uid it will run with; `None` if its image's user stays.
     pub fn uid(&self) -> Option<i64> {
         self.user.uid.set.or(self.user.author.uid)
     }
 
-    /// The lowest port below 1024 that it is known to listen on: by its manifest, or where that
-    /// tells of no port at all, by what its image's entry says that its program does.
+    /// The lowest port below 1024 it is known to listen on. Its manifest decides; if that
+    /// mentions no port at all, its image's entry does.
     pub fn low_port(&self) -> Option<i64> {
         let low = |port: &i64| (1..1024).contains(port);
         let (mut told, mut lowest) = (false, None);
@@ -305,7 +305,7 @@ impl<'p> Examined<'p> {
         self.placed.container.volume_mounts.iter().map(|mount| &*mount.name)
     }
 
-    /// Whether it is of a kind that can have mounts of its own.
+    /// Whether it is ephemeral. Such a container cannot have mounts of its own.
     pub fn is_ephemeral(&self) -> bool {
         self.placed.kind == ContainerKind::Ephemeral
     }

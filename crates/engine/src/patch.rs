@@ -1,10 +1,10 @@
-//! Intentions to RFC 6902.
+//! Planned changes to RFC 6902.
 //!
-//! The rules state intentions in a [`Plan`]; [`build`] turns them into `add` and
-//! `replace` operations at known paths: parents before children, pointers escaped
-//! (RFC 6901), lists appended to with `/-`. A missing or empty parent is added whole in
-//! one operation: most of what a patch costs is the API server applying it, so few large
-//! operations beat many small ones. `remove` cannot be expressed.
+//! The rules record what to set in a [`Plan`]. [`build`] turns it into `add` and `replace`
+//! operations at known paths: parents before children, pointers escaped (RFC 6901), list
+//! items appended with `/-`. A missing or empty parent is added whole, in one operation.
+//! Most of a patch's cost is the API server applying it, so few large operations beat many
+//! small ones. `remove` cannot be expressed.
 
 mod write;
 
@@ -24,12 +24,12 @@ pub struct Patch {
 }
 
 impl Patch {
-    /// Whether there is nothing to do.
+    /// Whether the patch has no operations.
     pub fn is_empty(&self) -> bool {
         self.operations == 0
     }
 
-    /// How many operations it has.
+    /// Number of operations.
     pub fn len(&self) -> usize {
         self.operations
     }
@@ -40,7 +40,7 @@ impl Patch {
     }
 }
 
-/// What is to be set.
+/// The values to set.
 #[derive(Clone, Debug, Default)]
 pub struct Plan<'p> {
     /// `spec.securityContext`
@@ -49,15 +49,15 @@ pub struct Plan<'p> {
     pub containers: Vec<ContainerPlan<'p>>,
     /// Volumes to append.
     pub volumes: Vec<NewVolume<'p>>,
-    /// Legacy seccomp annotations that are to agree with a field: a prefix, the container's name
-    /// that follows it, and the profile.
+    /// Legacy seccomp annotations that must agree with a field: key prefix, the container's
+    /// name that follows it, and the profile.
     pub seccomp_annotations: Vec<(&'static str, &'p str, &'p Profile)>,
-    /// Annotations of ours to set.
+    /// ironhull's own annotations to set.
     pub annotations: Vec<(&'static str, String)>,
 }
 
 impl Plan<'_> {
-    /// Whether nothing is to be done in the pod or any container.
+    /// Whether nothing is to be set in the pod or any container.
     pub fn is_empty(&self) -> bool {
         let PodPlan {
             run_as_non_root,
@@ -107,7 +107,7 @@ impl ContainerPlan<'_> {
     }
 }
 
-/// What is to be set in `spec.securityContext`.
+/// The values to set in `spec.securityContext`.
 #[derive(Clone, Debug, Default)]
 pub struct PodPlan<'p> {
     /// `runAsNonRoot`
@@ -126,7 +126,7 @@ pub struct PodPlan<'p> {
     pub sysctl: Option<(&'static str, &'static str)>,
 }
 
-/// What is to be set in one container.
+/// The values to set in one container.
 #[derive(Clone, Debug, Default)]
 pub struct ContainerPlan<'p> {
     /// `privileged`
@@ -158,14 +158,14 @@ pub struct NewMount<'p> {
     pub path: Cow<'p, str>,
 }
 
-/// What is to be set in a container's `capabilities`.
+/// Changes to a container's `capabilities`.
 #[derive(Clone, Debug, Default)]
 pub struct CapabilitiesPlan<'p> {
-    /// `ALL` is appended to `drop`.
+    /// Whether to append `ALL` to `drop`.
     pub drop_all: bool,
-    /// The whole of `add`, where some of it is removed or rewritten.
+    /// The complete new `add`, if some of it is removed or rewritten.
     pub rewrite_add: Option<Vec<Cow<'p, str>>>,
-    /// Appended to `add`.
+    /// Names to append to `add`.
     pub append_add: Vec<&'p str>,
 }
 
@@ -180,7 +180,7 @@ pub struct NewVolume<'p> {
     pub size_limit: Option<&'p str>,
 }
 
-/// Turns a plan into operations on `pod`, whose place in its document is `root`.
+/// Turns a plan into operations on `pod`. `root` is the pod's JSON Pointer in its document.
 pub fn build<'c>(
     pod: &Pod<'_>,
     containers: impl ExactSizeIterator<Item = Placed<'c, 'c>>,
@@ -197,7 +197,7 @@ pub fn build<'c>(
         let empty = placed.container.volume_mounts.is_empty();
         writer.append(path.then("volumeMounts"), empty, &container.mounts, |out, mount| {
             out.object(|object| {
-                // Every mount is of a volume of the plan.
+                // Every mount refers to a volume of the plan.
                 let name = plan.volumes.get(mount.volume).map_or("", |volume| &*volume.name);
                 object.string("name", name);
                 object.string("mountPath", &mount.path);
@@ -260,7 +260,7 @@ fn container_context(
 ) {
     let now = &container.security_context;
     let mut edit = Edit::new(writer, path, now.has_members);
-    // Only what is there, and true, is ever replaced.
+    // Only a value that exists, and is true, is ever replaced.
     edit.flag("privileged", true, plan.privileged);
     edit.flag("runAsNonRoot", now.run_as_non_root.is_some(), plan.run_as_non_root);
     edit.number("runAsUser", now.run_as_user.is_some(), plan.run_as_user);

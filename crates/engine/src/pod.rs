@@ -1,9 +1,9 @@
 //! A read-only view of a raw pod, borrowed from the bytes it was read from.
 //!
-//! It knows what the rules look at and skips the rest: a field that today's
-//! Kubernetes does not know costs nothing and cannot be lost, because nothing here
-//! is ever written back. `null` counts as missing everywhere, and of a duplicate
-//! key the last one wins, as Kubernetes' own decoder has it.
+//! The view covers what rules look at and skips the rest. A field that today's Kubernetes
+//! does not know costs nothing and cannot be lost, because the view is never written back.
+//! `null` counts as missing everywhere. Of a duplicate key the last one wins, as in
+//! Kubernetes' own decoder.
 
 use std::fmt;
 
@@ -233,7 +233,7 @@ view! {
     }
 }
 
-/// A port by its number; 0 where it has a name, which is that of one of the container's `ports`.
+/// A port number; 0 for a name, which is that of one of the container's `ports`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortNumber(pub i64);
 
@@ -309,7 +309,7 @@ impl ContainerKind {
     /// Every kind, in the order of their lists in a pod.
     pub const ALL: [Self; 4] = [Self::Init, Self::Sidecar, Self::App, Self::Ephemeral];
 
-    /// The word for it.
+    /// The kind as a word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Init => "init",
@@ -319,7 +319,7 @@ impl ContainerKind {
         }
     }
 
-    /// The list of the pod's spec that holds this kind.
+    /// The field of the pod's spec that lists this kind.
     pub fn list(self) -> &'static str {
         match self {
             Self::Init | Self::Sidecar => "initContainers",
@@ -329,10 +329,10 @@ impl ContainerKind {
     }
 }
 
-/// A container in its place.
+/// A container and its position in the pod.
 #[derive(Clone, Copy, Debug)]
 pub struct Placed<'p, 'a> {
-    /// What kind it is.
+    /// Its kind.
     pub kind: ContainerKind,
     /// Its index in its list.
     pub index: usize,
@@ -347,7 +347,7 @@ impl<'a> Pod<'a> {
     /// Reads a pod from JSON.
     ///
     /// # Errors
-    /// When the text is not JSON or a field the rules look at has another type.
+    /// When the text is not JSON or a field the rules look at has the wrong type.
     pub fn from_json(json: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(json)
     }
@@ -394,11 +394,13 @@ impl<'a> Pod<'a> {
         &*self.spec.os.name == "windows"
     }
 
-    /// Whether the pod can only run on Windows nodes: by its `os`, else its node selector or
-    /// its required node affinity. A kubelet refuses a pod whose `os` or selectors do not fit its
-    /// node, also one that names the node itself (`predicateAdmitHandler` and
-    /// `podOSSelectorAdmitHandler` in `pkg/kubelet/lifecycle`), and none of these can be changed or
-    /// loosened later. `windowsOptions` say nothing: on Linux the kubelet ignores them.
+    /// Whether the pod can only run on Windows nodes: by its `os`, or else by its node selector
+    /// or required node affinity.
+    ///
+    /// A kubelet refuses a pod whose `os` or selectors do not fit its node, even if the pod names
+    /// the node itself (`predicateAdmitHandler` and `podOSSelectorAdmitHandler` in
+    /// `pkg/kubelet/lifecycle`). None of these fields can be changed or loosened later.
+    /// `windowsOptions` do not count: on Linux the kubelet ignores them.
     pub fn is_windows(&self) -> bool {
         match &*self.spec.os.name {
             "windows" => return true,
@@ -427,22 +429,22 @@ impl<'a> Pod<'a> {
                 .any(|placed| placed.container.security_context.windows_options.host_process)
     }
 
-    /// Whether the pod asks for a user namespace of its own (KEP-127). It gets one where the
-    /// cluster honours the field, which is not to be seen in the pod.
+    /// Whether the pod asks for its own user namespace (KEP-127). It gets one only where the
+    /// cluster honours the field, which the pod does not show.
     pub fn asks_for_user_namespace(&self) -> bool {
         self.spec.host_users == Some(false)
     }
 
-    /// Whether root in the user namespace that the pod asks for would be nobody on the node. Not with
-    /// a hostPath volume: the kubelet has the runtime map ids of mounts, so that this root is root to
-    /// the node's files (KEP-127, "idmap mounts").
+    /// Whether root in the requested user namespace would be nobody on the node. False with a
+    /// hostPath volume: the kubelet has the runtime map ids of mounts, so that this root is root
+    /// to the node's files (KEP-127, "idmap mounts").
     pub fn asks_to_be_nobody(&self) -> bool {
         self.asks_for_user_namespace()
             && !self.spec.volumes.iter().any(|volume| &*volume.kind == "hostPath")
     }
 }
 
-/// The node labels that tell the operating system, the second one of old manifests.
+/// Node labels for the operating system. The second is used by old manifests.
 const OS_LABELS: [&str; 2] = ["kubernetes.io/os", "beta.kubernetes.io/os"];
 
 impl NodeSelectorTerm<'_> {
@@ -469,7 +471,7 @@ impl SeccompProfile<'_> {
 }
 
 impl Container<'_> {
-    /// Its probes and hooks.
+    /// The container's probes and hooks.
     pub fn handlers(&self) -> impl Iterator<Item = &Handler<'_>> {
         let Container { liveness_probe, readiness_probe, startup_probe, lifecycle, .. } = self;
         let probes = [liveness_probe, readiness_probe, startup_probe].into_iter().flatten();
@@ -477,8 +479,8 @@ impl Container<'_> {
         probes.map(|probe| &**probe).chain(hooks)
     }
 
-    /// Gives `take` the ports that the manifest tells of: those it declares, and those that its probes
-    /// and hooks connect to. One of another host is not the container's.
+    /// Calls `take` with each port in the manifest: declared ports, and ports that probes and
+    /// hooks connect to. A target with a `host` of its own is skipped: it is not the container.
     pub fn each_port(&self, mut take: impl FnMut(i64)) {
         for port in &self.ports {
             take(port.container_port);

@@ -1,8 +1,7 @@
-//! What a policy is once it has been read: domain types that are valid by
-//! construction.
+//! The domain types of a policy, valid by construction.
 //!
-//! The text of a policy becomes a [`Policy`] in [`parse`]; [`set`] finds the
-//! policy of a namespace. Nothing here does input or output.
+//! [`parse`] turns the text of a policy into a [`Policy`]; [`set`] finds the policy of a
+//! namespace. Nothing here does input or output.
 
 mod build;
 pub(crate) mod decode;
@@ -38,8 +37,8 @@ pub use tree::Span;
 pub struct Policy {
     /// `metadata.name`, a DNS subdomain.
     pub name: String,
-    /// The first 12 hexadecimal digits of the SHA-256 of the policy's effective
-    /// content, so that two policies that do the same have the same revision.
+    /// The first 12 hexadecimal digits of the SHA-256 of the policy's effective content. Two
+    /// policies that do the same have the same revision.
     pub revision: String,
     /// The namespaces it claims; empty for one that is only chosen by label.
     pub namespaces: Vec<NamespacePattern>,
@@ -47,20 +46,20 @@ pub struct Policy {
     pub by_label: bool,
     /// The action and the values of each rule.
     pub rules: rules::Settings,
-    /// What certain images need: its own entries, then ironhull's known images
-    /// where the policy wants them.
+    /// What certain images need: the policy's own entries, then ironhull's known images if the
+    /// policy wants them.
     pub images: ImageTable,
-    /// Registries that are seen as the ones they mirror.
+    /// Registries that are treated as the ones they mirror.
     pub registry_aliases: RegistryAliases,
     /// What workloads may declare for themselves.
     pub exemptions: ExemptionLimits,
-    /// What the administrators grant from here.
+    /// Exemptions that the administrators grant in the policy.
     pub exempt: Vec<Grant>,
     /// Where it was read.
     pub origin: Origin,
 }
 
-/// Where the parts of a policy were read that other policies may contradict.
+/// Where a policy was read: the parts that other policies may contradict.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// `metadata.name`.
@@ -77,14 +76,14 @@ impl Policy {
         &RESTRICTED
     }
 
-    /// Whether a container that is exempt from these rules stays privileged.
+    /// Whether a container with these exemptions stays privileged.
     pub fn keeps_privileged(&self, container: &Container<'_>, exempt: RuleSet) -> bool {
         container.security_context.privileged
             && (self.rules.privileged.action != Action::Enforce
                 || exempt.contains(RuleName::Privileged))
     }
 
-    /// `NAME@REVISION`, by which notes on pods and the audit log name it.
+    /// `NAME@REVISION`: its name in notes on pods and in the audit log.
     pub fn versioned(&self) -> String {
         format!("{}@{}", self.name, self.revision)
     }
@@ -95,7 +94,7 @@ impl Policy {
 pub enum NamespacePattern {
     /// A name without a `*`.
     Exact(String),
-    /// A name with one `*`, which stands for any characters, also none.
+    /// A name with one `*`, which stands for any characters or none.
     Glob {
         /// What comes before the `*`.
         prefix: String,
@@ -105,7 +104,7 @@ pub enum NamespacePattern {
 }
 
 impl NamespacePattern {
-    /// Whether the namespace `name` is one of those meant.
+    /// Whether the pattern matches the namespace `name`.
     pub fn matches(&self, name: &str) -> bool {
         match self {
             Self::Exact(exact) => exact == name,
@@ -138,7 +137,7 @@ pub struct GroupId(i64);
 pub const MAX_ID: i64 = 2_147_483_647;
 
 impl NonRootId {
-    /// The id, when it is one of a user that is not root.
+    /// The id, if it is not root's.
     pub const fn new(id: i64) -> Option<Self> {
         if id >= 1 && id <= MAX_ID { Some(Self(id)) } else { None }
     }
@@ -150,7 +149,7 @@ impl NonRootId {
 }
 
 impl GroupId {
-    /// The id, when the API server would accept it as a group.
+    /// The id, if the API server would accept it as a group.
     pub const fn new(id: i64) -> Option<Self> {
         if id >= 0 && id <= MAX_ID { Some(Self(id)) } else { None }
     }
@@ -179,8 +178,8 @@ impl fmt::Display for GroupId {
 pub struct Capability(String);
 
 impl Capability {
-    /// The capability, when `name` is a plain name: upper-case letters, digits
-    /// and `_`, not beginning with `CAP_`, and not `ALL`.
+    /// The capability, if `name` is a plain name: upper-case letters, digits and `_`, not
+    /// beginning with `CAP_`, and not `ALL`.
     pub fn new(name: &str) -> Option<Self> {
         let plain = !name.is_empty()
             && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
@@ -200,10 +199,10 @@ impl Capability {
 pub struct WritablePath(String);
 
 impl WritablePath {
-    /// The path, when it is one that an emptyDir may be mounted on.
+    /// The path, if an emptyDir may be mounted there.
     ///
     /// # Errors
-    /// Why it may not be one.
+    /// Why none may.
     pub fn new(path: &str) -> Result<Self, WritablePathError> {
         if !path.starts_with('/') {
             return Err(WritablePathError::NotAbsolute);
@@ -221,8 +220,8 @@ impl WritablePath {
         Ok(Self(path))
     }
 
-    /// The path, when a workload may ask for it by annotation: where an image keeps its
-    /// programs only administrators may put an emptyDir, who can see what it hides.
+    /// The path, if a workload may ask for it by annotation. Where an image keeps its programs,
+    /// only administrators may put an emptyDir: they can see what it hides.
     ///
     /// # Errors
     /// Why it may not.
@@ -247,11 +246,10 @@ fn first_part(path: &str) -> &str {
 }
 
 /// Directories that the kernel or the runtime fills: no container starts with an emptyDir
-/// there. The empty name is `/` itself, which is no mount point.
+/// there. The empty name is `/` itself, which cannot be a mount point.
 const KERNEL_DIRECTORIES: [&str; 4] = ["", "dev", "proc", "sys"];
 
-/// Directories that hold what an image is made of; every name that begins with `lib`
-/// belongs to them too.
+/// Directories that hold the image's own system. Names that begin with `lib` belong to them too.
 const SYSTEM_DIRECTORIES: [&str; 5] = ["bin", "boot", "etc", "sbin", "usr"];
 
 /// Why a path may not be made writable.
@@ -281,8 +279,8 @@ pub enum WritablePathError {
 pub struct Quantity(String);
 
 impl Quantity {
-    /// The quantity, when `text` is a number and, at most, one of the suffixes or
-    /// the exponent that Kubernetes knows (`k8s.io/apimachinery/pkg/api/resource`).
+    /// The quantity, if `text` is a number followed by at most one of the suffixes or the
+    /// exponent that Kubernetes knows (`k8s.io/apimachinery/pkg/api/resource`).
     pub fn new(text: &str) -> Option<Self> {
         let number = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
         let digits = text.strip_suffix(number)?;
@@ -323,9 +321,9 @@ pub struct ExemptionLimits {
     pub require_reason: bool,
     /// Whether an annotation needs `until=`. True whenever `max_days` is given.
     pub require_until: bool,
-    /// How many days ahead `until=` may lie at most; a date further ahead is void.
+    /// Maximum number of days that `until=` may lie ahead. A later date is void.
     pub max_days: Option<u32>,
-    /// When not empty: only containers whose image matches one may be exempt.
+    /// If not empty, only containers whose image matches one of these may be exempt.
     pub images: Vec<ImagePattern>,
 }
 
@@ -336,12 +334,12 @@ pub struct Grant {
     pub containers: Vec<String>,
     /// Patterns of the containers' images; empty for every image.
     pub images: Vec<ImagePattern>,
-    /// The rules they are exempt from. Rules that act on the whole pod only where
+    /// The rules they are exempt from. Rules that act on the whole pod are possible only if
     /// neither containers nor images are named.
     pub rules: RuleSet,
     /// The last day on which it holds (inclusive, UTC).
     pub until: Option<Date>,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 

@@ -1,11 +1,11 @@
-//! The annotation `ironhull.dev/hardened`: a note for people of what was changed.
+//! The annotation `ironhull.dev/hardened`: a note about the changes, for people.
 //!
 //! `{"policy":"restricted@3f2a…","set":{"pod":[…],"web":[…]},"was":{"pod":{"runAsUser":0}},
 //! "exempt":{"init":{"runAsNonRoot":"until 2027-03-01"}}}`
 //!
-//! An incoming one is not trusted: entries that still hold for this pod are kept and
-//! merged with what this pass does, the rest is dropped. It decides nothing, but for one
-//! question: whether the pod-level uid is ironhull's own (see [`pod_level_uid`]).
+//! An incoming note is not trusted. Entries that still hold for this pod are kept and merged
+//! with those of this pass; the rest is dropped. The note decides one question only: whether
+//! the pod-level uid is ironhull's own (see [`pod_level_uid`]).
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -21,20 +21,20 @@ use crate::policy::Policy;
 use crate::rule::{RuleName, RuleSet};
 use crate::text::printable;
 
-/// A note that was read; what is not of its shape is not there.
+/// A note that was read. Whatever has another shape counts as missing.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Incoming {
-    /// The policy (`NAME@REVISION`), where it is a text.
+    /// The policy (`NAME@REVISION`), if it is a string.
     policy: serde_json::Value,
     /// The rules that were set, by [`key`].
     pub set: BTreeMap<String, Vec<String>>,
-    /// What stood there before, by [`key`] and rule.
+    /// The previous values, by [`key`] and rule.
     pub was: BTreeMap<String, Map<String, serde_json::Value>>,
 }
 
 impl Incoming {
-    /// Reads the text of the annotation.
+    /// Parses the annotation's text.
     pub fn read(note: &str) -> Option<Self> {
         serde_json::from_str(note).ok()
     }
@@ -45,8 +45,8 @@ impl Incoming {
     }
 }
 
-/// The pod-level uid, where an earlier pass set it. A forged note gains nothing: it only
-/// makes ironhull say that a container came later than it did.
+/// The pod-level uid, if an earlier pass set it. A forged note gains nothing: it only makes
+/// ironhull report a container as added later than it was.
 pub fn pod_level_uid(pod: &Pod<'_>) -> Option<i64> {
     let uid = pod.spec.security_context.run_as_user.filter(|uid| *uid > 0)?;
     let incoming = incoming(pod)?;
@@ -54,7 +54,7 @@ pub fn pod_level_uid(pod: &Pod<'_>) -> Option<i64> {
     set.iter().any(|rule| rule == RuleName::RunAsUser.as_str()).then_some(uid)
 }
 
-/// Whether the pod's note says that something was set which is not so.
+/// Whether the pod's note claims that something is set which is not.
 pub fn claims_too_much(pod: &Pod<'_>, outcome: &Outcome<'_>) -> bool {
     let Some(before) = incoming(pod) else { return false };
     let places: Vec<_> = places(pod, outcome)
@@ -74,8 +74,7 @@ fn incoming(pod: &Pod<'_>) -> Option<Incoming> {
     Incoming::read(pod.annotation(HARDENED_ANNOTATION)?)
 }
 
-/// The note's text after this pass: objects in the order in which entries are made, the pod
-/// first, then the containers in theirs.
+/// The note's text after this pass. Entries are in order: the pod first, then the containers.
 pub fn note(pod: &Pod<'_>, policy: &Policy, plan: &Plan<'_>, outcome: &Outcome<'_>) -> String {
     let before = incoming(pod).unwrap_or_default();
     let entries = entries(pod, plan, outcome, &before);
@@ -122,16 +121,16 @@ pub fn note(pod: &Pod<'_>, policy: &Policy, plan: &Plan<'_>, outcome: &Outcome<'
     out.into_string()
 }
 
-/// About how many bytes a note has of one subject.
+/// Approximate size of a note's entry for one subject, in bytes.
 const ORDINARY_ENTRY: usize = 160;
 
-/// What a note says of one subject.
+/// A note's entry for one subject.
 struct NoteEntry<'p> {
     key: &'p str,
     subject: Subject,
     /// The rules that were set, by this pass or an earlier one.
     set: RuleSet,
-    /// Those that an earlier pass says to have set, and that still stand.
+    /// The rules that an earlier pass claims to have set, and that still hold.
     held: RuleSet,
 }
 
@@ -145,8 +144,8 @@ fn places<'c>(
     std::iter::once((Subject::Pod, None)).chain(subjects)
 }
 
-/// The entry of each subject. A container whose name another has before it, which no pod may
-/// have, is not spoken of.
+/// One entry per subject. Skips a container that has the name of an earlier one, which no pod
+/// may have.
 fn entries<'p>(
     pod: &Pod<'_>,
     plan: &Plan<'_>,
@@ -169,9 +168,9 @@ fn entries<'p>(
     entries
 }
 
-/// The names of containers that were met.
+/// The container names seen so far.
 enum Names<'p> {
-    /// Of a few containers, as nearly every pod has: looking through them is quicker.
+    /// For few containers, as in nearly every pod: a scan is faster.
     Few(Vec<&'p str>),
     Many(HashSet<&'p str>),
 }
@@ -186,7 +185,7 @@ impl<'p> Names<'p> {
         }
     }
 
-    /// Whether a name was met before.
+    /// Whether the name was seen before. Remembers it.
     fn seen(&mut self, name: &'p str) -> bool {
         match self {
             Self::Few(names) if names.contains(&name) => true,
@@ -199,8 +198,8 @@ impl<'p> Names<'p> {
     }
 }
 
-/// By which name a note speaks of a subject: a container may be called `pod`, and no
-/// container's name has a `/`.
+/// The key of a subject in a note. A container may be named `pod`; it gets a key with a `/`,
+/// which no container's name has.
 pub fn key<'p>(outcome: &Outcome<'p>, subject: Subject) -> &'p str {
     match (subject, outcome.subject_name(subject)) {
         (Subject::Container(_), "pod") => "containers/pod",
@@ -232,7 +231,7 @@ fn rules_set(
             ])
         }
         Subject::Container(index) => plan.containers.get(index).map_or(RuleSet::EMPTY, |c| {
-            // Of an exempt container one add may be taken out, which is not what the rule sets.
+            // An exempt container may lose one add, which is not what the rule sets.
             let rewritten = c.capabilities.rewrite_add.is_some()
                 && holds(pod, container, RuleName::Capabilities);
             let mounts = !c.mounts.is_empty();
@@ -250,7 +249,7 @@ fn rules_set(
     }
 }
 
-/// Whether what an earlier pass says to have set still stands at that place.
+/// Whether the value that an earlier pass claims to have set still stands at that place.
 fn holds(pod: &Pod<'_>, container: Option<&Container<'_>>, rule: RuleName) -> bool {
     let outer = &pod.spec.security_context;
     let Some(container) = container else {
@@ -281,7 +280,7 @@ fn holds(pod: &Pod<'_>, container: Option<&Container<'_>>, rule: RuleName) -> bo
     }
 }
 
-/// The values that this pass replaces, each at its place.
+/// The values this pass replaces, by their place.
 struct Replaced<'o>(Vec<((Subject, RuleName), &'o Value<'o>)>);
 
 impl<'o> Replaced<'o> {
@@ -319,12 +318,12 @@ fn write(out: &mut Json, value: &Value<'_>) {
     }
 }
 
-/// What a field of a pod held is its author's text: so many characters of a word, and words of a list.
+/// Limits on old values, which are the author's text: characters per word, and words per list.
 /// Linux has 41 capabilities.
 const WORD: usize = 63;
 const WORDS: usize = 41;
 
-/// What an earlier note says that a field held; nothing where no note of ours says such a thing.
+/// A previous value from an earlier note; `None` if none of ironhull's notes has such a value.
 fn recorded(value: &serde_json::Value) -> Option<Value<'_>> {
     use serde_json::Value as Json;
     match value {
@@ -339,8 +338,8 @@ fn recorded(value: &serde_json::Value) -> Option<Value<'_>> {
     }
 }
 
-/// The exemptions in force of one subject: the rule, or `all`, and until when. Of two for one
-/// rule the first is named.
+/// Writes a subject's exemptions in force: the rule, or `all`, and the end date. Of two for
+/// one rule the first is named.
 fn exemptions(out: &mut Object<'_>, outcome: &Outcome<'_>, subject: Subject) {
     let mut named = RuleSet::EMPTY;
     let mut all = false;

@@ -1,8 +1,8 @@
-//! What no rule mends and Pod Security refuses all the same: the host's namespaces, paths
-//! and ports, and the fields that only somebody who knows the application can change.
+//! What Pod Security refuses and no rule fixes: the host's namespaces, paths and ports, and
+//! the fields that only somebody who knows the application can change.
 //!
-//! Source: the checks of `k8s.io/pod-security-admission/policy` that no rule of ironhull's
-//! is about.
+//! Source: the checks of `k8s.io/pod-security-admission/policy` that no rule of ironhull
+//! covers.
 
 use crate::pod::{
     AppArmorProfile, Container, Pod, SeLinuxOptions, SeccompProfile, SecurityContext,
@@ -51,18 +51,18 @@ const SAFE_SYSCTLS: [&str; 10] = [
 const SAFE_SELINUX_TYPES: [&str; 5] =
     ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
 
-/// What came before a container's name in the annotation that spoke for its AppArmor
-/// profile.
+/// Prefix of the annotation that once held a container's AppArmor profile; the container's
+/// name follows.
 const APPARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
 
-/// How long the names of one remark may be together: a warning has 120 characters, and
-/// needs the others for itself.
+/// Maximum length of the names in one remark. A warning has 120 characters, and needs the
+/// others for itself.
 const MAX_LINE: usize = 64;
 
-/// The names of the fields that stand in the way, as many in one remark as a warning can
-/// hold.
+/// Names of the fields that stand in the way, grouped into remarks: each holds as many as fit
+/// in a warning.
 ///
-/// `privileged` tells whether a container stays so.
+/// `privileged` tells whether a container stays privileged.
 pub fn lines<'p>(pod: &'p Pod<'_>, privileged: bool) -> Vec<Vec<&'p str>> {
     let mut lines: Vec<Vec<&str>> = Vec::new();
     let mut room = 0;
@@ -80,7 +80,7 @@ pub fn lines<'p>(pod: &'p Pod<'_>, privileged: bool) -> Vec<Vec<&'p str>> {
     lines
 }
 
-/// The names of the fields that stand in the way, each once, in a fixed order.
+/// Names of the fields that stand in the way, each once, in a fixed order.
 pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     let mut found = Vec::new();
     let spec = &pod.spec;
@@ -108,14 +108,14 @@ pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
         key.starts_with(APPARMOR_ANNOTATION) && !allowed
     });
     name("appArmorProfile", annotated || unconfined(&outer.app_armor_profile) || any.unconfined);
-    // With slashes, which the kubelet takes too, none of them is allowed.
+    // The kubelet accepts names with slashes too, but none of those is allowed.
     let safe = |sysctl: &str| SAFE_SYSCTLS.contains(&sysctl);
     name("sysctls", outer.sysctls.iter().any(|sysctl| !safe(&sysctl.name)));
     name("host of a probe or hook", any.names_host);
     found
 }
 
-/// What stands in the way in any container.
+/// Fields of any container that stand in the way.
 #[derive(Default)]
 struct Any {
     host_port: bool,
@@ -146,9 +146,9 @@ impl Any {
 /// A level of the Pod Security Standards that refuses anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// What is known to lead out of a container.
+    /// Refuses known ways out of a container.
     Baseline,
-    /// What is not hardened.
+    /// Refuses what is not hardened.
     Restricted,
 }
 
@@ -188,8 +188,8 @@ const BASELINE_CAPABILITIES: [&str; 13] = [
     "SYS_CHROOT",
 ];
 
-/// Everything for which Pod Security refuses the pod as it is, by the names of the fields: what
-/// no rule mends ([`fields`]), and what the rules are about.
+/// Names of all fields for which Pod Security refuses the pod as it is: those that no rule
+/// fixes ([`fields`]), and those the rules are about.
 ///
 /// Source: `check_runAsNonRoot.go`, `check_runAsUser.go`, `check_capabilities_restricted.go`,
 /// `check_seccompProfile_restricted.go`, `check_allowPrivilegeEscalation.go`; for *baseline*
@@ -218,7 +218,7 @@ fn refused_by_baseline<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     {
         found.push("seccompProfile");
     }
-    // Of volumes it refuses those of the node alone.
+    // Of volumes, baseline refuses only those of the node.
     let of_restricted = |name: &&str| *name != "hostPath" && RESTRICTED_VOLUMES.contains(name);
     found.extend(fields(pod).into_iter().filter(|name| !of_restricted(name)));
     found

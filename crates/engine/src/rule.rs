@@ -1,15 +1,15 @@
-//! What a rule is called, what it acts on and how strongly: the words that every module knows
-//! of rules. What each does is in [`crate::rules`].
+//! Names, scopes and actions of rules: the vocabulary that every module shares. What each
+//! rule does is in [`crate::rules`].
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Every rule once: its module, its type, its name in a policy and what it acts on. `$then`
-/// is a macro that makes something of the list.
+/// Lists every rule once: its module, its type, its name in a policy and its scope. `$then`
+/// is the macro that receives the list.
 ///
-/// The order is the order in which the rules are applied. `privileged` is first: it decides
-/// whether the others act on a container at all. `capabilities` comes before
-/// `allowPrivilegeEscalation`, which judges the capabilities as they will be.
+/// The order is the order of application. `privileged` is first: it decides whether the
+/// others act on a container at all. `capabilities` comes before `allowPrivilegeEscalation`,
+/// which judges the capabilities as they will be.
 macro_rules! for_each_rule {
     ($then:ident) => {
         $then! {
@@ -40,7 +40,7 @@ pub(crate) use for_each_rule;
 pub enum Action {
     /// The rule does nothing.
     Off,
-    /// The rule only says what it would want.
+    /// The rule only reports what it would change.
     Warn,
     /// The rule sets what is unset and respects what is explicit.
     Fill,

@@ -1,7 +1,7 @@
 //! The rules: one hardening behaviour a file, and the one list of them all.
 //!
-//! A new rule is one file in `rules/`, its `mod` line, one line in `for_each_rule!` in `rule.rs` and one
-//! folder of golden cases. Its name, its settings in a policy, its page in
+//! A new rule takes one file in `rules/`, its `mod` line, one line in `for_each_rule!` in
+//! `rule.rs` and one folder of golden cases. Its name, its settings in a policy, its page in
 //! `docs/rules.md` and its place in the JSON Schema follow from that line.
 //! Rules never import each other: what two of them need to know of a container
 //! is decided once, in [`crate::user`] or [`crate::pod`].
@@ -26,17 +26,18 @@ pub trait Rule: Sync {
     /// The rule's name: that of the Kubernetes field it governs.
     fn name(&self) -> RuleName;
 
-    /// Looks at the pod of `pass`, states intentions in its plan and records a
-    /// finding for every container (or for the pod) it looked at.
+    /// Examines the pod of `pass`, plans changes and records a finding for every container
+    /// (or for the pod) it examined.
     ///
     /// Only called when the rule's action is not `off`.
     fn apply(&self, pass: &mut Pass<'_>);
 }
 
-/// What follows from the list of rules: their settings in a policy, and the rules themselves.
+/// Defines what follows from the list of rules: their settings in a policy, and the rules
+/// themselves.
 macro_rules! registry {
     ($( $module:ident $variant:ident $name:literal $scope:ident; )*) => {
-        /// What a policy says to each rule.
+        /// A policy's settings for each rule.
         #[derive(Clone, Debug, serde::Serialize)]
         pub struct Settings {
             $(
@@ -56,7 +57,7 @@ macro_rules! registry {
         }
 
         impl Settings {
-            /// What is stated, and `base`'s for the rest. Nothing when something is in neither.
+            /// What is stated, completed from `base`. `None` if something is in neither.
             pub(crate) fn complete(stated: Stated, base: Option<&Self>) -> Option<Self> {
                 $(
                     let base_of_rule = base.map(|base| &base.$module);

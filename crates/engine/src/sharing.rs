@@ -1,13 +1,13 @@
-//! What containers of a pod share, and what a new user changes about it: volumes that are
-//! handed over to a group, or to nobody; devices; processes.
+//! What a pod's containers share, and how a new user affects it: volumes that are handed over
+//! to a group or to nobody, devices, processes.
 //!
-//! Here is only what a person should look at. What can be set right is set by the rules.
+//! Only what a person should look at is here. What can be fixed is fixed by the rules.
 
 use crate::outcome::Remark;
 use crate::pass::{Examined, Pass};
 use crate::pod::{ContainerKind, FsGroupUse};
 
-/// What there is to say of a pod as it will be. Nothing where no uid is ironhull's.
+/// Remarks about the pod as it will be. None if ironhull sets no uid.
 pub(crate) fn remarks<'p>(pass: &Pass<'p>) -> Vec<Remark<'p>> {
     let mut remarks = Vec::new();
     if !pass.containers.iter().any(|it| it.user.sets_uid()) {
@@ -26,15 +26,15 @@ pub(crate) fn remarks<'p>(pass: &Pass<'p>) -> Vec<Remark<'p>> {
     remarks
 }
 
-/// The first volume of a container that keeps its user, whose files the new fsGroup changes.
+/// The first volume whose files the new fsGroup changes, for a container that keeps its user.
 fn widened<'p>(pass: &Pass<'p>, examined: &Examined<'p>) -> Option<Remark<'p>> {
     if examined.user.sets_uid() {
         return None;
     }
     let container = &*examined.placed.container.name;
-    // An init container of its author's has done its work before others look.
+    // An init container that keeps its user has done its work before others look.
     let runs = examined.placed.kind != ContainerKind::Init;
-    // Files of the API are root's, and programs like ssh look at the modes of their own.
+    // Files from the API belong to root, and programs like ssh check the modes of their own.
     let may_be_root = examined.user.author.uid.is_none_or(|uid| uid == 0);
     examined.mounted().find_map(|name| match pass.volumes.fs_group_use(name) {
         FsGroupUse::Storage if runs => Some(Remark::StorageWidened { container, volume: name }),
@@ -45,7 +45,7 @@ fn widened<'p>(pass: &Pass<'p>, examined: &Examined<'p>) -> Option<Remark<'p>> {
     })
 }
 
-/// The first volume that a new user needs an fsGroup for, where there is none.
+/// The first volume for which a new user needs an fsGroup that the pod lacks.
 fn not_handed_over<'p>(pass: &Pass<'p>, examined: &Examined<'p>) -> Option<Remark<'p>> {
     let uid = examined.user.uid.set.filter(|_| pass.has_new_user(examined))?;
     let container = &*examined.placed.container.name;
@@ -64,8 +64,8 @@ fn device<'p>(examined: &Examined<'p>) -> Option<Remark<'p>> {
     Some(Remark::Device { container: &container.name, path: &device.device_path, uid })
 }
 
-/// Two containers that share their processes and will run as different users, at least one
-/// of them by ironhull.
+/// Two containers that share their processes and will run as different users, at least one of
+/// which ironhull sets.
 fn signals<'p>(pass: &Pass<'p>) -> Option<Remark<'p>> {
     if !pass.pod.spec.share_process_namespace {
         return None;

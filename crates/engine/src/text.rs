@@ -1,13 +1,14 @@
-//! Text from strangers: names, reasons, messages that anybody can choose, made safe to show.
+//! Untrusted text (names, reasons, messages), made safe to show.
 //!
-//! A character that a reader cannot see can turn a line around, hide a part of it, or make two names
-//! look like one (Unicode TR 36; CVE-2021-42574). Everything that is shown goes through here.
+//! An invisible character can turn a line around, hide a part of it, or make two names look
+//! alike (Unicode TR 36; CVE-2021-42574). Everything that is shown goes through here.
 
 use std::borrow::Cow;
 
-/// Whether a character is none that a reader sees where it stands: a control character, a
-/// line or paragraph separator, or a format character (bidirectional controls, zero-width and
-/// invisible ones, tags). Unicode's categories Cc, Zl, Zp and those of Cf that text has no use for here.
+/// Whether a reader cannot see the character where it stands: a control character, a line or
+/// paragraph separator, or a format character (bidirectional controls, zero-width and
+/// invisible ones, tags). These are Unicode's categories Cc, Zl and Zp, and those of Cf that
+/// text has no use for here.
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -28,7 +29,7 @@ pub fn is_deceptive(c: char) -> bool {
         )
 }
 
-/// The text with a space for each deceptive character.
+/// Replaces each deceptive character with a space.
 pub fn clean(text: &str) -> Cow<'_, str> {
     let ordinary = |byte: u8| (0x20..0x7f).contains(&byte);
     if text.bytes().all(ordinary) || !text.contains(is_deceptive) {
@@ -37,7 +38,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.replace(is_deceptive, " "))
 }
 
-/// [`clean`], at most `max` characters of it.
+/// [`clean`], cut to `max` characters.
 pub fn printable(text: &str, max: usize) -> Cow<'_, str> {
     let clean = clean(text);
     // No text has more characters than bytes.
@@ -53,8 +54,8 @@ pub fn printable(text: &str, max: usize) -> Cow<'_, str> {
     Cow::Owned(short)
 }
 
-/// What somebody wrote, in backticks, deceptive characters escaped, at most 60 characters of it:
-/// enough to recognise it.
+/// Foreign text in backticks, with deceptive characters escaped, cut to 60 characters: enough
+/// to recognise it.
 pub fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
     if text.is_empty() {
@@ -76,7 +77,7 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// The word of `words` that somebody probably meant by `word`.
+/// The word in `words` that was probably meant by `word`.
 ///
 /// Case, `-` and `_` do not count: `run_as_user` means `runAsUser`. Otherwise at
 /// most a third of the letters may differ, so that a hint is never a wild guess.

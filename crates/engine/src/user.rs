@@ -1,5 +1,5 @@
-//! Who each container will run as: one decision, made once, that the four user rules
-//! and `capabilities` project.
+//! The user each container will run as. It is decided once; the four user rules and
+//! `capabilities` project the decision.
 //!
 //! | the author says (effective) | what happens |
 //! |---|---|
@@ -21,25 +21,25 @@ use crate::policy::Policy;
 use crate::rule::{Action, RuleName, RuleSet};
 use crate::rules::run_as_user::WhenImageUser;
 
-/// The largest uid of a user namespace as the kubelet maps it, plus one (KEP-127: 65,536
-/// ids a pod).
+/// Number of ids in a user namespace as the kubelet maps it, which is the largest uid plus one
+/// (KEP-127: 65,536 ids a pod).
 pub const USER_NAMESPACE_IDS: i64 = 65_536;
 
-/// What is decided about one field of one container.
+/// The decision about one field of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice<'p, T> {
-    /// The value to set, or nothing.
+    /// The value to set; `None` to set nothing.
     pub set: Option<T>,
     /// The result for the field's rule.
     pub result: RuleResult,
-    /// Why.
+    /// The reason.
     pub note: Option<Note<'p>>,
 }
 
-/// What is decided about one container's user.
+/// The decision about one container's user.
 #[derive(Clone, Debug)]
 pub struct Decision<'p> {
-    /// The effective values the author gave.
+    /// The author's effective values.
     pub author: Author,
     /// `runAsNonRoot`
     pub non_root: Choice<'p, bool>,
@@ -47,15 +47,17 @@ pub struct Decision<'p> {
     pub uid: Choice<'p, i64>,
     /// `runAsGroup`
     pub gid: Choice<'p, i64>,
-    /// Root is what its author or an exemption says: it keeps the capabilities root needs.
+    /// Whether the container may run as root, by its author or by an exemption. It then keeps
+    /// the capabilities root needs.
     pub may_run_as_root: bool,
-    /// Whether pod-level values may reach it: not when it is exempt, skipped or keeps root.
+    /// Whether pod-level values may reach the container. False if it is exempt, is skipped or
+    /// keeps root.
     pub takes_pod_level: bool,
-    /// What the policy says of its image.
+    /// The policy's entry for its image.
     pub entry: Option<&'p ImageEntry>,
 }
 
-/// The effective user of a container as its author wrote it: its own, else the pod's.
+/// A container's effective user as its author wrote it: its own values, else the pod's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Author {
     /// `runAsNonRoot`
@@ -78,7 +80,7 @@ impl Author {
         }
     }
 
-    /// Whether the author says root in so many words.
+    /// Whether the author explicitly asks for root.
     pub fn is_root(&self) -> bool {
         self.uid == Some(0) || self.uid.is_none() && self.non_root == Some(false)
     }
@@ -88,22 +90,22 @@ impl Author {
     }
 }
 
-/// What must be known of one container to decide about its user.
+/// What the user decision needs to know about one container.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'p> {
     /// The container.
     pub placed: Placed<'p, 'p>,
-    /// What the policy says of its image.
+    /// The policy's entry for its image.
     pub entry: Option<&'p ImageEntry>,
     /// The rules it is exempt from.
     pub exempt: RuleSet,
-    /// Whether it stays privileged: no rule acts on it then.
+    /// Whether it stays privileged; then no rule acts on it.
     pub privileged: bool,
 }
 
 impl Candidate<'_> {
-    /// Whether it may be a container that ironhull's pod-level user was not meant for: it
-    /// would inherit it, although nothing is set for such a container.
+    /// Whether ironhull's pod-level user may not be meant for this container. Nothing is set
+    /// for such a container, yet it would inherit that user.
     pub fn may_come_later(&self) -> bool {
         let context = &self.placed.container.security_context;
         let left_alone = self.privileged || self.exempt.contains(RuleName::RunAsNonRoot);
@@ -111,12 +113,12 @@ impl Candidate<'_> {
     }
 }
 
-/// Decides for all containers; init containers follow the first app container that has a
-/// uid, and where containers share their processes, those of which nothing is known follow
-/// one of which something is.
+/// Decides for all containers. Init containers follow the first app container that has a
+/// uid. Where containers share their processes, those with an unknown user follow one with a
+/// known user.
 ///
-/// `ours` is the pod-level uid that ironhull set at an earlier pass, if any;
-/// `in_user_namespace` tells whether root in the pod is none on the node.
+/// `ours` is the pod-level uid that ironhull set in an earlier pass, if any.
+/// `in_user_namespace` tells whether root in the pod is not root on the node.
 pub fn decide<'p>(
     pod: &'p Pod<'p>,
     policy: &'p Policy,
@@ -126,8 +128,8 @@ pub fn decide<'p>(
 ) -> Vec<Decision<'p>> {
     let decider = Decider { pod, policy, ours, in_user_namespace };
     let is_init = |candidate: &Candidate<'p>| candidate.placed.kind == ContainerKind::Init;
-    // Where the policy's own uid does not exist, an init container gets none: it must not
-    // get one from a container that another webhook brings later.
+    // Where the policy's own uid does not exist, an init container gets none. It must not get
+    // one from a container that another webhook adds later.
     let beyond = in_user_namespace && policy.rules.run_as_user.value.get() >= USER_NAMESPACE_IDS;
     let processes = match pod.spec.share_process_namespace && !beyond {
         true => decider.lead_of_processes(candidates),
@@ -142,8 +144,8 @@ pub fn decide<'p>(
     candidates.iter().map(|candidate| decider.decide(candidate, leads(candidate))).collect()
 }
 
-/// Whether nothing says as whom an app or sidecar container runs: neither its author, nor an
-/// image entry.
+/// Whether neither its author nor an image entry says which user an app or sidecar container
+/// runs as.
 fn is_unknown(pod: &Pod<'_>, candidate: &Candidate<'_>) -> bool {
     let entry = candidate.entry.and_then(|entry| entry.user);
     Author::of(pod, candidate.placed).uid.is_none() && entry.is_none()
@@ -218,8 +220,8 @@ impl<'p> Decider<'p> {
         self.nothing(undecided, wanted)
     }
 
-    /// The user of an app container that has one, as if it were not exempt: an exemption
-    /// never changes another container's user.
+    /// The user of an app container, if it has one. Exemptions are disregarded: they never
+    /// change another container's user.
     fn lead(&self, candidate: &Candidate<'p>, follows: Option<Leader<'p>>) -> Option<Leader<'p>> {
         let container = candidate.placed.container;
         let privileged = self.policy.keeps_privileged(container, RuleSet::EMPTY);
@@ -234,9 +236,8 @@ impl<'p> Decider<'p> {
         Some(Leader { name: &container.name, uid, gid })
     }
 
-    /// The app container whose user the unknown ones follow where all share their processes, so
-    /// that signals between them go on working: one that anything is known of, where no other
-    /// known one has another user.
+    /// The app container that unknown ones follow in a pod with shared processes, so that
+    /// signals keep working. Its user is known, and no other known one has another user.
     fn lead_of_processes(&self, candidates: &[Candidate<'p>]) -> Option<Leader<'p>> {
         let known = candidates.iter().filter(|candidate| !is_unknown(self.pod, candidate));
         let mut leaders = known.filter_map(|candidate| self.lead(candidate, None));
@@ -244,7 +245,7 @@ impl<'p> Decider<'p> {
         leaders.all(|other| other.uid == first.uid).then_some(first)
     }
 
-    /// The uid of the container an ephemeral one looks into, where it has one.
+    /// The user of an ephemeral container's target; `None` without a uid above 0.
     fn target(&self, placed: Placed<'p, 'p>) -> Option<Leader<'p>> {
         let name = &*placed.container.target_container_name;
         let target = self
@@ -256,7 +257,7 @@ impl<'p> Decider<'p> {
         Some(Leader { name: &target.container.name, uid, gid: author.gid })
     }
 
-    /// The uid and gid a container gets if it gets one.
+    /// The uid and gid a container would get.
     fn wanted(&self, candidate: &Candidate<'p>, leader: Option<Leader<'p>>) -> Wanted<'p> {
         let rules = &self.policy.rules;
         let ephemeral = candidate.placed.kind == ContainerKind::Ephemeral;
@@ -279,7 +280,7 @@ impl<'p> Decider<'p> {
         }
     }
 
-    /// Explicit root.
+    /// Decides for explicit root.
     fn root(&self, undecided: Undecided<'p>, wanted: Option<Wanted<'p>>) -> Decision<'p> {
         let rules = &self.policy.rules;
         let author = undecided.author;
@@ -319,8 +320,8 @@ impl<'p> Decider<'p> {
         undecided.decided(non_root, uid, gid)
     }
 
-    /// A uid above 0: it stays. `own` is the container's own runAsNonRoot; of one that it
-    /// inherits the pod level speaks.
+    /// Decides for a uid above 0, which stays. `own` is the container's own runAsNonRoot; an
+    /// inherited one is reported at the pod level.
     fn has_uid(&self, undecided: Undecided<'p>, own: Option<bool>) -> Decision<'p> {
         let action = self.policy.rules.run_as_non_root.action;
         let choice = |set, result, note| Choice { set, result, note };
@@ -338,7 +339,7 @@ impl<'p> Decider<'p> {
         undecided.decided(non_root, Choice::compliant(), Choice::compliant())
     }
 
-    /// `runAsNonRoot: true` and no uid.
+    /// Decides for `runAsNonRoot: true` without a uid.
     fn relies_on_image(
         &self,
         undecided: Undecided<'p>,
@@ -361,7 +362,7 @@ impl<'p> Decider<'p> {
         }
     }
 
-    /// Nothing said.
+    /// Decides where nothing is said.
     fn nothing(&self, undecided: Undecided<'p>, wanted: Option<Wanted<'p>>) -> Decision<'p> {
         let rules = &self.policy.rules;
         let action = rules.run_as_non_root.action;
@@ -398,7 +399,7 @@ impl<'p> Decider<'p> {
                 .with_uid_note(Note::BeyondUserNamespace(wanted.uid));
         }
         let gid = self.gid(&undecided, wanted.gid);
-        // Another uid than 0 is the pod's, which an ephemeral container need not share.
+        // A uid other than 0 is the pod's. An ephemeral container need not share it.
         let result = match undecided.author.uid {
             Some(0) => RuleResult::Replaced,
             _ => RuleResult::Set,
@@ -480,7 +481,7 @@ impl<'p> Undecided<'p> {
         }
     }
 
-    /// The same result for all three, and nothing set.
+    /// The same result for all three fields, with nothing set.
     fn all(self, result: RuleResult, may_run_as_root: bool) -> Decision<'p> {
         Decision {
             author: self.author,
@@ -493,7 +494,7 @@ impl<'p> Undecided<'p> {
         }
     }
 
-    /// The image's user stays.
+    /// Keeps the image's user.
     fn image_user(self, non_root: Choice<'p, bool>, note: Option<Note<'p>>) -> Decision<'p> {
         let uid = Choice { set: None, result: RuleResult::Skipped(Skip::ImageUser), note };
         self.decided(non_root, uid, Choice::of(RuleResult::Skipped(Skip::ImageUser)))
@@ -504,9 +505,9 @@ impl<'p> Undecided<'p> {
         decision.injected_after(ours)
     }
 
-    /// `acts` tells whether runAsNonRoot changes anything at all.
+    /// `acts`: whether runAsNonRoot changes anything at all.
     fn exempt(self, acts: bool, ours: Option<i64>) -> Decision<'p> {
-        // With a uid above 0 it runs, and not as root: nothing needs to be undone for it.
+        // With a uid above 0 the container starts, and not as root: there is nothing to undo.
         let root = !self.author.has_non_root_uid();
         let undo = acts && root && self.author.non_root == Some(true);
         let mut decision = self.all(RuleResult::Exempt, root);

@@ -1,20 +1,20 @@
-//! Characters that mean something else to Kubernetes' reader than here, or that it refuses,
-//! wherever they stand: in text, in comments, and after the end of the document too, since
-//! it reads ahead.
+//! Characters that Kubernetes' reader refuses, or that mean something else to it than here.
+//! They count wherever they stand: in text, in comments, and after the end of the document
+//! too, since it reads ahead.
 
 use crate::error::{Error, ErrorKind};
 
-/// Refuses the first of them.
+/// Refuses the first such character.
 ///
-/// - U+0085, U+2028 and U+2029 end a line in YAML 1.1, and with it a comment: what follows one
-///   there would count in the cluster, and nobody sees it.
-/// - A byte-order mark that comes to stand first in go-yaml's buffer takes the first character
-///   of each line that follows with it.
+/// - U+0085, U+2028 and U+2029 end a line in YAML 1.1, and with it a comment: text after one
+///   would count in the cluster, and nobody sees it.
+/// - A byte-order mark that happens to be first in go-yaml's buffer takes with it the first
+///   character of each line that follows.
 /// - Others go-yaml refuses.
 pub(crate) fn check(text: &str) -> Result<(), Error> {
-    // At the very beginning a byte-order mark says how the text is written, and is no part of it.
+    // A byte-order mark at the very beginning tells the encoding, and is no part of the text.
     let rest = text.strip_prefix(BOM).unwrap_or(text);
-    // Nearly every text is of these bytes alone.
+    // Nearly every text consists of these bytes alone.
     if rest.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')) {
         return Ok(());
     }
@@ -25,7 +25,7 @@ pub(crate) fn check(text: &str) -> Result<(), Error> {
     }
 }
 
-/// Whether go-yaml (`readerc.go`) takes the character, and for the same as we do.
+/// Whether go-yaml (`readerc.go`) accepts the character, and takes it for the same as we do.
 fn is_taken(c: char) -> bool {
     match c {
         '\t' | '\n' | '\r' | ' '..='~' => true,

@@ -1,7 +1,7 @@
 //! A syntax tree to the JSON that Kubernetes makes of it.
 //!
 //! This follows `sigs.k8s.io/yaml` over go-yaml v2 (`decode.go`): of a duplicate key the
-//! last one wins, a merge takes effect where it stands, keys become strings.
+//! last one wins, a merge takes effect in its place, keys become strings.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,12 +12,12 @@ use crate::error::{Error, ErrorKind};
 use crate::resolve::{Scalar, resolve};
 use crate::tree::{Kind, NodeId, Tree};
 
-/// A key that stands in its map more than once.
+/// A key that occurs more than once in its map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duplicate {
     /// The key.
     pub key: String,
-    /// Where the last one stands, in bytes.
+    /// Byte offset of the last one.
     pub offset: usize,
 }
 
@@ -40,15 +40,15 @@ pub(crate) fn duplicates(tree: &Tree<'_>) -> Vec<Duplicate> {
     }
 }
 
-/// How deep values may nest, aliases expanded. Kubernetes has no limit of its own here;
-/// this one is far beyond what any object has, and keeps the stack bounded.
+/// Maximum nesting depth of values, with aliases expanded. Kubernetes has no limit of its own
+/// here; this one is far beyond any object and keeps the stack bounded.
 const MAX_DEPTH: usize = 500;
 
 struct Decoder<'t> {
     tree: &'t Tree<'t>,
     duplicates: Vec<Duplicate>,
     depth: usize,
-    /// How many nodes were decoded, and how many of them inside aliases.
+    /// Number of decoded nodes, and of those inside aliases.
     nodes: u32,
     in_aliases: u32,
     /// The aliases being expanded.
@@ -99,7 +99,7 @@ impl<'t> Decoder<'t> {
         let Kind::Mapping { entries, .. } = &self.tree.node(id).kind else {
             return Err(self.error(id, ErrorKind::Merge));
         };
-        // What is merged into the map does not count as written twice.
+        // A key that was merged into the map does not count as a duplicate.
         let merges =
             !map.is_empty() || entries.iter().any(|&(key, _)| self.tree.node(key).is_merge());
         let mut seen = HashSet::new();
@@ -123,7 +123,7 @@ impl<'t> Decoder<'t> {
         Ok(())
     }
 
-    /// Decodes what `<<` names into `map`, over what is there.
+    /// Decodes the value of `<<` into `map`, over existing entries.
     fn merge(&mut self, id: NodeId, map: &mut Map<String, Value>) -> Result<(), Error> {
         match &self.tree.node(id).kind {
             Kind::Alias { target } => {
@@ -186,7 +186,7 @@ impl<'t> Decoder<'t> {
         Ok(())
     }
 
-    /// Counts a node against go-yaml's bound on what aliases may blow up.
+    /// Counts a node towards go-yaml's limit on the expansion of aliases.
     fn count(&mut self, id: NodeId) -> Result<(), Error> {
         self.nodes += 1;
         if !self.expanding.is_empty() {
@@ -207,8 +207,8 @@ impl<'t> Decoder<'t> {
     }
 }
 
-/// go-yaml's `allowedAliasRatio`: from 99 % in documents of up to 400,000 nodes down to
-/// 10 % from 4,000,000 on.
+/// go-yaml's `allowedAliasRatio`: 99 % in documents of up to 400,000 nodes, falling to 10 %
+/// from 4,000,000 on.
 fn allowed_share(nodes: u32) -> f64 {
     const LOW: u32 = 400_000;
     const HIGH: u32 = 4_000_000;

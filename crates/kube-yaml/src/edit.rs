@@ -1,11 +1,11 @@
-//! A patch applied to a document's text, so that comments, order, quotes, blank lines
+//! Applies a patch to a document's text, so that comments, order, quotes, blank lines
 //! and everything else that does not change stay as they were.
 //!
-//! Every operation becomes splices of the text at the place where its node stands
-//! ([`sketch`], [`block`], [`flow`]). None of them is trusted: the new text is read again,
-//! and must mean exactly what the patch makes of the value. First all operations are
-//! tried together; where that fails, one after the other; and where the place of one
-//! cannot be edited, what encloses it is written anew, the smallest such thing first.
+//! Every operation becomes splices of the text at the position of its node ([`sketch`],
+//! [`block`], [`flow`]). None of them is trusted: the new text is read again, and must mean
+//! exactly what the patch makes of the value. First all operations are tried together. If that
+//! fails, they are tried one after the other. If the place of one cannot be edited, what
+//! encloses it is rewritten, the smallest such thing first.
 
 mod aliases;
 mod block;
@@ -26,10 +26,10 @@ use sketch::Sketch;
 pub struct Edited {
     /// Its new text.
     pub text: String,
-    /// What Kubernetes makes of it.
+    /// Its value, as Kubernetes reads it.
     pub value: Value,
-    /// What could not be edited where it stands, as JSON Pointers: it was written anew,
-    /// without its comments, or where an alias stood.
+    /// JSON Pointers of the places that could not be edited. They were rewritten: without their
+    /// comments, or in place of an alias.
     pub rewritten: Vec<String>,
 }
 
@@ -38,8 +38,8 @@ pub struct Edited {
 struct Splice {
     at: Range<usize>,
     text: String,
-    /// Of insertions at one place the deeper comes first, and of two in one column
-    /// the list's item before the map's member.
+    /// Column of the inserted text. Of insertions at one place the deeper comes first, and of
+    /// two in one column the list's item before the map's member.
     column: usize,
     item: bool,
 }
@@ -50,8 +50,8 @@ impl Splice {
     }
 }
 
-/// Applies an RFC 6902 patch of `add` and `replace` to the text of a document, of which `value`
-/// was read.
+/// Applies an RFC 6902 patch of `add` and `replace` to the text of a document. `value` is what
+/// was read from the text.
 ///
 /// # Errors
 /// When the patch does not apply, or the new text would not mean what it should: then nothing
@@ -73,7 +73,7 @@ pub fn apply(text: &str, syntax: Syntax, value: &Value, patch: &[Value]) -> Resu
     Err("the hardened document cannot be written in a way that reads back".to_owned())
 }
 
-/// A document's text on its way through the operations.
+/// A document's text while operations are applied.
 struct Draft {
     text: String,
     syntax: Syntax,
@@ -96,17 +96,17 @@ impl Draft {
         self.tree().map(comments)
     }
 
-    /// The text with the splices, if it then means `value` and has every comment that it
+    /// The text with the splices; `None` unless it then means `value` and has every comment it
     /// had.
     fn spliced(&self, splices: Vec<Splice>, value: &Value) -> Option<Self> {
-        // Only where text goes can a comment go.
+        // A comment can only be lost where text is removed.
         let removed = |splice: &Splice| self.text.get(splice.at.clone());
         let risky = splices.iter().filter_map(removed).any(|removed| removed.contains('#'));
         let draft = self.written_anew(splices, value)?;
         (!risky || self.comments() == draft.comments()).then_some(draft)
     }
 
-    /// The text with the splices, if it then means `value`.
+    /// The text with the splices; `None` unless it then means `value`.
     fn written_anew(&self, splices: Vec<Splice>, value: &Value) -> Option<Self> {
         let text = splice(&self.text, splices)?;
         let draft = Self { text, syntax: self.syntax };
@@ -120,7 +120,7 @@ impl Draft {
         for operation in operations {
             let (path, new) = path_and_value(operation)?;
             for splice in sketch.splices(path, new, value)? {
-                // Where two pods share an anchor, both change, in one place.
+                // Two pods that share an anchor both change, in one place.
                 if !splices.contains(&splice) {
                     splices.push(splice);
                 }
@@ -129,7 +129,7 @@ impl Draft {
         self.spliced(splices, value).map(|draft| draft.text)
     }
 
-    /// The text after each operation by itself, and what had to be written anew.
+    /// Applies the operations one by one. Returns the text and the pointers that were rewritten.
     fn one_by_one(self, operations: &[PatchOperation], mut value: Value) -> (Self, Vec<String>) {
         let mut rewritten = Vec::new();
         let mut draft = self.without_shared_anchors(operations, &value, &mut rewritten);
@@ -152,7 +152,7 @@ impl Draft {
         self.spliced(sketch.splices(path, new, value)?, value)
     }
 
-    /// Writes anew the smallest thing around `path` that can be.
+    /// Rewrites the smallest thing around `path` that can be rewritten.
     fn rewrite(self, path: &str, value: &Value, rewritten: &mut Vec<String>) -> Self {
         let mut place = path;
         while let Some((parent, _)) = place.rsplit_once('/') {
@@ -184,7 +184,7 @@ fn note(rewritten: &mut Vec<String>, place: &str) {
     }
 }
 
-/// An operation's path and value; the engine writes no others.
+/// An operation's path and value. The engine writes no other operations.
 fn path_and_value(operation: &PatchOperation) -> Option<(&str, &Value)> {
     match operation {
         PatchOperation::Add(AddOperation { path, value })
@@ -193,7 +193,7 @@ fn path_and_value(operation: &PatchOperation) -> Option<(&str, &Value)> {
     }
 }
 
-/// Makes the splices, with the text's own line ends. None where two of them meet.
+/// Applies the splices, with the text's own line ends. `None` if two of them meet.
 fn splice(text: &str, mut splices: Vec<Splice>) -> Option<String> {
     splices.sort_by_key(|splice| {
         (splice.at.start, splice.at.end, std::cmp::Reverse((splice.column, splice.item)))

@@ -1,25 +1,25 @@
-//! JSON values as YAML text that every reader takes for the same: Kubernetes', and the
-//! readers of YAML 1.2.
+//! JSON values as YAML text that means the same to every reader: Kubernetes', and the readers
+//! of YAML 1.2.
 
 use serde_json::{Map, Value};
 
 use crate::resolve::{Scalar, untagged};
 
-/// How block collections are laid out.
+/// The layout of block collections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// How much further in a map stands than the key before it.
+    /// Indentation of a map, relative to the key before it.
     pub(crate) step: usize,
-    /// How much further in the dashes of a list stand than the key before them.
+    /// Indentation of a list's dashes, relative to the key before them.
     pub(crate) dashes: usize,
 }
 
 impl Layout {
-    /// As kubectl and most people write.
+    /// The layout of kubectl and of most people.
     pub(crate) const COMMON: Self = Self { step: 2, dashes: 0 };
 }
 
-/// How flow collections and JSON are written.
+/// Quoting in flow collections and JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quotes {
     /// Only where needed.
@@ -42,15 +42,15 @@ pub fn document(value: &Value) -> String {
     text
 }
 
-/// One member of a block map whose keys stand at `column`: the text from the key on,
-/// without indentation before and newline after it.
+/// One member of a block map with its keys at `column`: the text from the key on, without
+/// indentation before it or newline after it.
 pub(crate) fn member(key: &str, value: &Value, column: usize, layout: Layout) -> String {
     let mut text = String::new();
     push_member(&mut text, key, value, column, layout);
     text
 }
 
-/// The value after a key at `column`: what comes after the colon.
+/// The text after the colon of a key at `column`.
 pub(crate) fn after_key(value: &Value, column: usize, layout: Layout) -> String {
     let mut text = String::new();
     push_after_key(&mut text, value, column, layout);
@@ -148,17 +148,17 @@ pub(crate) fn flow(value: &Value, quotes: Quotes) -> String {
     }
 }
 
-/// A value over several lines, each member on its own: JSON and KYAML. The first line is
-/// not indented, the last is by `outer`, those between by one `step` more.
+/// A value over several lines, one member per line: JSON and KYAML. The first line is not
+/// indented, the last is indented by `outer`, those between by one `step` more.
 pub(crate) fn tall_flow(value: &Value, outer: &str, step: &str, quotes: Quotes) -> String {
     let inner = format!("{outer}{step}");
     let tall = |open: char, parts: Vec<String>, close: char| {
-        // KYAML puts a comma after the last one too, which JSON knows not.
+        // KYAML puts a comma after the last one too; JSON does not allow it.
         let last = if quotes == Quotes::All { "" } else { "," };
         format!("{open}\n{inner}{}{last}\n{outer}{close}", parts.join(&format!(",\n{inner}")))
     };
     match value {
-        // KYAML opens and closes a list of maps on the maps' own lines.
+        // KYAML puts the brackets of a list of maps on the maps' own lines.
         Value::Array(items)
             if quotes != Quotes::All && items.iter().any(|item| !is_short_flow(item)) =>
         {
@@ -179,7 +179,7 @@ pub(crate) fn tall_flow(value: &Value, outer: &str, step: &str, quotes: Quotes) 
     }
 }
 
-/// Whether a value takes no line of its own in KYAML's lists.
+/// Whether a value needs no line of its own in KYAML's lists.
 fn is_short_flow(value: &Value) -> bool {
     match value {
         Value::Object(map) => map.is_empty(),
@@ -187,12 +187,12 @@ fn is_short_flow(value: &Value) -> bool {
     }
 }
 
-/// A key, or a string where only some are quoted.
+/// A key, or a string where only some strings are quoted.
 pub(crate) fn word(text: &str, quotes: Quotes) -> String {
     if quotes != Quotes::All && is_plain(text) { text.to_owned() } else { quoted(text) }
 }
 
-/// A double-quoted string: JSON's, which YAML takes too.
+/// A double-quoted string in JSON's form, which YAML accepts too.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
@@ -215,17 +215,17 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Characters that YAML takes unescaped. Line and paragraph separators are not among
-/// them: YAML 1.1 breaks lines there.
+/// Whether YAML accepts the character unescaped. Line and paragraph separators are excluded:
+/// YAML 1.1 breaks lines there.
 fn is_printable(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Whether the text, unquoted, is this very string to every reader, in block and in
-/// flow context.
+/// Whether every reader takes the unquoted text for this very string, in block and in flow
+/// context.
 fn is_plain(text: &str) -> bool {
     let first_is_safe = match text.chars().next() {
-        // Indicators, and what YAML 1.1 and 1.2 readers see numbers and dates in.
+        // Excludes indicators, and what YAML 1.1 and 1.2 readers see numbers and dates in.
         Some(c) => c.is_alphanumeric() || matches!(c, '/' | '_' | '.' | '+' | '$' | '(' | '^'),
         None => false,
     };
@@ -240,8 +240,8 @@ fn is_plain(text: &str) -> bool {
         && matches!(untagged(text), Scalar::Text(_))
 }
 
-/// Whether some reader of YAML takes the text for a number or a date: one that is made
-/// of digits, signs and the letters of hexadecimal digits and exponents alone.
+/// Whether some reader of YAML takes the text for a number or a date. Such a text has only
+/// digits, signs and the letters of hexadecimal digits and exponents.
 fn looks_like_a_number(text: &str) -> bool {
     let digits = text.bytes().any(|b| b.is_ascii_digit());
     let dotted = text.starts_with(['.', '+', '-']);

@@ -1,28 +1,28 @@
-//! How a file's bytes are text: as kubectl takes them, which reads UTF-16 by its byte-order
-//! mark and everything else as UTF-8 (`k8s.io/cli-runtime/pkg/resource`, `FileVisitor`).
+//! Text encoding of files, as in kubectl: UTF-16 by its byte-order mark, everything else as
+//! UTF-8 (`k8s.io/cli-runtime/pkg/resource`, `FileVisitor`).
 
 use std::borrow::Cow;
 
-/// How a text is written in its file.
+/// The text encoding of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     /// UTF-8, with a byte-order mark or without.
     #[default]
     Utf8,
-    /// UTF-16 of little-endian units, after a byte-order mark: what PowerShell writes.
+    /// UTF-16, little-endian, after a byte-order mark: what PowerShell writes.
     Utf16Le,
-    /// UTF-16 of big-endian units, after a byte-order mark.
+    /// UTF-16, big-endian, after a byte-order mark.
     Utf16Be,
 }
 
 impl Encoding {
-    /// The text in these bytes, its byte-order mark included, and how it is written there.
+    /// Decodes bytes. Returns the text, its byte-order mark included, and the encoding.
     ///
     /// # Errors
     /// What the bytes are instead.
     pub fn decode(bytes: &[u8]) -> Result<(String, Self), String> {
         match bytes {
-            // Before UTF-16, whose mark begins alike.
+            // Checked before UTF-16, whose mark begins alike.
             [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err(not_read("UTF-32")),
             [0, 0, 0, _, ..] | [_, 0, 0, 0, ..] => Err(not_read("UTF-32")),
             [0xff, 0xfe, ..] => utf_16(bytes, u16::from_le_bytes).map(|t| (t, Self::Utf16Le)),
@@ -37,7 +37,7 @@ impl Encoding {
         }
     }
 
-    /// The bytes of a text that is written so.
+    /// Encodes a text.
     pub fn encode(self, text: &str) -> Cow<'_, [u8]> {
         match self {
             Self::Utf8 => Cow::Borrowed(text.as_bytes()),

@@ -11,17 +11,17 @@ pub struct Error {
     pub offset: usize,
 }
 
-/// What is wrong with a text. The words of `Display` are go-yaml's own where it has some: they
-/// are what `kubectl` prints too.
+/// The kind of error. `Display` uses go-yaml's own words where it has some: `kubectl` prints
+/// them too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// A character that no text may hold, or that ends a line in YAML 1.1 alone.
     Character(char),
-    /// A character that begins nothing.
+    /// A character that no token begins with.
     NoToken,
     /// A tab where indentation or a key may begin.
     Tab,
-    /// A key without its `:`: on the same line, after at most 1024 characters.
+    /// A key without its `:` on the same line, after at most 1024 characters.
     NoColon,
     /// A `-` within a line, or in a flow collection.
     Entry,
@@ -31,9 +31,9 @@ pub enum ErrorKind {
     Value,
     /// An anchor or alias without a name, or with other characters than letters, digits, `-` and `_`.
     Name,
-    /// An alias whose anchor stands nowhere above.
+    /// An alias whose anchor is not defined above it.
     UnknownAnchor(String),
-    /// An anchor within what it names.
+    /// An anchor inside the node it names.
     RecursiveAnchor,
     /// A tag that does not end as it should.
     Tag,
@@ -41,34 +41,34 @@ pub enum ErrorKind {
     Directive,
     /// `---` or `...` at the beginning of a line within a quoted text.
     MarkerInQuotes,
-    /// A quoted text without its end.
+    /// A quoted text without a closing quote.
     OpenQuotes,
-    /// A `[` or `{` without its end.
+    /// A `[` or `{` without a closing bracket.
     OpenBracket(char),
-    /// An escape that YAML 1.1 does not have, or one without its hexadecimal digits: the
+    /// An escape that YAML 1.1 does not have, or one without its hexadecimal digits. Holds the
     /// character after the backslash.
     Escape(char),
     /// A numeric escape that is half a character, or none.
     EscapedSurrogate,
     /// `0` as the indentation of a block scalar.
     ZeroIndentation,
-    /// Something after the header of a block scalar that is no comment.
+    /// Something other than a comment after the header of a block scalar.
     BlockHeader,
-    /// A `...` before anything has begun a document.
+    /// A `...` before any document has begun.
     EarlyEnd,
-    /// Something else than the next item of a block sequence, or its end.
+    /// Neither the next item of a block sequence nor its end.
     InBlockSequence,
-    /// Something else than the next key of a block mapping, or its end.
+    /// Neither the next key of a block mapping nor its end.
     InBlockMapping,
-    /// Something else than `,` or `]`.
+    /// Neither `,` nor `]`.
     InFlowSequence,
-    /// Something else than `,` or `}`.
+    /// Neither `,` nor `}`.
     InFlowMapping,
     /// Nothing that could be a value.
     NoContent,
     /// Not JSON, in serde_json's words.
     Json(String),
-    /// More collections within each other than are read.
+    /// Collections that are nested too deeply.
     TooDeep,
     /// More nodes behind aliases than go-yaml expands.
     TooManyAliases,
@@ -87,7 +87,7 @@ pub enum ErrorKind {
     NotAKey(String),
     /// A mapping or sequence as a key.
     CollectionAsKey,
-    /// `<<` with something else than a mapping or a sequence of mappings.
+    /// `<<` with neither a mapping nor a sequence of mappings.
     Merge,
 }
 
@@ -150,12 +150,12 @@ impl fmt::Display for ErrorKind {
 }
 
 impl ErrorKind {
-    /// Whether a line that is indented too far, or not far enough, is what often causes it.
+    /// Whether wrong indentation of a line is a frequent cause.
     pub fn is_of_indentation(&self) -> bool {
         matches!(self, Self::InBlockMapping | Self::InBlockSequence | Self::NoColon | Self::Value)
     }
 
-    /// What it says where that does not depend on the text.
+    /// The message, if it does not depend on the text.
     fn words(&self) -> &'static str {
         match self {
             Self::NoToken => "found character that cannot start any token",

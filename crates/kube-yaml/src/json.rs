@@ -1,13 +1,14 @@
 //! The tree of a JSON text. YAML 1.1 is no superset of JSON: go-yaml refuses `\/`, escaped
-//! surrogates and keys of more than 1024 characters, and Kubernetes reads a stream that begins
-//! with `{` by Go's `encoding/json` instead.
+//! surrogates and keys of more than 1024 characters. Kubernetes reads a stream that begins with
+//! `{` by Go's `encoding/json` instead.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::tree::{Kind, Node, NodeId, Style, Tree};
 
-/// The tree of a text that serde_json has accepted. Of any other it is as much as was understood.
+/// The tree of a text that serde_json has accepted. For any other text, as much as was
+/// understood.
 pub(crate) fn parse(text: &str) -> Tree<'_> {
     let mut parser = Parser { text, at: 0, line: 0, nodes: Vec::new() };
     let root = parser.value();
@@ -17,13 +18,13 @@ pub(crate) fn parse(text: &str) -> Tree<'_> {
 struct Parser<'t> {
     text: &'t str,
     at: usize,
-    /// Where the line begins.
+    /// Start of the line.
     line: usize,
     nodes: Vec<Node<'t>>,
 }
 
 impl<'t> Parser<'t> {
-    /// The next byte that is no blank.
+    /// The next byte that is not blank.
     fn next(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while let Some(byte) = bytes.get(self.at) {

@@ -29,27 +29,27 @@ pub use resolve::{Scalar, resolve};
 pub use split::{BadSeparator, Part, split};
 pub use tree::{Kind, Node, NodeId, Style, Tree, escape};
 
-/// How a document is written.
+/// The syntax of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Syntax {
-    /// YAML, KYAML among it.
+    /// YAML, including KYAML.
     Yaml,
     /// JSON, without a `---` before it.
     Json,
 }
 
-/// What Kubernetes makes of a document.
+/// A document as Kubernetes reads it.
 #[derive(Debug)]
 pub struct Document<'t> {
-    /// What stands where.
+    /// Its syntax tree.
     pub tree: Tree<'t>,
-    /// Its value as JSON; null where the text holds none.
+    /// Its value as JSON; null for an empty text.
     pub value: Value,
-    /// The keys that stand more than once in their map.
+    /// The keys that occur more than once in their map.
     pub duplicates: Vec<Duplicate>,
 }
 
-/// Reads one document, as [`split`] parts them.
+/// Reads one document, as [`split`] separates them.
 ///
 /// # Errors
 /// Why Kubernetes refuses it, and where.
@@ -69,21 +69,21 @@ pub fn read(text: &str, syntax: Syntax) -> Result<Document<'_>, Error> {
     }
 }
 
-/// The document of a JSON text of which `value` was read.
+/// The document for a JSON text and the `value` that was read from it.
 pub fn of_json(text: &str, value: Value) -> Document<'_> {
     let tree = Tree::of_json(text);
     let duplicates = decode::duplicates(&tree);
     Document { tree, value, duplicates }
 }
 
-/// Where serde_json stopped, in bytes.
+/// Byte offset where serde_json stopped.
 fn json_offset(text: &str, error: &serde_json::Error) -> usize {
     let before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
     let line: usize = before.map(str::len).sum();
     (line + error.column().saturating_sub(1)).min(text.len())
 }
 
-/// Line and column of a byte, both from 1, the column in characters.
+/// Line and column of a byte offset. Both count from 1, the column in characters.
 pub fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.bytes().filter(|b| *b == b'\n').count() + 1;

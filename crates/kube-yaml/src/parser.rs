@@ -27,7 +27,7 @@ pub(crate) fn parse(text: &str) -> Scanned<Tree<'_>> {
         TokenKind::End => None,
         _ => Some(parser.node(true, false)?),
     };
-    // What ends the document is looked at, and nothing after it.
+    // Looks at what ends the document, and at nothing after it.
     let unread = match parser.scanner.peek()? {
         (TokenKind::End, ..) => None,
         (TokenKind::DocumentEnd, ..) => {
@@ -42,7 +42,7 @@ pub(crate) fn parse(text: &str) -> Scanned<Tree<'_>> {
         (_, at, _) => Some(at),
     };
     let Parser { scanner, nodes, .. } = parser;
-    // What is not written is nothing.
+    // A root that is not written counts as nothing.
     let root = root.filter(|root| !nodes.get(*root).is_some_and(Node::is_unwritten));
     Ok(Tree { nodes, root, unread, comments: scanner.comments })
 }
@@ -52,11 +52,11 @@ struct Parser<'t> {
     nodes: Vec<Node<'t>>,
     anchors: HashMap<Cow<'t, str>, NodeId>,
     depth: usize,
-    /// The end of the token that was taken last.
+    /// The end of the last token taken.
     last: usize,
 }
 
-/// What stands before a node.
+/// Tag and anchor before a node.
 #[derive(Default)]
 struct Properties<'t> {
     tag: Cow<'t, str>,
@@ -69,7 +69,7 @@ impl<'t> Parser<'t> {
         Ok(self.scanner.peek()?.0)
     }
 
-    /// Takes the token that was looked at.
+    /// Takes the token that was peeked at.
     fn take(&mut self) -> Option<Token<'t>> {
         let token = self.scanner.take();
         if let Some(token) = &token {
@@ -78,7 +78,7 @@ impl<'t> Parser<'t> {
         token
     }
 
-    /// Takes the next token if it is this one.
+    /// Takes the next token if it is of this kind.
     fn takes(&mut self, kind: TokenKind) -> Scanned<bool> {
         let is = self.next()? == kind;
         if is {
@@ -98,13 +98,13 @@ impl<'t> Parser<'t> {
         self.nodes.len() - 1
     }
 
-    /// A value that is not written: after the dash, the colon or the properties before it.
+    /// A value that is not written, placed after the preceding dash, colon or properties.
     fn unwritten(&mut self) -> NodeId {
         let scalar = Kind::Scalar { text: Cow::Borrowed(""), style: Style::Plain };
         self.push(scalar, self.last..self.last, 0)
     }
 
-    /// A node, or nothing where one of these tokens comes instead.
+    /// A node, or an unwritten one if one of the tokens in `ends` comes instead.
     fn node_unless(
         &mut self,
         ends: &[TokenKind],
@@ -118,7 +118,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The value of a key, or nothing where there is no colon.
+    /// The value of a key, or an unwritten one if there is no colon.
     fn value(&mut self, ends: &[TokenKind], block: bool, indentless: bool) -> Scanned<NodeId> {
         if self.takes(TokenKind::Value)? {
             self.node_unless(ends, block, indentless)
@@ -213,7 +213,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Ends a collection: one in flow style at its bracket, another with its last leaf.
+    /// Ends a collection: at its bracket in flow style, else with its last leaf.
     fn close(&mut self, id: NodeId, leaf: Option<NodeId>) {
         let leaf = leaf.map(|leaf| self.nodes.get(leaf).map_or(0, |leaf| leaf.range.end));
         let end = leaf.unwrap_or(self.last);
@@ -279,8 +279,8 @@ impl<'t> Parser<'t> {
         self.refuse(ErrorKind::InBlockMapping)
     }
 
-    /// Whether the flow collection that began at `start` goes on: its end is taken, or the
-    /// comma before what is not its first entry.
+    /// Whether the flow collection that began at `start` goes on. Takes its end, or the comma
+    /// before any entry but the first.
     fn goes_on(&mut self, end: TokenKind, start: usize, first: &mut bool) -> Scanned<bool> {
         if self.takes(end)? {
             return Ok(false);
@@ -306,7 +306,7 @@ impl<'t> Parser<'t> {
         while self.goes_on(end, start, &mut first)? {
             let (kind, at, column) = self.scanner.peek()?;
             if self.takes(TokenKind::Key)? {
-                // `[a: b]` is a list of a map of one entry.
+                // `[a: b]` is a list with a map of one entry.
                 let map = self.mapping(true, at, column);
                 let next = self.next()?;
                 let key = if next == TokenKind::Value || ends.contains(&next) {
@@ -354,13 +354,13 @@ impl<'t> Parser<'t> {
 }
 
 impl Node<'_> {
-    /// Whether nothing stands for it in the text.
+    /// Whether the node has no text at all.
     fn is_unwritten(&self) -> bool {
         self.range.is_empty() && self.properties.is_none() && self.is_plain()
     }
 }
 
-/// Deeper than what is decoded; this keeps the stack bounded.
+/// Maximum nesting depth, to keep the stack bounded. It is deeper than what is decoded.
 const MAX_DEPTH: usize = 1000;
 
 #[cfg(test)]

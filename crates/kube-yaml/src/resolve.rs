@@ -1,7 +1,7 @@
-//! What a plain scalar means: the rules of go-yaml v2, which is how Kubernetes reads
+//! The meaning of a plain scalar, by the rules of go-yaml v2, which is how Kubernetes reads
 //! YAML (`go.yaml.in/yaml/v2`, `resolve.go`, behind `sigs.k8s.io/yaml`).
 //!
-//! They are those of YAML 1.1 but for sexagesimal numbers, plus Go's spellings of
+//! These are the rules of YAML 1.1 without sexagesimal numbers, plus Go's spellings of
 //! integers. They are neither YAML 1.2's nor those of any Rust crate.
 
 use std::borrow::Cow;
@@ -19,7 +19,7 @@ pub enum Scalar<'t> {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// One above `i64::MAX`.
+    /// A whole number above `i64::MAX`.
     Uint(u64),
     /// Any other number.
     Float(f64),
@@ -28,7 +28,7 @@ pub enum Scalar<'t> {
 }
 
 impl<'t> Scalar<'t> {
-    /// The scalar as JSON. None for what JSON cannot say: infinities and NaN.
+    /// The scalar as JSON; `None` for infinities and NaN, which JSON cannot express.
     pub fn into_json(self) -> Option<Value> {
         Some(match self {
             Self::Null => Value::Null,
@@ -40,7 +40,7 @@ impl<'t> Scalar<'t> {
         })
     }
 
-    /// The scalar as the key of a JSON object. None where Kubernetes refuses it.
+    /// The scalar as the key of a JSON object; `None` if Kubernetes refuses it.
     pub fn into_key(self) -> Option<Cow<'t, str>> {
         match self {
             Self::Null | Self::Uint(_) => None,
@@ -56,8 +56,8 @@ impl<'t> Scalar<'t> {
 /// 2^63
 const I64_BOUND: f64 = 9_223_372_036_854_775_808.0;
 
-/// Go writes a float without fraction below 1e21 as an integer, and Kubernetes then
-/// reads it as one. Minus zero stays what it is.
+/// Go writes a float without a fraction below 1e21 as an integer, and Kubernetes then reads it
+/// as one. Minus zero is kept.
 fn float_to_json(value: f64) -> Option<Number> {
     let minus_zero = value == 0.0 && value.is_sign_negative();
     #[expect(clippy::cast_possible_truncation, reason = "whole numbers within the bounds")]
@@ -86,7 +86,7 @@ fn float_key(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
-    // The shortest form goes over to an exponent at the seventh digit.
+    // The shortest form switches to an exponent at the seventh digit.
     if !(-4..6).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
@@ -95,11 +95,11 @@ fn float_key(value: f64) -> String {
     }
 }
 
-/// The tags of the YAML namespace that say something about a scalar.
+/// Tags of the YAML namespace that apply to a scalar.
 const KNOWN_TAGS: [&str; 6] = ["str", "bool", "int", "float", "null", "timestamp"];
 
-/// Resolves a scalar. `tag` is the part after `tag:yaml.org,2002:`, or another tag
-/// whole, or empty; `plain` tells an unquoted scalar.
+/// Resolves a scalar. `tag` is the part after `tag:yaml.org,2002:`, or any other tag in full,
+/// or empty. `plain` means unquoted.
 ///
 /// # Errors
 /// When the text is not what its tag says.
@@ -133,7 +133,7 @@ fn binary(text: &str) -> Result<Scalar<'static>, ErrorKind> {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(joined)
         .map_err(|_| ErrorKind::NotBase64)?;
-    // Go puts one replacement for each byte that is no text, Rust one for each run of them.
+    // Go puts one replacement for each invalid byte, Rust one for each run of them.
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
@@ -142,7 +142,7 @@ fn binary(text: &str) -> Result<Scalar<'static>, ErrorKind> {
     Ok(Scalar::Text(Cow::Owned(text)))
 }
 
-/// What an unquoted scalar without a tag means.
+/// The meaning of an unquoted scalar without a tag.
 pub fn untagged(text: &str) -> Scalar<'_> {
     match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
@@ -211,7 +211,7 @@ fn parse_digits(digits: &str, base: u32) -> Option<u64> {
     all.then(|| u64::from_str_radix(digits, base).ok()).flatten()
 }
 
-/// go-yaml's own reading of `0b`, which comes after Go's and takes one sign more.
+/// go-yaml's own parsing of `0b`, tried after Go's. It accepts one more sign.
 fn old_binary(text: &str) -> Option<Scalar<'static>> {
     let value = if let Some(digits) = text.strip_prefix("0b") {
         let (negative, digits) = match digits.strip_prefix('-') {

@@ -1,4 +1,4 @@
-//! Text without quotes, in quotes and in blocks, as go-yaml v2 reads it (`scannerc.go`).
+//! Plain, quoted and block scalars, as go-yaml v2 reads them (`scannerc.go`).
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ impl<'t> Scanner<'t> {
     pub(crate) fn plain_scalar(&mut self) -> Scanned<Token<'t>> {
         let (start, column) = (self.at, self.column);
         let mut end = start;
-        // As long as it is on one line it is what is written.
+        // Text on a single line is taken as written.
         let mut text = Cow::Borrowed("");
         let mut blanks = Blanks::default();
         let flow = self.flow_level() > 0;
@@ -52,7 +52,7 @@ impl<'t> Scanner<'t> {
         let single = style == Style::SingleQuoted;
         let quote = if single { b'\'' } else { b'"' };
         self.skip_ascii(1);
-        // Without an escape, on one line, it is what is written.
+        // Text on a single line and without an escape is taken as written.
         let simple = self.skip_until(|byte, _| {
             byte == quote || matches!(byte, b'\n' | b'\r') || (!single && byte == b'\\')
         });
@@ -66,7 +66,7 @@ impl<'t> Scanner<'t> {
             self.skip_ascii(1);
             return Ok(token(self, Cow::Borrowed(simple)));
         }
-        // What is before the blanks that end a line belongs to it, they do not.
+        // Blanks at the end of a line do not belong to the text.
         let kept = simple.trim_end_matches([' ', '\t']);
         let mut text = kept.to_owned();
         let mut blanks = Blanks::default();
@@ -97,7 +97,7 @@ impl<'t> Scanner<'t> {
                 text.extend(self.skip());
             }
             if self.byte(0) == quote {
-                // What an escaped line break has before it is kept as it is.
+                // Blanks before an escaped line break are kept.
                 break;
             }
             self.blanks(&mut blanks, 0)?;
@@ -107,12 +107,12 @@ impl<'t> Scanner<'t> {
         Ok(token(self, Cow::Owned(text)))
     }
 
-    /// Whether this is a quote that stands for itself.
+    /// Whether this is a doubled quote, which stands for the quote itself.
     fn is_doubled(&self, single: bool) -> bool {
         single && self.byte(0) == b'\'' && self.byte(1) == b'\''
     }
 
-    /// What follows a backslash.
+    /// The character of an escape, after its backslash.
     fn escape(&mut self) -> Scanned<char> {
         let start = self.at - 1;
         let kind = self.skip();
@@ -145,8 +145,8 @@ impl<'t> Scanner<'t> {
         char::from_u32(value).ok_or(Error::new(ErrorKind::EscapedSurrogate, start))
     }
 
-    /// Blanks and line breaks within text. In the first `indent` columns of a line no tab may
-    /// be.
+    /// Reads blanks and line breaks within text. A tab is not allowed in the first `indent`
+    /// columns of a line.
     fn blanks(&mut self, blanks: &mut Blanks, indent: usize) -> Scanned {
         loop {
             let fresh = blanks.lines > 0 || blanks.escaped;
@@ -229,9 +229,9 @@ impl<'t> Scanner<'t> {
         Ok(Token { kind: TokenKind::Scalar(style), text: text.into(), range: start..end, column })
     }
 
-    /// The indentation and the empty lines before a line of a block scalar; how many these
-    /// are, and where the last of them ends. Where the indentation is not known yet, it is said
-    /// here.
+    /// Reads the indentation and the empty lines before a line of a block scalar. Returns the
+    /// number of empty lines, and sets `end` to the end of the last. Sets `indent` if it is not
+    /// known yet.
     fn block_breaks(&mut self, indent: &mut usize, end: &mut usize) -> Scanned<usize> {
         let mut breaks = 0;
         let mut widest = 0;
@@ -262,12 +262,12 @@ impl<'t> Scanner<'t> {
 struct Blanks {
     within: String,
     lines: usize,
-    /// Whether a backslash stood before the first line break, which does not count then.
+    /// Whether a backslash precedes the first line break, which then does not count.
     escaped: bool,
 }
 
 impl Blanks {
-    /// Puts what they mean to the text, and forgets them.
+    /// Appends their meaning to the text, and resets them.
     fn join(&mut self, text: &mut String) {
         let blanks = std::mem::take(self);
         match blanks.lines {

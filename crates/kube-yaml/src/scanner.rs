@@ -10,7 +10,7 @@ use crate::characters::BOM;
 use crate::error::{Error, ErrorKind};
 use crate::tree::Style;
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
     End,
@@ -33,42 +33,42 @@ pub(crate) enum TokenKind {
     Scalar(Style),
 }
 
-/// What the parser is told of a stretch of the text.
+/// A token: what the parser learns about a range of the text.
 #[derive(Clone, Debug)]
 pub(crate) struct Token<'t> {
     pub(crate) kind: TokenKind,
-    /// What a scalar means, and the name of an anchor, an alias or a tag; empty for others.
+    /// The meaning of a scalar, or the name of an anchor, an alias or a tag; empty for others.
     pub(crate) text: Cow<'t, str>,
-    /// The bytes it is written in; none for what is not written.
+    /// Its bytes in the text; empty for a token that is not written.
     pub(crate) range: Range<usize>,
-    /// The column of the first, in characters from 0.
+    /// Column of its first byte, in characters from 0.
     pub(crate) column: usize,
 }
 
-/// Something that was read, or why it cannot be.
+/// A parsed value, or the reason why it cannot be read.
 pub(crate) type Scanned<T = ()> = Result<T, Error>;
 
 pub(crate) struct Scanner<'t> {
     text: &'t str,
-    /// Where the text ends: kubectl ends its last line if that does not end.
+    /// The end of the text. A last line without an end gets one, as in kubectl.
     end: usize,
-    /// Where it is: in bytes, in characters, and on which line in which column, from 0.
+    /// The current position: byte, character, line and column, from 0.
     pub(crate) at: usize,
     index: usize,
     line: usize,
     pub(crate) column: usize,
-    /// Tokens that nobody has taken yet, and how many were taken.
+    /// Tokens not taken yet, and the number of tokens taken.
     tokens: VecDeque<Token<'t>>,
     taken: usize,
-    /// One more than the column of the innermost block collection, and of those around it; 0
-    /// where there is none.
+    /// Column of the innermost block collection plus one, and the same for those around it; 0
+    /// outside of any.
     pub(crate) indent: usize,
     indents: Vec<usize>,
-    /// For each flow collection around, and what is around them all: what may be a key there,
-    /// if a `:` comes.
+    /// The token that becomes a key if a `:` follows: one entry for each enclosing flow
+    /// collection, and one for the level outside of all.
     keys: Vec<Option<SimpleKey>>,
-    /// Whether a key may begin here, as at the beginning of a line and after a dash. In block
-    /// context no tab may then.
+    /// Whether a key may begin here, as at the start of a line and after a dash. In block
+    /// context no tab is allowed then.
     pub(crate) key_allowed: bool,
     /// The comments, `#` included.
     pub(crate) comments: Vec<Range<usize>>,
@@ -77,9 +77,9 @@ pub(crate) struct Scanner<'t> {
 /// A token that is a key if a `:` follows.
 #[derive(Clone, Copy)]
 struct SimpleKey {
-    /// How many tokens were before it.
+    /// Number of tokens before it.
     token: usize,
-    /// Whether it cannot be anything else where it stands.
+    /// Whether it must be a key in its position.
     required: bool,
     at: usize,
     index: usize,
@@ -92,7 +92,7 @@ impl<'t> Scanner<'t> {
         Self {
             text,
             end: text.len() + usize::from(!text.ends_with('\n')),
-            // A byte-order mark says how the text is written, and is no part of it.
+            // A byte-order mark tells the encoding, and is no part of the text.
             at: if text.starts_with(BOM) { BOM.len_utf8() } else { 0 },
             index: 0,
             line: 0,
@@ -107,9 +107,9 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// The kind of the next token, where it begins, and in which column.
+    /// Kind, start and column of the next token.
     pub(crate) fn peek(&mut self) -> Scanned<(TokenKind, usize, usize)> {
-        // While the next one may still turn out to be a key, a token is missing before it.
+        // While the next token may still turn out to be a key, a token is missing before it.
         while self.tokens.is_empty() || self.may_be_key()? {
             self.fetch()?;
         }
@@ -118,12 +118,12 @@ impl<'t> Scanner<'t> {
         Ok(next.unwrap_or((TokenKind::End, at, column)))
     }
 
-    /// The text of the token that was looked at.
+    /// The text of the token returned by [`Self::peek`].
     pub(crate) fn peeked_text(&self) -> &str {
         self.tokens.front().map_or("", |token| &token.text)
     }
 
-    /// Takes the token that was looked at.
+    /// Takes the token returned by [`Self::peek`].
     pub(crate) fn take(&mut self) -> Option<Token<'t>> {
         self.taken += 1;
         self.tokens.pop_front()
@@ -137,7 +137,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// What may still be a key at that level: one on this line, and near enough.
+    /// The possible key at a level, if it is on this line and near enough.
     fn valid_key(&mut self, level: usize) -> Scanned<Option<SimpleKey>> {
         let Some(Some(key)) = self.keys.get(level).copied() else { return Ok(None) };
         if key.line == self.line && self.index <= key.index + KEY_LENGTH {
@@ -154,7 +154,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Notes that what comes next may be a key.
+    /// Remembers that the next token may be a key.
     fn save_key(&mut self) -> Scanned {
         if self.key_allowed {
             self.drop_key(self.flow_level())?;
@@ -177,14 +177,14 @@ impl<'t> Scanner<'t> {
         self.keys.len() - 1
     }
 
-    /// A token without text, at the end of what was read.
+    /// Appends a token without text, which ends at the current position.
     fn push(&mut self, kind: TokenKind, start: usize, column: usize) {
         let text = Cow::Borrowed("");
         let end = self.place();
         self.tokens.push_back(Token { kind, text, range: start.min(end)..end, column });
     }
 
-    /// Begins a block collection, its first token before that many.
+    /// Begins a block collection, with its first token before token number `before`.
     fn roll(&mut self, column: usize, kind: TokenKind, at: usize, before: Option<usize>) {
         if self.flow_level() == 0 && self.indent < column + 1 {
             self.indents.push(self.indent);
@@ -194,13 +194,13 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// A token that is not written, before others.
+    /// Inserts a token that is not written.
     fn insert(&mut self, place: usize, kind: TokenKind, at: usize, column: usize) {
         let text = Cow::Borrowed("");
         self.tokens.insert(place, Token { kind, text, range: at..at, column });
     }
 
-    /// Ends the block collections that are further in than what comes next.
+    /// Ends the block collections that are indented further than what comes next.
     fn unroll(&mut self, indent: usize) {
         while self.flow_level() == 0 && self.indent > indent {
             self.push(TokenKind::BlockEnd, self.at, self.column);
@@ -211,7 +211,7 @@ impl<'t> Scanner<'t> {
     fn fetch(&mut self) -> Scanned {
         self.skip_blank();
         if self.is_end() {
-            // As if the last line had ended: no `:` will make a key of anything before it.
+            // As if the last line had ended: no later `:` makes a key of anything before it.
             if self.column > 0 {
                 self.column = 0;
                 self.line += 1;
@@ -293,7 +293,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// A dash or a question mark.
+    /// Reads a dash or a question mark.
     fn entry(&mut self, kind: TokenKind, collection: TokenKind, misplaced: ErrorKind) -> Scanned {
         let block = self.flow_level() == 0;
         if block {
@@ -308,7 +308,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// A colon.
+    /// Reads a colon.
     fn value(&mut self) -> Scanned {
         let level = self.flow_level();
         if let Some(key) = self.valid_key(level)? {
@@ -332,7 +332,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// What may be a key, or stand before one.
+    /// Reads what may be a key, or stand before one.
     fn node(&mut self, scan: impl FnOnce(&mut Self) -> Scanned<Token<'t>>) -> Scanned {
         self.save_key()?;
         self.key_allowed = false;
@@ -371,5 +371,5 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// How many characters a key may have, up to its colon.
+/// Maximum length of a key, up to its colon, in characters.
 const KEY_LENGTH: usize = 1024;

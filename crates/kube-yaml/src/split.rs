@@ -1,6 +1,6 @@
-//! A stream of manifests to single documents, by kubectl's rules.
+//! Splits a stream of manifests into documents, by kubectl's rules.
 //!
-//! kubectl looks at lines before it looks at YAML: a line that begins with `---` parts
+//! kubectl looks at lines before it looks at YAML: a line that begins with `---` separates
 //! two documents, and nothing but a comment may follow on it. A stream whose first
 //! character is `{` is first tried as JSON objects, one after the other
 //! (`k8s.io/apimachinery/pkg/util/yaml`, `YAMLOrJSONDecoder`).
@@ -11,28 +11,28 @@ use serde_json::Value;
 
 use crate::Syntax;
 
-/// One document's place in the stream. The parts cover the stream without gaps.
+/// A document's position in the stream. The parts cover the stream without gaps.
 #[derive(Debug)]
 pub struct Part {
-    /// Its bytes, the `---` before it included.
+    /// Its bytes, including the `---` before it.
     pub range: Range<usize>,
     /// How it is written.
     pub syntax: Syntax,
-    /// What it holds, where that is known already (JSON).
+    /// Its value, if already known (JSON).
     pub value: Option<Value>,
 }
 
-/// A line that begins with `---` and goes on with something else.
+/// A line that begins with `---` and continues with something else.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BadSeparator {
     /// The first byte of the line.
     pub offset: usize,
 }
 
-/// Parts the stream.
+/// Splits the stream.
 ///
 /// # Errors
-/// The first line that begins with `---` and goes on with something else.
+/// The first line that begins with `---` and continues with something else.
 pub fn split(text: &str) -> Result<Vec<Part>, BadSeparator> {
     let mut parts = Vec::new();
     let mut from = 0;
@@ -45,8 +45,8 @@ pub fn split(text: &str) -> Result<Vec<Part>, BadSeparator> {
             }
             return Ok(parts);
         }
-        // After one object kubectl still changes its mind, after two it does not; the
-        // YAML reader then names the place where the text is no longer either.
+        // After one object kubectl still changes its mind, after two it does not. The YAML
+        // reader then reports where the text is no longer either.
         if parts.len() == 1 {
             // The rest of the object's line belongs to it.
             let rest = text.get(from..).unwrap_or_default();
@@ -62,7 +62,7 @@ pub fn split(text: &str) -> Result<Vec<Part>, BadSeparator> {
     Ok(parts)
 }
 
-/// Reads JSON objects from the start of the text; whether that reached its end.
+/// Reads JSON objects from the start of the text. True if they reach its end.
 fn json_objects(text: &str, parts: &mut Vec<Part>) -> bool {
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     let mut from = 0;
@@ -75,7 +75,7 @@ fn json_objects(text: &str, parts: &mut Vec<Part>) -> bool {
     true
 }
 
-/// Parts what comes after `from` at the lines that begin with `---`.
+/// Splits what comes after `from` at the lines that begin with `---`.
 fn yaml_documents(text: &str, from: usize, parts: &mut Vec<Part>) -> Result<(), BadSeparator> {
     let mut start = from;
     let mut at = from;

@@ -1,4 +1,4 @@
-//! The syntax tree of one document: what stands where in its text.
+//! The syntax tree of one document, with positions in its text.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,10 +7,10 @@ use crate::error::Error;
 use crate::resolve::resolve;
 use crate::{Syntax, characters, json, parser};
 
-/// A node's place in its [`Tree`].
+/// Index of a node in its [`Tree`].
 pub type NodeId = usize;
 
-/// A document's nodes, each collection before what it holds.
+/// A document's nodes, each collection before its content.
 #[derive(Debug, Default)]
 pub struct Tree<'t> {
     pub(crate) nodes: Vec<Node<'t>>,
@@ -31,9 +31,9 @@ pub struct Node<'t> {
     pub range: Range<usize>,
     /// The column of the first byte, in characters from 0.
     pub column: usize,
-    /// The tag, without `!!` where it is one of YAML's own; empty where there is none.
+    /// The tag, without `!!` if it is one of YAML's own; empty if there is none.
     pub tag: Cow<'t, str>,
-    /// Where an anchor or a tag before the node begins.
+    /// Start of an anchor or a tag before the node.
     pub properties: Option<usize>,
     /// Whether it has an anchor.
     pub anchored: bool,
@@ -44,7 +44,7 @@ pub struct Node<'t> {
 pub enum Kind<'t> {
     /// A text, a number, a boolean or null.
     Scalar {
-        /// What the quotes, escapes, folds and indentation leave of it; empty for one that is
+        /// The text after quotes, escapes, folds and indentation are resolved; empty if it is
         /// not written.
         text: Cow<'t, str>,
         /// How it is written.
@@ -61,7 +61,7 @@ pub enum Kind<'t> {
     Mapping {
         /// Whether it is written `{…}`.
         flow: bool,
-        /// Its keys and values, in the order of the text. A key may be there twice.
+        /// Its keys and values, in the order of the text. A key may occur twice.
         entries: Vec<(NodeId, NodeId)>,
     },
     /// `*name`
@@ -71,7 +71,7 @@ pub enum Kind<'t> {
     },
 }
 
-/// How a scalar is written.
+/// The style of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Without quotes.
@@ -87,7 +87,7 @@ pub enum Style {
 }
 
 impl<'t> Tree<'t> {
-    /// Reads a document; a JSON text is one that serde_json has accepted.
+    /// Reads a document. A JSON text must be one that serde_json has accepted.
     ///
     /// # Errors
     /// Why Kubernetes refuses it.
@@ -117,17 +117,17 @@ impl<'t> Tree<'t> {
         self.root
     }
 
-    /// Where the text goes on after the document's end, a `...`; Kubernetes reads no further.
+    /// Where the text continues after the document's end, a `...`. Kubernetes reads no further.
     pub fn unread(&self) -> Option<usize> {
         self.unread
     }
 
-    /// All nodes, each collection before what it holds.
+    /// All nodes, each collection before its content.
     pub fn nodes(&self) -> impl Iterator<Item = &Node<'t>> {
         self.nodes.iter()
     }
 
-    /// The node of that id; an empty scalar for an id of another tree.
+    /// The node with this id; an empty scalar for an id of another tree.
     pub fn node(&self, id: NodeId) -> &Node<'t> {
         const NOTHING: &Node<'_> = &Node {
             kind: Kind::Scalar { text: Cow::Borrowed(""), style: Style::Plain },
@@ -140,17 +140,17 @@ impl<'t> Tree<'t> {
         self.nodes.get(id).unwrap_or(NOTHING)
     }
 
-    /// The node, or what it stands for where it is an alias.
+    /// The node, or the node it refers to if it is an alias.
     pub fn resolved(&self, id: NodeId) -> &Node<'t> {
         match self.node(id).kind {
-            // An alias never stands for an alias: anchors are not put on them.
+            // An alias never refers to an alias: aliases have no anchors.
             Kind::Alias { target } => self.node(target),
             _ => self.node(id),
         }
     }
 
-    /// The entry of that key in a mapping, the last where there are several; merged entries
-    /// are not looked at.
+    /// The entry with this key in a mapping, the last if there are several. Merged entries are
+    /// not searched.
     pub fn entry(&self, mapping: &Node<'_>, name: &str) -> Option<(NodeId, NodeId)> {
         let Kind::Mapping { entries, .. } = &mapping.kind else { return None };
         entries.iter().rev().copied().find(|&(key, _)| {
@@ -158,8 +158,8 @@ impl<'t> Tree<'t> {
         })
     }
 
-    /// Where the node that a JSON Pointer names begins, or the innermost one around it that is
-    /// there.
+    /// Start of the node that a JSON Pointer names, or of the innermost existing node around
+    /// it.
     pub fn offset_of(&self, pointer: &str) -> usize {
         let Some(mut id) = self.root else { return 0 };
         let mut offset = self.node(id).range.start;
@@ -183,7 +183,7 @@ impl<'t> Tree<'t> {
         offset
     }
 
-    /// The comments of the text, sorted, without the blanks at their ends.
+    /// The comments of the text, sorted, without trailing blanks.
     pub(crate) fn sorted_comments(&self, text: &'t str) -> Vec<&'t str> {
         let comment = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default().trim_end();
         let mut comments: Vec<&str> = self.comments.iter().map(comment).collect();
@@ -192,7 +192,7 @@ impl<'t> Tree<'t> {
     }
 }
 
-/// A part of a JSON Pointer as a key.
+/// Unescapes a reference token of a JSON Pointer into a key.
 pub(crate) fn unescape(part: &str) -> Cow<'_, str> {
     if part.contains('~') {
         return Cow::Owned(part.replace("~1", "/").replace("~0", "~"));
@@ -200,7 +200,7 @@ pub(crate) fn unescape(part: &str) -> Cow<'_, str> {
     Cow::Borrowed(part)
 }
 
-/// A key as a part of a JSON Pointer.
+/// Escapes a key as a reference token of a JSON Pointer.
 pub fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }

@@ -1,5 +1,5 @@
-//! `/advise`: warnings for the person who applies a workload, never a patch. The warnings
-//! on a pod that a controller makes reach nobody.
+//! `/advise`: warnings for whoever applies a workload, never a patch. Warnings on a pod that a
+//! controller creates reach nobody.
 
 use super::read::WorkloadMetadata;
 use super::{
@@ -31,7 +31,7 @@ pub(super) fn review(
     if facts.name.is_empty() {
         facts.name = workload.metadata.name.to_string();
     }
-    // What a controller makes was said to the one who made the controller's object.
+    // Whoever created the controller's object has been told already.
     let owned = workload.metadata.owner_references.iter().any(|owner| owner.controller);
     let template = workload.spec.template.or(workload.spec.job_template.spec.template);
     let Some(template) = template.filter(|_| !owned) else { return Ok(ignored(facts)) };
@@ -46,8 +46,8 @@ pub(super) fn review(
     Ok(answer(facts, Mode::Advise, policy, &outcome, first))
 }
 
-/// The warning about annotations that the workload has and its pods do not get, if there are
-/// any: only those of the template reach them.
+/// The warning about annotations on the workload that its pods do not get, if there are any.
+/// Only the template's annotations reach pods.
 fn misplaced(metadata: &WorkloadMetadata<'_>, template: &Pod<'_>) -> Option<String> {
     let of_template = &template.metadata.annotations;
     let mut misplaced = metadata
@@ -63,15 +63,15 @@ fn misplaced(metadata: &WorkloadMetadata<'_>, template: &Pod<'_>) -> Option<Stri
     Some(format!("ironhull: {first}{others} is void here: it belongs on the pod template"))
 }
 
-/// In one line what the workload's pods get, or on `audit` would get: the path does not say
-/// which. What is replaced has warnings of its own.
+/// One line about what the workload's pods get, or would get under `audit`: the path does not
+/// tell which. Replaced values have warnings of their own.
 fn summary(outcome: &Outcome<'_>) -> Option<String> {
     let set = || outcome.findings.iter().filter(|finding| finding.result == RuleResult::Set);
     set().next()?;
     let mut names: Vec<&str> = Vec::new();
     for subject in set().map(|finding| finding.subject).filter(|it| *it != Subject::Pod) {
         let name = outcome.subject_name(subject);
-        // More are only counted, and there may be very many.
+        // Further names are only counted: there may be very many.
         if names.len() <= NAMED && !names.contains(&name) {
             names.push(name);
         }
@@ -85,7 +85,7 @@ fn summary(outcome: &Outcome<'_>) -> Option<String> {
     let mut line = "ironhull: its pods get (on audit would get) ".to_owned();
     let room = MAX_WARNING.saturating_sub(on.len() + AND_MORE.len());
     let (mut last, mut more) = (None, 0_usize);
-    // Findings are in the order of their rules.
+    // Findings are ordered by rule.
     for rule in set().map(|finding| finding.rule) {
         if last.replace(rule) == Some(rule) {
             continue;
@@ -105,12 +105,12 @@ fn summary(outcome: &Outcome<'_>) -> Option<String> {
     Some(printable(&line, MAX_WARNING).into_owned())
 }
 
-/// How many containers are named in one line, and how long their names may be together, so
-/// that there is room for rules.
+/// Maximum number of container names in one line, and their maximum total length, so that
+/// there is room for rules.
 const NAMED: usize = 3;
 const LONGEST_NAMES: usize = 30;
-/// The room that the end of the line takes.
+/// The longest end of a line.
 const AND_MORE: &str = ", and 10 more";
 
-/// Of an annotation's key, so that its warning keeps within 120 characters.
+/// Maximum length of an annotation's key, so that its warning stays within 120 characters.
 const LONGEST_KEY: usize = 55;

@@ -1,4 +1,4 @@
-//! The request's bytes.
+//! Parsing the request.
 #![expect(unreachable_pub, reason = "the macro behind the views writes `pub`")]
 
 use serde::Deserialize;
@@ -42,8 +42,8 @@ view! {
     }
 }
 
-/// A review with its objects read as one type: the same members as [`Request`] and two
-/// more; and the function that reads it.
+/// Defines a review whose objects are read as one type, and the function that reads it. It has
+/// the members of [`Request`] and two more.
 macro_rules! review_of {
     ($read:ident, $review:ident, $request:ident, $object:ident) => {
         view! {
@@ -179,15 +179,15 @@ pub(super) struct Unreadable<'a> {
     pub(super) why: String,
 }
 
-/// What a request wants of ironhull.
+/// What a request asks of ironhull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asks {
     /// CREATE of a pod.
     CreatePod,
     /// UPDATE of a pod's ephemeral containers.
     DebugPod,
-    /// UPDATE of a pod. Never patched: most of a pod's fields cannot be changed, and a webhook
-    /// that patches updates makes old pods impossible to update. But its images can be changed.
+    /// UPDATE of a pod. Never patched: most fields of a pod cannot be changed, and a webhook that
+    /// patches updates makes old pods impossible to update. But images can be changed.
     UpdatePod,
     /// Anything else.
     Other,
@@ -205,7 +205,7 @@ impl Request<'_> {
 }
 
 /// The body as text. JSON is UTF-8 (RFC 8259, section 8.1), and the API server sends nothing
-/// else; looked at once and whole, that costs a tenth of looking at each string of it.
+/// else. Checking the whole body once costs a tenth of checking each of its strings.
 fn text(body: &[u8]) -> Result<&str, NotAReview> {
     std::str::from_utf8(body).map_err(|error| {
         let at = error.valid_up_to();
@@ -213,13 +213,13 @@ fn text(body: &[u8]) -> Result<&str, NotAReview> {
     })
 }
 
-/// Reads a review again without its objects, to tell an object that cannot be read from
-/// input that is no review at all.
+/// Parses a review again without its objects, to tell an unreadable object from input that is
+/// no review at all.
 fn unreadable<'a>(body: &'a str, error: &serde_json::Error) -> Result<Unreadable<'a>, NotAReview> {
     Ok(Unreadable { request: without_objects(body)?, why: error.to_string() })
 }
 
-/// The request of a review, whose objects are not looked at.
+/// The request of a review, without its objects.
 pub(super) fn envelope(body: &[u8]) -> Result<Request<'_>, NotAReview> {
     without_objects(text(body)?)
 }
@@ -232,12 +232,12 @@ fn without_objects(body: &str) -> Result<Request<'_>, NotAReview> {
     checked(&envelope.api_version, &envelope.kind, envelope.request, |request| &request.uid)
 }
 
-/// What is wrong, which may quote a value of any length.
+/// The error message, cut because it may quote a value of any length.
 fn said(error: &serde_json::Error) -> String {
     crate::text::printable(&error.to_string(), 200).into_owned()
 }
 
-/// The request of an AdmissionReview of the one version that is spoken.
+/// Checks kind, version and uid of an AdmissionReview, and returns its request.
 fn checked<T>(
     api_version: &str,
     kind: &str,

@@ -1,22 +1,22 @@
-//! The response's bytes.
+//! Writing the response.
 
 use crate::json::Json;
 use crate::patch::Patch;
 
-/// What a response says.
+/// The content of a response.
 pub(super) struct Response<'r> {
     pub(super) uid: &'r str,
     pub(super) allowed: bool,
     pub(super) patch: Option<&'r Patch>,
     pub(super) warnings: &'r [String],
-    /// Keys without `/`, of at most 63 characters: the API server puts the webhook's name
-    /// before them.
+    /// Keys have no `/` and at most 63 characters: the API server prefixes them with the
+    /// webhook's name.
     pub(super) audit: Vec<(&'static str, String)>,
-    /// Why it is refused.
+    /// The refusal, if any.
     pub(super) refusal: Option<&'r Refusal>,
 }
 
-/// Why a request is refused, as the API server's client gets to know it.
+/// Why a request is refused, as the API server's client sees it.
 pub(super) struct Refusal {
     pub(super) message: String,
     /// `reason` of a `metav1.Status`.
@@ -31,12 +31,12 @@ impl Refusal {
         Self { message, reason: "Invalid", code: 422 }
     }
 
-    /// The object is more than is reviewed.
+    /// The object exceeds what is reviewed.
     pub(super) fn too_large(message: String) -> Self {
         Self { message, reason: "RequestEntityTooLarge", code: 413 }
     }
 
-    /// The policy does not let it happen.
+    /// The policy forbids it.
     pub(super) fn forbidden(message: String) -> Self {
         Self { message, reason: "Forbidden", code: 403 }
     }
@@ -88,5 +88,5 @@ impl<'r> Response<'r> {
     }
 }
 
-/// What is around a patch, warnings and annotations.
+/// Size of a response without patch, warnings and annotations, in bytes.
 const ENVELOPE: usize = 320;

@@ -1,5 +1,5 @@
-//! UPDATE of a pod. Of what it can change only the images matter: an exemption may hang on one, and
-//! the container that is started again with another keeps what the exemption left it.
+//! UPDATE of a pod. Only changed images matter: an exemption may depend on one, and a container
+//! that restarts with another image keeps what the exemption left it.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::policy::Policy;
 use crate::rule::{RuleName, RuleSet};
 use crate::text::printable;
 
-/// Whether a container gets another image.
+/// Whether any container gets another image.
 pub(super) fn changes_images(old: &Pod<'_>, new: &Pod<'_>) -> bool {
     let images = |pod: &Pod<'_>| {
         pod.containers().map(|placed| placed.container.image.to_string()).collect::<Vec<_>>()
@@ -19,11 +19,11 @@ pub(super) fn changes_images(old: &Pod<'_>, new: &Pod<'_>) -> bool {
     images(old) != images(new)
 }
 
-/// For each container whose new image may not have what the policy grants to its old image, why.
+/// For each container whose new image may not have what the policy grants its old image, why.
 ///
-/// Whether the old image *could* be exempt is what counts, not whether an annotation says so now:
-/// annotations can be taken off a running pod. Where nothing hangs on the old image, as in a pod that
-/// is older than the namespace's label, any image may follow.
+/// What counts is whether the old image *could* be exempt, not whether an annotation says so
+/// now: annotations can be removed from a running pod. If nothing depends on the old image, as
+/// in a pod older than the namespace's label, any image may follow.
 pub(super) fn lost_exemptions<'p>(
     old: &'p Pod<'p>,
     new: &'p Pod<'p>,
@@ -53,8 +53,9 @@ pub(super) fn lost_exemptions<'p>(
     lost
 }
 
-/// The rules whose result a container may owe to the image that it had: the policy ties an exemption to
-/// it, or its root stays writable by what its entry says of it, or of paths that cannot be provided here.
+/// The rules whose result a container may owe to its old image. Either the policy ties an
+/// exemption to that image, or the container's root stays writable: because of the image's
+/// entry, or of paths that cannot be provided here.
 fn granted(old: &Pod<'_>, now: Placed<'_, '_>, policy: &Policy, before: &Outcome<'_>) -> RuleSet {
     let name = &*now.container.name;
     let was = old.containers().enumerate().find(|(_, was)| &*was.container.name == name);
@@ -71,7 +72,7 @@ fn granted(old: &Pod<'_>, now: Placed<'_, '_>, policy: &Policy, before: &Outcome
 fn sentence(now: Placed<'_, '_>, rules: RuleSet) -> String {
     let rules: Vec<_> = rules.iter().map(RuleName::as_str).collect();
     let mut text = String::new();
-    // A string takes everything.
+    // Writing to a string cannot fail.
     let _infallible = write!(
         text,
         "container {} runs without {}, which its new image {} must have: make a new pod",

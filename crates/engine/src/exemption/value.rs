@@ -7,24 +7,24 @@ use jiff::civil::Date;
 use crate::policy::ExemptionLimits;
 use crate::text::{is_deceptive, printable};
 
-/// How much of a reason is kept: reasons are data from strangers, and end in logs.
+/// Maximum length of a reason, in characters. Reasons are untrusted, and end up in logs.
 const MAX_REASON: usize = 200;
-/// How much of a ticket is kept.
+/// Maximum length of a ticket.
 const MAX_TICKET: usize = 63;
 
-/// What an annotation's value claims.
+/// The content of an annotation's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim<'v> {
     /// `until=`: the last day on which it holds.
     pub until: Option<Date>,
     /// `ticket=`
     pub ticket: Option<&'v str>,
-    /// The rest.
+    /// The rest, as the reason.
     pub reason: Cow<'v, str>,
 }
 
 impl<'v> Claim<'v> {
-    /// Reads a value.
+    /// Parses a value.
     ///
     /// # Errors
     /// Why the annotation is void: an unknown or repeated key, a bad date, an empty ticket.
@@ -55,17 +55,17 @@ impl<'v> Claim<'v> {
             return Err(format!("`{key}` stands after the reason: it has to come first"));
         }
         claim.reason = match printable(rest, MAX_REASON) {
-            // A reason of invisible characters is none.
+            // A reason of invisible characters is no reason.
             Cow::Owned(reason) => Cow::Owned(reason.trim().to_owned()),
             Cow::Borrowed(reason) => Cow::Borrowed(reason),
         };
         Ok(claim)
     }
 
-    /// Whether the policy's limits let it hold on `date`.
+    /// Checks the claim against the policy's limits on `date`.
     ///
     /// # Errors
-    /// Why they do not.
+    /// Why the limits do not allow it.
     pub fn check(&self, limits: &ExemptionLimits, date: Date) -> Result<(), String> {
         if limits.require_reason && self.reason.trim().is_empty() {
             return Err("the policy wants a reason in words".to_owned());

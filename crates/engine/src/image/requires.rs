@@ -5,16 +5,16 @@ use std::fmt;
 use crate::pod::{Container, Variable, normalise_path};
 use crate::policy::WritablePath;
 
-/// A condition, what it is a condition of, and what to do where it is not met.
+/// A condition, its purpose, and what to do if it is not met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// What must be so.
+    /// The condition.
     pub condition: Condition,
-    /// Where it must be so; everywhere without it.
+    /// When it applies; always if `None`.
     pub when: Option<When>,
-    /// For what.
+    /// What it is needed for.
     pub purpose: Purpose,
-    /// The sentence to act on.
+    /// The instruction to a person, as a sentence.
     pub say: String,
 }
 
@@ -27,7 +27,7 @@ pub enum Purpose {
     ReadOnlyRoot,
 }
 
-/// Something that can be seen in a container.
+/// A condition on a container that its manifest can show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// `env`: this variable has a value.
@@ -36,16 +36,16 @@ pub enum Condition {
     Argument(String),
     /// `volume`: something is mounted at this path or above it.
     Volume(WritablePath),
-    /// `notMountPoint`: nothing is mounted at this very directory.
+    /// `notMountPoint`: nothing is mounted at exactly this directory.
     NotMountPoint {
         /// The directory.
         path: WritablePath,
-        /// `movedBy`: the variable that names another one.
+        /// `movedBy`: the variable that names another directory.
         moved_by: Option<String>,
     },
 }
 
-/// What has to be the case before a condition matters.
+/// When a condition matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
     /// `whenEnv`: this variable has a value.
@@ -57,16 +57,16 @@ pub enum When {
 /// Whether a condition is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Met {
-    /// It is.
+    /// It is met.
     Yes,
-    /// It is not.
+    /// It is not met.
     No,
-    /// The manifest does not tell: a ConfigMap or a Secret has the value.
+    /// The manifest does not tell: the value is in a ConfigMap or a Secret.
     Unknown,
 }
 
 impl Requirement {
-    /// Whether it is met in `container`; also where it does not matter there.
+    /// Whether `container` meets it. `Yes` if it does not matter there.
     pub fn met(&self, container: &Container<'_>) -> Met {
         let matters = match &self.when {
             None => Met::Yes,
@@ -91,7 +91,7 @@ impl Condition {
                 if words.iter().any(|word| word.contains(text.as_str())) {
                     Met::Yes
                 } else if words.iter().any(|word| word.contains("$(")) {
-                    // A variable may bring it.
+                    // A variable may provide it.
                     Met::Unknown
                 } else {
                     Met::No
@@ -113,7 +113,7 @@ impl Condition {
     }
 }
 
-/// A variable that is there and empty is none to most scripts (`[ -z "$NAME" ]`).
+/// Whether a variable has a value. To most scripts an empty one is unset (`[ -z "$NAME" ]`).
 fn has_value(container: &Container<'_>, name: &str) -> Met {
     match container.variable(name) {
         Variable::Set(value) if !value.is_empty() => Met::Yes,
@@ -137,7 +137,7 @@ fn not_mounted(container: &Container<'_>, path: &str) -> Met {
 }
 
 impl Purpose {
-    /// The rule it is about.
+    /// The name of its rule.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NonRoot => "runAsNonRoot",

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// `>=4.7`, `<18`, or both: `>=4.7 <18`.
+/// Bounds on a version: `>=4.7`, `<18`, or both: `>=4.7 <18`.
 ///
 /// A version is the dotted numbers at the start of a tag, after an optional `v`. A tag that
 /// leaves numbers out stands for the newest of its line, as such tags do in registries: `5`
@@ -21,7 +21,7 @@ pub struct TagBounds {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Version(Vec<u64>);
 
-/// Why bounds cannot be read.
+/// Why bounds cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagBoundsError {
     /// It is not `>=VERSION`, `<VERSION`, or both in this order.
@@ -31,7 +31,7 @@ pub enum TagBoundsError {
 }
 
 impl TagBounds {
-    /// Reads bounds.
+    /// Parses bounds.
     ///
     /// # Errors
     /// What is wrong with them.
@@ -58,7 +58,7 @@ impl TagBounds {
         }
     }
 
-    /// Whether they hold for a tag; `None` is an image named by its digest.
+    /// Whether the bounds admit a tag; `None` is an image named by its digest.
     pub fn admit(&self, tag: Option<&str>) -> bool {
         let version = tag.and_then(Version::of_tag);
         let order = |bound: &Version| match &version {
@@ -69,7 +69,7 @@ impl TagBounds {
             && self.below.as_ref().is_none_or(|bound| order(bound) == Ordering::Less)
     }
 
-    /// Whether they hold for every tag for which `other` does.
+    /// Whether these bounds admit every tag that `other` admits.
     pub fn cover(&self, other: Option<&Self>) -> bool {
         let low = other.and_then(|other| other.at_least.as_ref());
         let high = other.and_then(|other| other.below.as_ref());
@@ -88,7 +88,7 @@ impl Version {
         text.split('.').map(number).collect::<Option<_>>().map(Self)
     }
 
-    /// The version that a tag begins with.
+    /// The version at the start of a tag.
     fn of_tag(tag: &str) -> Option<Self> {
         let text = tag.strip_prefix('v').unwrap_or(tag);
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -98,7 +98,7 @@ impl Version {
         Self::exact(version).filter(|_| ends)
     }
 
-    /// Missing numbers are 0.
+    /// Compares two versions. Missing numbers are 0.
     fn compare(&self, other: &Self) -> Ordering {
         let parts = |version: &Self, index: usize| version.0.get(index).copied().unwrap_or(0);
         let longest = self.0.len().max(other.0.len());
@@ -108,7 +108,7 @@ impl Version {
             .unwrap_or(Ordering::Equal)
     }
 
-    /// As [`Self::compare`], where numbers that this one leaves out are the newest.
+    /// Like [`Self::compare`], but numbers missing here count as the newest.
     fn line_against(&self, bound: &Self) -> Ordering {
         for (index, wanted) in bound.0.iter().enumerate() {
             match self.0.get(index).map(|number| number.cmp(wanted)) {

@@ -1,7 +1,7 @@
-//! How an outcome is said to a person.
+//! The wording of an outcome for people.
 //!
-//! kubectl prints each warning on a line of its own, and the API server cuts them off
-//! when all webhooks together send too much (KEP-1693): so they are few, short, and about
+//! kubectl prints each warning on a line of its own, and the API server cuts warnings off
+//! when all webhooks together send too much (KEP-1693). So they are few, short, and about
 //! what a person should act on.
 
 use std::borrow::Cow;
@@ -12,31 +12,31 @@ use crate::exemption::{By, Exemption};
 use crate::rule::RuleName;
 use crate::text::printable;
 
-/// The longest warning, in characters.
+/// Maximum length of a warning, in characters.
 pub const MAX_WARNING: usize = 120;
-/// How much all of ours may hold together, in bytes: half of what the API server passes on
+/// Maximum length of all warnings together, in bytes: half of what the API server passes on
 /// from all webhooks (4,096).
 const MAX_WARNINGS: usize = 2048;
-/// How many subjects are named of one thing to say: no warning has room for more.
+/// Maximum number of subjects named in one warning: none has room for more.
 const MAX_SUBJECTS: usize = MAX_WARNING / ", ".len();
-/// How much of a name, a key or a reason is said.
+/// Maximum length of a name, a key or a reason in a warning, in characters.
 const MAX_WORD: usize = 63;
 
 impl Outcome<'_> {
-    /// The warnings for the person who asked: few, at most 120 characters each and 2,048
-    /// bytes together, without control characters. With `dry` (audit) they also say what
-    /// would be changed, one line a rule.
+    /// The warnings for the requester: few, at most 120 characters each and 2,048 bytes
+    /// together, without control characters. With `dry` (audit) they also list what would be
+    /// changed, one line per rule.
     pub fn warnings(&self, dry: bool) -> Vec<String> {
         within_limits(self.lines(dry, MAX_WORD))
     }
 
-    /// The same in full, for the command line: no line is cut there, and none is left out.
+    /// The warnings in full, for the command line: no line is cut or left out.
     pub fn warnings_in_full(&self) -> Vec<String> {
         let lines = self.lines(false, usize::MAX).into_iter();
         lines.map(|line| printable(&line, usize::MAX).into_owned()).collect()
     }
 
-    /// What there is to say, a line each, of any length; of keys and reasons at most
+    /// Everything to report, one line each, of any length. Keys and reasons are cut to
     /// `longest` characters.
     fn lines(&self, dry: bool, longest: usize) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
@@ -64,7 +64,7 @@ impl Outcome<'_> {
         lines
     }
 
-    /// The name of a subject, also of one that has none.
+    /// The name of a subject, or a placeholder if it has none.
     fn shown(&self, subject: Subject) -> &str {
         match self.subject_name(subject) {
             "" => "(no name)",
@@ -72,7 +72,7 @@ impl Outcome<'_> {
         }
     }
 
-    /// Why a finding is as it is, in words; empty where the result says it all.
+    /// The reason for a finding, in words; empty if the result says it all.
     pub fn why(&self, finding: &Finding<'_>) -> String {
         let note = finding.note.as_ref().map(Note::to_string);
         let skipped = match finding.result {
@@ -86,7 +86,7 @@ impl Outcome<'_> {
         }
     }
 
-    /// What is to be said of the findings: the same words of several containers once.
+    /// Texts for the findings: the same text about several containers appears once.
     fn groups(&self, dry: bool) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         let said = self.findings.iter().flat_map(|finding| {
@@ -107,21 +107,21 @@ impl Outcome<'_> {
     }
 }
 
-/// One thing to say, and of whom.
+/// A text and the subjects it is about.
 struct Group<'o> {
     text: String,
     subjects: Vec<&'o str>,
 }
 
-/// A warning, of any length: most fit in the room that is made for them.
+/// A warning of any length. Most fit the initial capacity.
 fn line(what: fmt::Arguments<'_>) -> String {
     let mut line = String::with_capacity(MAX_WARNING);
-    // A string takes everything.
+    // Writing to a string cannot fail.
     let _infallible = write!(line, "ironhull: {what}");
     line
 }
 
-/// Cuts each line, and the list.
+/// Enforces the limits on each line and on the list.
 fn within_limits(lines: Vec<String>) -> Vec<String> {
     let mut said = Vec::with_capacity(lines.len());
     let mut bytes = 0;
@@ -131,7 +131,7 @@ fn within_limits(lines: Vec<String>) -> Vec<String> {
             Cow::Owned(short) => short,
             Cow::Borrowed(_) => line,
         };
-        // Room for the last line, which says how many are missing.
+        // Leave room for the last line, which says how many are missing.
         if bytes + line.len() + MAX_WARNING > MAX_WARNINGS {
             let missing = total - said.len();
             said.push(format!("ironhull: {missing} more; `ironhull explain` says them all"));
@@ -143,11 +143,11 @@ fn within_limits(lines: Vec<String>) -> Vec<String> {
     said
 }
 
-/// What a person should be told of a finding, if anything.
+/// The warning for a finding, if any.
 fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
     let rule = finding.rule;
     let was = || finding.was.as_ref().map(|value| format!(" {value}")).unwrap_or_default();
-    // What a container inherits is said once, of the pod.
+    // An inherited value is reported once, for the pod.
     let inherited = finding.level == Some(Level::Pod) && finding.subject != Subject::Pod;
     match (finding.result, &finding.note) {
         (RuleResult::Kept, _) if rule == RuleName::Privileged => Some(LEFT_PRIVILEGED.to_owned()),
@@ -182,7 +182,7 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
         (RuleResult::Kept, Some(Note::OnlyWarns)) => {
             Some(format!("{rule}{} is weaker than the policy wants (it only warns)", was()))
         }
-        // A sentence that says what it is about.
+        // This note is a sentence that names its topic itself.
         (RuleResult::Kept | RuleResult::Skipped(_), Some(note @ Note::ForReadOnlyRoot(_))) => {
             Some(note.to_string())
         }
@@ -205,14 +205,14 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
     }
 }
 
-/// What is said of a container that stays privileged, by whichever rule says it first.
+/// Text for a container that stays privileged, whichever rule reports it first.
 const LEFT_PRIVILEGED: &str = "privileged: left as it is by every rule";
 
-/// What a person should be told of something left alone.
+/// The warning for something left alone, if any.
 fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String> {
     let reason = skip_reason(skip, rule);
     match (skip, note) {
-        // Said once, not for every rule.
+        // Reported once, not for every rule.
         (Skip::Privileged, _) => {
             (rule == RuleName::Capabilities).then(|| LEFT_PRIVILEGED.to_owned())
         }
@@ -367,8 +367,8 @@ impl std::fmt::Display for Remark<'_> {
 }
 
 impl std::fmt::Display for Exemption<'_> {
-    /// `exempt from runAsNonRoot until 2027-03-01 (SEC-12): chown of the data volume`; with
-    /// `{:#}` the whole reason.
+    /// `exempt from runAsNonRoot until 2027-03-01 (SEC-12): chown of the data volume`; `{:#}`
+    /// gives the whole reason.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let rules: Cow<'_, str> = match self.is_for_every_rule() {
             true => "every rule".into(),

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::json::Json;
 use crate::rules::seccomp_profile::Profile;
 
-/// Room for the patch of an ordinary pod without growing: what is for the pod, and what is
-/// for each container, the note about it included.
+/// Initial buffer size in bytes, enough for the patch of an ordinary pod: one part for the
+/// pod, one for each container, the note about it included.
 const ORDINARY_POD: usize = 768;
 const ORDINARY_CONTAINER: usize = 768;
 
@@ -18,12 +18,12 @@ pub(super) struct Writer<'r> {
     room: usize,
 }
 
-/// Of the deepest place that is written to,
+/// Number of tokens in the deepest path written,
 /// `/spec/containers/0/securityContext/capabilities/add/-`.
 const DEPTH: usize = 7;
 
-/// A place below the pod, as a JSON Pointer's reference tokens (RFC 6901, section 3), escaped
-/// and all of them ours: none needs an escape as JSON.
+/// A path below the pod, as reference tokens of a JSON Pointer (RFC 6901, section 3). The
+/// tokens are escaped and all ironhull's own: none needs JSON escaping.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Path<'p> {
     tokens: [&'p str; DEPTH],
@@ -35,7 +35,7 @@ impl<'p> Path<'p> {
         tokens.iter().fold(Self::default(), |path, token| path.then(token))
     }
 
-    /// The place of a member, or of an element.
+    /// The path of a member or an element.
     pub(super) fn then(mut self, token: &'p str) -> Self {
         if let Some(slot) = self.tokens.get_mut(self.len) {
             *slot = token;
@@ -50,7 +50,7 @@ impl<'p> Path<'p> {
 }
 
 impl<'r> Writer<'r> {
-    /// `containers`, by how many there is room for without growing.
+    /// A writer with room for this many `containers`.
     pub(super) fn new(root: &'r str, containers: usize) -> Self {
         let room = ORDINARY_POD + containers * ORDINARY_CONTAINER;
         Self { out: Json::default(), root, operations: 0, room }
@@ -63,8 +63,8 @@ impl<'r> Writer<'r> {
         (self.out.into_string(), self.operations)
     }
 
-    /// Appends `items` to the list at `path`; where the list is missing or empty, adds
-    /// it whole.
+    /// Appends `items` to the list at `path`, or adds the whole list if it is missing or
+    /// empty.
     pub(super) fn append<T>(
         &mut self,
         path: Path<'_>,
@@ -108,11 +108,11 @@ impl<'r> Writer<'r> {
     }
 }
 
-/// Sets members of one object: one operation a member where the object is there and
-/// holds something, one operation for the whole object where it does not.
+/// Sets members of one object: one operation per member if the object exists and has members,
+/// else one operation for the whole object.
 pub(super) struct Edit<'w, 'r> {
     writer: &'w mut Writer<'r>,
-    /// Where the object is.
+    /// The object's path.
     path: Path<'w>,
     state: State,
 }
@@ -120,9 +120,9 @@ pub(super) struct Edit<'w, 'r> {
 /// How members are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The object is there: each member is an operation.
+    /// The object exists: each member is an operation.
     Members,
-    /// The object is to be added whole; nothing is written yet.
+    /// The object will be added whole; nothing is written yet.
     Unopened,
     /// The object is being written.
     Open,
@@ -153,7 +153,7 @@ impl<'w, 'r> Edit<'w, 'r> {
         self.end();
     }
 
-    /// Replaces a member whose name is not ours.
+    /// Replaces a member whose name comes from outside and needs escaping.
     pub(super) fn theirs(&mut self, key: &str, write: impl FnOnce(&mut Json)) {
         let mut token = Json::default();
         token.inner(&escape(key));
@@ -180,7 +180,7 @@ impl<'w, 'r> Edit<'w, 'r> {
         }
     }
 
-    /// Sets members of a member that is an object itself.
+    /// Sets members of a nested object.
     pub(super) fn nested(
         &mut self,
         key: &'static str,
@@ -200,7 +200,7 @@ impl<'w, 'r> Edit<'w, 'r> {
         self.end();
     }
 
-    /// Ends the object, where one was opened.
+    /// Ends the object, if one was opened.
     pub(super) fn finish(self) {
         if self.state == State::Open {
             self.writer.out.raw("}");
@@ -232,7 +232,7 @@ impl<'w, 'r> Edit<'w, 'r> {
     }
 }
 
-/// One reference token of a JSON Pointer (RFC 6901, section 3).
+/// Escapes a key as a reference token of a JSON Pointer (RFC 6901, section 3).
 fn escape(key: &str) -> Cow<'_, str> {
     if key.contains(['~', '/']) {
         Cow::Owned(key.replace('~', "~0").replace('/', "~1"))

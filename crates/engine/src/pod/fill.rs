@@ -1,18 +1,18 @@
-//! Reading a value into its place.
+//! In-place deserialization.
 //!
-//! A view holds its parts by value, so it is large, and serde hands each part up through
-//! `Option` and `Result` of the next larger one, with a copy at every step. Here each part is
-//! read where it stays.
+//! A view holds its parts by value, so it is large. serde returns each part through the
+//! `Option` and `Result` of the next larger one, with a copy at every step. Here each part
+//! is read where it stays.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
-/// A value that can be read over what stands in its place.
+/// A value that can be read in place, over a previous one.
 pub trait Fill<'de>: Default {
-    /// Reads a value, which is not `null`. Nothing of what was there before stays. After an
-    /// error what stands there is of no use.
+    /// Reads a value that is not `null`. Nothing of the previous value stays. After an error
+    /// the content is of no use.
     ///
     /// # Errors
     /// Those of the deserializer.

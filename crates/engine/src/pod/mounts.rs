@@ -22,7 +22,7 @@ impl Container<'_> {
                 start.len() + rest.len()
             };
             let depth = length(&at);
-            // Of two mounts at one place the later hides the earlier.
+            // Of two mounts at one path the later hides the earlier.
             if best.is_none_or(|(deepest, ..)| depth >= deepest) {
                 best = Some((depth, mount, depth == length(path)));
             }
@@ -31,12 +31,12 @@ impl Container<'_> {
     }
 }
 
-/// Directories that nearly every image has under a second name, by a symbolic link from the
-/// first to the second (Debian, Ubuntu, Alpine, Fedora and what is made of them: FHS 3.0,
-/// 3.15 and 5.13).
+/// Directories that have a second name in nearly every image. The first is a symbolic link to
+/// the second (Debian, Ubuntu, Alpine, Fedora and what is made of them: FHS 3.0, 3.15 and
+/// 5.13).
 const LINKS: [(&str, &str); 2] = [("/var/run", "/run"), ("/var/lock", "/run/lock")];
 
-/// A normalised path by the name that is no link.
+/// A normalised path with the links of `LINKS` resolved.
 pub fn real(path: &str) -> Cow<'_, str> {
     match parts(path) {
         ("", path) | (path, "") => Cow::Borrowed(path),
@@ -44,7 +44,7 @@ pub fn real(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same in two parts, of which nothing is copied: nearly every container mounts its token below
+/// The same in two parts, without copying: nearly every container mounts its token below
 /// `/var/run`.
 fn parts(path: &str) -> (&'static str, &str) {
     for (link, target) in LINKS {
@@ -56,7 +56,7 @@ fn parts(path: &str) -> (&'static str, &str) {
     ("", path)
 }
 
-/// Whether a path has a `/..`: it may come to anything.
+/// Whether a path has a `/..`; such a path may lead anywhere.
 fn goes_up(path: &str) -> bool {
     let path = path.as_bytes();
     memchr::memchr_iter(b'.', path).any(|at| {
@@ -66,21 +66,21 @@ fn goes_up(path: &str) -> bool {
     })
 }
 
-/// Whether one of two paths that do not go up may lie below the other, by their first letters alone: most have
-/// nothing to do with each other.
+/// Whether one of two paths without `..` may lie below the other, judged by their first letters
+/// alone. Most have nothing to do with each other.
 fn begin_alike(one: &str, other: &str) -> bool {
     let letter = |path: &str| match path.as_bytes() {
-        // `/run` has its other name below `/var`.
+        // `/run` has another name below `/var`.
         [b'/', b'r', ..] => Some(b'v'),
-        // Neither the root nor what is not normalised says anything.
+        // The root and paths that are not normalised cannot be judged.
         [b'/', letter, ..] if !matches!(letter, b'/' | b'.') => Some(*letter),
         _ => None,
     };
     letter(one).zip(letter(other)).is_none_or(|(one, other)| one == other)
 }
 
-/// Whether a path is a directory or lies below it, whichever of its two names either goes by.
-/// Both are normalised.
+/// Whether a path is `directory` or lies below it, under either name of each. Both are
+/// normalised.
 pub fn within(path: &str, directory: &str) -> bool {
     let below = |path: &str, directory: &str| {
         path.strip_prefix(directory.trim_end_matches('/'))
@@ -89,7 +89,7 @@ pub fn within(path: &str, directory: &str) -> bool {
     if !begin_alike(path, directory) {
         return false;
     }
-    // A volume at `/var` has what is below it, and no link.
+    // A volume at `/var` replaces the image's links: `/var/run` lies in the volume.
     if below(path, directory) {
         return true;
     }
@@ -102,10 +102,10 @@ pub fn within(path: &str, directory: &str) -> bool {
     directory.all(|byte| path.next() == Some(byte)) && matches!(path.next(), None | Some(b'/'))
 }
 
-/// A path without empty and `.` parts and without a trailing `/`; a relative one is
-/// taken from `/`, as container runtimes do; `..` goes up and never above `/`.
+/// Normalises a path: no empty parts, no `.` and no trailing `/`. A relative path is taken
+/// from `/`, as in container runtimes. `..` goes up, and never above `/`.
 pub fn normalise_path(path: &str) -> Cow<'_, str> {
-    // One that has no `//`, no `/.` and no `/` at its end is as it should be.
+    // A path without `//`, `/.` or a trailing `/` is normalised already.
     let mut parts = path.as_bytes().split(|byte| *byte == b'/').skip(1);
     let is_odd = |part: &[u8]| matches!(part.first(), None | Some(b'.'));
     if path.starts_with('/') && !parts.any(is_odd) {

@@ -1,7 +1,7 @@
-//! What a container runs, and with which variables.
+//! A container's command and environment.
 //!
-//! Few pods have an image about which anybody asks, and these are the largest parts of most:
-//! they are skipped as everything unknown is, with a note of where they stand.
+//! They matter for few images and are the largest parts of most pods. They are skipped like
+//! everything unknown, but their position is kept, to be read on demand.
 
 use serde::Deserialize;
 use serde::de::Deserializer;
@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 
 use super::{Container, Fill, Text, view};
 
-/// A value that is not read before it is asked for.
+/// A value that is read on demand.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Raw<'a>(Option<&'a RawValue>);
 
 impl<'a> Raw<'a> {
-    /// The items of a list; none where nothing is there. `None` where it is no such list.
+    /// The items of a list; empty if there is no value. `None` if the value is no such list.
     fn items<T: Fill<'a>>(self) -> Option<Vec<T>> {
         let mut items = Vec::new();
         if let Some(raw) = self.0 {
@@ -53,17 +53,17 @@ view! {
 /// A variable of a container, as far as the manifest tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Variable<'a> {
-    /// It has this value, which may be empty.
+    /// Set to this value, which may be empty.
     Set(Text<'a>),
-    /// It is not set. What the image itself sets is not seen.
+    /// Not set. Variables that the image itself sets are not seen.
     Unset,
-    /// A ConfigMap, a Secret or a field of the pod may set it.
+    /// Possibly set by a ConfigMap, a Secret or a field of the pod.
     Unknown,
 }
 
 impl<'a> Container<'a> {
-    /// What the manifest says of a variable. Of a name that is there twice the last counts,
-    /// and `env` before `envFrom`.
+    /// Looks a variable up in the manifest. Of a duplicate name the last counts, and `env`
+    /// goes before `envFrom`.
     pub fn variable(&self, name: &str) -> Variable<'a> {
         let Some(variables) = self.env.items::<EnvVar<'a>>() else { return Variable::Unknown };
         match variables.into_iter().rev().find(|variable| &*variable.name == name) {
@@ -83,7 +83,7 @@ impl<'a> Container<'a> {
         Some(words)
     }
 
-    /// Whether it runs something else than its image's own entry point.
+    /// Whether it runs something other than its image's entry point.
     pub fn has_command(&self) -> bool {
         self.command.items::<Text<'a>>().is_none_or(|words| !words.is_empty())
     }

@@ -1,9 +1,9 @@
 //! The macro behind the pod's view.
 
-/// Defines a struct that is read leniently from a map: unknown keys are skipped
-/// without being built, `null` is the field's default, of a duplicate key the last
-/// one counts. `has_members` tells an empty object from one that holds something,
-/// known to this version or not: an empty one may be replaced whole.
+/// Defines a struct that is read leniently from a map. Unknown keys are skipped without being
+/// built, `null` is the field's default, and of a duplicate key the last one counts.
+/// `has_members` tells an empty object from one with members, known to this version or not:
+/// an empty object may be replaced whole.
 #[macro_export]
 macro_rules! view {
     (
@@ -79,7 +79,7 @@ macro_rules! view {
                     }
                 }
 
-                // Only of a duplicate key was something read before.
+                // Something was read before only if the key is a duplicate.
                 if self.has_members {
                     *self = Self::default();
                 }

@@ -1,4 +1,4 @@
-//! Volumes: what a rule needs to know of where a mount comes from.
+//! Volumes, as far as rules need to know what a mount refers to.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,14 +6,14 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::{Fill, Member, Mount, Pod, Text, view};
 
-/// One of `spec.volumes`. Its source is whatever member is not its name.
+/// One of `spec.volumes`. Whatever member is not its name is its source.
 #[derive(Clone, Debug, Default)]
 pub struct Volume<'a> {
     /// `name`
     pub name: Text<'a>,
-    /// The name of the source's kind, like `configMap`; empty for none.
+    /// The kind of source, such as `configMap`; empty if there is none.
     pub kind: Text<'a>,
-    /// What of the source matters.
+    /// The relevant members of the source.
     pub source: VolumeSource,
 }
 
@@ -50,9 +50,9 @@ view! {
     }
 }
 
-/// Storage that the kubelet hands over to an fsGroup (`SetVolumeOwnership` in the plugins below
-/// `k8s.io/kubernetes/pkg/volume`; of a CSI driver its `fsGroupPolicy` decides). hostPath, NFS,
-/// GlusterFS, CephFS and Quobyte volumes, and those of images, stay as they are.
+/// Whether the kubelet hands this kind of storage over to an fsGroup (`SetVolumeOwnership` in
+/// the plugins below `k8s.io/kubernetes/pkg/volume`; for a CSI driver its `fsGroupPolicy`
+/// decides). hostPath, NFS, GlusterFS, CephFS, Quobyte and image volumes stay as they are.
 fn is_storage(kind: &str) -> bool {
     matches!(
         kind,
@@ -78,7 +78,7 @@ fn is_storage(kind: &str) -> bool {
     )
 }
 
-/// What an fsGroup does for those who use a volume.
+/// The effect of an fsGroup on the users of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FsGroupUse {
     /// Storage is handed over to the group, with everything in it.
@@ -91,19 +91,18 @@ pub enum FsGroupUse {
     None,
 }
 
-/// The volumes whose files Kubernetes writes itself, with modes.
+/// Kinds of volume whose files Kubernetes writes itself, with modes.
 const WITH_MODES: [&str; 4] = ["secret", "configMap", "downwardAPI", "projected"];
 
 impl Volume<'_> {
-    /// Whether nothing can be written to it, although no mount says so: ConfigMap,
-    /// Secret, projected, downward-API and image volumes, and any source that is
-    /// read-only by itself.
+    /// Whether the volume is read-only even if no mount says so: ConfigMap, Secret, projected,
+    /// downward-API and image volumes, and any source that is itself read-only.
     pub fn is_read_only(&self) -> bool {
         WITH_MODES.contains(&&*self.kind) || &*self.kind == "image" || self.source.read_only
     }
 
-    /// What an fsGroup does for those who use it. A volume without a source is an emptyDir, as
-    /// the API server has it.
+    /// The effect of an fsGroup on the volume's users. A volume without a source is an
+    /// emptyDir, as in the API server.
     pub fn fs_group_use(&self) -> FsGroupUse {
         let kind = &*self.kind;
         if matches!(kind, "emptyDir" | "") {
@@ -117,14 +116,14 @@ impl Volume<'_> {
         }
     }
 
-    /// Whether others than the owner and the group may not read one of its files.
+    /// Whether it has a file that only its owner and its group may read.
     pub fn is_narrow(&self) -> bool {
         const OTHERS_READ: i64 = 0o004;
         self.file_modes().any(|mode| mode & OTHERS_READ == 0)
     }
 
-    /// The modes of its files, where Kubernetes writes them itself: the default
-    /// (0644 when unset, as the API server has it) and each item's own.
+    /// The modes of its files, if Kubernetes writes them: the default (0644 when unset, as in
+    /// the API server) and each item's own.
     pub fn file_modes(&self) -> impl Iterator<Item = i64> {
         let has_modes = WITH_MODES.contains(&&*self.kind);
         let source = &self.source;
@@ -138,8 +137,8 @@ impl Volume<'_> {
     }
 }
 
-/// Whether an fsGroup lets the group read or execute a file that others may not: it always
-/// lets it read.
+/// Whether an fsGroup lets the group read or execute a file that others may not. The group
+/// always gets read access.
 fn group_gains(mode: i64) -> bool {
     const READ: i64 = 0o4;
     const EXECUTE: i64 = 0o1;
@@ -148,7 +147,7 @@ fn group_gains(mode: i64) -> bool {
 }
 
 impl Mount<'_> {
-    /// Whether nothing can be written through this mount.
+    /// Whether the mount is read-only, by itself or by its volume.
     pub fn is_read_only(&self, volumes: &Volumes<'_>) -> bool {
         self.read_only || volumes.get(&self.name).is_some_and(Volume::is_read_only)
     }
@@ -158,23 +157,23 @@ impl Mount<'_> {
 #[derive(Clone, Debug)]
 pub struct Volumes<'p> {
     list: &'p [Volume<'p>],
-    /// The same by name, where looking through the list would take longer.
+    /// Index of `list` by name, if scanning would take longer.
     by_name: Option<HashMap<&'p str, &'p Volume<'p>>>,
-    /// Names of claims that the pod gets besides.
+    /// Names of claims that the pod gets in addition.
     claims: &'p [&'p str],
-    /// The same, where looking through them would take longer.
+    /// Index of `claims`, if scanning would take longer.
     claimed: Option<HashSet<&'p str>>,
 }
 
 impl<'p> Volumes<'p> {
-    /// Up to how many are looked through: nearly every pod has fewer.
+    /// Maximum length of a list that is scanned: nearly every pod has fewer.
     const FEW: usize = 16;
 
-    /// The volumes of `pod`, and the `claims` that it gets besides: a StatefulSet's
+    /// The volumes of `pod`, and the `claims` it gets in addition: a StatefulSet's
     /// `volumeClaimTemplates`.
     pub fn of(pod: &'p Pod<'p>, claims: &'p [&'p str]) -> Self {
         let list = pod.spec.volumes.as_slice();
-        // Of two with one name the first counts, as where they are looked through.
+        // Of two with the same name the first counts, as in a scan.
         let pairs = || list.iter().rev().map(|volume| (&*volume.name, volume));
         Self {
             list,
@@ -184,8 +183,8 @@ impl<'p> Volumes<'p> {
         }
     }
 
-    /// What an fsGroup does for those who mount the volume of that name. A claim template's
-    /// takes the place of a volume, as the StatefulSet's controller has it.
+    /// The effect of an fsGroup on those who mount the volume of that name. A claim template
+    /// replaces a volume of its name, as in the StatefulSet controller.
     pub fn fs_group_use(&self, name: &str) -> FsGroupUse {
         let claimed = match &self.claimed {
             None => self.claims.contains(&name),
@@ -224,7 +223,7 @@ impl<'de: 'a, 'a> Fill<'de> for Volume<'a> {
                     if &*key == "name" {
                         map.next_value_seed(Member(&mut volume.name))?;
                     } else if &*key == "hostPath" {
-                        // Says nothing of what matters here, and its members vary.
+                        // Its members vary and do not matter here.
                         map.next_value::<IgnoredAny>()?;
                         volume.kind = key;
                     } else {

@@ -1,5 +1,5 @@
-//! A decoded document to a [`Policy`]: what it leaves out is filled in, and what
-//! only shows where several keys are seen together is checked.
+//! A decoded document to a [`Policy`]: fills in what it leaves out, and checks what several
+//! keys decide together.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,13 +20,13 @@ use crate::rules;
 
 /// What the policies of a load are built with.
 pub(super) struct Builder<'a> {
-    /// Has what a policy leaves out; nothing when `restricted` itself is built.
+    /// Source of what a policy leaves out; `None` while building `restricted` itself.
     pub(super) base: Option<&'a Policy>,
     /// The list of known images.
     pub(super) known: &'a Known,
-    /// For warnings about grants that have ended.
+    /// Today, for warnings about grants that have ended.
     pub(super) today: Option<Date>,
-    /// Takes what is wrong.
+    /// Collects diagnostics.
     pub(super) decoder: &'a mut Decoder,
 }
 
@@ -43,7 +43,7 @@ impl Builder<'_> {
         self.check_label(&metadata.name, &spec);
         let policy = self.assemble(&metadata.name, &spec, rules)?;
         if policy.name.is_empty() {
-            // It was reported, and is not a name that others could have too.
+            // The name was reported, and is not one that others could have too.
             return None;
         }
         lint(node, &metadata.name, &spec, &policy, self.today, self.decoder);
@@ -85,7 +85,7 @@ impl Builder<'_> {
         Some(policy)
     }
 
-    /// `runAsNonRoot: enforce` gives a root container a uid, so there has to be one.
+    /// Checks that there is a uid: `runAsNonRoot: enforce` gives one to a root container.
     fn check_user_rules(&mut self, document: &Node<'_>, rules: &rules::Settings) {
         let stated = document.get("spec").and_then(|spec| spec.get("rules"));
         let Some(user) = stated.and_then(|rules| rules.get("runAsUser")) else { return };
@@ -101,7 +101,7 @@ impl Builder<'_> {
         }
     }
 
-    /// `privileged` is unset, which is false, or true: there is nothing to fill.
+    /// Refuses `fill`: `privileged` is true, or unset, which is false. There is nothing to fill.
     fn check_privileged(&mut self, document: &Node<'_>, rules: &rules::Settings) {
         let stated = document.get("spec").and_then(|spec| spec.get("rules"));
         let Some(rule) = stated.and_then(|rules| rules.get("privileged")) else { return };
@@ -112,7 +112,7 @@ impl Builder<'_> {
         }
     }
 
-    /// An image entry adds only what the policy allows a container to add.
+    /// Checks that image entries add only what the policy allows a container to add.
     fn check_added(&mut self, document: &Node<'_>, spec: &Spec, rules: &rules::Settings) {
         let stated = document.get("spec").and_then(|spec| spec.get("rules"));
         if stated.is_some_and(|rules| self.decoder.failed_in(rules)) {
@@ -130,7 +130,7 @@ impl Builder<'_> {
         }
     }
 
-    /// A label's value is shorter than a policy's name may be.
+    /// Checks the name's length: a label's value is shorter than a policy's name may be.
     fn check_label(&mut self, name: &Spanned<PolicyName>, spec: &Spec) {
         if let Some(by_label) = spec.by_label.as_ref().filter(|by_label| by_label.value)
             && name.value.0.len() > LONGEST_LABEL
@@ -214,8 +214,8 @@ pub(super) struct Known {
     revision: String,
     /// Every capability that the list adds.
     added: Vec<Capability>,
-    /// The list as it is for policies that do not allow all of them, by what they do
-    /// allow: a thousand such policies share a table too.
+    /// Variants of the list for policies that do not allow all of `added`, by what they do
+    /// allow. A thousand such policies share a table too.
     narrowed: Arc<Mutex<HashMap<Vec<Capability>, Arc<ImageTable>>>>,
 }
 
@@ -230,8 +230,8 @@ impl Known {
         Self { table: Arc::new(table), revision, added, narrowed: Arc::default() }
     }
 
-    /// The table for a policy that allows `allowed`: an entry adds no capability that
-    /// its policy does not allow.
+    /// The table for a policy that allows `allowed`. No entry in it adds a capability that the
+    /// policy does not allow.
     fn allowing(&self, allowed: &[Capability]) -> Arc<ImageTable> {
         let mut left = self.added.clone();
         left.retain(|added| allowed.contains(added));
@@ -249,7 +249,7 @@ impl Known {
         Arc::clone(table)
     }
 
-    /// `policy` with this list in place of the one it was built with.
+    /// `policy` with this list instead of the one it was built with.
     pub(super) fn given_to(&self, policy: Policy) -> Policy {
         let table = self.allowing(&policy.rules.capabilities.allowed_add);
         let mut policy = Policy { images: policy.images.followed_by(table), ..policy };

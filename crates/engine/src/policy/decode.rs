@@ -1,8 +1,7 @@
 //! From the tree to typed values, with every error and not only the first.
 //!
-//! The macros of `define` each take one definition and make of it the type, what
-//! decodes it and what describes it in the JSON Schema, so that the three cannot
-//! differ.
+//! Each macro of `define` turns one definition into the type, its decoder and its JSON Schema,
+//! so that the three cannot differ.
 
 mod define;
 
@@ -18,7 +17,7 @@ use crate::text::{listed, nearest, quoted};
 
 pub(crate) use define::{inline_schema, object, settings, words};
 
-/// Collects what is wrong with one file.
+/// Collects the diagnostics of one file.
 pub(crate) struct Decoder {
     pub(crate) file: Arc<str>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -26,22 +25,22 @@ pub(crate) struct Decoder {
 
 /// A value that can be read from a node.
 pub(crate) trait Decode: Sized {
-    /// The value; nothing when an error was reported.
+    /// The value; `None` if an error was reported.
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self>;
 
-    /// The value of a key that is not there; nothing when the key is required.
+    /// The value of a missing key; `None` if the key is required.
     fn absent() -> Option<Self> {
         None
     }
 
-    /// Stands in for a required value that was reported, so that what is around it is
-    /// looked at too. What has one in it is never used.
+    /// Placeholder for a required value that was reported, so that what is around it is checked
+    /// too. A value with a placeholder in it is never used.
     fn stand_in() -> Option<Self> {
         Self::absent()
     }
 }
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub(crate) struct Spanned<T> {
     pub(crate) value: T,
@@ -56,7 +55,7 @@ pub(crate) trait RuleSettings: Sized {
     /// What the short form (the action alone) states.
     fn short(action: Action) -> Self::Stated;
 
-    /// What is stated, and `base`'s for the rest. Nothing when something is in neither.
+    /// What is stated, completed from `base`. `None` if something is in neither.
     fn complete(stated: Self::Stated, base: Option<&Self>) -> Option<Self>;
 }
 
@@ -73,18 +72,17 @@ impl Decoder {
         Place { file: Arc::clone(&self.file), line, column, span: start..end }
     }
 
-    /// Reports an error; a hint may be added to what is returned.
+    /// Reports an error, and returns it so that a hint can be added.
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.push(Diagnostic::error(self.place(span), message))
     }
 
-    /// Reports a warning; a hint may be added to what is returned.
+    /// Reports a warning, and returns it so that a hint can be added.
     pub(crate) fn warning(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.push(Diagnostic::warning(self.place(span), message))
     }
 
-    /// Reports that `node` is something else than `what`. Says nothing of a node
-    /// that was already reported.
+    /// Reports that `node` is not `what`. Silent if `node` was already reported.
     pub(crate) fn expected(&mut self, node: &Node<'_>, what: &str) -> Option<&mut Diagnostic> {
         if matches!(node.value, Value::Broken) {
             return None;
@@ -92,8 +90,8 @@ impl Decoder {
         Some(self.error(node.span, format!("expected {what}, found {}", node.found())))
     }
 
-    /// Whether an error was reported within `node`. What only follows from it is then
-    /// better left unsaid.
+    /// Whether an error was reported within `node`. Errors that only follow from it are better
+    /// left unsaid.
     pub(crate) fn failed_in(&self, node: &Node<'_>) -> bool {
         let extent = node.extent();
         self.diagnostics
@@ -106,7 +104,7 @@ impl Decoder {
         let error = self.error(span, format!("unknown {noun} {}", quoted(word)));
         match nearest(word, words) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
-            // What a field takes, and not a rule.
+            // `true` is a value for the Kubernetes field, not for the rule.
             None if noun == "action" && word == "true" => error.hint(format!(
                 "`enforce` is the action that always sets it; one of {}",
                 listed(words.iter().copied())
@@ -115,8 +113,8 @@ impl Decoder {
         };
     }
 
-    /// The text of a string. Numbers and booleans are none: YAML may have changed
-    /// how they were written.
+    /// The text of a string. Numbers and booleans are not strings: YAML may have changed how
+    /// they were written.
     pub(crate) fn string<'n>(&mut self, node: &'n Node<'_>, what: &str) -> Option<&'n str> {
         let other = node.is_null() || node.bool().is_some() || node.is_number();
         match node.text() {
@@ -139,13 +137,13 @@ impl Decoder {
     }
 }
 
-/// A map whose keys are known.
+/// A map with known keys.
 pub(crate) struct Fields<'n, 's> {
     node: &'n Node<'s>,
 }
 
 impl<'n, 's> Fields<'n, 's> {
-    /// The map that `node` is, once its keys are looked at.
+    /// The map `node`, after a check of its keys.
     pub(crate) fn of(
         node: &'n Node<'s>,
         noun: &str,
@@ -165,8 +163,8 @@ impl<'n, 's> Fields<'n, 's> {
         Some(Self { node })
     }
 
-    /// The value of one key. `doc` is what its documentation says: the hint of every
-    /// error that has no better one.
+    /// The value of one key. `doc` is its documentation: the hint of every error without a
+    /// better one.
     pub(crate) fn get<T: Decode>(&self, key: &str, doc: &str, out: &mut Decoder) -> Option<T> {
         let before = out.diagnostics.len();
         let value = self.value(key, out);
@@ -182,7 +180,7 @@ impl<'n, 's> Fields<'n, 's> {
 
     fn value<T: Decode>(&self, key: &str, decoder: &mut Decoder) -> Option<T> {
         let value = match self.node.get(key) {
-            // Kubernetes takes null for absent.
+            // Kubernetes treats null as absent.
             Some(node) if node.is_null() && T::absent().is_some() => T::absent(),
             Some(node) => T::decode(node, decoder),
             None => T::absent().or_else(|| {
@@ -199,7 +197,7 @@ fn uncapitalised(text: &str) -> String {
     chars.next().map(char::to_lowercase).into_iter().flatten().chain(chars).collect()
 }
 
-/// What cannot be read was reported and then counts as absent.
+/// A value that cannot be read is reported and then counts as absent.
 impl<T: Decode> Decode for Option<T> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         Some(if node.is_null() { None } else { T::decode(node, decoder) })
@@ -210,7 +208,7 @@ impl<T: Decode> Decode for Option<T> {
     }
 }
 
-/// Likewise: an item that cannot be read was reported and is left out.
+/// An item that cannot be read is reported and left out.
 impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let Value::List(items) = &node.value else {

@@ -1,4 +1,4 @@
-//! What is said about a policy file: where, what, and what to do about it.
+//! Diagnostics about policy files: where, what, and what to do about it.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,13 +7,13 @@ use std::sync::Arc;
 /// The text of one policy file.
 #[derive(Clone, Debug)]
 pub struct PolicyFile {
-    /// The name it has in diagnostics: the path as the reader was given it.
+    /// Its name in diagnostics: the path as given to the reader.
     pub name: String,
     /// The whole text.
     pub text: String,
 }
 
-/// A stretch of text in a file.
+/// A range of text in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file's name, as its [`PolicyFile`] has it.
@@ -22,7 +22,7 @@ pub struct Place {
     pub line: usize,
     /// The column on which it begins, from 1, in characters.
     pub column: usize,
-    /// The bytes of the text.
+    /// The range in bytes.
     pub span: Range<usize>,
 }
 
@@ -32,12 +32,12 @@ impl fmt::Display for Place {
     }
 }
 
-/// Whether a diagnostic keeps the policy from being used.
+/// Whether a diagnostic prevents the policy from being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// The policy cannot be used.
     Error,
-    /// The policy is used; somebody should look at it.
+    /// The policy is used, but somebody should look at it.
     Warning,
 }
 
@@ -54,7 +54,7 @@ impl Severity {
 /// One thing that is wrong, or worth a look, in a policy file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
     /// Where it is.
     pub place: Place,
@@ -62,7 +62,7 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Another place that belongs to it, and what is there.
+    /// A related place and the message for it.
     pub related: Option<(Place, String)>,
 }
 
@@ -81,13 +81,13 @@ impl Diagnostic {
         Self { severity, place, message, hint: None, related: None }
     }
 
-    /// Adds what to do about it.
+    /// Adds a hint: what to do about it.
     pub fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds another place that belongs to it.
+    /// Adds a related place.
     pub fn related(&mut self, place: Place, message: impl Into<String>) -> &mut Self {
         self.related = Some((place, message.into()));
         self

@@ -1,5 +1,5 @@
-//! What a policy comes to once everything it leaves out is filled in: the content
-//! its revision is computed from, and the document `policy show` prints.
+//! A policy with everything filled in that it leaves out: the content its revision is computed
+//! from, and the document `policy show` prints.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use crate::policy::{Capability, GroupId};
 use crate::rule::RuleSet;
 use crate::rules;
 
-/// A policy as a `HardeningPolicy` document that leaves nothing out. Reading it again
-/// gives a policy of the same revision, as long as the known images are the same.
+/// A policy as a complete `HardeningPolicy` document. Reading it again gives a policy of the
+/// same revision, as long as the known images are the same.
 pub fn document(policy: &Policy) -> impl Serialize + '_ {
     Document {
         api_version: API_VERSION,
@@ -31,9 +31,8 @@ pub fn document(policy: &Policy) -> impl Serialize + '_ {
     }
 }
 
-/// The first 12 hexadecimal digits of the SHA-256 of what `policy` does, where
-/// `known` stands for the known images it uses. Neither its name nor its namespaces
-/// count.
+/// The first 12 hexadecimal digits of the SHA-256 of what `policy` does. `known` stands for the
+/// known images it uses. Its name and its namespaces do not count.
 pub(super) fn revision(policy: &Policy, known: Option<&str>) -> String {
     hash(&Content::of(policy, known))
 }
@@ -43,10 +42,10 @@ pub(super) fn table_revision(table: &ImageTable) -> String {
     hash(&entries(table))
 }
 
-/// Hashes the JSON of `content`. It is canonical: the fields stand in the order of
-/// their declaration, there are no floats, and maps are sorted.
+/// Hashes the JSON of `content`. The JSON is canonical: fields are in the order of their
+/// declaration, there are no floats, and maps are sorted.
 fn hash<T: Serialize>(content: &T) -> String {
-    /// Enough to tell revisions apart, short enough to read aloud.
+    /// Long enough to tell revisions apart, short enough to read aloud.
     const BYTES: usize = 6;
     let json = serde_json::to_vec(content).unwrap_or_default();
     Sha256::digest(json).iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect()

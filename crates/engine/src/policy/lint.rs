@@ -1,4 +1,4 @@
-//! What is allowed in a policy and still deserves a look.
+//! Warnings about what is allowed in a policy and still deserves a look.
 
 use jiff::civil::Date;
 
@@ -10,8 +10,8 @@ use super::tree::{Node, Span};
 use crate::image::{ImagePattern, RegistryAliases};
 use crate::text::quoted;
 
-/// Warns about a policy that was read. `today` is for the grants' last days; without
-/// it they are not judged.
+/// Warns about a policy that was read. `today` is for the grants' last days; without it they
+/// are not checked.
 pub(super) fn lint(
     document: &Node<'_>,
     name: &Spanned<PolicyName>,
@@ -42,7 +42,7 @@ pub(super) fn lint(
     grants.for_each(|grant| judge_grant(grant, today, decoder));
 }
 
-/// A policy that nobody can come to.
+/// Warns about a policy that no namespace can get.
 fn unused(name: &Spanned<PolicyName>, policy: &Policy, decoder: &mut Decoder) {
     if policy.namespaces.is_empty() && !policy.by_label {
         decoder
@@ -51,7 +51,7 @@ fn unused(name: &Spanned<PolicyName>, policy: &Policy, decoder: &mut Decoder) {
     }
 }
 
-/// Whether no image has such a name, which is then said.
+/// Warns if no image can match the pattern. True if so.
 fn unmatchable(
     pattern: &PatternText,
     aliases: &RegistryAliases,
@@ -63,9 +63,9 @@ fn unmatchable(
     true
 }
 
-/// Why a pattern matches nothing: what is written in it has to be as the names of images are
-/// (`github.com/distribution/reference`, `regexp.go`) once their registries are seen as the
-/// ones that they mirror.
+/// The reason why a pattern can match nothing, if so. Its text must follow the grammar of image
+/// names (`github.com/distribution/reference`, `regexp.go`) after registries are replaced by the
+/// ones they mirror.
 fn never(pattern: &ImagePattern, aliases: &RegistryAliases) -> Option<String> {
     let text = pattern.as_str();
     let of_names = |c: char| c.is_ascii_alphanumeric() || "._-/:@+*".contains(c);
@@ -81,12 +81,12 @@ fn never(pattern: &ImagePattern, aliases: &RegistryAliases) -> Option<String> {
     }
     let (_, path) = text.split_once('/').unwrap_or_default();
     let (above, last) = path.rsplit_once('/').unwrap_or(("", path));
-    // Behind these a tag may stand, which may have capitals.
+    // A tag may follow these characters, and it may have capitals.
     let last = last.split([':', '@', '*']).next().unwrap_or_default();
     if above.chars().chain(last.chars()).any(|c| c.is_ascii_uppercase()) {
         return Some("capitals can stand in an image's tag alone, not in its path".to_owned());
     }
-    // An alias that leads back could bring such a name about again.
+    // An alias that leads back could produce such a name again.
     let leads_back = |from: &str| {
         aliases.iter().any(|(_, to)| {
             let to = ImagePattern::new(&format!("{to}*"));
@@ -101,7 +101,7 @@ fn never(pattern: &ImagePattern, aliases: &RegistryAliases) -> Option<String> {
     Some(format!("`registryAliases` has its images seen as `{}`: write that", seen.as_str()))
 }
 
-/// A pattern without a tag is completed as an image's name would be.
+/// Warns about a pattern without a tag, which is completed like an image's name.
 fn tagless(pattern: &PatternText, span: Span, decoder: &mut Decoder) {
     let PatternText { written, pattern } = pattern;
     if pattern.as_str().ends_with(":latest") && !written.ends_with(":latest") {
@@ -111,7 +111,7 @@ fn tagless(pattern: &PatternText, span: Span, decoder: &mut Decoder) {
     }
 }
 
-/// A pattern whose registry is not wholly said: `registry.corp*/…` is also for
+/// Warns about a pattern that does not name its whole registry: `registry.corp*/…` also matches
 /// `registry.corp.example.net/…`.
 fn open_registry(pattern: &PatternText, span: Span, decoder: &mut Decoder) {
     let PatternText { written, pattern } = pattern;
@@ -122,7 +122,7 @@ fn open_registry(pattern: &PatternText, span: Span, decoder: &mut Decoder) {
     }
 }
 
-/// An earlier entry that matches everything a later one could.
+/// Warns about an earlier entry that matches everything a later one could.
 fn shadowed(spec: &Spec, policy: &Policy, decoder: &mut Decoder) {
     let entries = spec.images.iter().flatten();
     for (index, entry) in entries.clone().enumerate() {

@@ -138,7 +138,7 @@ object! {
 }
 
 impl Requirement {
-    /// The condition, where exactly one is stated.
+    /// The condition, if exactly one is stated.
     pub(crate) fn condition(&self) -> Option<Condition> {
         let text = |name: &VariableName| name.0.clone();
         let mut stated = [
@@ -155,7 +155,7 @@ impl Requirement {
         stated.next().filter(|_| stated.next().is_none())
     }
 
-    /// Where it matters.
+    /// When the condition matters.
     pub(crate) fn when(&self) -> Option<When> {
         let env = self.when_env.as_ref().map(|name| When::Env(name.0.clone()));
         env.or_else(|| self.when_volume.clone().map(When::Volume))
@@ -313,7 +313,7 @@ impl Grant {
     }
 }
 
-/// Reports a list that is there and empty, where that could be taken for "every".
+/// Reports an empty list, where that could be taken for "every".
 fn not_empty(node: &Node<'_>, key: &str, hint: &str, decoder: &mut Decoder) {
     if let Some(list) = node.get(key)
         && let Value::List(items) = &list.value

@@ -9,11 +9,11 @@ use crate::text::{is_deceptive, nearest, quoted};
 /// The `apiVersion` of every document.
 pub(super) const API_VERSION: &str = "ironhull.dev/v1alpha1";
 
-/// The longest DNS label (RFC 1123): what a namespace, a container and the value of
-/// a label may be called.
+/// Maximum length of a DNS label (RFC 1123): of the names of namespaces and containers, and of
+/// a label's value.
 pub(super) const LONGEST_LABEL: usize = 63;
 
-/// Something that is allowed and not read.
+/// A value that is allowed and ignored.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Unread;
 
@@ -25,7 +25,7 @@ impl Decode for Unread {
 
 inline_schema!(Unread, { "type": "object" });
 
-/// `apiVersion`, which has one value.
+/// `apiVersion`, which has only one value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ApiVersion;
 
@@ -53,7 +53,7 @@ pub(crate) struct PolicyName(pub(crate) String);
 
 impl Decode for PolicyName {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
-        /// The longest DNS subdomain.
+        /// Maximum length of a DNS subdomain.
         const LONGEST: usize = 253;
         let text = decoder.string(node, "a name")?;
         if text.len() > LONGEST || !text.split('.').all(is_label_of_any_length) {
@@ -119,7 +119,7 @@ fn namespace_pattern(text: &str) -> Result<NamespacePattern, &'static str> {
     Ok(NamespacePattern::Glob { prefix: prefix.to_owned(), suffix: suffix.to_owned() })
 }
 
-/// Whether `text` is a DNS label, what a namespace and a container may be called.
+/// Whether `text` is a DNS label, as the names of namespaces and containers must be.
 pub fn is_label(text: &str) -> bool {
     text.len() <= LONGEST_LABEL && is_label_of_any_length(text)
 }
@@ -167,7 +167,7 @@ pub(crate) struct VariableName(pub(crate) String);
 impl Decode for VariableName {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let text = decoder.string(node, "the name of a variable")?;
-        // What the API server asks of `env[].name` (relaxed since Kubernetes 1.30).
+        // The API server's requirements for `env[].name` (relaxed since Kubernetes 1.30).
         if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic() && c != '=') {
             let error = decoder
                 .error(node.span, format!("{} cannot be the name of a variable", quoted(text)));
@@ -182,7 +182,7 @@ impl Decode for VariableName {
 
 inline_schema!(VariableName, { "type": "string", "pattern": "^[!-<>-~]+$" });
 
-/// A pattern of images, as it was written and as it is understood.
+/// A pattern of images, as written and as understood.
 #[derive(Clone, Debug)]
 pub(crate) struct PatternText {
     pub(crate) written: String,
@@ -197,8 +197,8 @@ impl Decode for PatternText {
             decoder.error(node.span, format!("{} can match no image", quoted(text)));
             return None;
         }
-        // Where there is a tag the digest of an image is ignored: such a pattern would
-        // match nothing, and without its digest more than its author meant.
+        // The digest of an image with a tag is ignored. Such a pattern would match nothing,
+        // and without its digest more than its author meant.
         let tagged = |name: &str| name.rsplit('/').next().is_some_and(|last| last.contains(':'));
         if text.split_once('@').is_some_and(|(name, _)| tagged(name)) {
             decoder.error(node.span, format!("{} has both a tag and a digest", quoted(text))).hint(
@@ -212,8 +212,8 @@ impl Decode for PatternText {
 
 inline_schema!(PatternText, { "type": "string", "pattern": r"^[^\s\x00-\x1f\x7f-\x9f]+$" });
 
-/// A pattern of images that something is granted to. Anybody can push an image
-/// whose name *ends* as one likes, so the registry has to be said.
+/// A pattern of images that something is granted to. Anybody can push an image whose name
+/// *ends* in any way they like, so the registry is required.
 #[derive(Clone, Debug)]
 pub(crate) struct GrantPattern(pub(crate) PatternText);
 
@@ -270,7 +270,7 @@ inline_schema!(Aliases, {
     "additionalProperties": { "type": "string", "pattern": "/$" }
 });
 
-/// What a document is, by its `kind`.
+/// The kind of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     HardeningPolicy,
@@ -278,8 +278,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Looks at the document's `kind`. A document of another kind is reported, and
-    /// nothing more is said about it: its keys have another meaning.
+    /// Reads the document's `kind`. A document of another kind is reported and not checked any
+    /// further: its keys have another meaning.
     pub(crate) fn of(document: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let Some(kind) = document.get("kind") else {
             return Some(Self::HardeningPolicy);
@@ -300,7 +300,7 @@ impl Kind {
     }
 }
 
-/// `kind: HardeningPolicy`, once [`Kind::of`] has looked at it.
+/// `kind: HardeningPolicy`, already checked by [`Kind::of`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PolicyKind;
 
@@ -316,7 +316,7 @@ impl Decode for PolicyKind {
 
 inline_schema!(PolicyKind, { "const": "HardeningPolicy" });
 
-/// `kind: KnownImages`, likewise.
+/// `kind: KnownImages`, already checked by [`Kind::of`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KnownImagesKind;
 

@@ -1,4 +1,4 @@
-//! Policy files to policies: everything that is wrong with them, or all of them.
+//! Policy files to policies, or to everything that is wrong with them.
 
 use std::sync::LazyLock;
 
@@ -12,23 +12,22 @@ use super::manifest::{KnownImages, Manifest};
 use super::names::Kind;
 use super::tree::{Node, documents};
 
-/// The policies of some files.
+/// The policies read from some files.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The policies, in the order of the files and of their documents.
     pub policies: Vec<Policy>,
-    /// The policy of every namespace that none of them claims: `restricted`, as it is
-    /// compiled in, with the known images of these files where they have their own.
+    /// The policy of every namespace that none of them claims: the compiled-in `restricted`,
+    /// with the known images of these files if they have their own.
     pub fallback: Policy,
-    /// What deserves a look.
+    /// The warnings.
     pub warnings: Vec<Diagnostic>,
 }
 
 /// Reads policy files.
 ///
 /// # Errors
-/// Everything that is wrong with any of them, and the warnings, in the order of the
-/// files and their lines.
+/// Everything that is wrong with any of them, and the warnings, ordered by file and line.
 pub fn parse(files: &[PolicyFile]) -> Result<Loaded, Vec<Diagnostic>> {
     parse_on(files, None)
 }
@@ -45,14 +44,14 @@ pub fn parse_on(files: &[PolicyFile], today: Option<Date>) -> Result<Loaded, Vec
     }
 }
 
-/// As [`parse_on`]; where there are errors, the policies are those that could be read.
+/// Like [`parse_on`], but with errors it still returns the policies that could be read.
 pub(super) fn read(files: &[PolicyFile], today: Option<Date>) -> (Loaded, Vec<Diagnostic>) {
     let mut reading = Reading::new(today);
-    // One file after the other: what is decoded takes several times what is kept of it.
+    // One file at a time: decoding takes several times the memory of the result.
     for source in files {
         let file = File::read(source);
         if !file.known.is_empty() {
-            // A list of known images is for all policies, also those read before it.
+            // A list of known images applies to all policies, including those read before it.
             return read_together(files, today);
         }
         reading.build(file, &KNOWN);
@@ -70,7 +69,7 @@ fn read_together(files: &[PolicyFile], today: Option<Date>) -> (Loaded, Vec<Diag
     reading.end(&known)
 }
 
-/// What is read so far.
+/// The policies and diagnostics read so far.
 struct Reading {
     today: Option<Date>,
     policies: Vec<Policy>,
@@ -102,12 +101,12 @@ impl Reading {
     }
 }
 
-/// The policy `restricted`, as it is compiled in.
+/// The compiled-in policy `restricted`.
 pub fn embedded_restricted() -> Policy {
     RESTRICTED.clone()
 }
 
-/// The files that are compiled in.
+/// The compiled-in files.
 pub fn embedded_files() -> Vec<PolicyFile> {
     let source = |(name, text): (&str, &str)| PolicyFile { name: name.into(), text: text.into() };
     vec![source(IMAGES_FILE), source(RESTRICTED_FILE)]
@@ -143,7 +142,7 @@ fn embedded<T>(value: Option<T>, decoder: &Decoder) -> T {
     }
 }
 
-/// A file whose documents were decoded.
+/// A file with its documents decoded.
 struct File<'s> {
     decoder: Decoder,
     manifests: Vec<(Node<'s>, Manifest)>,
@@ -175,9 +174,9 @@ impl<'s> File<'s> {
     }
 }
 
-/// The known images of a load: those of the one document that lists some, else those
-/// compiled in. A list replaces the one compiled in and does not add to it, so that
-/// what is in force can be read in one place.
+/// The known images of a load: those of the one document that lists some, else the compiled-in
+/// ones. A list replaces the compiled-in one instead of extending it, so that what is in force
+/// can be read in one place.
 fn known_images(files: &mut [File<'_>]) -> Known {
     let mut found: Option<(Known, Place)> = None;
     for File { decoder, known, .. } in files {

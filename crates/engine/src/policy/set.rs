@@ -1,4 +1,4 @@
-//! The policies in force, and which of them is a namespace's.
+//! The policies in force, and the choice of a namespace's policy.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -21,20 +21,19 @@ pub struct PolicySet {
     exact: HashMap<String, usize>,
     /// Prefix → suffix → (policy, index of its pattern).
     globs: HashMap<String, HashMap<String, (usize, usize)>>,
-    /// The lengths of prefix and suffix that occur among the globs, the longest
-    /// literal part first. A lookup asks `globs` once for each, so it does not depend
-    /// on the number of policies: names have at most 63 characters, so few lengths
-    /// occur however many policies there are.
+    /// Lengths of prefix and suffix that occur among the globs, the longest literal part first.
+    /// A lookup queries `globs` once for each. Names have at most 63 characters, so few lengths
+    /// occur, and a lookup does not depend on the number of policies.
     shapes: Vec<(usize, usize)>,
 }
 
-/// The policy of a namespace, and why it is that one.
+/// A namespace's policy, and the reason for the choice.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice<'s> {
     /// The policy.
     pub policy: &'s Policy,
-    /// What it was chosen by; nothing when no policy claims the namespace and this is
-    /// the fallback.
+    /// The pattern it was chosen by; `None` for the fallback, when no policy claims the
+    /// namespace.
     pub pattern: Option<&'s NamespacePattern>,
 }
 
@@ -42,14 +41,14 @@ impl PolicySet {
     /// The set of `policies`, with the compiled-in `restricted` as fallback.
     ///
     /// # Errors
-    /// Where two policies have the same name, or claim a namespace with equal right.
+    /// When two policies have the same name, or claim a namespace with equal right.
     pub fn new(policies: Vec<Policy>) -> Result<Self, Vec<Diagnostic>> {
         let (set, conflicts) = Self::build(policies, Policy::restricted().clone());
         if conflicts.is_empty() { Ok(set) } else { Err(conflicts) }
     }
 
-    /// Reads policy files into a set, and returns what deserves a look. Grants that
-    /// ended before `today` are warned about, when it is given.
+    /// Reads policy files into a set and returns the warnings. If `today` is given, grants that
+    /// ended before it are warned about.
     ///
     /// # Errors
     /// Everything that is wrong with any of the files or among them, and the warnings.
@@ -67,13 +66,13 @@ impl PolicySet {
         Ok((set, diagnostics))
     }
 
-    /// The policy of the namespace `name`: an exact name beats a glob, a longer
-    /// literal part beats a shorter, and the fallback comes last.
+    /// The policy of the namespace `name`. An exact name beats a glob, a longer literal part
+    /// beats a shorter one, and the fallback comes last.
     pub fn for_namespace(&self, name: &str) -> &Policy {
         self.choose(name).policy
     }
 
-    /// As [`Self::for_namespace`], and why.
+    /// Like [`Self::for_namespace`], with the reason.
     pub fn choose(&self, name: &str) -> Choice<'_> {
         let exact = self.exact.get(name).and_then(|policy| {
             let policy = self.policies.get(*policy)?;
@@ -106,7 +105,7 @@ impl PolicySet {
         &self.policies
     }
 
-    /// The policy of the namespaces that no loaded policy claims.
+    /// The policy for namespaces that no loaded policy claims.
     pub fn fallback(&self) -> &Policy {
         &self.fallback
     }
@@ -162,7 +161,7 @@ impl PolicySet {
         }
     }
 
-    /// A policy that is called as the fallback is, and does not take its place.
+    /// A warning about a policy that has the fallback's name but does not replace it.
     fn unclaimed_restricted(&self) -> Option<Diagnostic> {
         let at = *self.by_name.get(&self.fallback.name)?;
         let policy = self.policies.get(at)?;
@@ -186,7 +185,7 @@ struct Conflicts<'p> {
     found: Vec<Diagnostic>,
 }
 
-/// A pattern: the policy's index, and the pattern's among its own.
+/// A pattern: index of the policy, and index of the pattern within the policy.
 type Claim = (usize, usize);
 
 impl Conflicts<'_> {

@@ -1,8 +1,8 @@
-//! YAML text to a tree of nodes that know where they stand.
+//! YAML text to a tree of nodes with positions.
 //!
 //! serde's model has no place for positions of every value, for duplicate keys or
-//! for more than one error, so a policy is decoded from this tree instead. It is read as
-//! manifests are, by `kube_yaml`.
+//! for more than one error, so a policy is decoded from this tree instead. The text is parsed
+//! like a manifest, by `kube_yaml`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use kube_yaml::{BOM, ErrorKind, Kind, NodeId, Tree};
 use super::decode::Decoder;
 use crate::text::quoted;
 
-/// A stretch of a file's text.
+/// A range of a file's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// The first byte.
@@ -26,8 +26,7 @@ pub struct Span {
     pub column: usize,
 }
 
-/// A value and where it stands. A list or map in block style stands where its
-/// first entry does.
+/// A value and its position. A list or map in block style has the position of its first entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Node<'s> {
     pub(crate) span: Span,
@@ -36,26 +35,25 @@ pub(crate) struct Node<'s> {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Value<'s> {
-    /// `plain` when it has neither quotes nor block style, so that it may be a
-    /// number, a boolean or null.
+    /// `plain` if it has neither quotes nor block style, so that it may be a number, a boolean
+    /// or null.
     Scalar {
         text: Cow<'s, str>,
         plain: bool,
     },
     List(Vec<Node<'s>>),
-    /// In the order of the text; a key that is given twice is here once.
+    /// In the order of the text. A duplicate key appears once.
     Map(Vec<(Node<'s>, Node<'s>)>),
     /// Something that was already reported.
     Broken,
 }
 
-/// How many nodes the aliases of one file may stand for together. Policies need a
-/// handful; without a bound a few lines of nested aliases fill the memory.
+/// Maximum number of nodes that the aliases of one file may expand to together. Policies need a
+/// handful. Without a limit, a few lines of nested aliases fill the memory.
 const MOST_ALIASED: usize = 10_000;
 
-/// The documents of `text` that are not empty. Syntax errors and duplicate keys are
-/// reported to `decoder`; a document that cannot be read is left out, the ones after
-/// it are not.
+/// The documents of `text` that are not empty. Syntax errors and duplicate keys are reported to
+/// `decoder`. A document that cannot be read is left out; later ones are not.
 pub(crate) fn documents<'s>(text: &'s str, decoder: &mut Decoder) -> Vec<Node<'s>> {
     let lines = Lines::of(text);
     let parts = kube_yaml::split(text).unwrap_or_else(|bad| {
@@ -104,7 +102,7 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// The text of a scalar without quotes, which YAML may read as something else.
+    /// The text of a scalar without quotes, which YAML may interpret.
     pub(crate) fn plain(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { text, plain: true } => Some(text),
@@ -132,7 +130,7 @@ impl<'s> Node<'s> {
         })
     }
 
-    /// The value of `key`, when this is a map that has it.
+    /// The value of `key`, if this is a map that has it.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
             Value::Map(entries) => {
@@ -142,7 +140,7 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// What it is, for "found …".
+    /// A description, for "found …".
     pub(crate) fn found(&self) -> String {
         match &self.value {
             _ if self.is_null() => "nothing".to_owned(),
@@ -153,7 +151,7 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// From the first byte of it to the last byte of what is in it.
+    /// The range from its first byte to the last byte of its content.
     pub(crate) fn extent(&self) -> RangeInclusive<usize> {
         let end = |node: &Self| *node.extent().end();
         let last = match &self.value {
@@ -164,7 +162,7 @@ impl<'s> Node<'s> {
         self.span.start..=last.unwrap_or_default().max(self.span.end)
     }
 
-    /// How many nodes it is made of, counted as far as `limit`.
+    /// Number of nodes in it, counted up to `limit`.
     fn size(&self, limit: usize) -> usize {
         let mut size = 1;
         let mut open = vec![self];
@@ -185,16 +183,16 @@ impl<'s> Node<'s> {
 
 struct Builder<'s, 'b> {
     here: &'s str,
-    /// Where the document begins in the file.
+    /// Start of the document in the file.
     start: usize,
     lines: &'b Lines<'s>,
     tree: &'b Tree<'s>,
     decoder: &'b mut Decoder,
-    /// What has an anchor.
+    /// Nodes with an anchor.
     built: HashMap<NodeId, Node<'s>>,
-    /// What is around the node.
+    /// The enclosing nodes.
     open: Vec<NodeId>,
-    /// How many nodes aliases of this file may still stand for; nothing once there were too many.
+    /// Number of nodes that this file's aliases may still expand to; `None` after an excess.
     aliased: &'b mut Option<usize>,
 }
 
@@ -224,7 +222,7 @@ impl<'s> Builder<'s, '_> {
             }
         };
         self.open.pop();
-        // A list or map in block style stands where its first entry does.
+        // A list or map in block style has the position of its first entry.
         let node_here = Node { span: start.unwrap_or_else(|| self.span(&node.range)), value };
         if node.anchored {
             self.built.insert(id, node_here.clone());
@@ -232,7 +230,7 @@ impl<'s> Builder<'s, '_> {
         node_here
     }
 
-    /// The entries, without those whose key stands there already, and where the first key is.
+    /// The entries without duplicates, and the position of the first key.
     fn entries(
         &mut self,
         entries: &[(NodeId, NodeId)],
@@ -263,7 +261,7 @@ impl<'s> Builder<'s, '_> {
         (kept, start)
     }
 
-    /// What `*name` stands for.
+    /// The node that `*name` refers to.
     fn alias(&mut self, target: NodeId, span: Span) -> Node<'s> {
         if self.open.contains(&target) {
             self.decoder.error(span, "an alias within what it stands for");
@@ -285,7 +283,7 @@ impl<'s> Builder<'s, '_> {
         Node { span, value: Value::Broken }
     }
 
-    /// A tag such as `!secret` would have to mean something; here nothing does.
+    /// Refuses tags such as `!secret`: nothing here gives them a meaning.
     fn refuse_tag(&mut self, node: &kube_yaml::Node<'_>) {
         const KNOWN: [&str; 8] = ["", "bool", "float", "int", "map", "null", "seq", "str"];
         let Some(properties) = node.properties.filter(|_| !KNOWN.contains(&&*node.tag)) else {
@@ -309,7 +307,7 @@ impl<'s> Builder<'s, '_> {
 /// Reports why a document cannot be read.
 fn syntax(error: &kube_yaml::Error, start: usize, lines: &Lines<'_>, decoder: &mut Decoder) {
     let at = start + error.offset;
-    // A caret needs something to stand under.
+    // A caret needs a character to point at.
     let rest = lines.text.get(at..).unwrap_or_default();
     let width = rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
     let span = lines.span(at..at + width);
@@ -332,7 +330,7 @@ fn syntax(error: &kube_yaml::Error, start: usize, lines: &Lines<'_>, decoder: &m
     }
 }
 
-/// Where the lines of a file begin.
+/// The start of each line of a file.
 struct Lines<'s> {
     text: &'s str,
     starts: Vec<usize>,
@@ -350,7 +348,7 @@ impl<'s> Lines<'s> {
         let line = self.starts.partition_point(|line| *line <= start);
         let line_start = line.checked_sub(1).and_then(|line| self.starts.get(line)).copied();
         let before = self.text.get(line_start.unwrap_or_default()..start).unwrap_or_default();
-        // No editor counts a byte-order mark as a column.
+        // Editors do not count a byte-order mark as a column.
         let column = before.trim_start_matches(BOM).chars().count() + 1;
         let end = range.end.min(self.text.len()).max(start);
         Span { start, end, line: line.max(1), column }

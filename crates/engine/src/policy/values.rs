@@ -13,8 +13,8 @@ use crate::text::listed;
 use crate::text::quoted;
 
 impl Decode for Action {
-    /// YAML 1.1 reads `off` as false, and what it writes again (Helm, kubectl) says
-    /// `false`: here that is `off`.
+    /// YAML 1.1 reads `off` as false, and tools that write it again (Helm, kubectl) write
+    /// `false`. Here that means `off`.
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         if node.bool() == Some(false) {
             return Some(Self::Off);
@@ -69,23 +69,23 @@ impl Serialize for RuleSet {
     }
 }
 
-/// A whole number. Helm writes large ones with an exponent (1000660000 becomes
+/// A whole number. Helm writes a large one with an exponent (1000660000 becomes
 /// `1.00066e+09`), which is the same number.
 fn integer(node: &Node<'_>) -> Option<i64> {
     let text = node.plain()?;
     if let Ok(number) = text.parse::<i64>() {
-        // `0700` is 448 to YAML 1.1 and 700 to YAML 1.2: nobody can know which was meant.
+        // `0700` is 448 in YAML 1.1 and 700 in YAML 1.2: nobody can know which was meant.
         let octal = text.len() > 1 && text.starts_with('0');
         return (!octal && !text.starts_with('+')).then_some(number);
     }
-    /// The last number up to which every whole number is exact in a float.
+    /// The largest number up to which every whole number is exact in an `f64`.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let number = text.parse::<f64>().ok()?;
     #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
     (node.is_number() && number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64)
 }
 
-/// Reads an id, or says what was expected.
+/// Reads an id, or reports what was expected.
 fn id<T>(
     node: &Node<'_>,
     decoder: &mut Decoder,
@@ -255,7 +255,7 @@ pub(crate) struct LocalhostPath(pub(crate) String);
 impl Decode for LocalhostPath {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let text = decoder.string(node, "a path")?;
-        // What the API server asks of `localhostProfile`.
+        // The API server's requirements for `localhostProfile`.
         if text.is_empty() || text.starts_with('/') || text.split('/').any(|part| part == "..") {
             decoder
                 .error(node.span, format!("{} cannot be a `localhostProfile`", quoted(text)))
@@ -274,9 +274,9 @@ pub(crate) struct Day(pub(crate) Date);
 
 impl Decode for Day {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
-        // Kustomize writes a date that stands without quotes with a time.
+        // Kustomize adds a time to a date without quotes.
         let text = node.text().map(|text| text.strip_suffix("T00:00:00Z").unwrap_or(text));
-        // jiff reads more forms of a date than people expect, `20270630` for one.
+        // jiff accepts more forms of a date than people expect, such as `20270630`.
         let text = text.filter(|text| text.len() == "YYYY-MM-DD".len());
         let day = text.and_then(|text| text.parse().ok());
         if day.is_none()
@@ -339,7 +339,7 @@ impl Decode for WritableRoot {
 
 inline_schema!(WritableRoot, { "const": false });
 
-/// A port that only root may bind where the kernel's default stands.
+/// A port that only root may bind under the kernel's default.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LowPort(pub(crate) u16);
 

@@ -71,7 +71,7 @@ impl Rule for AllowPrivilegeEscalation {
             };
             let finding = match (own, action) {
                 (Some(false), _) => finding(RuleResult::Compliant),
-                // Kept by an exemption from capabilities, which is none from this rule.
+                // An exemption from capabilities kept it, which is no exemption from this rule.
                 (_, Action::Enforce) if refused && capabilities == Action::Enforce => {
                     let kept = plan.capabilities.rewrite_add.take();
                     let adds = kept.unwrap_or_else(|| {

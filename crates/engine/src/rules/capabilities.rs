@@ -70,7 +70,7 @@ settings! {
 /// The rule.
 pub struct Capabilities;
 
-/// What a binary that listens below 1024 may carry as a file capability.
+/// The file capability that a binary may carry which listens below 1024.
 const NET_BIND_SERVICE: &str = "NET_BIND_SERVICE";
 
 impl Rule for Capabilities {
@@ -92,16 +92,16 @@ impl Rule for Capabilities {
     }
 }
 
-/// One container's capabilities against the rule.
+/// One container's capabilities, compared with the rule.
 struct Judgement<'p> {
     settings: &'p Settings,
     container: &'p Container<'p>,
     entry: Option<&'p ImageEntry>,
     may_run_as_root: bool,
-    /// It is known to listen below 1024.
+    /// Whether it is known to listen below 1024.
     low_port: bool,
     add: Vec<&'p str>,
-    /// `drop` has exactly `ALL`.
+    /// Whether `drop` has exactly `ALL`.
     drops_all: bool,
 }
 
@@ -159,13 +159,13 @@ impl<'p> Judgement<'p> {
         }
     }
 
-    /// Whether a name may be in `add` as it is spelt.
+    /// Whether a name may be in `add` as spelt.
     fn allows(&self, name: &str) -> bool {
         let has = |list: &[Capability]| list.iter().any(|capability| capability.as_str() == name);
         has(&self.settings.allowed_add) || self.may_run_as_root && has(&self.settings.root_keeps)
     }
 
-    /// The adds that are allowed, in their plain form, each once.
+    /// The allowed adds, in their plain form, each once.
     fn rewritten(&self) -> Vec<Cow<'p, str>> {
         let mut kept: Vec<Cow<'p, str>> = Vec::new();
         for name in self.add.iter().map(|name| plain(name)) {
@@ -176,8 +176,8 @@ impl<'p> Judgement<'p> {
         kept
     }
 
-    /// The plan that leaves only `rewritten` in `add`, where there is such a list, drops ALL
-    /// where that is not done yet, and then gives back what is needed.
+    /// A plan that leaves only `rewritten` in `add` (if given), drops ALL unless that is done
+    /// already, and gives back what is needed.
     fn dropping(&self, mut rewritten: Option<Vec<Cow<'p, str>>>) -> CapabilitiesPlan<'p> {
         let mut append_add = Vec::new();
         if !self.drops_all {
@@ -196,11 +196,11 @@ impl<'p> Judgement<'p> {
         CapabilitiesPlan { drop_all: !self.drops_all, rewrite_add: rewritten, append_add }
     }
 
-    /// What a container gets back whose ALL ironhull drops.
+    /// The capabilities a container gets back when ironhull drops ALL.
     fn given_back(&self) -> impl Iterator<Item = &'p str> {
         let settings = self.settings;
         let dropped = &self.container.security_context.capabilities.drop;
-        // Runtimes read `all` as ALL: its author has dropped everything already.
+        // Runtimes read `all` as ALL: the author has dropped everything already.
         let nothing_left = dropped.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
         let binds = self.low_port
             && settings.allowed_add.iter().any(|name| name.as_str() == NET_BIND_SERVICE);
@@ -216,7 +216,7 @@ impl<'p> Judgement<'p> {
     }
 }
 
-/// A capability's name as runtimes want it: upper case, without `CAP_`.
+/// A capability's name as runtimes expect it: upper case, without `CAP_`.
 fn plain(name: &str) -> Cow<'_, str> {
     let name: Cow<'_, str> = match name.bytes().any(|b| b.is_ascii_lowercase()) {
         true => Cow::Owned(name.to_ascii_uppercase()),

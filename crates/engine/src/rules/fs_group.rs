@@ -75,14 +75,14 @@ settings! {
 /// `fsGroupChangePolicy` of a pod's securityContext.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangePolicy {
-    /// Files are re-owned only where the volume's root is not owned as it should be.
+    /// Files are re-owned only if the volume's root has the wrong ownership.
     OnRootMismatch,
-    /// Every file is looked at, at every start.
+    /// Every file is checked, at every start.
     Always,
 }
 
 impl ChangePolicy {
-    /// The word of the API.
+    /// The API's word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OnRootMismatch => "OnRootMismatch",
@@ -139,13 +139,13 @@ impl Rule for FsGroup {
     }
 }
 
-/// The gid for the pod, or why it needs none.
+/// The pod's fsGroup, or why it needs none.
 fn wanted<'p>(pass: &Pass<'p>, value: GroupId) -> Result<i64, Note<'p>> {
     let Some(container) = container_in_need(pass)? else { return Err(Note::NothingHandedOver) };
     let hands_over =
         |name| matches!(pass.volumes.fs_group_use(name), FsGroupUse::Storage | FsGroupUse::Files);
     let wants_none = |entry: &ImageEntry| entry.fs_group == Some(EntryFsGroup::None);
-    // Whoever set its uid, and when: what it mounts is not to be touched.
+    // Whoever set its uid, and whenever: the volumes it mounts must not be touched.
     if pass
         .containers
         .iter()
@@ -153,20 +153,20 @@ fn wanted<'p>(pass: &Pass<'p>, value: GroupId) -> Result<i64, Note<'p>> {
     {
         return Err(Note::EntryWantsNone);
     }
-    // An init container's user is that of an app container, whatever its own image is.
+    // An init container has an app container's user, whatever its own image is.
     let entry = container.entry.filter(|_| container.placed.kind != ContainerKind::Init);
     if let Some(EntryFsGroup::Gid(gid)) = entry.and_then(|entry| entry.fs_group) {
         return Ok(gid.get());
     }
     let own = container.user.gid.set.or(container.user.author.gid);
-    // What is the policy's for every container says nothing of this one: the policy has a word of
-    // its own for the fsGroup.
+    // A gid that the policy gives to every container says nothing of this one: the policy has
+    // a value of its own for the fsGroup.
     let general = pass.policy.rules.run_as_group.value.get();
     Ok(own.filter(|gid| *gid > 0 && *gid != general).unwrap_or(value.get()))
 }
 
-/// The container that an fsGroup is for: the one that could do least without it, app
-/// containers before sidecars.
+/// The container that an fsGroup is for: the one most limited without it, app containers before
+/// sidecars.
 fn container_in_need<'a, 'p>(pass: &'a Pass<'p>) -> Result<Option<&'a Examined<'p>>, Note<'p>> {
     let not_init = |it: &Examined<'_>| it.placed.kind != ContainerKind::Init;
     if !pass.containers.iter().any(|it| not_init(it) && it.user.sets_uid()) {
@@ -186,7 +186,7 @@ fn container_in_need<'a, 'p>(pass: &'a Pass<'p>) -> Result<Option<&'a Examined<'
         new().find(mounts(FsGroupUse::Storage)).or_else(|| new().find(mounts(FsGroupUse::Files)))
     };
     let shares = || {
-        // Everybody can write to it: that is not worth the files of somebody's storage.
+        // Everybody can write to it: not worth changing the files of somebody's storage.
         let mut others = pass.containers.iter().filter(|it| !pass.has_new_user(it));
         if new().next().is_none() || others.any(|it| mounts(FsGroupUse::Storage)(&it)) {
             return None;
@@ -196,8 +196,8 @@ fn container_in_need<'a, 'p>(pass: &'a Pass<'p>) -> Result<Option<&'a Examined<'
     Ok(needs().or_else(shares))
 }
 
-/// A container with a new user that shares an emptyDir with another user. Below it files get
-/// the fsGroup, so that the other one can use a socket or a file of mode 0660.
+/// A container with a new user that shares an emptyDir with another user. Files below it get
+/// the fsGroup, so that the other user can use a socket or a file of mode 0660.
 fn sharing<'a, 'p>(pass: &'a Pass<'p>) -> Option<&'a Examined<'p>> {
     let mut mounts: Vec<(&str, &Examined<'p>)> = Vec::new();
     for examined in &pass.containers {
@@ -215,8 +215,8 @@ fn sharing<'a, 'p>(pass: &'a Pass<'p>) -> Option<&'a Examined<'p>> {
     })
 }
 
-/// A file that only its owner may read, where nobody who mounts such a file gets its uid
-/// from ironhull: its mode would be widened for nobody's good.
+/// A file that only its owner may read, if nobody who mounts such a file gets its uid from
+/// ironhull. A wider mode would help nobody.
 fn narrow_file<'p>(pass: &Pass<'p>) -> Option<Note<'p>> {
     let mut stays = None;
     for examined in &pass.containers {
@@ -232,13 +232,13 @@ fn narrow_file<'p>(pass: &Pass<'p>) -> Option<Note<'p>> {
     stays
 }
 
-/// Whether an exemption is why no container's uid is set.
+/// Whether an exemption is the reason why no container's uid is set.
 fn all_exempt(pass: &Pass<'_>) -> bool {
     let exempt = |examined: &Examined<'_>| examined.user.uid.result == RuleResult::Exempt;
     pass.containers.iter().any(|c| c.placed.kind != ContainerKind::Init && exempt(c))
 }
 
-/// Says which scripts the new user cannot execute.
+/// Adds remarks about scripts that the new user cannot execute.
 fn remark_scripts(pass: &mut Pass<'_>) {
     const OWNER_EXECUTES: i64 = 0o100;
     const OTHERS_EXECUTE: i64 = 0o001;

@@ -138,7 +138,7 @@ fn judge<'p>(
         (Root::Fine, _) => {}
         (Root::Unknown(say), _) if settings.action.acts() => pass.remarks.push(remark(say, false)),
         (Root::Unknown(_), _) => {}
-        // Its author has the last word, and may have seen to it in a way that is not seen here.
+        // The author has the last word, and may have a solution that is not visible here.
         (Root::Writable(say), Some(true)) => {
             pass.remarks.push(remark(say.unwrap_or(CANNOT), true));
         }
@@ -185,16 +185,16 @@ fn judge<'p>(
     Some(finding(result).note(note).now(Value::Bool(true), Level::Container))
 }
 
-/// What is said of an author's own `true` where the image's entry says no more than `false`.
+/// Text for an author's own `true` if the image's entry says no more than `false`.
 const CANNOT: &str = "its image is known not to run with the read-only root that it asks for";
 
 /// Whether a container can run with a read-only root, by its image's entry.
 enum Root<'p> {
     /// Nothing speaks against it.
     Fine,
-    /// The manifest does not tell whether it has what that takes: this is to be done.
+    /// The manifest does not tell whether it has what is needed. This is what to do.
     Unknown(&'p str),
-    /// It cannot, unless this is done; or whatever is done.
+    /// It cannot, unless this is done; without a text, whatever is done.
     Writable(Option<&'p str>),
 }
 
@@ -215,13 +215,13 @@ impl<'p> Root<'p> {
     }
 }
 
-/// The writable paths of one container against its mounts.
+/// One container's writable paths, compared with its mounts.
 struct Paths<'p> {
-    /// Those that need an emptyDir.
+    /// Paths that need an emptyDir.
     missing: Vec<Cow<'p, str>>,
-    /// What is to be said about one that cannot be written.
+    /// The note about a path that cannot be written.
     note: Option<Note<'p>>,
-    /// Whether one cannot be provided.
+    /// Whether a path cannot be provided.
     unavailable: bool,
 }
 
@@ -243,11 +243,12 @@ impl<'p> Paths<'p> {
         paths
     }
 
-    /// Makes sure that no emptyDir hides a mount below it. `/var/run` is a link to `/run`, and
-    /// runtimes make mounts in the order of their numbers of parts: an emptyDir at `/var/run`
-    /// would come after a mount at `/run/php`, and lie over it. At `/run` it comes before. The
-    /// path stays as it is said wherever that does no harm: an image without the link has two
-    /// directories, and nobody here can know.
+    /// Makes sure that no emptyDir hides a mount below it.
+    ///
+    /// `/var/run` is a link to `/run`, and runtimes mount in the order of the paths' number of
+    /// parts. An emptyDir at `/var/run` would come after a mount at `/run/php` and hide it; at
+    /// `/run` it comes before. The path stays as written wherever that does no harm: an image
+    /// without the link has two directories, and nobody here can know.
     fn clear_of(&mut self, examined: &Examined<'_>) {
         if self.missing.iter().all(|path| real(path) == *path) {
             return;
@@ -273,7 +274,7 @@ impl<'p> Paths<'p> {
 
     fn look(&mut self, pass: &Pass<'p>, examined: &Examined<'p>, path: Cow<'p, str>) {
         let covers = |ours: &Cow<'p, str>| within(&path, ours);
-        // A mount that covers it lies deeper than an emptyDir of ours above it.
+        // A mount that covers the path lies deeper than any of ironhull's emptyDirs above it.
         match examined.placed.container.covering_mount(&path) {
             None if self.missing.iter().any(covers) => {}
             None => self.missing.push(path),
@@ -289,23 +290,23 @@ impl<'p> Paths<'p> {
     }
 }
 
-/// The longest DNS label (RFC 1123), which a volume's name has to be.
+/// Maximum length of a DNS label (RFC 1123), which a volume's name has to be.
 const MAX_NAME: usize = 63;
 
 /// Names for new volumes: deterministic, DNS labels, unique in the pod.
 #[derive(Default)]
 struct Names<'p> {
-    /// [`Self::theirs`], once the first name is needed.
+    /// [`Self::theirs`], computed when the first name is needed.
     theirs: Option<HashSet<&'p str>>,
     ours: Option<HashSet<String>>,
 }
 
 impl<'p> Names<'p> {
-    /// The names of the pod's that one of ours could be.
+    /// The pod's names that one of ironhull's could clash with.
     fn theirs(pass: &Pass<'p>) -> HashSet<&'p str> {
         let own = pass.pod.spec.volumes.iter().map(|volume| &*volume.name);
         let reserved = pass.reserved_volumes.iter().copied();
-        // A mount may name a volume that is not there: that must not become ours.
+        // A mount may name a volume that does not exist. A new volume must not take that name.
         let containers = pass.containers.iter().flat_map(|c| &c.placed.container.volume_mounts);
         let mounted = containers.map(|mount| &*mount.name);
         let names = own.chain(reserved).chain(mounted);
@@ -315,7 +316,7 @@ impl<'p> Names<'p> {
     fn take(&mut self, container: &str, path: &str) -> String {
         let mut name = volume_name(container, path);
         if self.has(&name) {
-            // One of so many is free.
+            // One of so many names is free.
             let mut others = (2..).map(|count| counted(&name, count));
             name = others.find(|other| !self.has(other)).unwrap_or_default();
         }
@@ -329,17 +330,17 @@ impl<'p> Names<'p> {
     }
 }
 
-/// A name with a number after it, as long as it may be.
+/// A name with a number appended, within the maximum length.
 fn counted(name: &str, count: usize) -> String {
     let suffix = format!("-{count}");
     let head: String = name.chars().take(MAX_NAME - suffix.len()).collect();
     head + &suffix
 }
 
-/// What every name of ours begins with.
+/// Prefix of the names of ironhull's volumes.
 const PREFIX: &str = "ironhull-";
 
-/// `ironhull-CONTAINER-PATH`, or a digest in place of what does not fit.
+/// `ironhull-CONTAINER-PATH`, with a digest in place of what does not fit.
 fn volume_name(container: &str, path: &str) -> String {
     let label = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let mut name = String::with_capacity(PREFIX.len() + container.len() + path.len());

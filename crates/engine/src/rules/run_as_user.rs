@@ -98,8 +98,8 @@ impl Rule for RunAsUser {
     }
 }
 
-/// Says what an image's own entry point needs to run as the user that it gets. Where `command`
-/// replaces the entry point nobody knows.
+/// Adds remarks about what an image's own entry point needs to run as its new user. If `command`
+/// replaces the entry point, the needs are unknown.
 fn remark_requirements(pass: &mut Pass<'_>) {
     for examined in &pass.containers {
         let container = examined.placed.container;

@@ -42,7 +42,7 @@ use crate::policy::values::LocalhostPath;
 use crate::rule::{Action, RuleName};
 use crate::rules::Rule;
 
-/// What a policy says to this rule.
+/// A policy's settings for this rule.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Settings {
     /// How strongly the rule acts.
@@ -88,7 +88,7 @@ words! {
 }
 
 impl Stated {
-    /// Only a `Localhost` profile has a path, and it cannot do without.
+    /// A `Localhost` profile must have a path, and no other profile may have one.
     fn check(&self, node: &Node<'_>, decoder: &mut Decoder) {
         let local = self.profile_type == Some(ProfileType::Localhost);
         match (node.get("type"), node.get("localhostProfile")) {
@@ -128,12 +128,13 @@ impl RuleSettings for Settings {
 /// The rule.
 pub struct SeccompProfile;
 
-/// The annotation that spoke for the pod before the field was there.
+/// The annotation for the pod from before the field existed.
 const POD_ANNOTATION: &str = "seccomp.security.alpha.kubernetes.io/pod";
-/// What came before a container's name in the annotation that spoke for it.
+/// Prefix of the annotation for a container from before the field existed; the container's name
+/// follows.
 const CONTAINER_ANNOTATION: &str = "container.seccomp.security.alpha.kubernetes.io/";
 
-/// What is to be done about one container.
+/// What to do about one container.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     /// Its own value meets the standard.
@@ -228,9 +229,9 @@ enum Levels<'p> {
     Pod,
     /// Nothing changes on the pod; containers get their own.
     Containers,
-    /// The pod's weak value stays, since this container inherits it; others get their own.
+    /// The pod's weak value stays because this container inherits it; others get their own.
     Inherited(&'p str),
-    /// The pod's weak value stays, since the rule only fills.
+    /// The pod's weak value stays because the rule only fills.
     KeepWeak,
 }
 
@@ -248,7 +249,7 @@ impl<'p> Levels<'p> {
             let shared = needs.iter().all(|need| !matches!(need, Need::Keep | Need::Out));
             return if inherits && shared { Self::Pod } else { Self::Containers };
         }
-        // An exemption or a privileged container must not get what it does not ask for.
+        // A container that is exempt or privileged must not get what it does not ask for.
         let heir = pass.containers.iter().zip(needs).find(|(container, need)| {
             **need == Need::Out
                 && !container.placed.container.security_context.seccomp_profile.is_set()
@@ -259,7 +260,7 @@ impl<'p> Levels<'p> {
         }
     }
 
-    /// Records what became of an explicit pod-level value.
+    /// Records the result for an explicit pod-level value.
     fn find(self, pass: &mut Pass<'p>, settings: &Settings) {
         let outer = &pass.pod.spec.security_context.seccomp_profile;
         let finding =
@@ -270,16 +271,15 @@ impl<'p> Levels<'p> {
                 .now(Value::Text(settings.profile.word().into()), Level::Pod),
             Self::Inherited(name) => finding(RuleResult::Kept).note(Some(Note::InheritedBy(name))),
             Self::KeepWeak => finding(RuleResult::Kept),
-            // What is weak stays there under `warn` alone.
+            // Under `warn` alone a weak value stays there.
             Self::Containers => finding(RuleResult::Kept).note(Some(Note::OnlyWarns)),
         };
         pass.findings.push(finding);
     }
 }
 
-/// Has the annotation that once spoke for the pod or one container say what the field beside it
-/// is set to, where it says something else. Of an update the API server takes no annotations, and
-/// compares none.
+/// Makes the legacy annotation of the pod or one container agree with the field beside it, if
+/// they differ. On an update the API server takes no annotations, and compares none.
 fn mend_annotation<'p>(
     pass: &mut Pass<'p>,
     prefix: &'static str,
@@ -292,7 +292,7 @@ fn mend_annotation<'p>(
     }
 }
 
-/// Whether a legacy annotation says something else than `profile`.
+/// Whether a legacy annotation names another profile.
 fn differs(value: &str, profile: &Profile) -> bool {
     match profile {
         Profile::RuntimeDefault => !matches!(value, "runtime/default" | "docker/default"),
@@ -305,7 +305,7 @@ fn kind<'p>(profile: &'p pod::SeccompProfile<'_>) -> Option<Value<'p>> {
 }
 
 impl Profile {
-    /// The word of the field `type`.
+    /// The value of the field `type`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::RuntimeDefault => "RuntimeDefault",

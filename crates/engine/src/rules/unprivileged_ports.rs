@@ -47,7 +47,7 @@ pub struct UnprivilegedPorts;
 
 /// The first port that needs no privilege.
 const SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
-/// The same in the spelling of the file system, which the API server accepts too.
+/// The same sysctl with slashes, as in the file system. The API server accepts that too.
 const SYSCTL_SLASHES: &str = "net/ipv4/ip_unprivileged_port_start";
 
 impl Rule for UnprivilegedPorts {
@@ -62,7 +62,7 @@ impl Rule for UnprivilegedPorts {
         let finding = |result| Finding::new(RuleName::UnprivilegedPorts, Subject::Pod, result);
         let sysctls = &pass.pod.spec.security_context.sysctls;
         let own = sysctls.iter().find(|sysctl| matches!(&*sysctl.name, SYSCTL | SYSCTL_SLASHES));
-        // Privileged containers bind what they like.
+        // Privileged containers can bind any port.
         let unprivileged = || pass.containers.iter().filter(|c| !c.privileged);
         let low = unprivileged().find_map(|container| container.low_port());
         let finding = match (low, own) {

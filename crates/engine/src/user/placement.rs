@@ -1,8 +1,8 @@
-//! Where the user fields go: all on the pod or all on the containers.
+//! Placement of the user fields: all on the pod, or all on the containers.
 //!
-//! Together, because containerd refuses for ever a pod whose pod level has a group and
-//! no user, and because a container that comes later must not read ironhull's own
-//! pod-level `runAsNonRoot: true` as its author's.
+//! They are placed together for two reasons. containerd permanently refuses a pod whose pod
+//! level has a group and no user. And a container added later must not take ironhull's own
+//! pod-level `runAsNonRoot: true` for its author's.
 
 use super::{Candidate, Choice, Decision};
 use crate::outcome::{Note, RuleResult, Skip};
@@ -10,10 +10,10 @@ use crate::pod::{Pod, PodSecurityContext};
 use crate::policy::Policy;
 use crate::rule::Action;
 
-/// What happens at the pod level, and whether the containers' values are there.
+/// The pod-level values, and whether the containers take theirs from there.
 #[derive(Clone, Debug, Default)]
 pub struct Placement<'p> {
-    /// Containers without a value of their own take theirs from the pod level.
+    /// Whether containers without a value of their own take theirs from the pod level.
     pub on_pod: bool,
     /// `spec.securityContext.runAsNonRoot`
     pub non_root: Option<Choice<'p, bool>>,
@@ -23,7 +23,7 @@ pub struct Placement<'p> {
     pub gid: Option<Choice<'p, i64>>,
 }
 
-/// Places what was decided for the containers of a pod that is being created.
+/// Places the decisions for the containers of a pod that is being created.
 pub fn place<'p>(
     pod: &'p Pod<'p>,
     policy: &Policy,
@@ -35,7 +35,7 @@ pub fn place<'p>(
     placement
 }
 
-/// The pod-level values, when every container can take them.
+/// The pod-level values, if every container can take them.
 fn common<'p>(context: &PodSecurityContext<'_>, decisions: &[Decision<'p>]) -> Placement<'p> {
     let none = Placement::default();
     if decisions.iter().any(|decision| !decision.takes_pod_level) {
@@ -45,8 +45,8 @@ fn common<'p>(context: &PodSecurityContext<'_>, decisions: &[Decision<'p>]) -> P
     let uid = agreed(decisions, |d| &d.uid, |d| d.author.uid);
     let gid = agreed(decisions, |d| &d.gid, |d| d.author.gid);
     let (Ok(non_root), Ok(uid), Ok(gid)) = (non_root, uid, gid) else { return none };
-    // A container that says root may stand below a pod that does not: what the pod says
-    // is strong, and stays.
+    // A container that says root may stand below a pod that does not. The pod's value is
+    // strong then, and stays.
     let strong = |own: Option<i64>, value: Option<i64>| {
         value.is_some() && own.is_some_and(|own| own > 0 && value != Some(own))
     };
@@ -65,8 +65,8 @@ fn common<'p>(context: &PodSecurityContext<'_>, decisions: &[Decision<'p>]) -> P
     }
 }
 
-/// The one value that some containers are to get and that all the others have already;
-/// nothing when none is to get any; an error when they cannot share one.
+/// The one value that some containers are to get and all others have already. `None` if no
+/// container is to get one; an error if they cannot share one.
 fn agreed<'d, 'p: 'd, T: Copy + PartialEq + 'd>(
     decisions: &'d [Decision<'p>],
     choice: impl Fn(&'d Decision<'p>) -> &'d Choice<'p, T>,
@@ -77,8 +77,8 @@ fn agreed<'d, 'p: 'd, T: Copy + PartialEq + 'd>(
     if shared { Ok(Some(value)) } else { Err(()) }
 }
 
-/// A weak pod-level value is refused by Pod Security even when every container
-/// overrides it: under `enforce` it is replaced, unless a container that is exempt,
+/// Handles weak pod-level values. Pod Security refuses them even if every container overrides
+/// them. Under `enforce` a weak value is replaced, unless a container that is exempt, is
 /// skipped or keeps root inherits it.
 fn weak_values<'p>(
     pod: &'p Pod<'p>,
@@ -100,7 +100,7 @@ fn weak_values<'p>(
         placement.uid = weak(root_action, &heir, rules.run_as_user.value.get(), None);
     }
     if context.run_as_non_root == Some(false) && placement.non_root.is_none() {
-        // The same word as for the user: beside a uid it is runAsNonRoot's alone.
+        // The same action as for the user. Beside a uid above 0 it is runAsNonRoot's alone.
         let has_uid = context.run_as_user.is_some_and(|uid| uid > 0);
         let action = if has_uid { non_root_action } else { root_action };
         let heir = pairs()
@@ -109,7 +109,7 @@ fn weak_values<'p>(
                 Heir::of(candidate, decision, decision.non_root.set.is_some())
             })
             .collect::<Vec<_>>();
-        // Who inherits it speaks of it, unless nobody does.
+        // Containers that inherit the value report it. If none does, the pod level reports it.
         let silent = pairs()
             .filter(|(c, _)| c.placed.container.security_context.run_as_non_root.is_none())
             .all(|(_, decision)| decision.author.has_non_root_uid());
@@ -123,9 +123,9 @@ fn weak_values<'p>(
 struct Heir<'p> {
     name: &'p str,
     exempt: bool,
-    /// It is root in a user namespace of the pod's own, which is nothing to speak of.
+    /// Whether it is root in the pod's own user namespace, which is not worth reporting.
     in_user_namespace: bool,
-    /// It inherits the pod level's value and has to.
+    /// Whether it inherits the pod-level value and has to.
     needs_it: bool,
 }
 
@@ -140,8 +140,8 @@ impl<'p> Heir<'p> {
     }
 }
 
-/// What happens to one weak pod-level value; `kept` is what there is to say where it stays
-/// under `fill`.
+/// What happens to one weak pod-level value. `kept` is the note for a value that stays under
+/// `fill`.
 fn weak<'p, T>(
     action: Action,
     heirs: &[Heir<'p>],

@@ -1,5 +1,5 @@
-//! Windows pods: of all fields only `runAsNonRoot` means something there, and Pod
-//! Security reads it only beside `spec.os.name: windows`.
+//! Windows pods. Of all fields only `runAsNonRoot` has a meaning there, and Pod Security
+//! reads it only beside `spec.os.name: windows`.
 
 use super::placement::Placement;
 use super::{Author, Candidate, Choice, Decision};
@@ -26,7 +26,7 @@ pub fn decide<'p>(
             let skipped = RuleResult::Skipped(Skip::Windows);
             let non_root = match author.non_root {
                 _ if exempt => Choice::of(RuleResult::Exempt),
-                // Pod Security reads it, and refuses it.
+                // Pod Security reads the value and refuses it.
                 Some(false) if read && action == Action::Fill => {
                     let note = Some(Note::RefusedFalse);
                     Choice { set: None, result: RuleResult::Kept, note }

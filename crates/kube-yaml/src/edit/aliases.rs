@@ -1,4 +1,4 @@
-//! Anchors that a patch would change in more places than it means to.
+//! Anchors through which a patch would change more places than it means to.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,8 @@ use super::{Draft, Splice, note, path_and_value};
 use crate::tree::{Kind, NodeId, Tree, escape, unescape};
 
 impl Draft {
-    /// Writes out the aliases of every anchor on the way to one of the operations, so
-    /// that each place can change by itself. The anchors stay.
+    /// Expands the aliases of every anchor on the path of an operation, so that each place can
+    /// change by itself. The anchors stay.
     pub(super) fn without_shared_anchors(
         self,
         operations: &[PatchOperation],
@@ -46,7 +46,7 @@ impl Draft {
     }
 }
 
-/// The nodes with an anchor on a JSON Pointer's way, aliases followed.
+/// The anchored nodes on a JSON Pointer's path, with aliases followed.
 fn anchors_on_the_way(tree: &Tree<'_>, path: &str) -> Vec<NodeId> {
     let mut way: Vec<NodeId> = tree.root().into_iter().collect();
     for part in path.split('/').skip(1) {
@@ -73,7 +73,7 @@ fn anchors_on_the_way(tree: &Tree<'_>, path: &str) -> Vec<NodeId> {
     way
 }
 
-/// Where anchors and their aliases stand.
+/// Positions of anchors and their aliases.
 #[derive(Default)]
 struct Found {
     /// The JSON Pointer of each anchor.
@@ -86,13 +86,13 @@ struct Found {
 /// An alias.
 struct Alias {
     alias: NodeId,
-    /// What it stands for.
+    /// The node it refers to.
     target: NodeId,
     slot: Slot,
 }
 
 impl Found {
-    /// Looks for the `touched` anchors and their aliases, from `here` down.
+    /// Finds the `touched` anchors and their aliases, from `here` down.
     fn look(
         &mut self,
         tree: &Tree<'_>,

@@ -1,4 +1,4 @@
-//! Splices in block style, where lines and their indentation say what belongs together.
+//! Splices in block style, where lines and their indentation define the structure.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::emit;
 use crate::tree::{Kind, NodeId};
 
 impl Sketch<'_> {
-    /// A new member of a block mapping: after the last one.
+    /// Adds a member to a block mapping, after the last one.
     pub(super) fn block_member(
         &self,
         mapping: NodeId,
@@ -21,7 +21,7 @@ impl Sketch<'_> {
             && let Kind::Mapping { entries, .. } = &self.tree.node(mapping).kind
             && let Some(&(first, _)) = entries.first()
         {
-            // Where everybody looks for it: before the spec.
+            // Its usual place is before the spec.
             let at = self.tree.node(first).range.start;
             let text = format!("{text}\n{}", " ".repeat(column));
             return Some(vec![Splice::replace(at..at, text)]);
@@ -29,12 +29,12 @@ impl Sketch<'_> {
         Some(vec![self.new_line(self.end(mapping), column, text, false)])
     }
 
-    /// A new item after the last one of a block list.
+    /// Adds an item to a block list, after the last one.
     pub(super) fn block_item(&self, last: NodeId, value: &Value) -> Option<Vec<Splice>> {
         let (dash, column) = self.dash(last)?;
         let node = self.tree.node(last);
-        // As far from its dash as the one before, unless that begins on another line or
-        // is followed by nothing.
+        // The same gap after the dash as in the item before, unless that item begins on
+        // another line or is empty.
         let gap = self.text.get(dash + 1..node.range.start).unwrap_or_default();
         let gap = if gap.is_empty() || !gap.trim_matches(' ').is_empty() { " " } else { gap };
         let inner = column + 1 + gap.len();
@@ -42,20 +42,20 @@ impl Sketch<'_> {
         Some(vec![self.new_line(self.end(last), column, text, true)])
     }
 
-    /// A line of its own after the line that holds `end`.
+    /// Inserts a line of its own after the line that holds `end`.
     fn new_line(&self, end: usize, column: usize, text: String, item: bool) -> Splice {
         let spaces = " ".repeat(column);
         let before = self.text.get(..end).unwrap_or_default();
         if before.ends_with('\n') {
-            // A block scalar that keeps its trailing lines ends where the next begins.
+            // A block scalar that keeps its trailing lines ends where the next line begins.
             return Splice { at: end..end, text: format!("{spaces}{text}\n"), column, item };
         }
         let end = self.after_comments(self.line_end(end), column);
         Splice { at: end..end, text: format!("\n{spaces}{text}"), column, item }
     }
 
-    /// Past the lines after `end` that hold nothing but a comment further in than
-    /// `column`: they go on about what stands before them.
+    /// Skips the lines after `end` that hold only a comment indented further than `column`:
+    /// such a comment belongs to what stands before it.
     fn after_comments(&self, mut end: usize, column: usize) -> usize {
         while let Some(rest) =
             self.text.get(end..).and_then(|rest| rest.find('\n').map(|at| end + at + 1))
@@ -71,7 +71,7 @@ impl Sketch<'_> {
         end
     }
 
-    /// The value of a key or an item written anew, and everything below it.
+    /// Rewrites the value of a key or an item, with everything below it.
     pub(super) fn write_anew(&self, slot: Slot, id: NodeId, value: &Value) -> Option<Vec<Splice>> {
         let node = self.tree.node(id);
         let end = self.end(id);
@@ -120,8 +120,8 @@ impl Sketch<'_> {
         if rest.trim_start().starts_with('#') { rest } else { "" }
     }
 
-    /// A block list of which some members go and to whose end others come: the lines of
-    /// those that go are taken out, their comments left.
+    /// Removes some items of a block list and appends others. The lines of removed items are
+    /// deleted; their comments stay.
     pub(super) fn list_members(
         &self,
         slot: Slot,
@@ -143,7 +143,7 @@ impl Sketch<'_> {
         let mut splices = Vec::new();
         if kept.is_none() {
             match (wanted.next(), slot) {
-                // The first new one takes the place of the first.
+                // The first new item takes the place of the first removed one.
                 (Some(new), _) if !gone.is_empty() => {
                     let first = gone.remove(0);
                     splices.extend(self.replace_inline(Slot::Item { flow: false }, first, new)?);
@@ -165,7 +165,7 @@ impl Sketch<'_> {
         Some(splices)
     }
 
-    /// Takes out the line of an item that has it for itself.
+    /// Deletes the line of an item that has a line to itself.
     fn without_line(&self, item: NodeId) -> Option<Splice> {
         let (dash, _) = self.dash(item)?;
         let start = self.line_start(dash);

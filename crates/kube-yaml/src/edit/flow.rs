@@ -8,7 +8,7 @@ use crate::emit::{self, Quotes};
 use crate::tree::{Kind, NodeId};
 
 impl Sketch<'_> {
-    /// A new member after the last one of a flow mapping.
+    /// Adds a member to a flow mapping, after the last one.
     pub(super) fn flow_member(
         &self,
         mapping: NodeId,
@@ -22,7 +22,7 @@ impl Sketch<'_> {
             format!("{name}{colon}{}", self.flow_value(mapping, value, indentation))
         };
         let Some((key, last)) = last else {
-            // An empty one: what is between the braces may hold a comment.
+            // An empty mapping: a comment may stand between the braces.
             let start = self.tree.node(mapping).range.start + 1;
             return Some(vec![Splice::replace(start..start, write(None))]);
         };
@@ -30,7 +30,7 @@ impl Sketch<'_> {
         self.after_last(mapping, self.tree.node(key).range.start, end, write)
     }
 
-    /// A new item after the last one of a flow list.
+    /// Adds an item to a flow list, after the last one.
     pub(super) fn flow_item(
         &self,
         sequence: NodeId,
@@ -43,8 +43,8 @@ impl Sketch<'_> {
         })
     }
 
-    /// Puts something after the last entry, from `start` to `end`, of a flow
-    /// collection: on a line of its own where the entry begins one.
+    /// Inserts after the last entry, from `start` to `end`, of a flow collection: on a line of
+    /// its own if that entry begins one.
     fn after_last(
         &self,
         collection: NodeId,
@@ -81,7 +81,7 @@ impl Sketch<'_> {
         Some(vec![Splice::replace(end..end, format!(",\n{indentation}{text}"))])
     }
 
-    /// A value inside a flow collection: over several lines where the collection is.
+    /// A value inside a flow collection: over several lines if the collection is.
     fn flow_value(&self, near: NodeId, value: &Value, indentation: Option<&str>) -> String {
         match indentation {
             Some(indentation) => {
@@ -92,7 +92,7 @@ impl Sketch<'_> {
         }
     }
 
-    /// By how much the lines inside a flow collection stand further in.
+    /// Indentation of the lines inside a flow collection, relative to its own.
     fn flow_step(&self, near: NodeId) -> String {
         let node = self.tree.node(near);
         let first = match &node.kind {
@@ -109,7 +109,7 @@ impl Sketch<'_> {
         }
     }
 
-    /// A value in the place of one that stands on its line, or in a flow collection.
+    /// Replaces a value on its own line, or inside a flow collection.
     pub(super) fn replace_inline(
         &self,
         slot: Slot,
@@ -128,7 +128,7 @@ impl Sketch<'_> {
             };
         }
         let quotes = match (self.quotes, &node.kind) {
-            // Beside a quoted string a quoted string.
+            // In place of a quoted string, strings are quoted.
             (Quotes::Needed, Kind::Scalar { .. }) if self.is_quoted(id) => Quotes::Strings,
             (quotes, _) => quotes,
         };
@@ -142,7 +142,7 @@ impl Sketch<'_> {
             emit::flow(value, quotes)
         };
         if !node.range.is_empty() {
-            // A block scalar's last line break is not its own but for one that keeps it.
+            // The last line break belongs to a block scalar only if the scalar keeps it.
             let end = self.end(id);
             let own = self.text.get(node.range.start..end)?;
             let end = end - usize::from(own.ends_with('\n'));
@@ -155,7 +155,7 @@ impl Sketch<'_> {
         Some(vec![Splice::replace(at..at, format!(" {text}"))])
     }
 
-    /// What comes into an empty flow collection that holds a comment: before that.
+    /// Fills an empty flow collection that holds a comment: the value goes before the comment.
     pub(super) fn fill(&self, id: NodeId, value: &Value) -> Option<Vec<Splice>> {
         let node = self.tree.node(id);
         let alike = match &node.kind {

@@ -1,4 +1,4 @@
-//! A document's text and tree side by side: where an operation has its place.
+//! A document's text and tree side by side, to find the place of an operation.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub(super) struct Sketch<'t> {
     root: NodeId,
 }
 
-/// What a node is in what encloses it.
+/// A node's role in its parent.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Slot {
     Root,
@@ -33,7 +33,7 @@ pub(super) enum Slot {
 }
 
 impl<'t> Sketch<'t> {
-    /// None for a document that holds nothing.
+    /// `None` for an empty document.
     pub(super) fn new(text: &'t str, tree: &'t Tree<'t>, syntax: Syntax) -> Option<Self> {
         let root = tree.root()?;
         let quotes = match (syntax, &tree.node(root).kind) {
@@ -51,8 +51,8 @@ impl<'t> Sketch<'t> {
         Some(Self { text, tree, quotes, compact, root })
     }
 
-    /// The splices that make an operation: `new` at `path`. `after` is the document's
-    /// value when all is done.
+    /// The splices for an operation that puts `new` at `path`. `after` is the document's value
+    /// after all operations.
     pub(super) fn splices(&self, path: &str, new: &Value, after: &Value) -> Option<Vec<Splice>> {
         let mut slot = Slot::Root;
         let mut here = self.root;
@@ -70,7 +70,7 @@ impl<'t> Sketch<'t> {
                             here = value;
                         }
                         None => {
-                            // What is there by a merge alone is overridden, whole.
+                            // A value that comes from a merge alone is overridden as a whole.
                             let place = path.get(..path.len() - rest.len())?;
                             let value = if rest.is_empty() { new } else { after.pointer(place)? };
                             return self.add_member(node_id, &name, value);
@@ -91,12 +91,12 @@ impl<'t> Sketch<'t> {
         self.replace(slot, here, new)
     }
 
-    /// Writes anew what stands at `path`.
+    /// Rewrites the value at `path`.
     pub(super) fn rewrite(&self, path: &str, value: &Value) -> Option<Vec<Splice>> {
         let mut slot = Slot::Root;
         let mut here = self.root;
         for part in path.split('/').skip(1) {
-            // Behind an alias stands another place's text.
+            // An alias refers to text in another place.
             let node = self.tree.node(here);
             match &node.kind {
                 Kind::Mapping { flow, .. } => {
@@ -151,7 +151,7 @@ impl<'t> Sketch<'t> {
         self.write_anew(slot, id, value)
     }
 
-    /// The node an alias stands for, or the node itself.
+    /// The node an alias refers to, or the node itself.
     pub(super) fn resolved(&self, id: NodeId) -> NodeId {
         match self.tree.node(id).kind {
             Kind::Alias { target } => target,
@@ -159,7 +159,7 @@ impl<'t> Sketch<'t> {
         }
     }
 
-    /// Where a node's text ends: the end of its last line that says something.
+    /// The end of a node's text: the end of its last line with content.
     pub(super) fn end(&self, id: NodeId) -> usize {
         let node = self.tree.node(id);
         match &node.kind {
@@ -208,7 +208,7 @@ impl<'t> Sketch<'t> {
         rest.get(blank..)?.starts_with(':').then_some(end + blank + 1)
     }
 
-    /// How the document, and the node first of all, lays out its block collections.
+    /// The layout of block collections: the node's own, else the document's.
     pub(super) fn layout(&self, near: NodeId) -> Layout {
         let (mut step, mut dashes) = (None, None);
         for id in [near, self.root] {
@@ -249,7 +249,7 @@ impl<'t> Sketch<'t> {
         }
     }
 
-    /// Where the dash before an item of a block list stands, and in which column.
+    /// Position and column of the dash before an item of a block list.
     pub(super) fn dash(&self, item: NodeId) -> Option<(usize, usize)> {
         let node = self.tree.node(item);
         let mut end = node.properties.unwrap_or(node.range.start);
@@ -276,7 +276,7 @@ pub(super) fn is_short(value: &Value) -> bool {
     }
 }
 
-/// A flow collection that holds something: it stays one.
+/// Whether a node is a flow collection that is not empty: such a collection stays one.
 fn is_filled_flow(node: &Node) -> bool {
     match &node.kind {
         Kind::Mapping { flow: true, entries } => !entries.is_empty(),

@@ -32,7 +32,7 @@ fn add(text: &str, path: &str, value: Value) -> String {
     edited.text
 }
 
-/// Below a scalar that keeps its last lines, whatever comes after it: they are its own.
+/// A scalar that keeps its last lines owns them, whatever comes below it.
 #[test]
 fn what_a_scalar_keeps_stays_its_own() {
     for (text, path, expected) in [
@@ -169,7 +169,7 @@ fn a_patch_that_does_not_apply_changes_nothing() {
     assert!(super::apply("a: 1\n", Syntax::Yaml, &json!({"a": 1}), &patch).is_err());
 }
 
-/// Texts that some reader takes for something else, and ordinary ones.
+/// Texts that some reader misreads, and ordinary ones.
 fn text() -> impl Strategy<Value = String> {
     const TRICKY: &[&str] = &[
         "",

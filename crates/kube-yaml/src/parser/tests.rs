@@ -86,7 +86,7 @@ fn a_tab_that_kubernetes_refuses_is_found() {
     }
 }
 
-/// What readers of YAML 1.2 read otherwise, or not at all.
+/// Text that YAML 1.2 readers read differently, or not at all.
 #[test]
 fn what_is_yaml_1_1_alone_is_read() {
     for (text, expected) in [

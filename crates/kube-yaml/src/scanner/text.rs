@@ -1,9 +1,9 @@
-//! Where the scanner is in the text, and how it goes on: in bytes, characters and columns.
+//! The scanner's position in the text, in bytes, characters and columns, and how it advances.
 
 use super::Scanner;
 
 impl<'t> Scanner<'t> {
-    /// Whether a line begins here with `---` or `...` and nothing that makes it a word.
+    /// Whether a line begins here with the marker `---` or `...`, and not with a word.
     pub(crate) fn is_marker(&self) -> bool {
         let is = |c| (0..3).all(|ahead| self.byte(ahead) == c);
         self.column == 0 && (is(b'-') || is(b'.')) && self.is_blank_or_end(3)
@@ -13,7 +13,7 @@ impl<'t> Scanner<'t> {
         self.at >= self.end
     }
 
-    /// Where it is, or the end of what is written.
+    /// The current position, at most the end of the text as written.
     pub(crate) fn place(&self) -> usize {
         self.at.min(self.text.len())
     }
@@ -26,7 +26,7 @@ impl<'t> Scanner<'t> {
         matches!(self.byte(ahead), b' ' | b'\t' | b'\n' | b'\r' | 0)
     }
 
-    /// The byte that far ahead, or 0 where there is none; the text has no zeros.
+    /// The byte `ahead` of here; 0 past the end, since the text has no zeros.
     pub(crate) fn byte(&self, ahead: usize) -> u8 {
         let at = self.at + ahead;
         match self.text.as_bytes().get(at) {
@@ -36,12 +36,12 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// The text from there to here.
+    /// The text from `start` to here.
     pub(crate) fn since(&self, start: usize) -> &'t str {
         self.text.get(start..self.place()).unwrap_or_default()
     }
 
-    /// The next character, of however many bytes.
+    /// Takes the next character, of any number of bytes.
     pub(crate) fn skip(&mut self) -> Option<char> {
         let c = self.text.get(self.at..)?.chars().next()?;
         self.at += c.len_utf8();
@@ -50,14 +50,14 @@ impl<'t> Scanner<'t> {
         Some(c)
     }
 
-    /// So many characters of one byte each.
+    /// Skips `count` characters of one byte each.
     pub(crate) fn skip_ascii(&mut self, count: usize) {
         self.at += count;
         self.index += count;
         self.column += count;
     }
 
-    /// The bytes as far as `ends` says so; it is asked of each with the one after it, 0 at the end.
+    /// Takes bytes until `ends` is true. It is given each byte and the one after it, 0 at the end.
     pub(crate) fn skip_until(&mut self, ends: impl Fn(u8, u8) -> bool) -> &'t str {
         let start = self.at;
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
@@ -65,7 +65,7 @@ impl<'t> Scanner<'t> {
         let length = rest.iter().copied().zip(following).position(|(byte, next)| ends(byte, next));
         let length = length.unwrap_or(rest.len());
         let skipped = rest.get(..length).unwrap_or_default();
-        // All but the continuation bytes.
+        // Counts all but the continuation bytes.
         let characters = skipped.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
         self.at += length;
         self.index += characters;
@@ -73,7 +73,7 @@ impl<'t> Scanner<'t> {
         self.since(start)
     }
 
-    /// What is left of the line.
+    /// Takes the rest of the line.
     pub(crate) fn skip_to_break(&mut self) -> &'t str {
         self.skip_until(|byte, _| matches!(byte, b'\n' | b'\r'))
     }

@@ -1,10 +1,10 @@
-//! Macros that make of one definition a type, its decoder and its schema.
+//! Macros that turn one definition into a type, its decoder and its schema.
 
 /// Declares a map with known keys: the type, its decoder and its schema.
 ///
-/// `object!(struct Name as "noun" { field: Type = "key", … } check function)`: `noun`
-/// is what its keys are called in errors. `check`, when given, looks at the whole
-/// once it is decoded and reports what is wrong with it.
+/// `object!(struct Name as "noun" { field: Type = "key", … } check function)`. `noun` is the
+/// word for its keys in errors. `check`, if given, inspects the whole after decoding and
+/// reports what is wrong with it.
 macro_rules! object {
     (
         $( #[$meta:meta] )*
@@ -84,7 +84,7 @@ macro_rules! settings {
     };
 }
 
-/// Declares the words of an enum: how they are read, written and described.
+/// Declares an enum of words: parsing, writing and schema.
 macro_rules! words {
     ($name:ident as $noun:literal { $( $variant:ident = $word:literal, )* }) => {
         impl $crate::policy::decode::Decode for $name {
@@ -117,7 +117,7 @@ macro_rules! words {
     };
 }
 
-/// Gives a type a schema that is written where it is used.
+/// Gives a type a schema that is inlined where the type is used.
 macro_rules! inline_schema {
     ($type:ty, $schema:tt) => {
         impl schemars::JsonSchema for $type {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::policy::names::{LONGEST_LABEL, is_label};
 use crate::policy::{NamespacePattern, Policy};
 
-/// A pattern: the policy's index, and the pattern's among its own.
+/// A pattern: index of the policy, and index of the pattern within the policy.
 type Claim = (usize, usize);
 
 struct Glob<'p> {
@@ -14,11 +14,11 @@ struct Glob<'p> {
     claim: Claim,
 }
 
-/// Calls `report` for every two globs of different policies whose literal parts are
-/// equally long and that both match some name, with such a name.
+/// Calls `report` for every two globs of different policies that have equally long literal
+/// parts and both match some name. It passes such a name.
 ///
-/// Only globs of one length are compared, each with each: a load of a thousand
-/// policies compares at most half a million pairs, a few milliseconds.
+/// Only globs of equal length are compared, each with each: a load of a thousand policies
+/// compares at most half a million pairs, a few milliseconds.
 pub(super) fn globs(policies: &[Policy], mut report: impl FnMut(Claim, Claim, &str)) {
     let mut by_length: HashMap<usize, Vec<Glob<'_>>> = HashMap::new();
     for (index, policy) in policies.iter().enumerate() {
@@ -37,7 +37,7 @@ pub(super) fn globs(policies: &[Policy], mut report: impl FnMut(Claim, Claim, &s
     }
 }
 
-/// The shortest namespace that both match.
+/// The shortest namespace name that both match.
 fn common_name(one: &Glob<'_>, other: &Glob<'_>) -> Option<String> {
     let prefix = longer(one.prefix, other.prefix, |long, short| long.starts_with(short))?;
     let suffix = longer(one.suffix, other.suffix, |long, short| long.ends_with(short))?;
@@ -66,7 +66,7 @@ fn name(prefix: &str, suffix: &str, length: usize) -> Option<String> {
     is_label(&name).then_some(name)
 }
 
-/// The longer of two texts, when the shorter fits it.
+/// The longer of two texts, if the shorter fits it.
 fn longer<'t>(a: &'t str, b: &'t str, fits: fn(&str, &str) -> bool) -> Option<&'t str> {
     let (long, short) = if a.len() >= b.len() { (a, b) } else { (b, a) };
     fits(long, short).then_some(long)
