@@ -33,3 +33,25 @@ pub(super) fn in_order<T: Send, R: Send>(
     let pool = ThreadPoolBuilder::new().stack_size(STACK).build()?;
     Ok(pool.install(|| items.into_par_iter().map(one).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn results_keep_the_items_order() {
+        // The first takes the longest.
+        let work = |item: u64| {
+            sleep(Duration::from_millis(40 - item));
+            item * 2
+        };
+        let results = in_order("testing", (0..40).collect(), work).unwrap();
+        assert_eq!(results, (0..40).map(|item| item * 2).collect::<Vec<_>>());
+        assert!(in_order("testing", Vec::new(), work).unwrap().is_empty());
+    }
+}
