@@ -122,14 +122,11 @@ impl Input {
         let Named { places, mut notes } = named;
         let mut sources = Vec::new();
         let mut errors = Vec::new();
-        for (read, found) in parallel::in_order("reading manifests", places, Place::read)? {
+        for read in parallel::in_order("reading manifests", places, Place::read)? {
             match read {
                 Ok(source) => sources.push(source),
-                Err(Unread { other: Some(what), errors: wrong }) if found => {
-                    let name = wrong.first().map_or("", |error| &error.file);
-                    notes.push(format!("{name}: left out, no manifest: {what}"));
-                }
-                Err(Unread { errors: wrong, .. }) => errors.extend(wrong),
+                Err(Unread::LeftOut(note)) => notes.push(note),
+                Err(Unread::Wrong(wrong)) => errors.extend(wrong),
             }
         }
         notes.iter().try_for_each(|note| say::note(err, note))?;
@@ -171,20 +168,17 @@ enum Place {
 }
 
 impl Place {
-    /// Reads the place. The second value is whether it was found, and not named.
-    fn read(self) -> (Result<ManifestFile, Unread>, bool) {
+    fn read(self) -> Result<ManifestFile, Unread> {
         match self {
             Self::Stdin => {
                 let mut bytes = Vec::new();
                 let read = io::stdin().lock().read_to_end(&mut bytes);
-                (
-                    read.map_err(|error| Unread::about(STDIN, error))
-                        .and_then(|_| text(STDIN, None, bytes)),
-                    false,
-                )
+                text(STDIN, None, read.map(|_| bytes), false)
             }
-            Self::File { path, found } => (file(&path), found),
-            Self::Error(error) => (Err(Unread { errors: vec![error], other: None }), false),
+            Self::File { path, found } => {
+                text(&path.display().to_string(), Some(&path), fs::read(&path), found)
+            }
+            Self::Error(error) => Err(Unread::Wrong(vec![error])),
         }
     }
 }
@@ -208,35 +202,32 @@ impl Named {
 }
 
 /// Why something is not a source.
-struct Unread {
-    errors: Vec<ManifestError>,
-    /// What it is, if it is not a manifest at all.
-    other: Option<&'static str>,
+enum Unread {
+    /// A manifest that cannot be read.
+    Wrong(Vec<ManifestError>),
+    /// A file that was found and is no manifest at all, in words.
+    LeftOut(String),
 }
 
-impl Unread {
-    fn about(name: &str, error: io::Error) -> Self {
-        Self { errors: vec![ManifestError::about(name, error)], other: None }
-    }
-}
-
-fn file(path: &Path) -> Result<ManifestFile, Unread> {
-    let name = path.display().to_string();
-    match fs::read(path) {
-        Ok(bytes) => text(&name, Some(path), bytes),
-        Err(error) => Err(Unread::about(&name, error)),
-    }
-}
-
-fn text(name: &str, path: Option<&Path>, bytes: Vec<u8>) -> Result<ManifestFile, Unread> {
+fn text(
+    name: &str,
+    path: Option<&Path>,
+    bytes: io::Result<Vec<u8>>,
+    found: bool,
+) -> Result<ManifestFile, Unread> {
+    let unread = |errors, other: Option<&str>| match other.filter(|_| found) {
+        Some(what) => Unread::LeftOut(format!("{name}: left out, no manifest: {what}")),
+        None => Unread::Wrong(errors),
+    };
+    let bytes = bytes.map_err(|error| unread(vec![ManifestError::about(name, error)], None))?;
     let (text, encoding) = Encoding::decode(&bytes).map_err(|message| {
         // Whatever the encoding, the letters of those keys are there.
         let letters: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
         let meant = other::is_meant_for_kubernetes(&String::from_utf8_lossy(&letters));
         let other = (!meant).then_some("no text in UTF-8");
-        Unread { errors: vec![ManifestError::about(name, message)], other }
+        unread(vec![ManifestError::about(name, message)], other)
     })?;
     let other = other::what(&text);
-    let source = ManifestFile::read(name, text).map_err(|errors| Unread { errors, other })?;
+    let source = ManifestFile::read(name, text).map_err(|errors| unread(errors, other))?;
     Ok(ManifestFile { path: path.map(Path::to_owned), encoding, ..source })
 }

@@ -24,7 +24,7 @@ use jiff::civil::Date;
 use crate::image::{ImagePattern, ImageTable, RegistryAliases};
 use crate::pod::Container;
 use crate::rule::{Action, RuleName, RuleSet};
-use crate::rules;
+use crate::rules::Settings;
 use crate::text::is_deceptive;
 
 pub use diagnostic::{Diagnostic, Place, PolicyFile, Severity};
@@ -45,7 +45,7 @@ pub struct Policy {
     /// Whether a namespace may choose it by the label `ironhull.dev/policy`.
     pub by_label: bool,
     /// The action and the values of each rule.
-    pub rules: rules::Settings,
+    pub rules: Settings,
     /// What certain images need: the policy's own entries, then ironhull's known images if the
     /// policy wants them.
     pub images: ImageTable,

@@ -16,7 +16,7 @@ use super::tree::Node;
 use super::{Capability, ExemptionLimits, Origin, Policy, effective};
 use crate::image::{self, ImagePattern, ImageTable, Purpose, RegistryAliases};
 use crate::rule::Action;
-use crate::rules;
+use crate::rules::Settings;
 
 /// What the policies of a load are built with.
 pub(super) struct Builder<'a> {
@@ -36,7 +36,7 @@ impl Builder<'_> {
         let Manifest { metadata, spec, .. } = manifest;
         let mut spec = spec.unwrap_or_default();
         let stated = spec.rules.take().unwrap_or_default();
-        let rules = rules::Settings::complete(stated, self.base.map(|base| &base.rules))?;
+        let rules = Settings::complete(stated, self.base.map(|base| &base.rules))?;
         self.check_user_rules(node, &rules);
         self.check_privileged(node, &rules);
         self.check_added(node, &spec, &rules);
@@ -50,12 +50,7 @@ impl Builder<'_> {
         Some(policy)
     }
 
-    fn assemble(
-        &self,
-        name: &Spanned<PolicyName>,
-        spec: &Spec,
-        rules: rules::Settings,
-    ) -> Option<Policy> {
+    fn assemble(&self, name: &Spanned<PolicyName>, spec: &Spec, rules: Settings) -> Option<Policy> {
         let namespaces = spec.namespaces.as_deref().unwrap_or_default();
         let known = spec.known_images.unwrap_or(true).then_some(self.known);
         let own = ImageTable::new(spec.images.iter().flatten().map(entry).collect());
@@ -86,7 +81,7 @@ impl Builder<'_> {
     }
 
     /// Checks that there is a uid: `runAsNonRoot: enforce` gives one to a root container.
-    fn check_user_rules(&mut self, document: &Node<'_>, rules: &rules::Settings) {
+    fn check_user_rules(&mut self, document: &Node<'_>, rules: &Settings) {
         let stated = document.get("spec").and_then(|spec| spec.get("rules"));
         let Some(user) = stated.and_then(|rules| rules.get("runAsUser")) else { return };
         let broken = rules.run_as_non_root.action == Action::Enforce
@@ -102,7 +97,7 @@ impl Builder<'_> {
     }
 
     /// Refuses `fill`: `privileged` is true, or unset, which is false. There is nothing to fill.
-    fn check_privileged(&mut self, document: &Node<'_>, rules: &rules::Settings) {
+    fn check_privileged(&mut self, document: &Node<'_>, rules: &Settings) {
         let stated = document.get("spec").and_then(|spec| spec.get("rules"));
         let Some(rule) = stated.and_then(|rules| rules.get("privileged")) else { return };
         if rules.privileged.action == Action::Fill {
@@ -113,7 +108,7 @@ impl Builder<'_> {
     }
 
     /// Checks that image entries add only what the policy allows a container to add.
-    fn check_added(&mut self, document: &Node<'_>, spec: &Spec, rules: &rules::Settings) {
+    fn check_added(&mut self, document: &Node<'_>, spec: &Spec, rules: &Settings) {
         let stated = document.get("spec").and_then(|spec| spec.get("rules"));
         if stated.is_some_and(|rules| self.decoder.failed_in(rules)) {
             return;

@@ -14,7 +14,7 @@ use crate::image::{
 };
 use crate::policy::{Capability, GroupId};
 use crate::rule::RuleSet;
-use crate::rules;
+use crate::rules::Settings;
 
 /// A policy as a complete `HardeningPolicy` document. Reading it again gives a policy of the
 /// same revision, as long as the known images are the same.
@@ -77,7 +77,7 @@ struct Spec<'p> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Content<'p, K> {
-    rules: &'p rules::Settings,
+    rules: &'p Settings,
     images: Vec<Entry<'p>>,
     known_images: K,
     registry_aliases: BTreeMap<&'p str, &'p str>,

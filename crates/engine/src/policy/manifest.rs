@@ -13,7 +13,7 @@ use super::values::{Day, Days, LowPort, WritableRoot};
 use super::{Capability, GroupId, NamespacePattern, WritablePath};
 use crate::image::{Condition, EntryFsGroup, EntryUser, Purpose, TagBounds, When};
 use crate::rule::{RuleName, RuleScope};
-use crate::rules;
+use crate::rules::Stated;
 
 object! {
     /// A hardening policy: an action (and values) for each rule, for some namespaces.
@@ -54,7 +54,7 @@ object! {
         /// Whether a namespace may choose it by the label `ironhull.dev/policy: NAME`.
         by_label: Option<Spanned<bool>> = "byLabel",
         /// Each rule's action, or its action and values.
-        rules: Option<rules::Stated> = "rules",
+        rules: Option<Stated> = "rules",
         /// What certain images need. The first entry that matches a container's image wins.
         images: Option<Vec<ImageEntry>> = "images",
         /// Whether ironhull's own list of images follows these entries. True when left out.
