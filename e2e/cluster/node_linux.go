@@ -53,6 +53,9 @@ func (c nodeCluster) start(options startOptions) error {
 	}
 
 	began := time.Now()
+	if err := checkSpace(filepath.Dir(c.tools)); err != nil {
+		return err
+	}
 	if err := c.prepare(options); err != nil {
 		return err
 	}
@@ -108,6 +111,22 @@ func (c nodeCluster) checkHost(controlPlaneOnly bool) error {
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("the node needs %s; on Debian e2e/setup installs them", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// spaceNeeded is for etcd, the images laid out, and logs: in bytes.
+const spaceNeeded = 1 << 30
+
+// checkSpace says at once what would come as pods that stay pending.
+func checkSpace(directory string) error {
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(directory, &disk); err != nil {
+		return &os.PathError{Op: "statfs", Path: directory, Err: err}
+	}
+	if free := disk.Bavail * uint64(disk.Bsize); free < spaceNeeded {
+		return fmt.Errorf("the node needs %d MiB of disk in %s, and %d MiB are free: "+
+			"`cargo clean` and `go clean -cache` give most", spaceNeeded>>20, directory, free>>20)
 	}
 	return nil
 }
