@@ -4,6 +4,7 @@
 //! engine works on. Only if that fails is it parsed again, to find out what is wrong.
 
 mod advise;
+mod facts;
 mod read;
 mod respond;
 mod update;
@@ -14,11 +15,11 @@ use jiff::civil::Date;
 
 use crate::harden::{Context, Scope, harden};
 use crate::outcome::say::MAX_WARNING;
-use crate::outcome::{Outcome, RuleResult, Skip};
-use crate::pod::{Metadata, Pod};
+use crate::outcome::{Outcome, Skip};
+use crate::pod::Pod;
 use crate::policy::{Policy, PolicySet};
-use crate::rule::RuleName;
-use read::{Asks, Request, Unreadable};
+pub use facts::{Facts, Results, Verdict};
+use read::{Asks, Unreadable};
 use respond::{Refusal, Response};
 
 /// The mode a namespace opted in to, and so the question a review asks.
@@ -79,83 +80,6 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Facts for logs and metrics.
     pub facts: Facts,
-}
-
-/// Number of findings by rule (indexed as [`RuleName::ALL`]) and by result (indexed as
-/// [`RuleResult::WORDS`]).
-pub type Results = [[u32; RuleResult::WORDS.len()]; RuleName::ALL.len()];
-
-/// Facts about a review, for logs and metrics.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    /// `request.uid`
-    pub uid: String,
-    /// `request.namespace`
-    pub namespace: String,
-    /// The object's name, or its generateName with a trailing `*`.
-    pub name: String,
-    /// `request.kind.kind`
-    pub kind: String,
-    /// The policy that was applied.
-    pub policy: Option<String>,
-    /// Whether it was a dry run.
-    pub dry_run: bool,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// Number of findings.
-    pub results: Results,
-    /// Rule and reason of each skipped finding.
-    pub skips: Vec<(RuleName, &'static str)>,
-    /// The rules of the exemptions in force, one per rule and subject.
-    pub exemptions: Vec<RuleName>,
-    /// Number of warnings sent.
-    pub warnings: usize,
-}
-
-/// The verdict on a review.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Allowed, with a patch.
-    Patched,
-    /// Allowed; there was nothing to do.
-    Unchanged,
-    /// Audit or advice: there would have been something to do.
-    WouldPatch,
-    /// Allowed: the operation, resource or object is not one that is reviewed.
-    Ignored,
-    /// The object could not be read: refused under `enforce`, else allowed with a warning.
-    Unreadable,
-    /// Exceeds what is reviewed: refused under `enforce`, else allowed with a warning.
-    TooLarge,
-    /// An image that an exemption does not cover: refused under `enforce`, else allowed with a
-    /// warning.
-    Forbidden,
-}
-
-impl Verdict {
-    /// Every verdict.
-    pub const ALL: [Self; 7] = [
-        Self::Patched,
-        Self::Unchanged,
-        Self::WouldPatch,
-        Self::Ignored,
-        Self::Unreadable,
-        Self::TooLarge,
-        Self::Forbidden,
-    ];
-
-    /// The verdict as a word, for logs and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Patched => "patched",
-            Self::Unchanged => "unchanged",
-            Self::WouldPatch => "would_patch",
-            Self::Ignored => "ignored",
-            Self::Unreadable => "unreadable",
-            Self::TooLarge => "too_large",
-            Self::Forbidden => "forbidden",
-        }
-    }
 }
 
 /// Input that is not an AdmissionReview v1. The answer is HTTP 400 with this one line.
@@ -401,54 +325,4 @@ fn answer_unless(
     }
     .into_bytes();
     Answer { body, facts }
-}
-
-impl Facts {
-    fn of(request: &Request<'_>) -> Self {
-        Self {
-            uid: request.uid.to_string(),
-            namespace: request.namespace.to_string(),
-            name: request.name.to_string(),
-            kind: request.kind.kind.to_string(),
-            policy: None,
-            dry_run: request.dry_run,
-            verdict: Verdict::Ignored,
-            results: Results::default(),
-            skips: Vec::new(),
-            exemptions: Vec::new(),
-            warnings: 0,
-        }
-    }
-
-    /// Number of bytes it holds of the request.
-    fn size(&self) -> usize {
-        self.uid.len() + self.namespace.len() + self.name.len() + self.kind.len()
-    }
-
-    /// Takes the name from the object if the request has none, as for every pod that a
-    /// controller creates.
-    fn name_by(&mut self, metadata: &Metadata<'_>) {
-        if self.name.is_empty() {
-            self.name = match &*metadata.name {
-                "" if metadata.generate_name.is_empty() => String::new(),
-                "" => format!("{}*", &*metadata.generate_name),
-                name => name.to_owned(),
-            };
-        }
-    }
-
-    fn count(&mut self, policy: &Policy, outcome: &Outcome<'_>) {
-        self.policy = Some(policy.name.clone());
-        for finding in &outcome.findings {
-            let count = self.results.get_mut(finding.rule as usize);
-            if let Some(count) = count.and_then(|row| row.get_mut(finding.result.index())) {
-                *count += 1;
-            }
-            if let RuleResult::Skipped(skip) = finding.result {
-                self.skips.push((finding.rule, skip.as_str()));
-            }
-        }
-        let exempt = outcome.exemptions.iter();
-        self.exemptions.extend(exempt.flat_map(|exemption| exemption.rules.iter()));
-    }
 }

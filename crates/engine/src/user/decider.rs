@@ -1,0 +1,369 @@
+//! The decision about one container, by what its author says.
+
+use super::{Author, Candidate, Choice, Decision, USER_NAMESPACE_IDS, is_unknown};
+use crate::image::{EntryUser, ImageEntry};
+use crate::outcome::{Note, RuleResult, Skip};
+use crate::pod::{ContainerKind, Placed, Pod};
+use crate::policy::Policy;
+use crate::rule::{Action, RuleName, RuleSet};
+use crate::rules::run_as_user::WhenImageUser;
+
+/// The container whose user another one follows.
+#[derive(Clone, Copy)]
+pub(super) struct Leader<'p> {
+    name: &'p str,
+    uid: i64,
+    gid: Option<i64>,
+}
+
+/// A uid ironhull would set, with its gid and the reason.
+struct Wanted<'p> {
+    uid: i64,
+    gid: i64,
+    note: Option<Note<'p>>,
+}
+
+pub(super) struct Decider<'p> {
+    pub(super) pod: &'p Pod<'p>,
+    pub(super) policy: &'p Policy,
+    /// The pod-level uid that ironhull set in an earlier pass.
+    pub(super) ours: Option<i64>,
+    pub(super) in_user_namespace: bool,
+}
+
+impl<'p> Decider<'p> {
+    pub(super) fn decide(
+        &self,
+        candidate: &Candidate<'p>,
+        leader: Option<Leader<'p>>,
+    ) -> Decision<'p> {
+        let placed = candidate.placed;
+        let author = Author::of(self.pod, placed);
+        let context = &placed.container.security_context;
+        let inherited = self.ours.filter(|_| context.run_as_user.is_none());
+        let undecided = Undecided { author, entry: candidate.entry, exempt: candidate.exempt };
+        if candidate.privileged {
+            return undecided.privileged(inherited);
+        }
+        if candidate.exempt.contains(RuleName::RunAsNonRoot) {
+            let acts = self.policy.rules.run_as_non_root.action.acts();
+            return undecided.exempt(acts, inherited);
+        }
+        if placed.kind == ContainerKind::Ephemeral {
+            let target = self.target(placed);
+            let follows = target.filter(|target| {
+                context.run_as_user.is_none()
+                    && context.run_as_non_root != Some(false)
+                    && author.uid != Some(target.uid)
+            });
+            if author.has_non_root_uid() && follows.is_none() {
+                return self.has_uid(undecided, context.run_as_non_root);
+            }
+            let wanted = self.wanted(candidate, target);
+            return match author.is_root() && follows.is_none() {
+                true => self.root(undecided, Some(wanted)),
+                false => self.nothing(undecided, Some(wanted)),
+            };
+        }
+        let trusts_image =
+            matches!(candidate.entry.and_then(|entry| entry.user), Some(EntryUser::Image));
+        if author.is_root() {
+            let wanted =
+                (author.uid.is_some() || !trusts_image).then(|| self.wanted(candidate, leader));
+            return self.root(undecided, wanted);
+        }
+        if author.has_non_root_uid() {
+            return self.has_uid(undecided, context.run_as_non_root);
+        }
+        let wanted = (!trusts_image).then(|| self.wanted(candidate, leader));
+        if author.non_root == Some(true) {
+            return self.relies_on_image(undecided, wanted);
+        }
+        self.nothing(undecided, wanted)
+    }
+
+    /// The user of an app container, if it has one. Exemptions are disregarded: they never
+    /// change another container's user.
+    pub(super) fn lead(
+        &self,
+        candidate: &Candidate<'p>,
+        follows: Option<Leader<'p>>,
+    ) -> Option<Leader<'p>> {
+        let container = candidate.placed.container;
+        let privileged = self.policy.keeps_privileged(container, RuleSet::EMPTY);
+        if candidate.placed.kind != ContainerKind::App || privileged {
+            return None;
+        }
+        let alike = Candidate { exempt: RuleSet::EMPTY, privileged, ..*candidate };
+        let decision = self.decide(&alike, follows);
+        let author = decision.author;
+        let uid = decision.uid.set.or(author.uid).filter(|uid| *uid > 0)?;
+        let gid = decision.gid.set.or(author.gid);
+        Some(Leader { name: &container.name, uid, gid })
+    }
+
+    /// The app container that unknown ones follow in a pod with shared processes, so that
+    /// signals keep working. Its user is known, and no other known one has another user.
+    pub(super) fn lead_of_processes(&self, candidates: &[Candidate<'p>]) -> Option<Leader<'p>> {
+        let known = candidates.iter().filter(|candidate| !is_unknown(self.pod, candidate));
+        let mut leaders = known.filter_map(|candidate| self.lead(candidate, None));
+        let first = leaders.next()?;
+        leaders.all(|other| other.uid == first.uid).then_some(first)
+    }
+
+    /// The user of an ephemeral container's target; `None` without a uid above 0.
+    fn target(&self, placed: Placed<'p, 'p>) -> Option<Leader<'p>> {
+        let name = &*placed.container.target_container_name;
+        let target = self
+            .pod
+            .containers()
+            .find(|other| !name.is_empty() && &*other.container.name == name)?;
+        let author = Author::of(self.pod, target);
+        let uid = author.uid.filter(|uid| *uid > 0)?;
+        Some(Leader { name: &target.container.name, uid, gid: author.gid })
+    }
+
+    /// The uid and gid a container would get.
+    fn wanted(&self, candidate: &Candidate<'p>, leader: Option<Leader<'p>>) -> Wanted<'p> {
+        let rules = &self.policy.rules;
+        let ephemeral = candidate.placed.kind == ContainerKind::Ephemeral;
+        let entry = candidate.entry.filter(|_| !ephemeral);
+        let entry_gid = entry.and_then(|entry| entry.group).map(|gid| gid.get());
+        let gid = entry_gid.unwrap_or(rules.run_as_group.value.get());
+        if let Some(leader) = leader {
+            let gid = leader.gid.unwrap_or(rules.run_as_group.value.get());
+            let note = match ephemeral {
+                true => Note::FollowsTarget(leader.name),
+                false => Note::FollowsContainer(leader.name),
+            };
+            return Wanted { uid: leader.uid, gid, note: Some(note) };
+        }
+        match entry.and_then(|entry| entry.user) {
+            Some(EntryUser::Uid(uid)) => {
+                Wanted { uid: uid.get(), gid, note: Some(Note::FromEntry) }
+            }
+            _ => Wanted { uid: rules.run_as_user.value.get(), gid, note: None },
+        }
+    }
+
+    /// Decides for explicit root.
+    fn root(&self, undecided: Undecided<'p>, wanted: Option<Wanted<'p>>) -> Decision<'p> {
+        let rules = &self.policy.rules;
+        let author = undecided.author;
+        if self.in_user_namespace {
+            return undecided.all(RuleResult::Skipped(Skip::UserNamespace), true);
+        }
+        let uid_action = undecided.action(RuleName::RunAsUser, rules.run_as_user.action);
+        let action = rules.run_as_non_root.action.max(uid_action);
+        if action < Action::Enforce {
+            let note = if action == Action::Warn { Note::OnlyWarns } else { Note::KeptRoot };
+            let mut kept = undecided.all(RuleResult::Kept, true);
+            // One warning: runAsUser's, unless that rule is off and says nothing.
+            match rules.run_as_user.action {
+                Action::Off => kept.non_root.note = Some(note),
+                _ => kept.uid.note = Some(note),
+            }
+            return kept;
+        }
+        let replaced =
+            |explicit: bool| if explicit { RuleResult::Replaced } else { RuleResult::Set };
+        let non_root = match (rules.run_as_non_root.action, author.non_root) {
+            (Action::Off, _) => Choice::compliant(),
+            (_, Some(true)) => Choice::compliant(),
+            (_, explicit) => {
+                Choice { set: Some(true), result: replaced(explicit.is_some()), note: None }
+            }
+        };
+        let Some(wanted) = wanted else {
+            return undecided.image_user(non_root, Some(Note::EntryTrustsImage));
+        };
+        let note = match undecided.exempt.contains(RuleName::RunAsUser) {
+            true => Some(Note::RootNeedsMore),
+            false => wanted.note,
+        };
+        let uid = Choice { set: Some(wanted.uid), result: replaced(author.uid.is_some()), note };
+        let gid = self.gid(&undecided, wanted.gid);
+        undecided.decided(non_root, uid, gid)
+    }
+
+    /// Decides for a uid above 0, which stays. `own` is the container's own runAsNonRoot; an
+    /// inherited one is reported at the pod level.
+    fn has_uid(&self, undecided: Undecided<'p>, own: Option<bool>) -> Decision<'p> {
+        let action = self.policy.rules.run_as_non_root.action;
+        let choice = |set, result, note| Choice { set, result, note };
+        let non_root = match (undecided.author.non_root, action) {
+            (Some(true), _) | (_, Action::Off) => Choice::compliant(),
+            (None, Action::Warn) => choice(None, RuleResult::Kept, Some(Note::OnlyWarns)),
+            (None, _) => choice(Some(true), RuleResult::Set, None),
+            (Some(false), Action::Enforce) => choice(Some(true), RuleResult::Replaced, None),
+            (Some(false), _) if own.is_none() => {
+                choice(None, RuleResult::Compliant, Some(Note::NonRootInFact))
+            }
+            (Some(false), Action::Warn) => choice(None, RuleResult::Kept, Some(Note::OnlyWarns)),
+            (Some(false), _) => choice(None, RuleResult::Kept, Some(Note::RefusedFalse)),
+        };
+        undecided.decided(non_root, Choice::compliant(), Choice::compliant())
+    }
+
+    /// Decides for `runAsNonRoot: true` without a uid.
+    fn relies_on_image(
+        &self,
+        undecided: Undecided<'p>,
+        wanted: Option<Wanted<'p>>,
+    ) -> Decision<'p> {
+        let rule = &self.policy.rules.run_as_user;
+        let action = undecided.action(RuleName::RunAsUser, rule.action);
+        let has_number =
+            matches!(undecided.entry.and_then(|entry| entry.user), Some(EntryUser::Uid(_)));
+        let overrides = has_number || rule.when_image_user == WhenImageUser::Override;
+        match wanted {
+            Some(wanted) if action.acts() && overrides => {
+                self.set_uid(undecided, Choice::compliant(), wanted)
+            }
+            Some(_) if undecided.entry.is_some_and(|entry| entry.image_is_root) => {
+                undecided.image_user(Choice::compliant(), Some(Note::ImageIsRoot))
+            }
+            Some(_) => undecided.image_user(Choice::compliant(), None),
+            None => undecided.image_user(Choice::compliant(), Some(Note::EntryTrustsImage)),
+        }
+    }
+
+    /// Decides where nothing is said.
+    fn nothing(&self, undecided: Undecided<'p>, wanted: Option<Wanted<'p>>) -> Decision<'p> {
+        let rules = &self.policy.rules;
+        let action = rules.run_as_non_root.action;
+        let non_root = match (undecided.author.non_root, action) {
+            (Some(true), _) => Choice::compliant(),
+            (_, Action::Off | Action::Warn) => Choice::only_warns(),
+            _ => Choice { set: Some(true), result: RuleResult::Set, note: None },
+        };
+        let Some(wanted) = wanted else {
+            return undecided.image_user(non_root, Some(Note::EntryTrustsImage));
+        };
+        if undecided.exempt.contains(RuleName::RunAsUser) {
+            return undecided.decided(
+                non_root,
+                Choice::of(RuleResult::Exempt),
+                Choice::compliant(),
+            );
+        }
+        if !rules.run_as_user.action.acts() {
+            return undecided.decided(non_root, Choice::only_warns(), Choice::compliant());
+        }
+        self.set_uid(undecided, non_root, wanted)
+    }
+
+    fn set_uid(
+        &self,
+        undecided: Undecided<'p>,
+        non_root: Choice<'p, bool>,
+        wanted: Wanted<'p>,
+    ) -> Decision<'p> {
+        if self.in_user_namespace && wanted.uid >= USER_NAMESPACE_IDS {
+            return undecided
+                .all(RuleResult::Skipped(Skip::UserNamespace), true)
+                .with_uid_note(Note::BeyondUserNamespace(wanted.uid));
+        }
+        let gid = self.gid(&undecided, wanted.gid);
+        // A uid other than 0 is the pod's. An ephemeral container need not share it.
+        let result = match undecided.author.uid {
+            Some(0) => RuleResult::Replaced,
+            _ => RuleResult::Set,
+        };
+        let uid = Choice { set: Some(wanted.uid), result, note: wanted.note };
+        undecided.decided(non_root, uid, gid)
+    }
+
+    /// The gid beside a uid that ironhull sets.
+    fn gid(&self, undecided: &Undecided<'p>, wanted: i64) -> Choice<'p, i64> {
+        let action = undecided.action(RuleName::RunAsGroup, self.policy.rules.run_as_group.action);
+        if undecided.exempt.contains(RuleName::RunAsGroup) {
+            return Choice::of(RuleResult::Exempt);
+        }
+        match (undecided.author.gid, action) {
+            (Some(gid), _) if gid > 0 || gid == wanted => Choice::compliant(),
+            (_, Action::Off | Action::Warn) => Choice::only_warns(),
+            (Some(_), Action::Fill) => {
+                Choice { set: None, result: RuleResult::Kept, note: Some(Note::KeptRoot) }
+            }
+            (Some(_), _) => Choice { set: Some(wanted), result: RuleResult::Replaced, note: None },
+            (None, _) => Choice { set: Some(wanted), result: RuleResult::Set, note: None },
+        }
+    }
+}
+
+/// A container before the decision.
+struct Undecided<'p> {
+    author: Author,
+    entry: Option<&'p ImageEntry>,
+    exempt: RuleSet,
+}
+
+impl<'p> Undecided<'p> {
+    /// A rule's action for this container: an exemption turns it off.
+    fn action(&self, rule: RuleName, action: Action) -> Action {
+        if self.exempt.contains(rule) { Action::Off } else { action }
+    }
+
+    fn decided(
+        self,
+        non_root: Choice<'p, bool>,
+        uid: Choice<'p, i64>,
+        gid: Choice<'p, i64>,
+    ) -> Decision<'p> {
+        let exempt = |rule| self.exempt.contains(rule);
+        let uid = if exempt(RuleName::RunAsUser) && uid.set.is_none() {
+            Choice::of(RuleResult::Exempt)
+        } else {
+            uid
+        };
+        let gid = if exempt(RuleName::RunAsGroup) && gid.set.is_none() {
+            Choice::of(RuleResult::Exempt)
+        } else {
+            gid
+        };
+        Decision {
+            author: self.author,
+            non_root,
+            uid,
+            gid,
+            may_run_as_root: false,
+            takes_pod_level: true,
+            entry: self.entry,
+        }
+    }
+
+    /// The same result for all three fields, with nothing set.
+    fn all(self, result: RuleResult, may_run_as_root: bool) -> Decision<'p> {
+        Decision {
+            author: self.author,
+            non_root: Choice::of(result),
+            uid: Choice::of(result),
+            gid: Choice::of(result),
+            may_run_as_root,
+            takes_pod_level: false,
+            entry: self.entry,
+        }
+    }
+
+    /// Keeps the image's user.
+    fn image_user(self, non_root: Choice<'p, bool>, note: Option<Note<'p>>) -> Decision<'p> {
+        let uid = Choice { set: None, result: RuleResult::Skipped(Skip::ImageUser), note };
+        self.decided(non_root, uid, Choice::of(RuleResult::Skipped(Skip::ImageUser)))
+    }
+
+    fn privileged(self, ours: Option<i64>) -> Decision<'p> {
+        let decision = self.all(RuleResult::Skipped(Skip::Privileged), false);
+        decision.injected_after(ours)
+    }
+
+    /// `acts`: whether runAsNonRoot changes anything at all.
+    fn exempt(self, acts: bool, ours: Option<i64>) -> Decision<'p> {
+        // With a uid above 0 the container starts, and not as root: there is nothing to undo.
+        let root = !self.author.has_non_root_uid();
+        let undo = acts && root && self.author.non_root == Some(true);
+        let mut decision = self.all(RuleResult::Exempt, root);
+        decision.non_root.set = undo.then_some(false);
+        decision.injected_after(ours)
+    }
+}
