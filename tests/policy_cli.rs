@@ -14,7 +14,9 @@ use std::path::Path;
 
 use clap::Parser;
 use ironhull::cli::{policy, policy_files, rules};
+use ironhull::policy::PolicySet;
 use ironhull::rule::RuleName;
+use ironhull::terminal::diagnostics;
 
 #[derive(Parser)]
 enum Cli {
@@ -155,4 +157,45 @@ fn what_cannot_be_read_is_said() {
     fs::remove_file(&path).unwrap();
     symlink("nowhere", &path).unwrap();
     assert!(said(dir.path()).starts_with("cannot read `DIR/a.yaml`"), "a dangling link is said");
+}
+/// Every file under `tests/policy-errors/<case>/` ending in `.yaml` is loaded, and all
+/// that is said about them is in `expected.txt`. `UPDATE_EXPECT=1` rewrites it.
+#[test]
+fn every_message_reads_well() {
+    let root = Path::new("tests/policy-errors");
+    let mut cases: Vec<_> = fs::read_dir(root).unwrap().map(|e| e.unwrap().path()).collect();
+    cases.sort();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        for entry in fs::read_dir(case).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(name.ends_with(".yaml") || name == "expected.txt", "{case:?} holds {name}");
+        }
+        let mut files = policy_files::read(case).unwrap();
+        for file in &mut files {
+            file.name = Path::new(&file.name).file_name().unwrap().to_str().unwrap().to_owned();
+        }
+        let (said, used) = match PolicySet::load(&files, Some("2026-07-01".parse().unwrap())) {
+            Ok((_, warnings)) => (warnings, "used"),
+            Err(errors) => (errors, "refused"),
+        };
+        said.iter().for_each(|said| assert_is_style(&said.message));
+        let text = format!("{}{used}\n", diagnostics::plain(&said, &files));
+        let expected = case.join("expected.txt");
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&expected, &text).unwrap();
+        }
+        if fs::read_to_string(&expected).ok() != Some(text.clone()) {
+            wrong.push(format!("{}:\n{text}", case.display()));
+        }
+    }
+    assert!(cases.len() >= 57, "cases are missing");
+    assert!(wrong.is_empty(), "UPDATE_EXPECT=1 rewrites these:\n{}", wrong.join("\n"));
+}
+
+/// Messages begin in lower case (or with what they quote) and end without a full stop.
+fn assert_is_style(message: &str) {
+    assert!(!message.starts_with(char::is_uppercase), "{message}");
+    assert!(!message.ends_with('.'), "{message}");
+    assert!(!message.contains(char::is_control), "{message:?}");
 }

@@ -17,7 +17,7 @@ use crate::cluster::{self, Connection};
 use crate::foresight::exemptions::{Exempt, Voided, container, exemption, voided};
 use crate::manifest::{Document, ManifestError, ManifestFile};
 use crate::outcome::{Finding, Level, Outcome, RuleResult, Subject};
-use crate::terminal::say;
+use crate::terminal::{diagnostics, say};
 
 /// Say what is changed and why, in manifests or in a pod
 ///
@@ -131,7 +131,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     }
     let explained = match explain_all(input, err)? {
         Ok(explained) => explained,
-        Err(errors) => return Ok(say::errors(err, &errors)?),
+        Err(errors) => return Ok(diagnostics::errors(err, &errors)?),
     };
     match output {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,

@@ -11,7 +11,7 @@ mod write;
 use std::io::{self, Write};
 
 use super::input::Input;
-use crate::terminal::say;
+use crate::terminal::{diagnostics, say};
 use engine::{AtErrors, Hardened, Hardening};
 
 /// Harden manifests, as the webhook would
@@ -73,7 +73,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         return Ok(say::EXIT_ERROR);
     };
     if !goes_on && !errors.is_empty() {
-        return Ok(say::errors(err, &errors)?);
+        return Ok(diagnostics::errors(err, &errors)?);
     }
     let written = match output {
         None if *check => out.write_all(output::list(&hardened).as_bytes()),
@@ -92,7 +92,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         _ => {}
     }
     if !errors.is_empty() {
-        return Ok(say::errors(err, &errors)?);
+        return Ok(diagnostics::errors(err, &errors)?);
     }
     Ok(if *check { checked(&hardened) } else { 0 })
 }

@@ -18,18 +18,22 @@
     reason = "a test that fails says where"
 )]
 
+mod annotations;
 #[path = "../../fuzz/properties/answer.rs"]
 #[allow(unreachable_pub, reason = "the fuzzer uses it too")]
 mod answer;
 mod changes;
 mod choices;
+mod debugging;
 mod exemptions;
 mod facts;
 mod outlooks;
 mod pods;
 mod policies;
+mod restricted;
 mod reviews;
 mod runner;
+mod strong;
 mod validity;
 
 use std::fmt;
@@ -174,7 +178,7 @@ fn every_pod_every_policy() {
         ensure!(again.patch == "[]", "hardened again: {}", again.patch);
         let exempt = |container: &Container, rule: &str| first.is_exempt(&case, container, rule);
         changes::allowed(pod, &first.pod, document, &exempt)?;
-        changes::strong_values_stay(pod, &first.pod, document, &exempt)?;
+        strong::strong_values_stay(pod, &first.pod, document, &exempt)?;
         validity::nothing_refused(pod, &first.pod, &[])?;
         left_alone(pod, document, &first)?;
         warnings_are_short(&first.warnings)
@@ -501,161 +505,4 @@ fn shuffled(value: &Value, choices: &mut Choices<'_>) -> String {
         }
         value => value.to_string(),
     }
-}
-
-/// What passes *baseline* by simple criteria has every field of *restricted* afterwards.
-#[test]
-fn enforced_pods_are_restricted() {
-    let looked_at = Share::default();
-    check("enforced_pods_are_restricted", 6_000, cases(Flavour::All("enforce")), |case| {
-        let Case { pod, document, policy, .. } = &case;
-        let first = hardened(pod, policy, &CREATE);
-        let plain = is_plain(pod, document) && first.exemptions == 0;
-        looked_at.count(plain);
-        if plain { restricted(&first.pod, document) } else { Ok(()) }
-    });
-    looked_at.at_least(15.0, "plain enough to become restricted");
-}
-
-/// No reason to leave anything alone.
-fn is_plain(pod: &Value, document: &Value) -> bool {
-    let legacy = |key: &String| key.contains("seccomp.security") || key.contains("config.mirror");
-    let annotations = at(pod, &["metadata", "annotations"]).and_then(Value::as_object);
-    let adds = words(document["spec"]["rules"]["capabilities"].get("allowedAdd"));
-    !is_windows(pod)
-        && !has_user_namespace(pod)
-        && !annotations.is_some_and(|annotations| annotations.keys().any(legacy))
-        && facts::containers(pod).iter().all(|container| !container.privileged)
-        // What a policy lets containers add may be more than *restricted* does.
-        && adds.iter().all(|name| name == "NET_BIND_SERVICE")
-}
-
-/// The fields of the Pod Security Standard *restricted*, and a numeric user that is not root.
-fn restricted(pod: &Value, document: &Value) -> Result<(), Failure> {
-    let outer = |key| at(pod, &["spec", "securityContext", key]);
-    ensure!(outer("runAsNonRoot") != Some(&json!(false)), "runAsNonRoot: false on the pod");
-    ensure!(outer("runAsUser") != Some(&json!(0)), "runAsUser: 0 on the pod");
-    let profile = outer("seccompProfile").and_then(|profile| profile["type"].as_str());
-    ensure!(profile.is_none_or(|kind| kind != "Unconfined"), "Unconfined on the pod");
-    let overrides = document["spec"]["rules"]["runAsUser"]["whenImageUser"] == "override";
-    for container in facts::containers(pod) {
-        let Container { effective, own, name, .. } = &container;
-        let user = &effective.user;
-        ensure!(user.non_root == Some(true), "{name} may run as root");
-        ensure!(own.uid != Some(0) && user.uid != Some(0), "{name} runs as root");
-        ensure!(
-            user.uid.is_some() || !overrides || document["spec"]["images"] != json!([]),
-            "{name} has no uid"
-        );
-        ensure!(effective.drop.iter().any(|name| name == "ALL"), "{name} does not drop ALL");
-        let added = |name: &String| name == "NET_BIND_SERVICE";
-        ensure!(effective.add.iter().all(added), "{name} adds {:?}", effective.add);
-        ensure!(effective.escalation == Some(false), "{name} may escalate");
-        writable(pod, document, &container)?;
-        let profile = effective.seccomp_type();
-        ensure!(matches!(profile, Some("RuntimeDefault" | "Localhost")), "{name}: {profile:?}");
-    }
-    Ok(())
-}
-
-/// The root file system is read-only, and every writable path is one, unless it cannot be.
-fn writable(pod: &Value, document: &Value, container: &Container) -> Result<(), Failure> {
-    let Container { effective, name, mounts, .. } = container;
-    let below = |path: &str, mount: &str| {
-        path.strip_prefix(mount).is_some_and(|rest| rest.starts_with('/'))
-    };
-    let settings = &document["spec"]["rules"]["readOnlyRootFilesystem"];
-    let paths = words(settings.get("writablePaths"));
-    // What an image's entry or an annotation asks for is not known here.
-    let images = &document["spec"]["images"];
-    let known = container.image == "registry.corp/pay/api:3" && *images == json!([]);
-    if effective.read_only == Some(true) {
-        for path in paths.iter().filter(|_| known) {
-            let covers = |mount: &String| mount == path || mount != "/" && below(path, mount);
-            ensure!(mounts.iter().any(covers), "{path} of {name} is not writable");
-        }
-        return Ok(());
-    }
-    let asked = at(pod, &["metadata", "annotations"]).is_some_and(|annotations| {
-        annotations.as_object().unwrap().keys().any(|key| key.contains("writable-paths"))
-    });
-    let unavailable = mounts.iter().any(|mount| paths.iter().any(|path| below(path, mount)));
-    ensure!(unavailable || asked || !known, "the root of {name} is not read-only");
-    Ok(())
-}
-
-/// An update of `pods/ephemeralcontainers` changes the security context of the new
-/// containers and nothing else.
-#[test]
-fn debugging_changes_only_the_new_container() {
-    let strategy = (cases(Flavour::Any), proptest::collection::vec(numbers(64), 1..4));
-    let (set, windows) = (Share::default(), Share::default());
-    check("debugging_changes_only_the_new_container", 4_000, strategy, |(case, debug)| {
-        let Case { pod, document, policy, more } = &case;
-        // A pod that was hardened when it came, or not.
-        let choices = &mut Choices::new(more);
-        let mut pod =
-            if choices.chance(50) { hardened(pod, policy, &CREATE).pod } else { pod.clone() };
-        let targets = facts::containers(&pod);
-        let mut names = Names::of(&pod);
-        let containers: Vec<Value> = debug
-            .iter()
-            .map(|numbers| {
-                let choices = &mut Choices::new(numbers);
-                let mut container = pods::container(choices, &mut names, is_windows(&pod));
-                if choices.chance(60) {
-                    container["targetContainerName"] = choices.pick(&targets).name.into();
-                }
-                container
-            })
-            .collect();
-        let known: Vec<String> =
-            containers.iter().skip(1).map(|c| c["name"].as_str().unwrap().to_owned()).collect();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        pod["spec"]["ephemeralContainers"] = containers.into();
-        let context = Context { scope: Scope::Ephemeral { known: &known }, ..CREATE };
-        let first = hardened(&pod, policy, &context);
-        set.count(first.patch != "[]");
-        windows.count(is_windows(&pod));
-        patch_is_plain(&first.patch)?;
-        let again = hardened(&first.pod, policy, &context);
-        ensure!(again.patch == "[]", "hardened again: {}", again.patch);
-        debugged(&pod, &first.pod, document)?;
-        validity::nothing_refused(&pod, &first.pod, &[])?;
-        warnings_are_short(&first.warnings)
-    });
-    set.at_least(40.0, "with something to set");
-    windows.at_least(3.0, "for Windows");
-}
-
-fn debugged(before: &Value, after: &Value, document: &Value) -> Result<(), Failure> {
-    let rules = Rules { document };
-    let was = facts::of_list(before, "ephemeralContainers");
-    let is = facts::of_list(after, "ephemeralContainers");
-    for change in changes(before, after) {
-        let path: Vec<&str> = change.path.iter().map(String::as_str).collect();
-        let ["spec", "ephemeralContainers", "0", "securityContext", field, ..] = path.as_slice()
-        else {
-            return Err(format!("{change:?}"));
-        };
-        ensure!(!was[0].privileged, "a privileged container: {change:?}");
-        ensure!(*field != "readOnlyRootFilesystem", "{change:?}");
-        let user = matches!(*field, "runAsNonRoot" | "runAsUser");
-        let acts = rules.acts(field)
-            || user && (rules.enforces("runAsNonRoot") || rules.enforces("runAsUser"));
-        ensure!(acts, "by a rule that does not act: {change:?}");
-        if is_windows(before) {
-            let named =
-                before["spec"]["os"]["name"] == "windows" && !facts::is_host_process(before);
-            ensure!(
-                *field == "runAsNonRoot" && named && rules.enforces(field),
-                "Windows: {change:?}"
-            );
-        }
-    }
-    let (was, is) = (&was[0], &is[0]);
-    if was.own.uid > Some(0) {
-        ensure!(is.own.uid == was.own.uid && is.own.gid == was.own.gid, "its own user changed");
-    }
-    Ok(())
 }

@@ -17,7 +17,7 @@ use crate::cli::input::{Input, STDIN};
 use crate::cli::pass::place;
 use crate::manifest::ManifestError;
 use crate::terminal::progress::Progress;
-use crate::terminal::say;
+use crate::terminal::{diagnostics, say};
 use draft::Draft;
 
 /// Rewrites the files, and reports to `out` which ones. Returns the exit code.
@@ -33,7 +33,7 @@ pub(super) fn run(
     if input.reads_stdin() {
         let mut error = ManifestError::about(STDIN, "is no file that could be rewritten");
         error.hint = Some("name files or directories with -f, or leave out --write".to_owned());
-        return Ok(say::errors(err, &[error])?);
+        return Ok(diagnostics::errors(err, &[error])?);
     }
     let Some(hardening) = engine::harden_all(input, AtErrors::GoOn, err)? else {
         return Ok(say::EXIT_ERROR);
@@ -52,7 +52,7 @@ pub(super) fn run(
     }
     if !errors.is_empty() && !keep_going {
         drop(ready);
-        say::errors(err, &errors)?;
+        diagnostics::errors(err, &errors)?;
         say::note(err, "nothing was written; --keep-going writes every file that can be")?;
         return Ok(say::EXIT_ERROR);
     }
@@ -62,7 +62,7 @@ pub(super) fn run(
     let unchanged = hardened.iter().filter(|one| one.changes.is_empty()).count();
     summary(out, written.len(), unchanged, refused.len())?;
     say_fixed(&fixed, err)?;
-    if errors.is_empty() { Ok(0) } else { Ok(say::errors(err, &errors)?) }
+    if errors.is_empty() { Ok(0) } else { Ok(diagnostics::errors(err, &errors)?) }
 }
 
 /// Writes the new files beside the old ones. Returns them, and what is wrong with the rest. Stops

@@ -27,8 +27,8 @@ use crate::foresight::workloads;
 use crate::manifest::{Document, ManifestError, ManifestFile, Workload};
 use crate::pod::Pod;
 use crate::policy::{Policy, PolicySet};
-use crate::terminal::say;
 use crate::terminal::table::{BOLD, Cell, DIM, Table};
+use crate::terminal::{diagnostics, say};
 use crate::text::clean;
 use crate::text::listed;
 
@@ -213,7 +213,7 @@ impl Judge<'_> {
         let sources = match input.read(err)? {
             Ok(sources) => sources,
             Err(errors) => {
-                say::errors(err, &errors)?;
+                diagnostics::errors(err, &errors)?;
                 return Ok(false);
             }
         };
@@ -247,7 +247,7 @@ impl Judge<'_> {
             }
         }
         if !errors.is_empty() {
-            say::errors(err, &errors)?;
+            diagnostics::errors(err, &errors)?;
             return Ok(false);
         }
         Ok(true)

@@ -9,122 +9,20 @@
     reason = "a test stops at the first surprise"
 )]
 
-#[path = "support/judge.rs"]
+#[path = "../support/judge.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with tests that need more of it")]
 mod judge;
+mod rendered;
+mod schema;
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use clap::Parser;
 use ironhull::cli::{Cli, policy};
 use k8s_openapi::serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-const NAMESPACE: &str = "ironhull-system";
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Where helm is: `IRONHULL_HELM`, else where the Makefile puts it. None (and a loud note)
-/// where it is not built; in CI that is a failure.
-fn helm() -> Option<PathBuf> {
-    let path = std::env::var_os("IRONHULL_HELM")
-        .map_or_else(|| root().join("target/tools/helm"), PathBuf::from);
-    if path.is_file() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("CI").is_none(), "helm is not built: run `make chart-lint`");
-    eprintln!("NOT RUN: helm is not built (it needs Go): run `make chart-lint`");
-    None
-}
-
-fn template(helm: &Path, arguments: &[&str]) -> Output {
-    Command::new(helm)
-        .args(["template", "ironhull"])
-        .arg(root().join("deploy/chart"))
-        .args(["--namespace", NAMESPACE])
-        .args(arguments)
-        .output()
-        .expect("helm starts")
-}
-
-fn render(helm: &Path, arguments: &[&str]) -> String {
-    let output = template(helm, arguments);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {said}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-fn values(name: &str) -> String {
-    root().join("tests/chart/values").join(name).display().to_string()
-}
-
-/// The documents, by kind.
-struct Rendered(Vec<Value>);
-
-impl Rendered {
-    fn new(helm: &Path, arguments: &[&str]) -> Self {
-        Self::parse(&render(helm, arguments))
-    }
-
-    fn parse(text: &str) -> Self {
-        use serde::Deserialize;
-        let documents = serde_yaml::Deserializer::from_str(text)
-            .map(|document| Value::deserialize(document).expect("YAML"))
-            .filter(|document| !document.is_null());
-        Self(documents.collect())
-    }
-
-    fn all(&self, kind: &str) -> Vec<&Value> {
-        self.0.iter().filter(|document| document["kind"] == kind).collect()
-    }
-
-    fn one(&self, kind: &str) -> &Value {
-        let all = self.all(kind);
-        assert_eq!(all.len(), 1, "{kind}: {all:#?}");
-        all[0]
-    }
-
-    fn kinds(&self) -> BTreeSet<&str> {
-        self.0.iter().map(|document| document["kind"].as_str().unwrap()).collect()
-    }
-
-    fn webhooks(&self) -> &Vec<Value> {
-        self.one("MutatingWebhookConfiguration")["webhooks"].as_array().unwrap()
-    }
-
-    /// The Deployment of the webhook, or of the watch.
-    fn deployment(&self, watch: bool) -> Option<&Value> {
-        let is_watch = |deployment: &Value| {
-            deployment["metadata"]["name"].as_str().unwrap().ends_with("-watch")
-        };
-        self.all("Deployment").into_iter().find(|deployment| is_watch(deployment) == watch)
-    }
-
-    fn pod(&self) -> Value {
-        self.pod_of(self.deployment(false).unwrap())
-    }
-
-    fn pod_of(&self, deployment: &Value) -> Value {
-        let template = &deployment["spec"]["template"];
-        let metadata = json!({"name": "ironhull", "labels": template["metadata"]["labels"]});
-        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
-    }
-}
-
-/// Every set of values, by file name.
-fn each_values() -> Vec<String> {
-    let files = fs::read_dir(root().join("tests/chart/values")).unwrap();
-    let mut names: Vec<_> =
-        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    assert!(names.len() >= 5);
-    names
-}
+use rendered::{NAMESPACE, Rendered, each_values, helm, render, root, template, values};
 
 #[test]
 fn install_yaml_is_current() {
@@ -490,98 +388,6 @@ fn an_inline_policy_with_a_mistake_is_refused() {
     }
     render(&helm, &["--set", "policies.inline.x.namespaces={shop}"]);
     render(&helm, &["--set", "policies.inline.x.rules.runAsUser.value=2000"]);
-}
-
-/// The chart's schema has the policies' in it, each definition on a line of its own.
-/// `UPDATE_EXPECT=1` writes them.
-#[test]
-fn the_schema_has_that_of_policies() {
-    let file = root().join("deploy/chart/values.schema.json");
-    let (code, text) = run_policy(&["policy", "schema"]);
-    assert_eq!(code, 0);
-    let schema: Value = serde_json::from_str(&text).unwrap();
-    let definitions = schema["$defs"].as_object().unwrap();
-    let lines: Vec<String> = definitions
-        .iter()
-        .filter(|(name, _)| {
-            !matches!(name.as_str(), "HardeningPolicy" | "KnownImages" | "Metadata")
-        })
-        .map(|(name, definition)| {
-            let mut definition = definition.clone();
-            without_lookahead(&mut definition);
-            let mut text = definition.to_string();
-            for name in definitions.keys() {
-                let (ours, theirs) =
-                    (format!("#/definitions/policy{name}\""), format!("#/$defs/{name}\""));
-                text = text.replace(&theirs, &ours);
-            }
-            format!("    \"policy{name}\": {text},")
-        })
-        .collect();
-    let found = fs::read_to_string(&file).unwrap();
-    let (others, ours): (Vec<&str>, Vec<&str>) =
-        found.lines().partition(|line| !line.starts_with("    \"policy"));
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        let at = others.iter().position(|line| *line == "  \"definitions\": {").unwrap() + 1;
-        let (before, after) = others.split_at(at);
-        let lines = lines.iter().map(String::as_str);
-        let lines = before.iter().copied().chain(lines).chain(after.iter().copied());
-        fs::write(&file, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
-        return;
-    }
-    assert_eq!(ours, lines, "UPDATE_EXPECT=1 writes them");
-}
-
-/// Helm's regular expressions, those of Go, cannot look ahead: what must not follow the
-/// beginning becomes a `not`.
-fn without_lookahead(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            let pattern = members.get("pattern").and_then(Value::as_str).map(str::to_owned);
-            if let Some(mut rest) = pattern.as_deref().and_then(|text| text.strip_prefix("^(?!")) {
-                let mut refused = Vec::new();
-                while let Some((not, after)) = rest.split_once(')') {
-                    refused.push(json!({"pattern": format!("^{not}")}));
-                    match after.strip_prefix("(?!") {
-                        Some(next) => rest = next,
-                        None => {
-                            rest = after;
-                            break;
-                        }
-                    }
-                }
-                members.insert("pattern".to_owned(), format!("^{rest}").into());
-                members.insert("not".to_owned(), json!({"anyOf": refused}));
-            }
-            members.values_mut().for_each(without_lookahead);
-        }
-        Value::Array(items) => items.iter_mut().for_each(without_lookahead),
-        _ => {}
-    }
-}
-
-/// What can be set is what values.yaml lists, and the schema knows all of it.
-#[test]
-fn the_schema_lists_every_value() {
-    let text = fs::read_to_string(root().join("deploy/chart/values.yaml")).unwrap();
-    let values: Value = serde_yaml::from_str(&text).unwrap();
-    let text = fs::read_to_string(root().join("deploy/chart/values.schema.json")).unwrap();
-    let schema: Value = serde_json::from_str(&text).unwrap();
-    compare("", &values, &schema);
-}
-
-fn compare(path: &str, values: &Value, schema: &Value) {
-    let Some(properties) = schema["properties"].as_object() else { return };
-    // Optional by nature: listed in the schema alone.
-    if path == ".certManager.issuerRef" {
-        return;
-    }
-    let listed: BTreeSet<_> = values.as_object().unwrap().keys().collect();
-    let known: BTreeSet<_> = properties.keys().filter(|key| *key != "global").collect();
-    assert_eq!(listed, known, "in `{path}`");
-    for key in listed {
-        compare(&format!("{path}.{key}"), &values[key], &properties[key]);
-    }
 }
 
 #[test]
