@@ -2,7 +2,14 @@
 //
 // Where a container engine answers, that is a kind cluster. Elsewhere, on Linux as root, it is a
 // real node made of the same programs: etcd, the control plane, a kubelet, containerd and runc, in
-// namespaces of its own. See README.md.
+// namespaces of its own.
+//
+// This package reads the command line, decides between kind and node, and prints; packages below
+// it do the rest, and each has a page. Input is arguments and the variables CLUSTER_NAME, CLUSTER_ON,
+// CLUSTER_KUBERNETES, CLUSTER_ROOT and CLUSTER_DIR, the last two of which the script beside it sets.
+// What is asked for goes to standard output, what happens on the way and errors to standard error.
+// Exit code 2 is a wrong option, 1 any other error; status and exec have exit codes of their own. See
+// README.md.
 package main
 
 import (

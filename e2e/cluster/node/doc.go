@@ -18,6 +18,7 @@
 // minutes for a start and 2 for a program that was killed, and asks for 1 GiB of disk.
 // Memory is printed in MiB.
 //
-// Linux only, as root. There is no kube-proxy, no name server, no way out of the
+// Linux only, as root, and only in the program `cluster`: it runs that again, by `exec` for kubectl
+// and by `supervise`. There is no kube-proxy, no name server, no way out of the
 // network, and one node. README.md of e2e/cluster has how it works.
 package node

@@ -33,8 +33,8 @@ func (c Cluster) kubectl(args ...string) (string, error) {
 }
 
 // Exec becomes the command, in the cluster's network namespace. All else, the
-// file system above all, stays what it was.
-// It returns only if that fails.
+// file system above all, stays what it was. It
+// returns only if that fails.
 func (c Cluster) Exec(command []string) (int, error) {
 	supervisor := c.supervisor()
 	if supervisor == 0 {

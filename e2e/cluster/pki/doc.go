@@ -16,7 +16,7 @@
 // Keys are ECDSA P-256, new each time. Certificates are valid for a year, from an hour ago.
 // All files have mode 0600, the directory 0700.
 //
-// Errors are those of the file system; an address that is no IP address is an error of
-// its certificate. Nothing is renewed or revoked, and nothing should be trusted
+// Errors are those of the file system; an address that is no IP address is one that
+// names the certificate. Nothing is renewed or revoked, and nothing should be trusted
 // beyond a throw-away cluster: the administrator is in system:masters.
 package pki

@@ -69,8 +69,12 @@ func Write(directory, kubeconfig string, node Node) error {
 			DNSNames:    server.dns,
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		}
-		for _, ip := range server.ips {
-			template.IPAddresses = append(template.IPAddresses, net.ParseIP(ip))
+		for _, address := range server.ips {
+			ip := net.ParseIP(address)
+			if ip == nil {
+				return fmt.Errorf("certificate for %s: `%s` is no IP address", server.file, address)
+			}
+			template.IPAddresses = append(template.IPAddresses, ip)
 		}
 		if err := ca.issue(directory, server.file, template); err != nil {
 			return err

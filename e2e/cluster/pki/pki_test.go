@@ -76,6 +76,16 @@ func TestNobodyElseMayReadKeys(t *testing.T) {
 	}
 }
 
+func TestAnAddressMustBeOne(t *testing.T) {
+	bad := testNode
+	bad.ServiceIP = "10.96.0.0/16"
+	directory := t.TempDir()
+	err := Write(directory, filepath.Join(directory, "kubeconfig"), bad)
+	if err == nil || !strings.Contains(err.Error(), "apiserver: `10.96.0.0/16` is no IP address") {
+		t.Errorf("%v", err)
+	}
+}
+
 func read(t *testing.T, file string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(file)

@@ -12,7 +12,7 @@
 // programs.
 //
 // There are no errors: what cannot be started, and what has ended with which exit
-// code or signal, goes to the package log. Readiness is looked at once, at the start.
+// code or signal, goes to the package log. Readiness matters at the first start only.
 // Logs are not rotated. One supervisor in a process, and no other children: it
 // waits for all of them. Linux only.
 package supervisor
