@@ -63,6 +63,7 @@ type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// exit makes an error of an exit code that is not 0.
 func exit(code int, err error) error {
 	if err == nil && code != 0 {
 		return exitCode(code)
@@ -110,7 +111,7 @@ func run(args []string) error {
 		if err != nil {
 			return err
 		}
-		l = l.Of(options.Kubernetes)
+		l = l.WithKubernetes(options.Kubernetes)
 	}
 	if command == "build" {
 		return l.Builder().Node(options.ControlPlaneOnly)

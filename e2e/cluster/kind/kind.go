@@ -48,8 +48,8 @@ func Engine() string {
 	return ""
 }
 
-// Start builds what is missing, makes the cluster, and returns when it is ready. Does
-// nothing if it is ready already; any other of that name is removed first.
+// Start builds what is missing, makes the cluster, and returns when it is ready. It
+// does nothing if the cluster is ready already; any other of that name is removed first.
 func (c Cluster) Start(options layout.Options) error {
 	options.On = "kind"
 	if options.ControlPlaneOnly {

@@ -67,11 +67,11 @@ func New(name string) (Layout, error) {
 	}
 	// A cluster that exists stays what it is.
 	options, _ := l.ReadOptions()
-	return l.Of(options.Kubernetes), nil
+	return l.WithKubernetes(options.Kubernetes), nil
 }
 
-// Of is the same layout for a cluster of that Kubernetes.
-func (l Layout) Of(kubernetes version.Kubernetes) Layout {
+// WithKubernetes is the same layout for a cluster of that Kubernetes.
+func (l Layout) WithKubernetes(kubernetes version.Kubernetes) Layout {
 	l.Kubernetes = kubernetes
 	l.Bin = filepath.Join(filepath.Dir(l.Tools), kubernetes.Bin())
 	return l

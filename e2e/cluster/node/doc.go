@@ -11,7 +11,7 @@
 //
 // It guarantees that nothing of it is to be seen outside, but processes, those cgroups and
 // files below CLUSTER_DIR: no mount, no interface, no changed kernel setting. A start that
-// fails leaves no cluster. Two commands do not start or stop one cluster at once.
+// fails leaves nothing running. Two commands do not start or stop one cluster at once.
 //
 // [Cluster.Exec] becomes the command, in the cluster's network. [Cluster.Status] returns
 // the exit code. Errors say what a machine lacks, or carry the end of what failed. It waits 5

@@ -89,7 +89,7 @@ func (c Cluster) Restart(program string, down time.Duration) error {
 	if pid == 0 {
 		return fmt.Errorf("`%s` is not running here", program)
 	}
-	hold := supervisor.Hold(c.State, program)
+	hold := supervisor.HoldFile(c.State, program)
 	if down > 0 {
 		if err := os.WriteFile(hold, nil, 0o644); err != nil {
 			return err

@@ -5,7 +5,7 @@
 // session of its own with its output appended to logs/NAME.log. The next stage starts when
 // every program of the one before is ready, or after a minute each: a log will say
 // why. A program that has ended is started again after a second, unless the file that
-// [Hold] names is there; then as soon as that is gone.
+// [HoldFile] names is there; then as soon as that is gone.
 //
 // It is meant to be the first process of a process namespace. It then reaps orphans too,
 // and the kernel ends all the others when it ends; elsewhere, nothing stops the

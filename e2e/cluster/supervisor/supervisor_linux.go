@@ -55,9 +55,9 @@ func (s *Supervisor) Start(stages [][]Program) {
 	}
 }
 
-// Hold is the path of the file in the state directory that keeps a program, once it
+// HoldFile is the path of the file in the state directory that keeps a program, once it
 // has ended, from being started again. The file's content does not matter.
-func Hold(state, program string) string { return filepath.Join(state, "hold-"+program) }
+func HoldFile(state, program string) string { return filepath.Join(state, "hold-"+program) }
 
 func (s *Supervisor) reap() {
 	// Held while a child is started too, so that none ends before it is known.
@@ -86,7 +86,7 @@ const restartDelay = time.Second
 // keep starts a program again and again.
 func (s *Supervisor) keep(p Program) {
 	for {
-		for exists(Hold(s.state, p.Name)) {
+		for exists(HoldFile(s.state, p.Name)) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		ended, err := s.spawn(p)

@@ -41,14 +41,14 @@ func TestWhatEndsIsStartedAgain(t *testing.T) {
 		t.Errorf("the first said %q", said)
 	}
 
-	write(t, Hold(state, "second"), "", 0o644)
+	write(t, HoldFile(state, "second"), "", 0o644)
 	time.Sleep(2 * restartDelay) // one may have been on its way
 	held := output(state, "second")
 	time.Sleep(2 * restartDelay)
 	if now := output(state, "second"); now != held {
 		t.Errorf("started while it is held: %q, then %q", held, now)
 	}
-	if err := os.Remove(Hold(state, "second")); err != nil {
+	if err := os.Remove(HoldFile(state, "second")); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the second starts again when it is not held any more", func() bool {
