@@ -1,16 +1,14 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
-	"time"
+
+	"ironhull.dev/e2e/cluster/archive"
+	"ironhull.dev/e2e/cluster/catalogue"
+	"ironhull.dev/e2e/cluster/layout"
 )
 
 const imageUsage = `usage: cluster image COMMAND
@@ -23,7 +21,7 @@ const imageUsage = `usage: cluster image COMMAND
 Pods name them localhost/NAME:local, with imagePullPolicy Never or IfNotPresent.
 `
 
-func image(p place, to cluster, args []string) error {
+func image(images catalogue.Store, to cluster, args []string) error {
 	if len(args) == 0 {
 		fmt.Print(imageUsage)
 		return nil
@@ -33,37 +31,37 @@ func image(p place, to cluster, args []string) error {
 		fmt.Print(imageUsage)
 		return nil
 	case "list":
-		for _, image := range testImages {
-			fmt.Printf("%-36s %s\n", image.reference(), image.about)
+		for _, image := range catalogue.Images {
+			fmt.Printf("%-36s %s\n", image.Reference(), image.About)
 		}
 		return nil
 	case "debian":
-		return debianImage(p, rest)
+		return debianImage(images, rest)
 	case "load":
 		if len(rest) == 0 {
 			return errors.New("load needs names of images, or archives")
 		}
 		for _, what := range expand(rest) {
-			archive := what
+			file := what
 			if !strings.ContainsAny(what, "/.") {
-				made, err := p.make(what)
+				made, err := images.Archive(what)
 				if err != nil {
 					return err
 				}
-				archive = made
+				file = made
 			}
-			if err := to.load(archive); err != nil {
+			if err := to.Load(file); err != nil {
 				return err
 			}
 		}
 		return nil
 	default:
 		for _, name := range expand(args) {
-			archive, err := p.make(name)
+			file, err := images.Archive(name)
 			if err != nil {
 				return err
 			}
-			fmt.Println(archive)
+			fmt.Println(file)
 		}
 		return nil
 	}
@@ -77,77 +75,30 @@ func expand(names []string) []string {
 			expanded = append(expanded, name)
 			continue
 		}
-		for _, image := range testImages {
-			expanded = append(expanded, image.name)
+		for _, image := range catalogue.Images {
+			expanded = append(expanded, image.Name)
 		}
 	}
 	return expanded
 }
 
-func (i testImage) reference() string { return "localhost/" + i.name + ":local" }
-
-// make makes an image of the catalogue, or finds it made, and says where it is.
-func (p place) make(name string) (string, error) {
-	at := slices.IndexFunc(testImages, func(i testImage) bool { return i.name == name })
-	if at < 0 {
-		archive := p.archive(name)
-		if exists(archive) { // made by `image debian`
-			return archive, nil
-		}
-		return "", fmt.Errorf("there is no image `%s`: see `cluster image list`", name)
-	}
-	return p.pack(testImages[at])
-}
-
-func (p place) archive(name string) string { return filepath.Join(p.images, name+".tar") }
-
-// pack writes the archive, unless it was made from the same description before.
-// Newer versions of the packages are taken when the archive is removed.
-func (p place) pack(image testImage) (string, error) {
-	archive := p.archive(image.name)
-	stamp := filepath.Join(p.images, "."+image.name+".made")
-	description := sha256.Sum256(fmt.Appendf(nil, "%#v", image))
-	inputs := hex.EncodeToString(description[:])
-	if old, err := os.ReadFile(stamp); err == nil && string(old) == inputs && exists(archive) {
-		return archive, nil
-	}
-	if err := os.MkdirAll(p.images, 0o755); err != nil {
-		return "", err
-	}
-	began := time.Now()
-	_ = os.Remove(stamp)
-	config := image.config
-	if len(config.Env) == 0 {
-		config.Env = []string{defaultPath}
-	}
-	if err := writeImage(archive, image.reference(), config, image.caps, image.fill); err != nil {
-		return "", fmt.Errorf("image %s: %w", image.name, err)
-	}
-	info, err := os.Stat(archive)
-	if err != nil {
-		return "", err
-	}
-	say("made %s in %.1f s: %d MiB", image.reference(), time.Since(began).Seconds(), info.Size()>>20)
-	return archive, os.WriteFile(stamp, []byte(inputs), 0o644)
-}
-
-func debianImage(p place, args []string) error {
+func debianImage(images catalogue.Store, args []string) error {
 	flags := flag.NewFlagSet("image debian", flag.ContinueOnError)
 	without := flags.String("without", "", "packages to leave out, separated by commas")
 	if err := flags.Parse(args); err != nil {
 		return exitCode(2)
 	}
 	args = flags.Args()
-	if len(args) < 2 || !validName.MatchString(args[0]) {
+	if len(args) < 2 || !layout.ValidName(args[0]) {
 		return errors.New("needs a name and packages: cluster image debian [--without P,P] NAME PACKAGES…")
 	}
-	image := testImage{name: args[0], packages: args[1:], config: imageConfig{Cmd: []string{"sh"}}}
+	image := catalogue.Image{Name: args[0], Packages: args[1:], Config: archive.Config{Cmd: []string{"sh"}}}
 	if *without != "" {
-		image.without = strings.Split(*without, ",")
+		image.Without = strings.Split(*without, ",")
 	}
-	archive, err := p.pack(image)
+	file, err := images.Make(image)
 	if err == nil {
-		fmt.Println(archive)
+		fmt.Println(file)
 	}
 	return err
 }

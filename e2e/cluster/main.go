@@ -2,15 +2,28 @@
 //
 // Where a container engine answers, that is a kind cluster. Elsewhere, on Linux as root, it is a
 // real node made of the same programs: etcd, the control plane, a kubelet, containerd and runc, in
-// namespaces of its own. See README.md.
+// namespaces of its own.
+//
+// This package reads the command line, decides between kind and node, and prints; packages below
+// it do the rest, and each has a page. Input is arguments and the variables CLUSTER_NAME, CLUSTER_ON,
+// CLUSTER_KUBERNETES, CLUSTER_ROOT and CLUSTER_DIR, the last two of which the script beside it sets.
+// What is asked for goes to standard output, what happens on the way and errors to standard error.
+// Exit code 2 is a wrong option, 1 any other error; status and exec have exit codes of their own. See
+// README.md.
 package main
 
 import (
 	"errors"
 	"flag"
 	"fmt"
+	"log"
 	"os"
 	"strings"
+	"time"
+
+	"ironhull.dev/e2e/cluster/kind"
+	"ironhull.dev/e2e/cluster/layout"
+	"ironhull.dev/e2e/cluster/version"
 )
 
 const usage = `usage: cluster COMMAND [OPTIONS]
@@ -34,6 +47,7 @@ Options of every command:
 `
 
 func main() {
+	log.SetFlags(0) // what is said on the way goes to standard error as it is
 	if err := run(os.Args[1:]); err != nil {
 		var exit exitCode
 		if errors.As(err, &exit) {
@@ -49,6 +63,14 @@ type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// exit makes an error of an exit code that is not 0.
+func exit(code int, err error) error {
+	if err == nil && code != 0 {
+		return exitCode(code)
+	}
+	return err
+}
+
 func run(args []string) error {
 	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
 		fmt.Print(usage)
@@ -63,14 +85,14 @@ func run(args []string) error {
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	name := flags.String("name", environment("CLUSTER_NAME", "ironhull"), "")
 	on := flags.String("on", environment("CLUSTER_ON", "auto"), "")
-	var options startOptions
-	version := ""
+	var options layout.Options
+	kubernetes := ""
 	lines := 40
 	down := flags.Duration("down", 0, "")
 	if command == "start" || command == "build" {
 		flags.BoolVar(&options.ControlPlaneOnly, "control-plane-only", false, "")
 		flags.BoolVar(&options.NoAudit, "no-audit", false, "")
-		flags.StringVar(&version, "kubernetes", os.Getenv("CLUSTER_KUBERNETES"), "")
+		flags.StringVar(&kubernetes, "kubernetes", os.Getenv("CLUSTER_KUBERNETES"), "")
 	}
 	if command == "logs" {
 		flags.IntVar(&lines, "lines", lines, "")
@@ -80,58 +102,88 @@ func run(args []string) error {
 	}
 	args = flags.Args()
 
-	place, err := newPlace(*name)
+	l, err := layout.New(*name)
 	if err != nil {
 		return err
 	}
 	if command == "start" || command == "build" {
-		options.Kubernetes, err = kubernetesNamed(place.root, version)
+		options.Kubernetes, err = version.Find(l.Modules(), kubernetes)
 		if err != nil {
 			return err
 		}
-		place = place.of(options.Kubernetes)
+		l = l.WithKubernetes(options.Kubernetes)
 	}
 	if command == "build" {
-		return place.buildNode(options.ControlPlaneOnly)
+		return l.Builder().Node(options.ControlPlaneOnly)
 	}
 	if command == "image" && (len(args) == 0 || args[0] != "load") {
-		return image(place, nil, args)
+		return image(l.Store(), nil, args)
 	}
-	cluster, err := place.cluster(*on)
+	cluster, err := find(l, *on)
 	if err != nil {
 		return err
 	}
 	switch command {
 	case "start":
-		return cluster.start(options)
+		return cluster.Start(options)
 	case "stop":
-		return cluster.stop()
+		return cluster.Stop()
 	case "status":
-		return cluster.status()
+		return exit(cluster.Status())
 	case "env":
 		return printEnvironment(cluster)
 	case "exec":
 		if len(args) == 0 {
 			return errors.New("exec needs a command: cluster exec -- CMD…")
 		}
-		return cluster.exec(args)
+		return exit(cluster.Exec(args))
 	case "logs":
-		return cluster.logs(args, lines)
+		return cluster.Logs(args, lines)
 	case "restart":
 		if len(args) != 1 {
 			return errors.New("restart needs the name of one program, such as kube-apiserver")
 		}
-		return cluster.restart(args[0], *down)
+		return cluster.Restart(args[0], *down)
 	case "image":
-		return image(place, cluster, args)
+		return image(l.Store(), cluster, args)
 	default:
 		return fmt.Errorf("no such command: `%s`\n\n%s", command, usage)
 	}
 }
 
+// cluster is one cluster, running or not, wherever it runs.
+type cluster interface {
+	Start(layout.Options) error
+	Stop() error
+	Status() (exitCode int, err error)
+	Exec(command []string) (exitCode int, err error)
+	Logs(programs []string, lines int) error
+	Restart(program string, down time.Duration) error
+	Load(archive string) error
+	Environment() ([]string, error)
+}
+
+// find decides where: a cluster that exists stays what it is.
+func find(l layout.Layout, on string) (cluster, error) {
+	if options, err := l.ReadOptions(); err == nil && on == "auto" {
+		on = options.On
+	}
+	engine := ""
+	if on == "auto" || on == "kind" {
+		engine = kind.Engine()
+		if on == "kind" && engine == "" {
+			return nil, errors.New("kind needs a container engine, and neither docker nor podman nor nerdctl answers to `info`")
+		}
+	}
+	if engine != "" {
+		return kind.New(l, engine), nil
+	}
+	return newNode(l)
+}
+
 // printEnvironment is for `eval "$(cluster env)"`.
 func printEnvironment(cluster cluster) error {
-	variables, err := cluster.environment()
+	variables, err := cluster.Environment()
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,11 @@
 
 package main
 
-import "errors"
+import (
+	"errors"
+
+	"ironhull.dev/e2e/cluster/layout"
+)
 
 // Elsewhere than on Linux there is only kind.
 
@@ -10,6 +14,6 @@ const superviseCommand = "supervise"
 
 func supervise([]string) error { return errors.New("this is Linux's") }
 
-func newNode(place) (cluster, error) {
+func newNode(layout.Layout) (cluster, error) {
 	return nil, errors.New("without a container engine (docker, podman or nerdctl that answers to `info`) this needs Linux")
 }

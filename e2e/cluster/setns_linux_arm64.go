@@ -1,4 +1,0 @@
-package main
-
-// sysSetns is setns's number, which the frozen package syscall lacks.
-const sysSetns = 268
