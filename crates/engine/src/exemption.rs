@@ -89,7 +89,7 @@ pub struct Void<'p> {
 impl Void<'_> {
     /// The verdict in words.
     pub fn verdict(&self) -> &'static str {
-        if self.partly { "void in part" } else { "void" }
+        if self.partly { "partly void" } else { "void" }
     }
 }
 
@@ -245,12 +245,12 @@ impl<'p> Sorter<'p, '_> {
             let written = matches!(&place, Place::Container(container)
                 if container.rsplit('.').next().is_some_and(|it| it.eq_ignore_ascii_case("exempt")));
             let why = match rule {
-                true if written => "`exempt.` is written in lower case".to_owned(),
+                true if written => "write `exempt.` in lower case".to_owned(),
                 true => format!("`exempt.` is missing before `{DOMAIN}/`"),
                 false if name.eq_ignore_ascii_case(WRITABLE_PATHS) => {
                     format!("no such annotation, did you mean `{WRITABLE_PATHS}`?")
                 }
-                false => format!("`{name}` is not an annotation of ironhull's"),
+                false => format!("`{name}` is not an ironhull annotation"),
             };
             self.result.void.push(Void { key: Cow::Borrowed(key), why, partly: false });
         }
@@ -297,7 +297,7 @@ impl<'p> Sorter<'p, '_> {
         }
         let rule: RuleName = name.parse().map_err(|()| unknown_rule(name))?;
         if !whole_pod && rule.scope() == RuleScope::Pod {
-            return Err("it acts on the whole pod: leave the container out".to_owned());
+            return Err("it acts on the whole pod: remove the container from the key".to_owned());
         }
         Ok(RuleSet::EMPTY.with(rule))
     }
@@ -310,7 +310,7 @@ impl<'p> Sorter<'p, '_> {
         match self.index(name) {
             Some(index) => Ok(Some(Subject::Container(index))),
             None if others.any(|other| &*other.container.name == *name) => Ok(None),
-            None => Err("its container is not in the pod".to_owned()),
+            None => Err("the pod has no such container".to_owned()),
         }
     }
 
@@ -409,7 +409,7 @@ fn unknown_rule(name: &str) -> String {
     let rules: Vec<_> = RuleName::ALL.iter().map(|rule| rule.as_str()).collect();
     match nearest(&printable(name, 63), &rules) {
         Some(rule) => format!("no such rule, did you mean `{rule}`?"),
-        None => "there is no such rule".to_owned(),
+        None => "no such rule".to_owned(),
     }
 }
 
@@ -420,6 +420,6 @@ mod tests {
     #[test]
     fn a_rule_that_is_misspelt_gets_a_hint() {
         assert_eq!(unknown_rule("runAsNonroot"), "no such rule, did you mean `runAsNonRoot`?");
-        assert_eq!(unknown_rule("everything"), "there is no such rule");
+        assert_eq!(unknown_rule("everything"), "no such rule");
     }
 }
