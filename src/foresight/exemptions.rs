@@ -43,7 +43,7 @@ pub struct Voided {
 impl Voided {
     /// `KEY is void: WHY`
     pub fn text(&self) -> String {
-        let verdict = if self.partly { "void in part" } else { "void" };
+        let verdict = if self.partly { "partly void" } else { "void" };
         format!("{} is {verdict}: {}", self.key, self.why)
     }
 }

@@ -51,8 +51,8 @@ impl Unhardened {
             return format!("{may} root, which a rule would change");
         }
         let why = match self.reason {
-            "kept" => "the policy leaves it so",
-            "off" => "the policy's rule is off",
+            "kept" => "the policy keeps it",
+            "off" => "the rule is off in the policy",
             reason => reason,
         };
         format!("{what} ({why})")
