@@ -23,31 +23,31 @@ use crate::policy::{
 };
 use crate::terminal::{diagnostics, say};
 
-/// Check and compare policies, print their schema, show a namespace's
+/// Check and compare policies, print their schema, show a namespace's policy
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Check policy files: every error and warning, with its place
+    /// Check policy files: every error and warning, with its position
     Check(CheckArgs),
     // What is said of it stands at its arguments.
     #[expect(missing_docs, reason = "it would hide the long text")]
     Diff(Box<diff::Args>),
     /// Print the JSON Schema of a policy file
     Schema,
-    /// Show which policy a namespace gets, why, and all it comes to
+    /// Show which policy applies to a namespace, why, and its full content
     Show(Box<ShowArgs>),
 }
 
 /// The arguments of `ironhull policy check`.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Policy files, or directories of them, all taken together as the server takes a
-    /// directory (what is compiled in by default)
+    /// Policy files, or directories of them, read together as the server reads a directory
+    /// (by default the compiled-in policies)
     #[arg(env = "IRONHULL_POLICY", hide_env_values = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
-    /// The date to judge last days by; today (UTC) without it
+    /// Judge exemptions as of this date; by default today (UTC)
     #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
-    /// The form of the answer
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     output: Format,
 }
@@ -55,18 +55,18 @@ pub struct CheckArgs {
 /// The arguments of `ironhull policy show`.
 #[derive(Debug, clap::Args)]
 pub struct ShowArgs {
-    /// The namespace's name
+    /// Name of the namespace
     #[arg(value_hint = ValueHint::Other)]
     namespace: String,
-    /// A policy file, or a directory of them (the compiled-in policy by default)
+    /// A policy file, or a directory of them (by default the compiled-in policy)
     #[arg(long, env = "IRONHULL_POLICY", hide_env_values = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     policy: Option<PathBuf>,
-    /// Go by the policies that are installed in the cluster, and by the namespace's own label
+    /// Use the policies installed in the cluster, and the namespace's own label
     #[arg(long, conflicts_with = "policy")]
     installed: bool,
     #[command(flatten)]
     connection: Connection,
-    /// The form of the answer
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ShowFormat::Yaml)]
     output: ShowFormat,
 }
@@ -74,9 +74,9 @@ pub struct ShowArgs {
 /// How `show` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ShowFormat {
-    /// The policy as a file, with comments that say why it is this one
+    /// The policy as a file, with comments on why it applies
     Yaml,
-    /// For programs: docs/json.md has its members
+    /// For programs: see docs/json.md
     Json,
 }
 
@@ -85,7 +85,7 @@ pub enum ShowFormat {
 pub enum Format {
     /// For people
     Text,
-    /// For programs: docs/json.md has its members
+    /// For programs: see docs/json.md
     Json,
 }
 
@@ -272,7 +272,7 @@ fn show(args: &ShowArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Re
         }
     };
     if policy.is_none() {
-        let said = "no policies are named, so this is what is compiled in; a cluster may have others: --installed";
+        let said = "no policies are named, so this uses the compiled-in ones; for those of a cluster, use --installed";
         say::note(err, said)?;
     }
     write_shown(namespace, &set, *output, out)
@@ -340,16 +340,18 @@ fn reasons(namespace: &str, set: &PolicySet) -> Vec<String> {
             let place = at.and_then(|at| policy.origin.namespaces.get(at));
             format!("chosen by `{pattern}`, {}", place.unwrap_or(&policy.origin.name))
         }
-        None => "chosen because no policy claims this namespace: it is compiled in".to_owned(),
+        None => {
+            "chosen because no policy claims this namespace; it is the compiled-in one".to_owned()
+        }
     });
     let by_label = set.policies().iter().filter(|other| other.by_label && other.name != *name);
     let by_label: Vec<_> = by_label.map(|other| format!("`{}`", other.name)).collect();
     if !by_label.is_empty() {
-        lines.push(format!("the label `ironhull.dev/policy` could choose {}", by_label.join(", ")));
+        lines.push(format!("the label `ironhull.dev/policy` can choose {}", by_label.join(", ")));
     }
     if let Some(known) = policy.images.known() {
         let count = known.entries().len();
-        lines.push(format!("the {count} known images come after the entries of `images`"));
+        lines.push(format!("the {count} known images follow the entries of `images`"));
     }
     lines
 }

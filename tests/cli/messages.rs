@@ -26,7 +26,7 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("not a patch: ", "the engine writes patches"),
     ("the patch does not apply: ", "the engine writes it for this very document"),
     ("the hardened document cannot be written so that it reads back the same", "no text is known"),
-    ("there is nothing to read", "needs a terminal"),
+    ("no manifests are named", "needs a terminal"),
     ("name files or directories with -f, or - to type here", "needs a terminal"),
     (" at line ", "looked for in a message, not said"),
     (", expected ", "looked for in a message, not said"),

@@ -110,7 +110,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let name = match name.split_once('/') {
         None => name,
         Some(("pod" | "pods" | "po", name)) => name,
-        Some((kind, _)) => bail!("`{kind}` is not a pod; `ironhull preview` looks at workloads"),
+        Some((kind, _)) => bail!("`{kind}` is not a pod; for workloads, use `ironhull preview`"),
     };
     let wanted = NamespaceArgs {
         namespaces: namespace.cloned().into_iter().collect(),
@@ -222,7 +222,7 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
         None => "  ironhull has not changed it\n".to_owned(),
     });
     if !one.note_holds {
-        text.push_str("  but it is not as that note on it says\n");
+        text.push_str("  but the pod does not match its note\n");
     }
     if let Some(skip) = one.left_alone {
         text.push_str(&format!("  left alone as a whole ({skip})\n"));

@@ -308,7 +308,7 @@ fn refused(namespace: &NamespaceSettings, outlook: &Outlook) -> Option<Risk> {
     let (level, fields) = (level.as_str(), fields.join(", "));
     let change = match outlook.exemptions.is_empty() {
         true => "change these fields",
-        false => "change these fields, or take the exemption out that keeps them",
+        false => "change these fields, or remove the exemption that keeps them",
     };
     Some(Risk {
         container: "pod".to_owned(),

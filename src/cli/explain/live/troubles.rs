@@ -112,7 +112,7 @@ async fn of_container(
         (Some(line), _) => Trouble::new(container, "log", &line),
         (None, Some(message)) => Trouble::new(container, "kubelet", message),
         (None, None) => {
-            let message = format!("ended with {code}; its log has no line that is known here");
+            let message = format!("exited with code {code}; its log has no known message");
             Trouble::new(container, "kubelet", &message)
         }
     });
