@@ -50,19 +50,19 @@ enum Format {
     Json,
 }
 
-/// What is said of one workload.
+/// The explanation of one workload.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Explained {
     /// The file, or `stdin`.
     file: String,
-    /// Which of the file's documents, from 1.
+    /// Number of the document in the file, from 1.
     document: Option<usize>,
     /// The workload's kind.
     kind: String,
-    /// Its namespace: its own, else that of `-n`.
+    /// Its namespace, or that of `-n` if it has none.
     namespace: String,
-    /// Its name; with a trailing `*` where it has only a `generateName`, or empty.
+    /// Its name, or its `generateName` with a trailing `*`; may be empty.
     name: String,
     /// The policy's name.
     policy: String,
@@ -78,7 +78,7 @@ pub(super) struct Explained {
     void: Vec<Voided>,
     /// What the policy knows of the containers' images.
     images: Vec<KnownImage>,
-    /// What there is to say of the pod as a whole.
+    /// Remarks on the pod as a whole.
     remarks: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ struct Row {
     container_kind: &'static str,
     /// `set`, `replaced`, `kept`, `compliant`, `exempt` or `skipped`.
     result: &'static str,
-    /// The name of the reason of a `skipped`.
+    /// The name of the skip reason, if the result is `skipped`.
     skip: Option<&'static str>,
     /// The effective value before; null where there was none.
     was: Option<serde_json::Value>,

@@ -151,10 +151,10 @@ fn summary(set: Option<&PolicySet>, found: &[Diagnostic], files: usize) -> Strin
     }
 }
 
-/// What there is to say of policy files.
+/// The result of checking policy files.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Report<'r> {
-    /// The policies; empty where there is an error.
+    /// The policies; empty if there is an error.
     policies: Vec<Listed<'r>>,
     /// Every error and warning.
     diagnostics: Vec<Said<'r>>,
@@ -185,20 +185,20 @@ struct Said<'r> {
     place: At<'r>,
     /// What is wrong.
     message: &'r str,
-    /// What may help; left out where there is no hint.
+    /// A hint; left out if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'r str>,
-    /// Another place that it has to do with; left out where there is none.
+    /// A related place; left out if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     related: Option<Related<'r>>,
 }
 
-/// Another place that an error or a warning has to do with.
+/// A related place of an error or a warning.
 #[derive(Serialize, JsonSchema)]
 struct Related<'r> {
     #[serde(flatten)]
     place: At<'r>,
-    /// What is there.
+    /// How it is related.
     message: &'r str,
 }
 
@@ -360,23 +360,23 @@ fn reasons(namespace: &str, set: &PolicySet) -> Vec<String> {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shown<'s> {
-    /// The namespace that was asked about.
+    /// The namespace.
     namespace: &'s str,
     /// The policy's name.
     policy: &'s str,
     /// A hash of what it does, not of how it is written.
     revision: &'s str,
-    /// The pattern by which it claims the namespace; null where no policy does, and the
-    /// compiled-in one holds.
+    /// The pattern by which it claims the namespace; null if no policy does, and the
+    /// compiled-in one applies.
     chosen_by: Option<String>,
-    /// Where that pattern stands: file, line and column with colons between, or null.
+    /// Position of that pattern, as `file:line:column`, or null.
     chosen_at: Option<String>,
-    /// The other policies that the label `ironhull.dev/policy` could choose.
+    /// The other policies that the label `ironhull.dev/policy` can choose.
     by_label: Vec<&'s str>,
-    /// How many known images come after the entries of `images`.
+    /// Number of known images that follow the entries of `images`.
     known_images: usize,
-    /// All that the policy comes to, as a policy file says it: `ironhull policy schema` has
-    /// its members.
+    /// The complete policy, as in a policy file: `ironhull policy schema` describes its
+    /// members.
     #[schemars(with = "serde_json::Map<String, Value>")]
     document: Value,
 }

@@ -64,7 +64,7 @@ pub(super) struct Listed {
     restricted: &'static str,
     /// What it does, in a sentence.
     summary: String,
-    /// All about it, as Markdown: what `ironhull rules RULE` prints.
+    /// Its whole page, as Markdown: what `ironhull rules RULE` prints.
     page: String,
 }
 

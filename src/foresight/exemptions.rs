@@ -36,7 +36,7 @@ pub struct Voided {
     pub key: String,
     /// Why it exempts nothing.
     pub why: String,
-    /// Whether the rest of what it says holds: of writable paths, those that are allowed.
+    /// Whether the rest of it is in force: of writable paths, the allowed ones.
     pub partly: bool,
 }
 

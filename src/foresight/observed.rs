@@ -45,11 +45,11 @@ pub struct DebugContainer {
     pub pod: String,
     /// The container.
     pub container: String,
-    /// The uid it runs as, where the kubelet or its spec says one; null otherwise.
+    /// The uid it runs as, if the kubelet or its spec gives one; null otherwise.
     pub uid: Option<i64>,
     /// Whether it is privileged.
     pub privileged: bool,
-    /// Whether it may be root: by its uid, or where only its image says.
+    /// Whether it may be root: by its uid, or because only its image decides.
     #[serde(rename = "mayBeRoot")]
     pub may_be_root: bool,
 }

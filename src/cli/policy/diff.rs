@@ -82,13 +82,13 @@ enum Format {
 /// What differs. Members may be added; those here keep their names and meanings.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Differences {
-    /// How many workloads were judged.
+    /// Number of workloads judged.
     pub judged: usize,
-    /// Those to which the new policies do something else.
+    /// The workloads for which the results differ.
     pub workloads: Vec<Differing>,
 }
 
-/// A workload to which the new policies do something else.
+/// A workload for which the results differ.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Differing {
     /// Its namespace.
@@ -97,13 +97,13 @@ pub struct Differing {
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// The file it is in; null for one of a cluster.
+    /// The file it is in; null for a workload of a cluster.
     pub file: Option<String>,
     /// The names of the policies.
     pub policy: Change<String>,
-    /// How its pods would fare.
+    /// The verdict on its pods.
     pub verdict: Change<Verdict>,
-    /// What each rule comes to, where that differs.
+    /// The rules whose results differ.
     pub rules: Vec<RuleChange>,
     /// The fields for which Pod Security *restricted* would still refuse it.
     pub restricted: Change<Vec<String>>,
@@ -118,14 +118,14 @@ pub struct Change<T> {
     pub new: T,
 }
 
-/// A rule that comes to something else in a container.
+/// A rule whose results in a container differ.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RuleChange {
     /// The container, or `pod` for the pod level by itself.
     pub container: String,
     /// The rule.
     pub rule: &'static str,
-    /// The effective value under the old policies, in words; null where the rule is off.
+    /// The effective value under the old policies, in words; null if the rule is off.
     pub old: Option<String>,
     /// The same under the new ones.
     pub new: Option<String>,
