@@ -55,7 +55,7 @@ enum Command {
     Policy(policy::Command),
     Serve(Box<serve::Args>),
     Watch(watch::Args),
-    /// Show the webhook at work: no cluster, no files
+    /// Show the webhook at work, without a cluster or files
     Demo,
     Completions(completions::Args),
     Man(man::Args),
@@ -116,10 +116,10 @@ pub fn with_hint(mut error: clap::Error) -> clap::Error {
     let of = |command: &str| usage.contains(&format!(" {command} "));
     let tip = match error.kind() {
         ErrorKind::UnknownArgument if of("preview") || of("diff") => {
-            format!("a namespace comes after -n: `-n {word}`")
+            format!("to name a namespace, use -n: `-n {word}`")
         }
         ErrorKind::UnknownArgument if of("harden") || of("explain") => {
-            format!("a file comes after -f: `-f {word}`")
+            format!("to name a file, use -f: `-f {word}`")
         }
         _ => return error,
     };

@@ -21,11 +21,11 @@ pub(crate) use pages::{Page, root_cause};
 /// Which cluster.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Connection {
-    /// The kubeconfig; else $KUBECONFIG, ~/.kube/config
+    /// Kubeconfig; else $KUBECONFIG, ~/.kube/config
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub kubeconfig: Option<PathBuf>,
 
-    /// The context in it; else the current one
+    /// Context in it; by default the current one
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
 }

@@ -19,8 +19,8 @@ pub fn parse(text: &str) -> Result<Date, String> {
     let parts: Vec<&str> = text.split('-').collect();
     match parts.as_slice() {
         [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2) => {
-            text.parse().map_err(|_error| "there is no such day".to_owned())
+            text.parse().map_err(|_error| "no such day".to_owned())
         }
-        _ => Err("a date is a year, a month and a day in digits, such as 2027-03-01".to_owned()),
+        _ => Err("write a date as YYYY-MM-DD, such as 2027-03-01".to_owned()),
     }
 }

@@ -109,7 +109,7 @@ impl ManifestError {
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
         let comments = text.trim_start().starts_with("//") || text.trim_start().starts_with("/*");
-        let in_json = || "Kubernetes reads no comments in JSON: take them out".to_owned();
+        let in_json = || "Kubernetes does not accept comments in JSON: remove them".to_owned();
         Self {
             file: file.to_owned(),
             document,
@@ -237,14 +237,14 @@ fn remarks(read: &kube_yaml::Document<'_>, text: &str, start: usize) -> Vec<Rema
     let duplicates = read.duplicates.iter().map(|duplicate| Remark {
         at: at(duplicate.offset),
         message: format!(
-            "the key `{}` stands here again; the last one counts, the earlier are lost",
+            "duplicate key `{}`; the last one counts, earlier ones are lost",
             duplicate.key
         ),
     });
     let unread = read.tree.unread().map(|offset| Remark {
         at: at(offset),
-        message: "the document ends before this, and Kubernetes reads no further; part \
-                  documents with `---`"
+        message: "the document ends before this, and Kubernetes reads no further; \
+                  separate documents with `---`"
             .to_owned(),
     });
     duplicates.chain(unread).collect()
@@ -287,15 +287,15 @@ fn hint(line: &str, kind: Option<&ErrorKind>) -> Option<String> {
     }
     if let Some(variable) = variable(line) {
         return Some(format!(
-            "`{variable}` is to be replaced (by Flux, envsubst or the like): harden what comes of \
-             that, for example `envsubst < FILE | ironhull harden`"
+            "`{variable}` is a placeholder (for Flux, envsubst or the like): harden the result, for \
+             example `envsubst < FILE | ironhull harden`"
         ));
     }
     let indentation = line.len() - line.trim_start().len();
     let tab = line.get(..indentation).is_some_and(|blank| blank.contains('\t'));
     if tab || kind == Some(&ErrorKind::Tab) {
-        return Some("YAML is indented with spaces, never with tabs".to_owned());
+        return Some("indent YAML with spaces, never with tabs".to_owned());
     }
     kind.is_some_and(ErrorKind::is_of_indentation)
-        .then(|| "is this line, and the one before, indented as far as it should be?".to_owned())
+        .then(|| "check the indentation of this line and the one before it".to_owned())
 }

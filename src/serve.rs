@@ -110,7 +110,9 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
         .context("cannot start a thread")?;
     match wait.recv() {
         Ok((webhook_addr, ops_addr)) => Ok(Running { webhook_addr, ops_addr, stop, thread }),
-        Err(_) => Err(join(thread).err().unwrap_or_else(|| anyhow!("the server ended at once"))),
+        Err(_) => Err(join(thread)
+            .err()
+            .unwrap_or_else(|| anyhow!("the server ended before it was listening"))),
     }
 }
 
@@ -199,11 +201,11 @@ impl Parts {
 
         tokio::select! {
             () = stop.requested() => {}
-            ended = serving.join_next() => bail!("a listener ended by itself: {ended:?}"),
+            ended = serving.join_next() => bail!("a listener ended unexpectedly: {ended:?}"),
         }
         tokio::select! {
             () = drain(&config, &ops.readiness, &closing, handles) => Ok(()),
-            () = stop.requested() => bail!("stopped at once, by a second signal"),
+            () = stop.requested() => bail!("stopped at once by a second signal"),
         }
     }
 

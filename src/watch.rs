@@ -90,8 +90,8 @@ pub async fn watch(
             info!("stopped");
             Ok(())
         }
-        ended = serving.join_next() => bail!("the listener ended by itself: {ended:?}"),
-        ended = watching.join_next() => bail!("a watch ended by itself: {ended:?}"),
+        ended = serving.join_next() => bail!("the listener ended unexpectedly: {ended:?}"),
+        ended = watching.join_next() => bail!("a watch ended unexpectedly: {ended:?}"),
     }
 }
 

@@ -93,7 +93,7 @@ fn show_says_which_policy_and_why() {
     assert!(out.contains("# chosen because no policy claims this namespace"), "{out}");
     let (_, out, _) = run(&["policy", "show", "payments", "--policy", "policies"]);
     assert!(out.contains("# chosen by `*`, policies/restricted.yaml:13:16\n"), "{out}");
-    assert!(out.contains("could choose `fill-only`, `openshift`, `warn-only`\n"), "{out}");
+    assert!(out.contains("can choose `fill-only`, `openshift`, `warn-only`\n"), "{out}");
     let (code, _, err) = run(&["policy", "show", "Payments"]);
     assert_eq!((code, err.as_str()), (2, "`Payments` cannot be the name of a namespace"));
     let (code, out, err) = run(&["policy", "show", "a", "--policy", "tests/policy-errors/uid"]);

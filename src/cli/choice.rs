@@ -80,10 +80,7 @@ pub fn candidate(path: &Path, date: Date, err: &mut dyn Write) -> anyhow::Result
 async fn installed(cluster: &Cluster, date: Date, err: &mut dyn Write) -> anyhow::Result<Policies> {
     let found = policies::installed(cluster).await;
     if found.is_none() {
-        say::note(
-            err,
-            "the installed policies cannot be read with these rights; this goes by the built-in one",
-        )?;
+        say::note(err, "not allowed to read the installed policies; using the built-in one")?;
     }
     let (files, config_maps) =
         found.map(|found| (found.files, found.config_maps)).unwrap_or_default();

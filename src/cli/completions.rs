@@ -12,8 +12,8 @@ pub use kubectl::answer as for_kubectl;
 
 /// Print a script that completes commands in your shell
 ///
-/// The examples say where each shell looks for it; start a new shell afterwards. For `kubectl ironhull`, link ironhull as
-/// kubectl_complete-ironhull on your PATH: kubectl 1.26 and later then asks ironhull itself.
+/// The examples show where each shell looks for it; start a new shell afterwards. For `kubectl ironhull`, link ironhull as
+/// kubectl_complete-ironhull on your PATH: kubectl 1.26 and later then asks ironhull for completions.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The shell

@@ -31,7 +31,7 @@ const WORKLOADS: [(&str, &str); 5] = [
         "a database with a root init container, exempt by annotation",
         include_str!("demo/database.yaml"),
     ),
-    ("an image whose user has only a name", include_str!("demo/named-user.yaml")),
+    ("an image that gives its user by name", include_str!("demo/named-user.yaml")),
     ("a pod that meets the standard already", include_str!("demo/hardened.yaml")),
     ("a pod for Windows nodes", include_str!("demo/windows.yaml")),
 ];

@@ -19,21 +19,21 @@ use crate::manifest::{Document, ManifestError, ManifestFile};
 use crate::outcome::{Finding, Level, Outcome, RuleResult, Subject};
 use crate::terminal::{diagnostics, say};
 
-/// Say what is changed and why, in manifests or in a pod
+/// Explain what changes and why, in manifests or in a pod
 ///
-/// Of manifests: a row for every rule and container, what was there before, what comes
-/// after, and why. Of a POD of a cluster: which rules ironhull set, which its author, which
-/// are missing and why; and if it does not run, what the messages mean. Nothing is written.
+/// For manifests: a row for every rule and container, with the value before, the value
+/// after, and why. For a POD in a cluster: which rules ironhull set, which its author set,
+/// which are missing and why; and if it does not run, what the messages mean. Read-only.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// A pod of a cluster; without it, manifests (-f)
+    /// A pod in the cluster; without it, manifests (-f)
     #[arg(value_name = "POD", conflicts_with_all = ["files", "policy_name"], value_hint = ValueHint::Other)]
     pod: Option<String>,
 
     #[command(flatten)]
     input: Input,
 
-    /// The form of the answer
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     output: Format,
 
@@ -46,23 +46,23 @@ pub struct Args {
 enum Format {
     /// A table for people
     Table,
-    /// A list of objects, one for each workload: docs/json.md has their members
+    /// A list with an object for each workload: see docs/json.md
     Json,
 }
 
-/// What is said of one workload.
+/// The explanation of one workload.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Explained {
     /// The file, or `stdin`.
     file: String,
-    /// Which of the file's documents, from 1.
+    /// Number of the document in the file, from 1.
     document: Option<usize>,
     /// The workload's kind.
     kind: String,
-    /// Its namespace: its own, else that of `-n`.
+    /// Its namespace, or that of `-n` if it has none.
     namespace: String,
-    /// Its name; with a trailing `*` where it has only a `generateName`, or empty.
+    /// Its name, or its `generateName` with a trailing `*`; may be empty.
     name: String,
     /// The policy's name.
     policy: String,
@@ -78,7 +78,7 @@ pub(super) struct Explained {
     void: Vec<Voided>,
     /// What the policy knows of the containers' images.
     images: Vec<KnownImage>,
-    /// What there is to say of the pod as a whole.
+    /// Remarks on the pod as a whole.
     remarks: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ struct Row {
     container_kind: &'static str,
     /// `set`, `replaced`, `kept`, `compliant`, `exempt` or `skipped`.
     result: &'static str,
-    /// The name of the reason of a `skipped`.
+    /// The name of the skip reason, if the result is `skipped`.
     skip: Option<&'static str>,
     /// The effective value before; null where there was none.
     was: Option<serde_json::Value>,
@@ -123,7 +123,7 @@ pub struct KnownImage {
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let Args { pod, input, output, connection: _ } = args;
     if let Some(file) = pod.as_ref().filter(|pod| is_file(pod)) {
-        say::error(err, format!("`{file}` is a file: a file comes after -f, `-f {file}`"))?;
+        say::error(err, format!("`{file}` is a file: pass it with -f, as in `-f {file}`"))?;
         return Ok(say::EXIT_ERROR);
     }
     if let Some(pod) = pod {
@@ -136,7 +136,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     match output {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,
         Format::Table if explained.is_empty() => {
-            say::note(err, "no pod and no pod template here")?;
+            say::note(err, "no pods and no pod templates here")?;
         }
         Format::Table => {
             out.write_all(table::table(&explained, super::width()).as_bytes())?;

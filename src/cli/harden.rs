@@ -16,26 +16,26 @@ use engine::{AtErrors, Hardened, Hardening};
 
 /// Harden manifests, as the webhook would
 ///
-/// Only what changes changes. Where anything cannot be read, nothing is written.
+/// Changes nothing else. If anything cannot be read, nothing is written.
 #[derive(Clone, Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").args(["output", "check"]).multiple(true))]
 pub struct Args {
     #[command(flatten)]
     input: Input,
 
-    /// The form of the answer; `yaml` without it: the manifests, hardened
+    /// Output format; by default the hardened manifests, as with `yaml`
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Format>,
 
-    /// Exit with 1 if anything would change; without -o, list what
+    /// Exit with 1 if anything would change; without -o, list the changes
     #[arg(long)]
     check: bool,
 
-    /// Rewrite the files in place: all that need it, or none if anything is wrong
+    /// Rewrite the files in place: all that need it, or none on an error
     #[arg(long, conflicts_with = "what")]
     write: bool,
 
-    /// Write what can be, report the rest, exit with 2
+    /// Skip files with errors, report them, exit with 2
     #[arg(long, hide_short_help = true)]
     keep_going: bool,
 }
@@ -47,7 +47,7 @@ enum Format {
     Yaml,
     /// One object, or a List of them
     Json,
-    /// A line for each changed document, for programs: docs/json.md has its members
+    /// A line for each changed document, for programs: see docs/json.md
     Patch,
     /// A unified diff
     Diff,

@@ -67,9 +67,9 @@ pub const EXTRAS: &[Extra] = &[
         examples: &[
             ("ironhull explain -f app.yaml", "what would change, and why"),
             ("ironhull harden -f app.yaml -o diff", "the changes as a diff"),
-            ("ironhull harden -f manifests/ --check", "for a pipeline"),
-            ("ironhull preview -n shop", "what would become of a namespace"),
-            ("ironhull policy check policies/", "every error, with its place"),
+            ("ironhull harden -f manifests/ --check", "in CI"),
+            ("ironhull preview -n shop", "what would happen to a namespace"),
+            ("ironhull policy check policies/", "every error, with its position"),
             ("ironhull demo", "the webhook at work, without a cluster"),
         ],
         statuses: &[
@@ -82,7 +82,7 @@ pub const EXTRAS: &[Extra] = &[
         command: "explain",
         examples: &[
             ("ironhull explain -f app.yaml", "a table for each workload"),
-            ("ironhull explain web-7d4b9-x2x1p -n shop", "a pod of a cluster"),
+            ("ironhull explain web-7d4b9-x2x1p -n shop", "a pod in the cluster"),
             ("ironhull explain -f manifests/ -o json", "the same for a program"),
             ("helm template web ./chart | ironhull explain -f -", "a chart"),
         ],
@@ -94,9 +94,9 @@ pub const EXTRAS: &[Extra] = &[
     Extra {
         command: "harden",
         examples: &[
-            ("ironhull harden -f app.yaml > hardened.yaml", "comments stay"),
+            ("ironhull harden -f app.yaml > hardened.yaml", "comments are kept"),
             ("ironhull harden -f manifests/ --write", "in place"),
-            ("ironhull harden -f manifests/ --check", "for a pipeline"),
+            ("ironhull harden -f manifests/ --check", "in CI"),
             ("helm template web ./chart | ironhull harden | kubectl apply -f -", ""),
         ],
         statuses: &[
@@ -111,7 +111,7 @@ pub const EXTRAS: &[Extra] = &[
         examples: &[
             ("ironhull preview -n shop", "before it opts in"),
             ("ironhull preview -A -o json", "everything, for a program"),
-            ("ironhull preview -l team=pay --policy new/", "by policies not installed yet"),
+            ("ironhull preview -l team=pay --policy new/", "with policies not installed yet"),
         ],
         statuses: &[
             DONE,
@@ -123,15 +123,15 @@ pub const EXTRAS: &[Extra] = &[
         command: "rules",
         examples: &[
             ("ironhull rules", "a line for each rule"),
-            ("ironhull rules capabilities", "all about one"),
+            ("ironhull rules capabilities", "one rule in full"),
         ],
         statuses: &[DONE, (EXIT_ERROR, "wrong usage, or no such rule")],
     },
     Extra {
         command: "policy",
         examples: &[
-            ("ironhull policy check policies/", "every error, with its place"),
-            ("ironhull policy show shop --policy policies/", "what `shop` gets"),
+            ("ironhull policy check policies/", "every error, with its position"),
+            ("ironhull policy show shop --policy policies/", "the policy of `shop`"),
             ("ironhull policy schema > policy.json", "for an editor"),
         ],
         statuses: &[DONE, (EXIT_ERROR, "wrong usage, or policies with errors")],
@@ -141,7 +141,7 @@ pub const EXTRAS: &[Extra] = &[
         examples: &[
             ("ironhull policy check policies/", "one directory"),
             ("ironhull policy check policies/ -o json", "for a program"),
-            ("ironhull policy check policies/ --date 2027-06-30", "as of then"),
+            ("ironhull policy check policies/ --date 2027-06-30", "as of that day"),
         ],
         statuses: &[
             (0, "no errors; there may be warnings"),
@@ -151,8 +151,8 @@ pub const EXTRAS: &[Extra] = &[
     Extra {
         command: "policy diff",
         examples: &[
-            ("ironhull policy diff old/ new/ -f manifests/", "over manifests"),
-            ("ironhull policy diff old/ new/ -A --check", "over a cluster"),
+            ("ironhull policy diff old/ new/ -f manifests/", "for manifests"),
+            ("ironhull policy diff old/ new/ -A --check", "for a cluster"),
         ],
         statuses: &[
             DONE,
@@ -168,9 +168,9 @@ pub const EXTRAS: &[Extra] = &[
     Extra {
         command: "policy show",
         examples: &[
-            ("ironhull policy show shop", "by the compiled-in policy"),
-            ("ironhull policy show shop --policy policies/", "by your own"),
-            ("ironhull policy show shop --installed", "by those of the cluster"),
+            ("ironhull policy show shop", "with the compiled-in policy"),
+            ("ironhull policy show shop --policy policies/", "with your own policies"),
+            ("ironhull policy show shop --installed", "with those of the cluster"),
         ],
         statuses: &[DONE, (EXIT_ERROR, "wrong usage, or policies with errors")],
     },
@@ -181,8 +181,8 @@ pub const EXTRAS: &[Extra] = &[
             ("ironhull serve --tls-cert tls.crt --tls-key tls.key --policy policies/", ""),
         ],
         statuses: &[
-            (0, "told to stop, and every request was answered"),
-            (EXIT_ERROR, "wrong usage, or it cannot start, or was stopped at once"),
+            (0, "stopped by a signal, with every request answered"),
+            (EXIT_ERROR, "wrong usage, a failed start, or an immediate stop"),
         ],
     },
     Extra {
@@ -191,7 +191,7 @@ pub const EXTRAS: &[Extra] = &[
             ("ironhull watch", "in a cluster, as the chart runs it"),
             ("ironhull watch --ops-listen 127.0.0.1:8081", "with your kubeconfig"),
         ],
-        statuses: &[(0, "told to stop"), (EXIT_ERROR, "wrong usage, or it cannot start")],
+        statuses: &[(0, "stopped by a signal"), (EXIT_ERROR, "wrong usage, or a failed start")],
     },
     Extra {
         command: "demo",
@@ -213,7 +213,7 @@ pub const EXTRAS: &[Extra] = &[
         command: "man",
         examples: &[
             ("ironhull man --out ~/.local/share/man/man1", "then `man ironhull`"),
-            ("ironhull man policy check | man -l -", "one page, now"),
+            ("ironhull man policy check | man -l -", "read one page now"),
         ],
         statuses: &[DONE, FAILED],
     },
@@ -221,9 +221,9 @@ pub const EXTRAS: &[Extra] = &[
 
 /// Environment variables that every command reads: when to colour.
 pub const ENVIRONMENT: &[(&str, &str)] = &[
-    ("NO_COLOR", "where it is set to anything, nothing is coloured"),
-    ("CLICOLOR_FORCE", "where it is set to anything, what goes to no terminal is coloured too"),
-    ("CLICOLOR", "where it is 0, nothing is coloured"),
+    ("NO_COLOR", "if set to any value, no colours"),
+    ("CLICOLOR_FORCE", "if set to any value, colours in files and pipes too"),
+    ("CLICOLOR", "if 0, no colours"),
 ];
 
 /// The entry of the command that these words call.

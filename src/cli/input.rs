@@ -20,24 +20,24 @@ use walk::FoundFiles;
 /// What `harden` and `explain` work on, and by which policy.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Input {
-    /// A file, a directory (Helm charts' templates are left out), or - for standard input;
+    /// A file, a directory (templates of Helm charts are left out), or - for standard input;
     /// may be given several times
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
 
-    /// The policies to go by; without it, the built-in `restricted` for every namespace
+    /// Policies to apply; by default the built-in `restricted` everywhere
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub policy: Option<PathBuf>,
 
-    /// The one of these policies to go by, whatever the namespaces are
+    /// Apply this one of the policies to every namespace
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, hide_short_help = true)]
     pub policy_name: Option<String>,
 
-    /// The namespace of documents that name none, `default` without it; or of a POD
+    /// Namespace of documents without one (default: `default`), or of POD
     #[arg(short, long, value_name = "NS", value_hint = ValueHint::Other)]
     pub namespace: Option<String>,
 
-    /// The date by which exemptions end; else today (UTC)
+    /// Judge exemptions as of this date; by default today (UTC)
     #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     pub date: Option<Date>,
 }
@@ -104,7 +104,7 @@ impl Input {
         let mut named = Named::default();
         if self.files.is_empty() {
             if io::stdin().is_terminal() {
-                let mut error = ManifestError::about(STDIN, "there is nothing to read");
+                let mut error = ManifestError::about(STDIN, "no manifests are named");
                 error.hint = Some("name files or directories with -f, or - to type here".into());
                 return Ok(Read { sources: Vec::new(), errors: vec![error] });
             }
@@ -216,7 +216,7 @@ fn text(
     found: bool,
 ) -> Result<ManifestFile, Unread> {
     let unread = |errors, other: Option<&str>| match other.filter(|_| found) {
-        Some(what) => Unread::LeftOut(format!("{name}: left out, no manifest: {what}")),
+        Some(what) => Unread::LeftOut(format!("{name}: left out, not a manifest: {what}")),
         None => Unread::Wrong(errors),
     };
     let bytes = bytes.map_err(|error| unread(vec![ManifestError::about(name, error)], None))?;
@@ -224,7 +224,7 @@ fn text(
         // Whatever the encoding, the letters of those keys are there.
         let letters: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
         let meant = other::is_meant_for_kubernetes(&String::from_utf8_lossy(&letters));
-        let other = (!meant).then_some("no text in UTF-8");
+        let other = (!meant).then_some("not UTF-8 text");
         unread(vec![ManifestError::about(name, message)], other)
     })?;
     let other = other::what(&text);

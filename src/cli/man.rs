@@ -12,11 +12,11 @@ use super::help::{self, Program};
 
 /// Print or write the manual pages
 ///
-/// Prints the page of ironhull, or of the command that is named; with --out writes a page
-/// for every command, for a directory of MANPATH.
+/// Prints the page of ironhull or of one command; with --out, writes a page for every
+/// command into a directory, for MANPATH.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The command to print the page of, as in `policy check`
+    /// Command whose page to print, such as `policy check`
     #[arg(value_hint = clap::ValueHint::Other)]
     command: Vec<String>,
 
@@ -124,7 +124,7 @@ fn rest(command: &clap::Command, words: &str) -> Roff {
         if let (Some(variable), long) = (argument.get_env(), argument.get_long()) {
             let of = long.map_or("the argument".to_owned(), |long| format!("--{long}"));
             let variable = variable.to_string_lossy().into_owned();
-            entry(&mut roff, variable, format!("counts where {of} is not given"));
+            entry(&mut roff, variable, format!("used if {of} is not given"));
         }
     }
     for (variable, meaning) in help::ENVIRONMENT {

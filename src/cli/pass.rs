@@ -118,10 +118,10 @@ pub fn say_remarks(
     let here = || place(source, document, None);
     for Part { kind, name, why } in &document.contents.parts {
         let title = titled(kind, name);
-        let whole = "harden the whole, for example what `kubectl kustomize` prints";
+        let whole = "harden the whole object, for example from `kubectl kustomize`";
         say::note(
             err,
-            format!("{}, {title}: a part of an object, left as it is: {why}; {whole}", here()),
+            format!("{}, {title}: only a part of an object, not hardened: {why}; {whole}", here()),
         )?;
     }
     for unknown in &document.contents.unknown {
@@ -143,8 +143,8 @@ pub fn passed_through(unknown: &Unknown) -> String {
         version => format!("{kind} of {version}"),
     };
     format!(
-        "{}: passed through; there are containers at `{pointer}`{more}, but {which} is not a kind \
-         that ironhull knows",
+        "{}: not hardened; it has containers at `{pointer}`{more}, but ironhull does not know \
+         the kind {which}",
         titled(kind, name)
     )
 }
@@ -177,7 +177,7 @@ pub fn read<'j, T: Deserialize<'j>>(
         };
         let message = format!("{}: `{pointer}`: {message}", title(workload));
         let mut error = ManifestError::of(source, document, &pointer, message);
-        error.hint.get_or_insert_with(|| "Kubernetes refuses such a value too".to_owned());
+        error.hint.get_or_insert_with(|| "Kubernetes refuses this value too".to_owned());
         Box::new(error)
     })
 }

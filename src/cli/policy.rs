@@ -23,31 +23,31 @@ use crate::policy::{
 };
 use crate::terminal::{diagnostics, say};
 
-/// Check and compare policies, print their schema, show a namespace's
+/// Check and compare policies, print their schema, show a namespace's policy
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Check policy files: every error and warning, with its place
+    /// Check policy files: every error and warning, with its position
     Check(CheckArgs),
     // What is said of it stands at its arguments.
     #[expect(missing_docs, reason = "it would hide the long text")]
     Diff(Box<diff::Args>),
     /// Print the JSON Schema of a policy file
     Schema,
-    /// Show which policy a namespace gets, why, and all it comes to
+    /// Show which policy applies to a namespace, why, and its full content
     Show(Box<ShowArgs>),
 }
 
 /// The arguments of `ironhull policy check`.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Policy files, or directories of them, all taken together as the server takes a
-    /// directory (what is compiled in by default)
+    /// Policy files, or directories of them, read together as the server reads a directory
+    /// (by default the compiled-in policies)
     #[arg(env = "IRONHULL_POLICY", hide_env_values = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
-    /// The date to judge last days by; today (UTC) without it
+    /// Judge exemptions as of this date; by default today (UTC)
     #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
-    /// The form of the answer
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     output: Format,
 }
@@ -55,18 +55,18 @@ pub struct CheckArgs {
 /// The arguments of `ironhull policy show`.
 #[derive(Debug, clap::Args)]
 pub struct ShowArgs {
-    /// The namespace's name
+    /// Name of the namespace
     #[arg(value_hint = ValueHint::Other)]
     namespace: String,
-    /// A policy file, or a directory of them (the compiled-in policy by default)
+    /// A policy file, or a directory of them (by default the compiled-in policy)
     #[arg(long, env = "IRONHULL_POLICY", hide_env_values = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     policy: Option<PathBuf>,
-    /// Go by the policies that are installed in the cluster, and by the namespace's own label
+    /// Use the policies installed in the cluster, and the namespace's own label
     #[arg(long, conflicts_with = "policy")]
     installed: bool,
     #[command(flatten)]
     connection: Connection,
-    /// The form of the answer
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ShowFormat::Yaml)]
     output: ShowFormat,
 }
@@ -74,9 +74,9 @@ pub struct ShowArgs {
 /// How `show` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ShowFormat {
-    /// The policy as a file, with comments that say why it is this one
+    /// The policy as a file, with comments on why it applies
     Yaml,
-    /// For programs: docs/json.md has its members
+    /// For programs: see docs/json.md
     Json,
 }
 
@@ -85,7 +85,7 @@ pub enum ShowFormat {
 pub enum Format {
     /// For people
     Text,
-    /// For programs: docs/json.md has its members
+    /// For programs: see docs/json.md
     Json,
 }
 
@@ -151,10 +151,10 @@ fn summary(set: Option<&PolicySet>, found: &[Diagnostic], files: usize) -> Strin
     }
 }
 
-/// What there is to say of policy files.
+/// The result of checking policy files.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Report<'r> {
-    /// The policies; empty where there is an error.
+    /// The policies; empty if there is an error.
     policies: Vec<Listed<'r>>,
     /// Every error and warning.
     diagnostics: Vec<Said<'r>>,
@@ -185,20 +185,20 @@ struct Said<'r> {
     place: At<'r>,
     /// What is wrong.
     message: &'r str,
-    /// What may help; left out where there is no hint.
+    /// A hint; left out if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'r str>,
-    /// Another place that it has to do with; left out where there is none.
+    /// A related place; left out if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     related: Option<Related<'r>>,
 }
 
-/// Another place that an error or a warning has to do with.
+/// A related place of an error or a warning.
 #[derive(Serialize, JsonSchema)]
 struct Related<'r> {
     #[serde(flatten)]
     place: At<'r>,
-    /// What is there.
+    /// How it is related.
     message: &'r str,
 }
 
@@ -272,7 +272,7 @@ fn show(args: &ShowArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Re
         }
     };
     if policy.is_none() {
-        let said = "no policies are named, so this is what is compiled in; a cluster may have others: --installed";
+        let said = "no policies are named, so this uses the compiled-in ones; for those of a cluster, use --installed";
         say::note(err, said)?;
     }
     write_shown(namespace, &set, *output, out)
@@ -340,16 +340,18 @@ fn reasons(namespace: &str, set: &PolicySet) -> Vec<String> {
             let place = at.and_then(|at| policy.origin.namespaces.get(at));
             format!("chosen by `{pattern}`, {}", place.unwrap_or(&policy.origin.name))
         }
-        None => "chosen because no policy claims this namespace: it is compiled in".to_owned(),
+        None => {
+            "chosen because no policy claims this namespace; it is the compiled-in one".to_owned()
+        }
     });
     let by_label = set.policies().iter().filter(|other| other.by_label && other.name != *name);
     let by_label: Vec<_> = by_label.map(|other| format!("`{}`", other.name)).collect();
     if !by_label.is_empty() {
-        lines.push(format!("the label `ironhull.dev/policy` could choose {}", by_label.join(", ")));
+        lines.push(format!("the label `ironhull.dev/policy` can choose {}", by_label.join(", ")));
     }
     if let Some(known) = policy.images.known() {
         let count = known.entries().len();
-        lines.push(format!("the {count} known images come after the entries of `images`"));
+        lines.push(format!("the {count} known images follow the entries of `images`"));
     }
     lines
 }
@@ -358,23 +360,23 @@ fn reasons(namespace: &str, set: &PolicySet) -> Vec<String> {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shown<'s> {
-    /// The namespace that was asked about.
+    /// The namespace.
     namespace: &'s str,
     /// The policy's name.
     policy: &'s str,
     /// A hash of what it does, not of how it is written.
     revision: &'s str,
-    /// The pattern by which it claims the namespace; null where no policy does, and the
-    /// compiled-in one holds.
+    /// The pattern by which it claims the namespace; null if no policy does, and the
+    /// compiled-in one applies.
     chosen_by: Option<String>,
-    /// Where that pattern stands: file, line and column with colons between, or null.
+    /// Position of that pattern, as `file:line:column`, or null.
     chosen_at: Option<String>,
-    /// The other policies that the label `ironhull.dev/policy` could choose.
+    /// The other policies that the label `ironhull.dev/policy` can choose.
     by_label: Vec<&'s str>,
-    /// How many known images come after the entries of `images`.
+    /// Number of known images that follow the entries of `images`.
     known_images: usize,
-    /// All that the policy comes to, as a policy file says it: `ironhull policy schema` has
-    /// its members.
+    /// The complete policy, as in a policy file: `ironhull policy schema` describes its
+    /// members.
     #[schemars(with = "serde_json::Map<String, Value>")]
     document: Value,
 }

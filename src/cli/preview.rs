@@ -23,33 +23,32 @@ use crate::policy::Policy;
 use crate::terminal::say;
 use report::{Preview, WorkloadPreview};
 
-/// Say what would become of a cluster's workloads
+/// Predict what hardening would do to a cluster's workloads
 ///
-/// Reads workloads and their pods, and says for each workload what would change, what is
-/// exempt and until when, what Pod Security restricted would still refuse, what is likely
-/// to break and what helps. Nothing is written; the role `view` is enough.
+/// Reads workloads and their pods, and reports for each workload what would change, what
+/// is exempt and until when, what Pod Security restricted would still refuse, what is
+/// likely to break, and what helps. Read-only; the role `view` is enough.
 ///
-/// The verdicts are `starts`; `breaks`: it needs the change or the annotation that is
-/// named; and `unknown`: it runs a program that ironhull does not know, and has to be
-/// tried.
+/// The verdicts are `starts`; `breaks`: it needs the change or the annotation shown; and
+/// `unknown`: it runs a program that ironhull does not know, and has to be tried.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     wanted: NamespaceArgs,
 
-    /// Policies to go by instead of those installed in the cluster
+    /// Use these policies instead of those installed in the cluster
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     policy: Option<PathBuf>,
 
-    /// The date by which exemptions end; else today (UTC)
+    /// Judge exemptions as of this date; by default today (UTC)
     #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
 
-    /// The form of the answer
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     output: Format,
 
-    /// Exit with 1 where anything breaks
+    /// Exit with 1 if anything breaks
     #[arg(long)]
     check: bool,
 
@@ -62,7 +61,7 @@ pub struct Args {
 enum Format {
     /// A table for people
     Table,
-    /// For programs: docs/json.md has its members
+    /// For programs: see docs/json.md
     Json,
     /// The same as YAML
     Yaml,

@@ -14,10 +14,10 @@ use crate::text::nearest;
 /// List the rules, or explain one
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The rule to explain; without it, every rule is listed
+    /// Rule to explain; by default all rules are listed
     #[arg(value_parser = RuleParser, hide_possible_values = true)]
     rule: Option<String>,
-    /// The form of the answer
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     output: Format,
 }
@@ -27,7 +27,7 @@ pub struct Args {
 pub enum Format {
     /// For people
     Text,
-    /// For programs: docs/json.md has its members
+    /// For programs: see docs/json.md
     Json,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Listed {
     restricted: &'static str,
     /// What it does, in a sentence.
     summary: String,
-    /// All about it, as Markdown: what `ironhull rules RULE` prints.
+    /// Its whole page, as Markdown: what `ironhull rules RULE` prints.
     page: String,
 }
 

@@ -45,7 +45,7 @@ pub fn schemas() -> Vec<Output> {
         output(
             "rules",
             "ironhull rules -o json",
-            "A list, with an object for each rule; with one object where a rule is named.",
+            "A list, with an object for each rule; with only one if a rule is named.",
             schema_for!(Vec<rules::Listed>),
         ),
         output(

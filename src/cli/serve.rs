@@ -24,11 +24,11 @@ use crate::serve::{self, Certificate, Config, Policies, defaults};
 
 /// Run the admission webhook
 ///
-/// Each option has an environment variable too: that of --tls-cert is IRONHULL_TLS_CERT.
+/// Each option also has an environment variable, such as IRONHULL_TLS_CERT for --tls-cert.
 /// Certificates and policies are read again when they change.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Where the webhook listens (HTTPS)
+    /// Listen address of the webhook (HTTPS)
     #[arg(
         long,
         env = "IRONHULL_LISTEN",
@@ -37,7 +37,7 @@ pub struct Args {
         default_value = "0.0.0.0:8443"
     )]
     listen: SocketAddr,
-    /// Where /healthz, /readyz and /metrics listen (HTTP)
+    /// Listen address of /healthz, /readyz and /metrics (HTTP)
     #[arg(
         long,
         env = "IRONHULL_OPS_LISTEN",
@@ -54,7 +54,7 @@ pub struct Args {
     tls_key: Option<PathBuf>,
     #[command(flatten)]
     managed: managed::Args,
-    /// A policy file, or a directory of them; read again when it changes (the compiled-in policy by default)
+    /// A policy file, or a directory of them; read again when it changes (by default the compiled-in policy)
     #[arg(
         long,
         env = "IRONHULL_POLICY",
@@ -65,9 +65,9 @@ pub struct Args {
     policy: Option<PathBuf>,
     /// Trust `hostUsers: false`: root stays root in a pod that asks for a user namespace
     ///
-    /// Say so only where every API server and every kubelet honours the field: Kubernetes 1.33
+    /// Set it only where every API server and every kubelet honours the field: Kubernetes 1.33
     /// and later, unless the feature UserNamespacesSupport is switched off. Elsewhere the field is
-    /// dropped after ironhull has answered, and that root is root on the node.
+    /// dropped after ironhull has answered, and that root is then root on the node.
     #[arg(
         long,
         env = "IRONHULL_USER_NAMESPACES",
@@ -82,10 +82,10 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     user_namespaces: bool,
-    /// How often certificate and policies are read again
+    /// Interval at which certificate and policies are read again
     #[arg(long, env = "IRONHULL_POLL_INTERVAL", value_name = "DURATION", help_heading = "Policies", hide_short_help = true, value_parser = duration, default_value = "5s")]
     poll_interval: Duration,
-    /// Threads that answer requests (one a CPU by default, at most 4)
+    /// Threads that answer requests (by default one per CPU, at most 4)
     #[arg(
         long,
         env = "IRONHULL_WORKERS",
@@ -94,37 +94,37 @@ pub struct Args {
         hide_short_help = true
     )]
     workers: Option<usize>,
-    /// Connections served at once; those beyond are answered 503
+    /// Maximum number of open connections; further ones are answered with 503
     #[arg(long, env = "IRONHULL_MAX_CONNECTIONS", value_name = "NUMBER", help_heading = "Limits", hide_short_help = true, default_value_t = defaults::MAX_CONNECTIONS)]
     max_connections: usize,
-    /// The largest body of a request
+    /// Maximum size of a request body
     #[arg(long, env = "IRONHULL_MAX_BODY", value_name = "SIZE", help_heading = "Limits", hide_short_help = true, value_parser = bytes, default_value = "7Mi")]
     max_body: usize,
-    /// All bodies in memory at once; a request beyond is answered 503
+    /// Maximum size of all request bodies in memory; further requests are answered with 503
     #[arg(long, env = "IRONHULL_MAX_BODY_TOTAL", value_name = "SIZE", help_heading = "Limits", hide_short_help = true, value_parser = bytes, default_value = "10Mi")]
     max_body_total: usize,
-    /// How long a TLS handshake may take
+    /// Timeout for a TLS handshake
     #[arg(long, env = "IRONHULL_HANDSHAKE_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "5s")]
     handshake_timeout: Duration,
-    /// How long the head of a request may take
+    /// Timeout for the head of a request
     #[arg(long, env = "IRONHULL_HEAD_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "5s")]
     head_timeout: Duration,
-    /// How long the body of a request may take
+    /// Timeout for the body of a request
     #[arg(long, env = "IRONHULL_BODY_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "10s")]
     body_timeout: Duration,
-    /// How long a connection may be idle; the API server closes its own after 90 s
+    /// Timeout for idle connections; the API server closes its own after 90 s
     #[arg(long, env = "IRONHULL_KEEP_ALIVE", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "120s")]
     keep_alive: Duration,
-    /// How long a client may take to read its answer
+    /// Timeout for a client to read its answer
     #[arg(long, env = "IRONHULL_WRITE_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "10s")]
     write_timeout: Duration,
-    /// How long to go on serving, not ready, after being told to stop
+    /// Time to keep serving, not ready, after a stop signal
     #[arg(long, env = "IRONHULL_SHUTDOWN_DELAY", value_name = "DURATION", help_heading = "Shutdown", hide_short_help = true, value_parser = duration, default_value = "5s")]
     shutdown_delay: Duration,
-    /// How long requests in flight may take after that
+    /// Timeout for requests in flight after that
     #[arg(long, env = "IRONHULL_SHUTDOWN_TIMEOUT", value_name = "DURATION", help_heading = "Shutdown", hide_short_help = true, value_parser = duration, default_value = "20s")]
     shutdown_timeout: Duration,
-    /// How lines look
+    /// Log format
     #[arg(
         long,
         env = "IRONHULL_LOG_FORMAT",
@@ -134,7 +134,7 @@ pub struct Args {
         default_value = "json"
     )]
     log_format: LogFormat,
-    /// The least important lines to log: error, warn, info, debug or trace
+    /// Log level: error, warn, info, debug or trace
     #[arg(
         long,
         env = "IRONHULL_LOG_LEVEL",

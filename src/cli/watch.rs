@@ -16,11 +16,11 @@ use crate::watch::{Judging, watch};
 /// Export what runs unhardened as metrics
 ///
 /// Watches pods and namespaces, judges them by the policies as the webhook does, and counts by
-/// namespace: root containers, missing hardening, exemptions and when the first of them ends. Writes
-/// nothing. Each option of its own has a variable: that of --policy is IRONHULL_POLICY.
+/// namespace: root containers, missing hardening, exemptions and when the first of them ends.
+/// Read-only. Its own options also have environment variables, such as IRONHULL_POLICY for --policy.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Where /healthz, /readyz and /metrics listen (HTTP)
+    /// Listen address of /healthz, /readyz and /metrics (HTTP)
     #[arg(
         long,
         env = "IRONHULL_OPS_LISTEN",
@@ -31,7 +31,7 @@ pub struct Args {
     /// The webhook's policy file or directory; read again when it changes
     #[arg(long, env = "IRONHULL_POLICY", value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath)]
     policy: Option<PathBuf>,
-    /// As the webhook's: root is left to pods that say `hostUsers: false`
+    /// As for the webhook: root stays root in pods with `hostUsers: false`
     #[arg(
         long,
         env = "IRONHULL_USER_NAMESPACES",
@@ -46,10 +46,10 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     user_namespaces: bool,
-    /// How often policies are read again
+    /// Interval at which policies are read again
     #[arg(long, env = "IRONHULL_POLL_INTERVAL", value_name = "DURATION", hide_short_help = true, value_parser = served::duration, default_value = "5s")]
     poll_interval: Duration,
-    /// How lines look
+    /// Log format
     #[arg(
         long,
         env = "IRONHULL_LOG_FORMAT",
@@ -58,7 +58,7 @@ pub struct Args {
         default_value = "json"
     )]
     log_format: LogFormat,
-    /// The least important lines to log: error, warn, info, debug or trace
+    /// Log level: error, warn, info, debug or trace
     #[arg(long, env = "IRONHULL_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     log_level: LevelFilter,
     #[command(flatten)]

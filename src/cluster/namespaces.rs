@@ -28,11 +28,11 @@ pub(crate) const PROTECTED: [&str; 3] = ["kube-node-lease", "kube-public", "kube
 /// The arguments that select namespaces; without any, the context's own.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct NamespaceArgs {
-    /// A namespace, or several; else the context's
+    /// One or more namespaces; by default the context's
     #[arg(short, long = "namespace", value_name = "NS", conflicts_with_all = ["all_namespaces", "selector"])]
     pub namespaces: Vec<String>,
 
-    /// Every namespace but Kubernetes' own
+    /// Every namespace except Kubernetes' own
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
 
@@ -95,7 +95,7 @@ fn slip(labels: &BTreeMap<String, String>) -> Option<String> {
         Some(value) => {
             let value = printable(value, 63);
             return Some(format!(
-                "its label {OPT_IN}: {value} means nothing: it is enforce or audit"
+                "its label {OPT_IN}: {value} has no effect: set enforce or audit"
             ));
         }
         None => {}
@@ -104,7 +104,7 @@ fn slip(labels: &BTreeMap<String, String>) -> Option<String> {
     let ours = labels.keys().filter(|key| key.split_once('/').map(|(d, _)| d) == domain);
     let unknown = ours.into_iter().find(|key| *key != BY_LABEL)?;
     let near = nearest(&unknown.to_lowercase(), &[OPT_IN, BY_LABEL]).unwrap_or(OPT_IN);
-    Some(format!("its label {} means nothing: did you mean {near}?", printable(unknown, 63)))
+    Some(format!("its label {} has no effect: did you mean {near}?", printable(unknown, 63)))
 }
 
 impl SelectedNamespaces {
@@ -129,7 +129,7 @@ impl SelectedNamespaces {
             if namespaces.is_empty() {
                 match selector {
                     Some(selector) => bail!("no namespace has the labels `{selector}`"),
-                    None => bail!("there is no namespace but Kubernetes' own"),
+                    None => bail!("there are no namespaces except Kubernetes' own"),
                 }
             }
             return Ok(Self { namespaces, all: *all_namespaces });
@@ -138,7 +138,7 @@ impl SelectedNamespaces {
         let names = if names.is_empty() { &default[..] } else { names };
         for name in names {
             if PROTECTED.contains(&name.as_str()) {
-                bail!("`{name}` can never opt in, whatever its labels");
+                bail!("`{name}` can never opt in, whatever its labels are");
             }
             let Some(namespace) =
                 cluster.reader.object::<Namespace>(NAMESPACES, None, name).await?

@@ -107,8 +107,9 @@ impl Reader {
                 }
                 Err(error) => return Err(self.failed("list", kind, None, namespace, &error)),
             };
-            let page: Page<'_> = serde_json::from_str(&text)
-                .map_err(|error| anyhow!("{} answers {path} oddly: {error}", self.server))?;
+            let page: Page<'_> = serde_json::from_str(&text).map_err(|error| {
+                anyhow!("unexpected answer from {} to {path}: {error}", self.server)
+            })?;
             for item in page.items.unwrap_or_default() {
                 take(item, page.metadata.remaining_item_count)?;
             }
@@ -198,14 +199,14 @@ impl Reader {
         let message = printable(&status.message, MAX_MESSAGE);
         match status.code {
             401 => anyhow!(
-                "{server} does not know you: {message}; is the token or certificate in the kubeconfig still valid?",
+                "{server} does not accept your credentials: {message}; is the token or certificate in the kubeconfig still valid?",
             ),
             // Rights in the namespace are enough to read in a namespace.
             403 if namespace.is_some() || name.is_some() => anyhow!(
                 "not allowed to {verb} {what}: {message}; the cluster role `view`, bound in the namespace, is enough",
             ),
             403 => anyhow!(
-                "not allowed to {verb} {what}: {message}; the cluster role `view`, bound by a ClusterRoleBinding, is enough; where it is bound in single namespaces, name these with -n",
+                "not allowed to {verb} {what}: {message}; the cluster role `view`, bound by a ClusterRoleBinding, is enough; if it is bound in single namespaces only, name them with -n",
             ),
             _ => anyhow!("cannot {verb} {what}: {message}"),
         }

@@ -24,26 +24,26 @@ struct Symptom {
 const ENTRIES: &[Symptom] = &[
     Symptom {
         words: &[&["container has runasnonroot and image will run as root"]],
-        cause: "its author relies on the image's user, and that is root",
+        cause: "the pod relies on the image's user, which is root",
         remedy: "set `runAsUser` to a uid above 0, or give the image an entry in the policy",
         section: "container-has-runasnonroot-and-image-will-run-as-root",
     },
     Symptom {
         words: &[&["image has non-numeric user"]],
-        cause: "the image names its user, and the kubelet cannot tell that it is not root",
-        remedy: "set `runAsUser` to that user's number, which `id` in the image tells",
+        cause: "the image gives its user by name, and the kubelet cannot verify that it is not root",
+        remedy: "set `runAsUser` to that user's uid; `id` in the image prints it",
         section: "container-has-runasnonroot-and-image-has-non-numeric-user-name-cannot-verify-user-is-non-root",
     },
     Symptom {
         words: &[&["breaks non-root policy"]],
-        cause: "the pod says `runAsNonRoot: true`, and this container uid 0",
-        remedy: "take the uid 0 out, or exempt the container from `runAsNonRoot`",
+        cause: "the pod has `runAsNonRoot: true`, and this container has uid 0",
+        remedy: "remove the uid 0, or exempt the container from `runAsNonRoot`",
         section: "containers-runasuser-breaks-non-root-policy",
     },
     Symptom {
         words: &[&["failed calling webhook", "ironhull.dev"]],
         cause: "no replica of ironhull answered in time, and the namespace is on `enforce`",
-        remedy: "look at the pods of ironhull's own namespace, and at docs/breakglass.md in an emergency",
+        remedy: "check the pods in ironhull's own namespace; in an emergency, see docs/breakglass.md",
         section: "failed-calling-webhook-enforceask-cluster-adminsironhulldev",
     },
     Symptom {
@@ -54,8 +54,8 @@ const ENTRIES: &[Symptom] = &[
     },
     Symptom {
         words: &[&["violates podsecurity"]],
-        cause: "Pod Security refuses something that no rule mends, or an exemption",
-        remedy: "change it, or move the pod to a namespace at `baseline`",
+        cause: "Pod Security refuses a field that no rule fixes, or that an exemption keeps",
+        remedy: "change the field, or move the pod to a namespace at `baseline`",
         section: "violates-podsecurity-restrictedlatest",
     },
     Symptom {
@@ -66,8 +66,8 @@ const ENTRIES: &[Symptom] = &[
     },
     Symptom {
         words: &[&["read-only file system"], &["errno 30"], &["erofs"]],
-        cause: "its root file system is read-only, and it writes outside of what is writable",
-        remedy: "ask for the directory with `ironhull.dev/writable-paths`, or give the image an entry",
+        cause: "its root file system is read-only, and it writes outside the writable paths",
+        remedy: "make the directory writable with `ironhull.dev/writable-paths`, or give the image an entry",
         section: "read-only-file-system",
     },
     Symptom {
@@ -84,7 +84,7 @@ const ENTRIES: &[Symptom] = &[
     },
     Symptom {
         words: &[&["rtnetlink"], &["initialize", "iptables"], &["iptables", "permission denied"]],
-        cause: "it changes the pod's network, which takes root with NET_ADMIN",
+        cause: "it changes the pod's network, which requires root with NET_ADMIN",
         remedy: "exempt that container from `runAsNonRoot` and `capabilities`",
         section: "rtnetlink-answers-operation-not-permitted-cant-initialize-iptables",
     },
@@ -101,8 +101,8 @@ const ENTRIES: &[Symptom] = &[
     },
     Symptom {
         words: &[&["no new privileges"], &["setuid root"], &["must be suid"]],
-        cause: "a setuid program makes root of nobody where privileges may not be escalated",
-        remedy: "do without it, or exempt it from `allowPrivilegeEscalation` and `capabilities`",
+        cause: "a setuid program has no effect where privilege escalation is not allowed",
+        remedy: "do without the program, or exempt the container from `allowPrivilegeEscalation` and `capabilities`",
         section: "the-no-new-privileges-flag-is-set-must-be-suid",
     },
     Symptom {
@@ -114,14 +114,14 @@ const ENTRIES: &[Symptom] = &[
             &["set groups"],
             &["supplementary groups"],
         ],
-        cause: "it starts as root and changes its user itself, and is not root any more",
+        cause: "it expects to start as root and to change its user itself, and is no longer root",
         remedy: "exempt it from `runAsNonRoot`, or use an image that needs no root",
         section: "cant-set-groups-operation-not-permitted-setgroups-setuid-initgroups-failed",
     },
     Symptom {
         words: &[&["chown", "not permitted"], &["chgrp", "not permitted"], &["changing ownership"]],
-        cause: "it hands files over to another user, which only root may",
-        remedy: "exempt that container from `runAsNonRoot`; with an fsGroup it is often not needed",
+        cause: "it changes the owner of files, which only root may do",
+        remedy: "exempt that container from `runAsNonRoot`; with an fsGroup, chown is often not needed",
         section: "chown-operation-not-permitted",
     },
     Symptom {
@@ -132,7 +132,7 @@ const ENTRIES: &[Symptom] = &[
     },
     Symptom {
         words: &[&["invalid permissions"], &["owner only"], &["bad permissions"]],
-        cause: "it refuses files that a group can use, and the pod's fsGroup makes them so",
+        cause: "it refuses files that a group can access, and the pod's fsGroup gives a group access",
         remedy: "give all containers of the pod a `runAsUser`, or exempt the pod from `fsGroup`",
         section: "invalid-permissions-accessible-by-owner-only-bad-permissions",
     },
@@ -143,8 +143,8 @@ const ENTRIES: &[Symptom] = &[
             &["/dev/vd", "permission denied"],
             &["/dev/xvd", "permission denied"],
         ],
-        cause: "the device belongs to root, and the runtime does not hand it over",
-        remedy: "exempt that container from `runAsNonRoot`, or have the runtime hand devices over",
+        cause: "the device belongs to root, and the container runtime does not change its owner",
+        remedy: "exempt that container from `runAsNonRoot`, or set `device_ownership_from_security_context` in the container runtime",
         section: "permission-denied-on-a-block-device",
     },
     Symptom {
@@ -155,8 +155,8 @@ const ENTRIES: &[Symptom] = &[
     },
     Symptom {
         words: &[&["exec", "permission denied"], &["not executable"]],
-        cause: "the file may be executed by its owner alone, who is root",
-        remedy: "set `defaultMode: 0555` on the volume, or run it by its interpreter",
+        cause: "only the file's owner, root, may execute it",
+        remedy: "set `defaultMode: 0555` on the volume, or run it with its interpreter",
         section: "permission-denied-on-executing-a-mounted-script",
     },
     Symptom {
@@ -183,8 +183,8 @@ const ENTRIES: &[Symptom] = &[
     },
     Symptom {
         words: &[&["permission denied"], &["not permitted"]],
-        cause: "what it uses belongs to the user it was before, most likely root",
-        remedy: "set `fsGroup`, hand the volume over, or give the container the uid that owns it",
+        cause: "the files belong to the user it ran as before, most likely root",
+        remedy: "set `fsGroup`, change the files' owner, or give the container the uid that owns them",
         section: "permission-denied-on-a-volume",
     },
     Symptom {
@@ -195,7 +195,7 @@ const ENTRIES: &[Symptom] = &[
     },
     Symptom {
         words: &[&["unmapped uid"]],
-        cause: "the uid does not exist in the pod's user namespace, which has 65,536 of them",
+        cause: "the uid does not exist in the pod's user namespace, which has 65,536 uids",
         remedy: "give the container a smaller uid",
         section: "odds-and-ends",
     },

@@ -36,14 +36,14 @@ pub struct Voided {
     pub key: String,
     /// Why it exempts nothing.
     pub why: String,
-    /// Whether the rest of what it says holds: of writable paths, those that are allowed.
+    /// Whether the rest of it is in force: of writable paths, the allowed ones.
     pub partly: bool,
 }
 
 impl Voided {
     /// `KEY is void: WHY`
     pub fn text(&self) -> String {
-        let verdict = if self.partly { "void in part" } else { "void" };
+        let verdict = if self.partly { "partly void" } else { "void" };
         format!("{} is {verdict}: {}", self.key, self.why)
     }
 }

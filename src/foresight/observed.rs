@@ -45,11 +45,11 @@ pub struct DebugContainer {
     pub pod: String,
     /// The container.
     pub container: String,
-    /// The uid it runs as, where the kubelet or its spec says one; null otherwise.
+    /// The uid it runs as, if the kubelet or its spec gives one; null otherwise.
     pub uid: Option<i64>,
     /// Whether it is privileged.
     pub privileged: bool,
-    /// Whether it may be root: by its uid, or where only its image says.
+    /// Whether it may be root: by its uid, or because only its image decides.
     #[serde(rename = "mayBeRoot")]
     pub may_be_root: bool,
 }
@@ -163,15 +163,14 @@ impl Observed {
             }
             (true, None) => (
                 format!("a pod that this policy hardened {fails}: {what}"),
-                "`ironhull explain POD` says what the message means".to_owned(),
+                "`ironhull explain POD` explains the message".to_owned(),
             ),
-            (false, _) if over.is_some() => (
-                format!("it has failed: {what}"),
-                "mend what it failed of, and make it anew".to_owned(),
-            ),
+            (false, _) if over.is_some() => {
+                (format!("it has failed: {what}"), "fix the cause, and create it again".to_owned())
+            }
             (false, _) => (
                 format!("it does not run today either: {what}"),
-                "mend it first; then ask again".to_owned(),
+                "fix that first, then run this again".to_owned(),
             ),
         };
         let (container, cause) = (container.clone(), Cause::FailsToday);
@@ -305,7 +304,7 @@ fn trouble(status: &ContainerStatus, now: Timestamp) -> Option<(String, String)>
     let what = match ended {
         Some(ended) if !stays(status, now) => {
             let message = ended.message.as_deref().map(|m| format!(": {}", m.trim()));
-            format!("ended with {}{}", ended.exit_code, message.unwrap_or_default())
+            format!("exited with code {}{}", ended.exit_code, message.unwrap_or_default())
         }
         _ if !TROUBLES.contains(&reason) => return None,
         _ if message.is_empty() => reason.to_owned(),

@@ -43,21 +43,21 @@ pub struct Risk {
 pub enum Cause {
     /// It asks for root, and the policy does not allow it.
     AsksForRoot,
-    /// A command of it needs root.
+    /// One of its commands needs root.
     NeedsRoot,
     /// It needs a capability that it loses.
     NeedsCapability,
-    /// It runs a setuid program, which makes root of nobody any more.
+    /// It runs a setuid program, which no longer has any effect.
     Setuid,
     /// It relies on its image's user, which is root.
     ImageIsRoot,
-    /// It runs as root today, and nothing is known of its program.
+    /// It runs as root today, and its program is unknown.
     RunsAsRoot,
-    /// It runs as another user today, and nothing is known of its program.
+    /// It runs as another user today, and its program is unknown.
     OtherUser,
-    /// Nobody knows as whom it runs, and nothing is known of its program.
+    /// Its user today is unknown, and so is its program.
     UnknownUser,
-    /// It writes where it will not be able to, or nobody knows where it writes.
+    /// It writes to a path that becomes read-only, or to a path that cannot be determined.
     ReadOnly,
     /// It uses files that belong to another user.
     NotOwner,
@@ -122,13 +122,13 @@ pub enum Remedy {
     Try(String),
 }
 
-/// How a workload's pods will fare.
+/// The verdict on a workload's pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
-    /// Nothing speaks against it.
+    /// No known risk.
     Starts,
-    /// Nobody knows before it is tried.
+    /// It has to be tried.
     Unknown,
     /// It needs a change or an exemption.
     Breaks,

@@ -17,9 +17,9 @@ pub struct Unhardened {
     pub container: Option<String>,
     /// What stays.
     pub stays: Stays,
-    /// What lets it stay: `exempt`, `kept` (explicit, and the policy does not enforce), `off`
-    /// (the policy's rule), or the name of a skip reason; `set` or `replaced` of a pod as it is
-    /// now, where a rule would change it.
+    /// Why it stays: `exempt`, `kept` (set explicitly, and the policy does not enforce), `off`
+    /// (the rule, in the policy), or the name of a skip reason; for a pod as it is now, also
+    /// `set` or `replaced`, if a rule would change it.
     pub reason: &'static str,
 }
 
@@ -33,7 +33,7 @@ pub enum Stays {
     Privileged,
     /// It is root.
     Root,
-    /// Its image decides, and may say root.
+    /// Its image decides, and may choose root.
     MayBeRoot,
 }
 
@@ -51,8 +51,8 @@ impl Unhardened {
             return format!("{may} root, which a rule would change");
         }
         let why = match self.reason {
-            "kept" => "the policy leaves it so",
-            "off" => "the policy's rule is off",
+            "kept" => "the policy keeps it",
+            "off" => "the rule is off in the policy",
             reason => reason,
         };
         format!("{what} ({why})")
@@ -106,14 +106,14 @@ fn reason(outcome: &Outcome<'_>, container: usize) -> &'static str {
     }
 }
 
-/// A rule that leaves containers as they are, and why.
+/// A rule that does not change containers, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Left {
     /// The rule.
     pub rule: &'static str,
     /// `kept`, `exempt` or `skipped`.
     pub result: &'static str,
-    /// The name of the reason of a `skipped`.
+    /// The name of the skip reason, if the result is `skipped`.
     pub skip: Option<&'static str>,
     /// The containers, or `pod` for the pod level by itself.
     pub containers: Vec<String>,

@@ -205,7 +205,7 @@ impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
                 let phase = status.and_then(|status| status.phase.as_deref());
                 let failed = (phase == Some("Failed")).then(|| {
                     let said = status.and_then(|s| s.message.as_deref().or(s.reason.as_deref()));
-                    printable(said.unwrap_or("it says no reason"), MAX_FAILED).into_owned()
+                    printable(said.unwrap_or("no reason given"), MAX_FAILED).into_owned()
                 });
                 if phase != Some("Succeeded") {
                     let mut own = Observed::default();

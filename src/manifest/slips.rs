@@ -56,7 +56,7 @@ fn annotations(document: &Value, workload: &Workload, slips: &mut Vec<Slip>) {
             slips.push(Slip {
                 pointer: format!("{at}/metadata/annotations/{}", escape(key)),
                 message: format!(
-                    "{} has no effect here, since pods do not get it; put it in `{place}`",
+                    "{} has no effect here, because pods do not get it; put it in `{place}`",
                     quoted(key)
                 ),
             });
@@ -66,7 +66,7 @@ fn annotations(document: &Value, workload: &Workload, slips: &mut Vec<Slip>) {
         if let Some(meant) = misspelt_domain(key) {
             slips.push(Slip {
                 pointer: format!("{}/metadata/annotations/{}", workload.pod, escape(key)),
-                message: format!("{} is nobody's annotation; did you mean `{meant}`?", quoted(key)),
+                message: format!("unknown annotation {}; did you mean `{meant}`?", quoted(key)),
             });
         }
     }

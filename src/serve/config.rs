@@ -123,8 +123,8 @@ impl Config {
         }
         if self.max_body > self.max_body_total / 4 * 3 {
             bail!(
-                "the budget of {} bytes for all bodies must be at least a third above the limit \
-                 of {} bytes for one",
+                "the budget of {} bytes for all bodies must be at least a third larger than the \
+                 limit of {} bytes for one body",
                 self.max_body_total,
                 self.max_body
             );

@@ -187,7 +187,7 @@ impl Keeper {
                 if self.complaint.take().is_some() {
                     self.metrics.certificate_reloads.failing.set(0);
                     self.readiness.certificate_refused(None);
-                    info!("self-managed certificates are well again");
+                    info!("self-managed certificates work again");
                 }
                 return true;
             }
@@ -199,7 +199,7 @@ impl Keeper {
             self.metrics.certificate_reloads.failing.set(1);
             self.readiness.certificate_refused(Some(&trouble));
             let in_force = self.serving.is_some();
-            error!(error = trouble, in_force, "self-managed certificates cannot be kept");
+            error!(error = trouble, in_force, "cannot maintain self-managed certificates");
             self.complaint = Some(trouble);
         }
         false
@@ -210,7 +210,7 @@ impl Keeper {
         for _ in 0..BEGIN_AGAIN {
             result = self.try_once().await;
             match &result {
-                Err(Trouble::Conflict(what)) => info!(what, "somebody else was faster"),
+                Err(Trouble::Conflict(what)) => info!(what, "another writer was faster"),
                 _ => break,
             }
         }
@@ -248,7 +248,7 @@ impl Keeper {
             Err(flaw) => {
                 let why = format!("the Secret cannot be used: {flaw}");
                 if flaw != Flaw::Empty || self.last.is_some() {
-                    warn!(%flaw, "the Secret cannot be used and is filled anew");
+                    warn!(%flaw, "the Secret cannot be used; filling it again");
                 }
                 (Material::new(&self.terms, self.last.as_ref(), now), why)
             }
@@ -256,7 +256,7 @@ impl Keeper {
         let made =
             made.map_err(|error| Trouble::Failed(format!("cannot make a certificate: {error}")))?;
         self.cluster.store(secret, &made).await?;
-        info!(why, "new certificates are in the Secret");
+        info!(why, "wrote new certificates to the Secret");
         self.last = Some(made.clone());
         Ok(made)
     }
@@ -274,9 +274,12 @@ impl Keeper {
             let name = configuration.metadata.name.as_deref().unwrap_or_default();
             let webhooks = self.cluster.trust(configuration, &bundle).await?;
             if webhooks > 0 && known {
-                warn!(name, webhooks, "webhooks had no caBundle, or another; restored");
+                warn!(
+                    name,
+                    webhooks, "restored the caBundle of webhooks, which was missing or different"
+                );
             } else if webhooks > 0 {
-                info!(name, webhooks, "webhooks have a new caBundle");
+                info!(name, webhooks, "set a new caBundle on webhooks");
             }
         }
         if !known {

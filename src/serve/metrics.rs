@@ -104,17 +104,17 @@ impl Metrics {
         });
         r.register(
             "review_duration_seconds",
-            "From a request's head to its answer, body included",
+            "Time from a request's head to its answer, body included",
             durations.clone(),
         );
         let connections_refused: Family<ReasonLabel, Counter> = register(
             r,
             "connections_refused",
-            "Connections beyond the limit: told so with 503, or dropped",
+            "Connections beyond the limit, answered with 503 or dropped",
         );
         r.register(
             "build",
-            "What is running",
+            "Version of the program",
             Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
         );
         let refused = |reason| {
@@ -131,14 +131,14 @@ impl Metrics {
             log_lines_dropped: register(
                 r,
                 "log_lines_dropped",
-                "Lines of the log that could not be written, or not in time",
+                "Log lines dropped because they could not be written, or not in time",
             ),
             policy_reloads: Reloads::new(r, "policy", "the policies"),
             certificate_reloads: Reloads::new(r, "certificate", "the serving certificate"),
             certificate_expiry: register(
                 r,
                 "certificate_expiry_seconds",
-                "When the serving certificate ends, in Unix time",
+                "Expiry of the serving certificate, in Unix time",
             ),
             policies: register(r, "policies", "Policies loaded from files"),
             connections: register(r, "connections", "Open connections of the webhook"),
@@ -150,7 +150,7 @@ impl Metrics {
                 "TLS handshakes that failed or took too long",
             ),
             body_bytes: register(r, "body_bytes_in_flight", "Bytes of request bodies in memory"),
-            panics: register(r, "panics", "Panics that a request set off"),
+            panics: register(r, "panics", "Panics while handling requests"),
             process,
             registry,
         }
@@ -214,12 +214,12 @@ impl Reloads {
     /// Counters of one source; `what` is its name in words.
     pub(crate) fn new(registry: &mut Registry, source: &str, what: &str) -> Self {
         let family: Family<ResultLabel, Counter> =
-            register(registry, &format!("{source}_reloads"), &format!("Changes of {what}"));
+            register(registry, &format!("{source}_reloads"), &format!("Reloads of {what}"));
         let resolve = |result| family.get_or_create(&ResultLabel { result: Word(result) }).clone();
         let failing = register(
             registry,
             &format!("{source}_reload_failing"),
-            &format!("1 while a change of {what} is refused"),
+            &format!("1 while a new version of {what} is refused"),
         );
         Self { loaded: resolve("loaded"), refused: resolve("refused"), failing }
     }

@@ -76,7 +76,7 @@ impl Ops {
         if !matches!(*method, Method::GET | Method::HEAD) {
             return HttpResponse::MethodNotAllowed()
                 .content_type("text/plain; charset=utf-8")
-                .body("only GET is answered here\n");
+                .body("only GET is allowed here\n");
         }
         match path {
             "/readyz" => found.content_type("application/json").body(self.0.report()),

@@ -33,7 +33,7 @@ impl PolicyFiles {
     pub fn parse(&self, files: &[PolicyFile]) -> Result<PolicySet, Vec<Diagnostic>> {
         let (policies, warnings) = PolicySet::load(files, Some(today()))?;
         for warning in &warnings {
-            warn!(%warning, "a policy deserves a look");
+            warn!(%warning, "policy warning");
         }
         Ok(policies)
     }

@@ -88,7 +88,7 @@ impl<S: Polled> Poller<S> {
             if self.refused.take().is_some() {
                 self.source.reloads().failing.set(0);
                 self.source.note(None);
-                info!("the {} are again those in force", S::WHAT);
+                info!("the {} match those in force again", S::WHAT);
             }
             return;
         }
@@ -105,7 +105,7 @@ impl<S: Polled> Poller<S> {
                 info!("new {} are in force", S::WHAT);
             }
             Ok(Err(why)) => self.refuse(Some(digest), why),
-            Err(_panic) => self.refuse(Some(digest), "ironhull failed to read it".to_owned()),
+            Err(_panic) => self.refuse(Some(digest), "internal error while reading it".to_owned()),
         }
     }
 
@@ -119,7 +119,7 @@ impl<S: Polled> Poller<S> {
         self.source.note(Some(&refused.why));
         error!(
             error = refused.why,
-            "new {} are refused, the last good ones stay in force",
+            "new {} are refused; the last good ones stay in force",
             S::WHAT
         );
         self.refused = Some(refused);

@@ -70,9 +70,9 @@ pub(super) async fn drain(
     [webhook, ops]: [ServerHandle; 2],
 ) {
     readiness.drain();
-    info!(delay = ?config.shutdown_delay, "told to stop: not ready from now on");
+    info!(delay = ?config.shutdown_delay, "stop signal received: not ready from now on");
     sleep(config.shutdown_delay).await;
-    info!("finishing what is in flight");
+    info!("finishing requests in flight");
     closing.cancel();
     // The workers give up by themselves after the shutdown timeout.
     webhook.stop(true).await;

@@ -188,7 +188,7 @@ impl Follower {
                 }
             };
             let Ok(event) = serde_json::from_slice::<Event<'_>>(line) else {
-                self.state.unreadable(self.what, "it is no event");
+                self.state.unreadable(self.what, "it is not an event");
                 continue;
             };
             let through = self.event(&event, listing)?;
@@ -206,7 +206,7 @@ impl Follower {
     fn event(&mut self, event: &Event<'_>, listing: bool) -> Result<bool, Trouble> {
         let Ok(Meta { metadata, code, message, .. }) = serde_json::from_str(event.object.get())
         else {
-            self.state.unreadable(self.what, "it is no object");
+            self.state.unreadable(self.what, "it is not an object");
             return Ok(false);
         };
         let mut through = false;
@@ -217,7 +217,10 @@ impl Follower {
             "ERROR" if code == 410 => return Err(Trouble::Gone),
             _ => {
                 let message = printable(&message, MAX_MESSAGE);
-                return Err(Trouble::Refused(format!("{} ends the watch: {message}", self.server)));
+                return Err(Trouble::Refused(format!(
+                    "{} ended the watch: {message}",
+                    self.server
+                )));
             }
         }
         // Events during a list are in no order, so none of them is a version to resume from.
@@ -244,7 +247,7 @@ impl Follower {
                 Err(_) => return Err(self.silent()),
             };
             let page: Page<'_> = serde_json::from_str(&text).map_err(|error| {
-                Trouble::Refused(format!("{} answers oddly: {error}", self.server))
+                Trouble::Refused(format!("unexpected answer from {}: {error}", self.server))
             })?;
             for item in page.items.into_iter().flatten() {
                 self.state.take(self.what, item, false);
@@ -277,7 +280,7 @@ impl Follower {
     }
 
     fn broken(&self, how: &str) -> Trouble {
-        Trouble::Unreachable(format!("{} breaks off: {how}", self.server))
+        Trouble::Unreachable(format!("{} broke off: {how}", self.server))
     }
 
     fn silent(&self) -> Trouble {
@@ -294,9 +297,11 @@ impl Follower {
         match status.code {
             410 => Trouble::Gone,
             400 | 422 if streaming => Trouble::NoStream,
-            401 => Trouble::Forbidden(format!("{server} does not know this identity: {message}")),
+            401 => {
+                Trouble::Forbidden(format!("{server} does not accept these credentials: {message}"))
+            }
             403 => Trouble::Forbidden(format!(
-                "not allowed to {verb} {resource}: {message}; what is missing is `{verb}` on {resource} in all namespaces, which the chart's ClusterRole gives",
+                "not allowed to {verb} {resource}: {message}; it needs `{verb}` on {resource} in all namespaces, as in the chart's ClusterRole",
             )),
             _ => Trouble::Refused(format!("cannot {verb} {resource}: {message}")),
         }
@@ -305,5 +310,5 @@ impl Follower {
 
 /// The trouble of a request that could not even be made.
 fn unasked(error: &kube::core::request::Error) -> Trouble {
-    Trouble::Refused(format!("cannot ask: {error}"))
+    Trouble::Refused(format!("cannot make the request: {error}"))
 }

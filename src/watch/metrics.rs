@@ -42,11 +42,11 @@ impl WatchMetrics {
         let process = Process::new(&mut registry);
         let ours = registry.sub_registry_with_prefix("ironhull");
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        ours.register("build", "What is running", version);
+        ours.register("build", "Version of the program", version);
         let log_lines_dropped = register(
             ours,
             "log_lines_dropped",
-            "Lines of the log that could not be written in time",
+            "Log lines dropped because they could not be written, or not in time",
         );
         let watch = ours.sub_registry_with_prefix("watch");
         watch.register_collector(Box::new(Watched(Arc::clone(&state))));
@@ -103,7 +103,7 @@ fn of_the_watch(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fmt:
     let all = || What::ALL.iter().zip(&state.seen).map(|(what, seen)| (what.as_str(), seen));
     let mut gauge = encoder.encode_descriptor(
         "synced",
-        "1 once the first list is through",
+        "1 once the first list is complete",
         None,
         MetricType::Gauge,
     )?;
@@ -112,7 +112,7 @@ fn of_the_watch(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fmt:
     }
     let mut gauge = encoder.encode_descriptor(
         "last_sync_timestamp_seconds",
-        "When the API server last confirmed that what is known is up to date, in Unix time",
+        "Last time that the API server confirmed the watched state as current, in Unix time",
         None,
         MetricType::Gauge,
     )?;
@@ -121,7 +121,7 @@ fn of_the_watch(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fmt:
     }
     let mut counter = encoder.encode_descriptor(
         "errors",
-        "Watches and lists that ended otherwise than agreed",
+        "Watches and lists that ended unexpectedly",
         None,
         MetricType::Counter,
     )?;
@@ -142,10 +142,10 @@ fn of_the_watch(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fmt:
     let (kept, over) = state.tally.size();
     let kept = i64::try_from(kept).unwrap_or(i64::MAX);
     for (name, help, value) in [
-        ("pods_kept", "Pods that are known and not over, in all namespaces", kept),
+        ("pods_kept", "Unfinished pods kept in memory, in all namespaces", kept),
         (
             "pods_over_limit",
-            "Pods that came when as many as can be kept were known",
+            "Pods not counted because the limit of pods in memory was reached",
             over.cast_signed(),
         ),
     ] {
@@ -173,14 +173,14 @@ fn of_the_cluster(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fm
     }
     let mut metric = encoder.encode_descriptor(
         "unknown_user_containers",
-        "Containers that run as nobody says whom: neither the kubelet nor the pod",
+        "Containers whose user is unknown: neither the kubelet nor the pod states it",
         None,
         gauge,
     )?;
     each(&mut metric, &sums, |sums| Some(sums.unknown_user.cast_signed()))?;
     let mut metric = encoder.encode_descriptor(
         "findings",
-        "What is not compliant, by rule and result, in containers that run",
+        "Findings that are not compliant, by rule and result, in running containers",
         None,
         gauge,
     )?;
@@ -198,12 +198,8 @@ fn of_the_cluster(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fm
             }
         }
     }
-    let mut metric = encoder.encode_descriptor(
-        "pods",
-        "Pods that are not over, by how they stand",
-        None,
-        gauge,
-    )?;
+    let mut metric =
+        encoder.encode_descriptor("pods", "Pods that have not finished, by state", None, gauge)?;
     for ((namespace, mode), sums) in &sums {
         for (state, count) in Standing::WORDS.iter().zip(sums.standing) {
             let labels = [("namespace", *namespace), ("mode", mode), ("state", state)];
@@ -215,7 +211,7 @@ fn of_the_cluster(state: &State, encoder: &mut DescriptorEncoder<'_>) -> std::fm
     each(&mut metric, &sums, |sums| Some(sums.exempt.cast_signed()))?;
     let mut metric = encoder.encode_descriptor(
         "exemption_end_timestamp_seconds",
-        "When the first exemption ends, in Unix time; none where none has an end",
+        "End of the first exemption to expire, in Unix time; absent if none expires",
         None,
         gauge,
     )?;

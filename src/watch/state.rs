@@ -174,7 +174,7 @@ impl ClusterState {
                 resource,
                 pods,
                 "{}",
-                if first { "the first list is through" } else { "up to date again" }
+                if first { "first list complete" } else { "up to date again" }
             );
         }
     }
@@ -192,7 +192,7 @@ impl ClusterState {
         }
         let resource = what.as_str();
         match trouble.is_ordinary() {
-            true => info!(resource, why = said, "beginning again with a list"),
+            true => info!(resource, why = said, "starting again with a list"),
             false => error!(resource, error = said, "cannot watch"),
         }
         seen.trouble = Some(said);

@@ -41,9 +41,11 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gone => f.write_str("the API server has forgotten the version to go on from"),
+            Self::Gone => {
+                f.write_str("the API server no longer has the `resourceVersion` to resume from")
+            }
             Self::NoStream => {
-                f.write_str("the API server sends no lists as streams: in pages then")
+                f.write_str("the API server does not stream lists: reading them in pages")
             }
             Self::Forbidden(what) | Self::Refused(what) | Self::Unreachable(what) => {
                 f.write_str(what)

@@ -42,7 +42,7 @@ fn variables_have_a_section() {
         assert!(variables.contains(variable), "{variable}");
     }
     // What the short help leaves out is described all the same.
-    assert!(page.contains("How long a TLS handshake may take"));
+    assert!(page.contains("Timeout for a TLS handshake"));
 }
 
 #[test]

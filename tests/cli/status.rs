@@ -99,14 +99,14 @@ fn a_closed_pipe_is_no_error() {
 #[test]
 fn natural_mistakes_get_a_hint() {
     for (line, hint) in [
-        ("harden in.yaml", "a file comes after -f: `-f in.yaml`"),
-        ("explain in.yaml", "a file comes after -f, `-f in.yaml`"),
+        ("harden in.yaml", "to name a file, use -f: `-f in.yaml`"),
+        ("explain in.yaml", "pass it with -f, as in `-f in.yaml`"),
         ("explain -f in.yaml other.yaml", "-f"),
-        ("preview shop", "a namespace comes after -n: `-n shop`"),
-        ("policy diff policies policies shop", "a namespace comes after -n: `-n shop`"),
+        ("preview shop", "to name a namespace, use -n: `-n shop`"),
+        ("policy diff policies policies shop", "to name a namespace, use -n: `-n shop`"),
         ("harden -f in.yaml --date tomorrow", "such as 2027-03-01"),
         ("preview --date 2026-2-1", "such as 2027-03-01"),
-        ("policy check --date 2026-02-30", "there is no such day"),
+        ("policy check --date 2026-02-30", "no such day"),
     ] {
         let output = super::ironhull(line).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);

@@ -13,32 +13,32 @@ man` has it as manual pages.
 
 ## For every command
 
-- What a command answers goes to standard output; warnings and errors go to standard error. Where a command exits with
-  2, a program can rely on it that standard output holds no half of an answer: it is empty, but for `policy check`,
-  whose answer the errors are, and `serve` and `watch`, whose logs go there.
-- `-o json` and what else is for programs is described in [json.md](json.md).
+- Results go to standard output; warnings and errors go to standard error. If a command exits with 2, standard output
+  never holds half a result: it is empty, except for `policy check`, whose result the errors are, and for `serve` and
+  `watch`, which write their logs there.
+- `-o json` and other outputs for programs are described in [json.md](json.md).
 - Exit statuses are stable: scripts may rely on them.
 
 | status | when |
 |---|---|
-| 0 | the command did what was asked. Warnings do not change it, and nor does what came out |
+| 0 | the command did what was asked, whatever the result and the warnings |
 | 1 | with `--check`: `harden` found something that would change, `preview` something that would break, `policy diff` something that differs |
 | 2 | wrong usage; a file or a cluster that cannot be read; a manifest or a policy with errors; an output that cannot be written |
 
-A reader that has seen enough, as in `ironhull explain -f app.yaml | head`, is no error.
+A closed pipe, as in `ironhull explain -f app.yaml | head`, is not an error.
 
 ### Colours
 
-Terminals get colours; files and pipes do not. `--color always` and `--color never` decide otherwise, and so do these
-variables, where `--color` is not given:
+Terminals get colours; files and pipes do not. `--color always` and `--color never` override this, and so do these
+variables if `--color` is not given:
 
 ";
 
 /// What comes after the variables.
 const SHELL: &str = "
-Every option of `ironhull serve` has a variable of its own, and so have those of `watch`: [webhook.md](webhook.md) and
+Every option of `ironhull serve` and of `watch` also has a variable: [webhook.md](webhook.md) and
 [monitoring.md](monitoring.md) list them. `policy check` and
-`policy show` take their policies from `IRONHULL_POLICY` where none are named.
+`policy show` take their policies from `IRONHULL_POLICY` if none are named.
 
 ### Completion and manual pages
 

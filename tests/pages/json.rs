@@ -11,13 +11,13 @@ const INTRODUCTION: &str = "\
 
 Generated from the program's own types by `make docs`; each output has its JSON Schema beside this page.
 
-Within a major version, members keep their names and meanings, and none goes. New ones may come: read what you know, and
-let the rest be. A member that is not always there says so; every other one is, and is null where there is nothing to
-say.
+Within a major version, members keep their names and meanings, and none is removed. New ones may be added: ignore
+members that you do not know. Members that may be left out say so; all others are always present, and null if they have
+no value.
 
-**Errors.** Where a command exits with 2, its standard output is empty, and what is wrong stands on standard error, for
-people: file, line, column, the line itself, a hint. `policy check -o json` alone has errors on standard output, since
-they are its answer. So a program looks at the exit status first ([cli.md](cli.md)).
+**Errors.** If a command exits with 2, its standard output is empty, and standard error has the error in text for people:
+file, line, column, the line itself, a hint. Only `policy check -o json` has errors on standard output, since they are
+its result. So check the exit status first ([cli.md](cli.md)).
 
 Besides these, `harden -o json` writes Kubernetes objects as kubectl does (one by itself, several as a `List`), and
 `policy schema` writes the [JSON Schema of policy files](../policies/schema.json).

@@ -120,7 +120,7 @@ fn a_bad_start_is_fatal_and_says_why() {
         (&pair, &["--policy", policies], ["cannot start without good policies", "0"]),
         (&pair, &["--policy", "/nowhere"], ["policies", "`/nowhere`"]),
         (&pair, &["--workers", "0"], ["workers", "at least 1"]),
-        (&pair, &["--max-body", "30Mi"], ["budget", "at least a third above"]),
+        (&pair, &["--max-body", "30Mi"], ["budget", "at least a third larger"]),
         (&pair, &["--poll-interval", "5"], ["not a duration", "`5s`"]),
     ] {
         let (mut command, _files) = command(pair);

@@ -199,7 +199,7 @@ fn a_clock_that_jumps_breaks_no_deadline_and_decides_exemptions() {
     let in_flight_bytes = || fixture::metric(process.ops, "ironhull_body_bytes_in_flight");
     let is_exempt = |client: &mut Client| {
         let answer = client.post("/enforce", &body).unwrap();
-        !answer.text().contains("it ended on")
+        !answer.text().contains("it expired on")
     };
     let mut kept = process.trust.connect(process.webhook).unwrap();
     assert!(is_exempt(&mut kept));

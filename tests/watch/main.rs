@@ -174,7 +174,7 @@ fn a_right_that_is_missing_is_named() {
     watch.eventually("it says which", || {
         let (status, report) = watch.get("/readyz");
         status == 503
-            && report.contains("what is missing is `watch` on pods in all namespaces")
+            && report.contains("it needs `watch` on pods in all namespaces")
             && report.contains("cannot watch resource")
     });
     assert!(watch.metric(&errors("pods", "forbidden")) >= Some(1));

@@ -284,7 +284,7 @@ pub fn too_large(body: &[u8], endpoint: Endpoint<'_>, why: &str) -> Result<Answe
     if endpoint.mode != Mode::Advise && request.asks() == Asks::Other {
         return Ok(ignored(Facts { verdict: Verdict::Ignored, ..facts }));
     }
-    let message = format!("ironhull does not review so large an object: {why}");
+    let message = format!("the object is too large for ironhull to review: {why}");
     let audit = vec![("left-alone", Skip::TooLarge.as_str().to_owned())];
     Ok(answer_unless(facts, endpoint.mode, Refusal::too_large(message), audit))
 }

@@ -86,7 +86,7 @@ pub struct Void<'p> {
 impl Void<'_> {
     /// The verdict in words.
     pub fn verdict(&self) -> &'static str {
-        if self.partly { "void in part" } else { "void" }
+        if self.partly { "partly void" } else { "void" }
     }
 }
 

@@ -259,10 +259,10 @@ pub enum WritablePathError {
     #[error("is not an absolute path")]
     NotAbsolute,
     /// It holds `:`, which the API server refuses in a mount path, or a control character.
-    #[error("holds a character that a mount path cannot have")]
+    #[error("contains a character that a mount path cannot have")]
     Characters,
     /// It holds `..`.
-    #[error("holds `..`")]
+    #[error("contains `..`")]
     DotDot,
     /// It is `/`, or one that the kernel or the runtime fills, or below one.
     #[error(

@@ -70,7 +70,7 @@ pub fn apply(text: &str, syntax: Syntax, value: &Value, patch: &[Value]) -> Resu
     if draft.means(&after) {
         return Ok(Edited { text: draft.text, value: after, rewritten });
     }
-    Err("the hardened document cannot be written in a way that reads back".to_owned())
+    Err("the hardened document cannot be written so that it reads back the same".to_owned())
 }
 
 /// A document's text while operations are applied.

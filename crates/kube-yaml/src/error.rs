@@ -109,15 +109,15 @@ impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Character('\u{85}' | '\u{2028}' | '\u{2029}') => f.write_str(
-                "Kubernetes takes this character for a line break; write it escaped, in double \
+                "Kubernetes reads this character as a line break; write it escaped, in double \
                  quotes",
             ),
             Self::Character('\u{feff}') => {
-                f.write_str("a byte-order mark belongs to the beginning of a file alone")
+                f.write_str("a byte-order mark is allowed only at the start of a file")
             }
             Self::Character(c) => write!(
                 f,
-                "Kubernetes refuses the character U+{:04X}; take it out, or write it escaped, in \
+                "Kubernetes refuses the character U+{:04X}; remove it, or write it escaped, in \
                  double quotes",
                 u32::from(*c)
             ),
@@ -164,18 +164,18 @@ impl ErrorKind {
             Self::Entry => "block sequence entries are not allowed in this context",
             Self::Key => "mapping keys are not allowed in this context",
             Self::Value => "mapping values are not allowed in this context",
-            Self::Name => "an anchor's name is made of letters, digits, `-` and `_` alone",
+            Self::Name => "an anchor's name may have only letters, digits, `-` and `_`",
             Self::RecursiveAnchor => "an anchor contains itself",
-            Self::Tag => "Kubernetes takes no such tag; take it out, or put a blank after it",
-            Self::Directive => "Kubernetes takes no directives; take the line out",
+            Self::Tag => "Kubernetes does not accept this tag; remove it, or put a space after it",
+            Self::Directive => "Kubernetes does not accept directives; remove the line",
             Self::MarkerInQuotes => "found unexpected document indicator in quoted text",
-            Self::OpenQuotes => "the quotes that begin here never end",
+            Self::OpenQuotes => "the quotes that open here are never closed",
             Self::EscapedSurrogate => {
-                "Kubernetes takes no escape that is half a character; write the character"
+                "Kubernetes does not accept an escaped surrogate; write the character itself"
             }
             Self::ZeroIndentation => "found an indentation indicator equal to 0",
             Self::BlockHeader => "did not find expected comment or line break",
-            Self::EarlyEnd => "a document ends here that has not begun",
+            Self::EarlyEnd => "a document ends here without having started",
             Self::InBlockSequence => "did not find expected `-` indicator",
             Self::InBlockMapping => "did not find expected key",
             Self::InFlowSequence => "did not find expected `,` or `]`",

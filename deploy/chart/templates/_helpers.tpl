@@ -50,7 +50,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- /* How certificates are kept: self-managed, cert-manager or existing. */ -}}
 {{- define "ironhull.certificates" -}}
 {{- if and .Values.certManager.enabled .Values.tls.existingSecret }}
-{{- fail "certManager.enabled and tls.existingSecret are two ways to have certificates: choose one" }}
+{{- fail "certManager.enabled and tls.existingSecret exclude each other: choose one source of certificates" }}
 {{- else if .Values.certManager.enabled }}cert-manager
 {{- else if .Values.tls.existingSecret }}
 {{- if not (or .Values.tls.caBundle .Values.webhook.annotations) }}

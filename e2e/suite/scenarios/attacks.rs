@@ -30,7 +30,7 @@ pub fn windows_options_excuse_nothing(world: &'static World) {
         json!({"windowsOptions": {"hostProcess": false}});
     for (name, pod) in [("said", said), ("selected", selected)] {
         let answer = editor(&space, &["create"], &pod).unwrap();
-        assert!(answer.contains("windowsOptions make no Windows pod"), "{answer}");
+        assert!(answer.contains("hardened as a Linux pod, despite windowsOptions"), "{answer}");
         space.ready(name);
         assert_eq!(space.look(name, "app"), hardened());
     }

@@ -155,6 +155,6 @@ mod tests {
             assert_eq!((found.join(" ").as_str(), said.as_str()), (expected, directive), "{typed}");
         }
         assert!(words("").0.contains(&"explain".to_owned()));
-        assert!(answer(&[]).starts_with("explain\tSay what is changed"), "{}", answer(&[]));
+        assert!(answer(&[]).starts_with("explain\tExplain what changes"), "{}", answer(&[]));
     }
 }

@@ -27,14 +27,17 @@ pub(super) fn introduction(
 ) -> io::Result<()> {
     writeln!(
         out,
-        "{BOLD}ironhull{BOLD:#} is listening on https://{address}/enforce, {} after it was asked to.",
+        "{BOLD}ironhull{BOLD:#} is listening on https://{address}/enforce, started in {}.",
         time(took)
     )?;
     writeln!(
         out,
-        "Its certificate was made on the spot, its policy is the compiled-in `restricted`."
+        "Its certificate was generated just now, its policy is the compiled-in `restricted`."
     )?;
-    writeln!(out, "It is now sent what an API server would send for the pods of five workloads,")?;
+    writeln!(
+        out,
+        "It now gets the reviews that an API server would send for the pods of five workloads,"
+    )?;
     writeln!(
         out,
         "created in a namespace `{NAMESPACE}` with the label `ironhull.dev/harden: enforce`."
@@ -95,14 +98,14 @@ pub(super) fn summary(out: &mut dyn Write, all: &[Reviewed]) -> io::Result<()> {
     let changed = all.iter().filter(|one| one.before != one.after).count();
     writeln!(
         out,
-        "\n{} pods, {changed} hardened. The server has stopped; nothing is left behind.",
+        "\n{} pods, {changed} hardened. The server has stopped; it left nothing behind.",
         all.len()
     )?;
     writeln!(out, "\n{BOLD}What next{BOLD:#}")?;
     for (command, what) in [
-        ("ironhull harden -f FILE -o diff", "what it would change in manifests of your own"),
+        ("ironhull harden -f FILE -o diff", "what it would change in your own manifests"),
         ("ironhull explain -f FILE", "the same, container by container, and why"),
-        ("ironhull rules", "the rules, and what each of them does"),
+        ("ironhull rules", "the rules, and what each one does"),
         ("ironhull policy show NAMESPACE", "the policy that would apply"),
         ("ironhull serve --help", "the webhook for a cluster; the README says how to install it"),
     ] {

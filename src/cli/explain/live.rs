@@ -56,15 +56,14 @@ pub struct ExplainedPod {
     pub phase: String,
     /// What its namespace opted in to: `enforce` or `audit`; null for nothing.
     pub mode: Option<&'static str>,
-    /// What is wrong with a label of the namespace that was meant to opt it in; null where
-    /// nothing is.
+    /// What is wrong with a label that was meant to opt the namespace in; null if nothing is.
     pub slip: Option<String>,
     /// The policy of its namespace.
     pub policy: String,
-    /// The policy that hardened it, as `NAME@REVISION`; null where none did.
+    /// The policy that hardened it, as `NAME@REVISION`; null if none did.
     pub hardened_by: Option<String>,
-    /// Whether the pod is as its note says, and as that policy would have it where it is today's: who may change
-    /// annotations may write such a note. True where there is none.
+    /// Whether the pod matches its note, and the note's policy if that is the current one: whoever may change
+    /// annotations can forge a note. True if there is none.
     pub note_holds: bool,
     /// Why it is left alone as a whole: the name of a skip reason, or null.
     pub left_alone: Option<&'static str>,
@@ -78,7 +77,7 @@ pub struct ExplainedPod {
     pub void: Vec<Voided>,
     /// What the policy knows of the containers' images.
     pub images: Vec<KnownImage>,
-    /// Why it does not run, where it does not.
+    /// Why it does not run; empty if it runs.
     pub troubles: Vec<Trouble>,
 }
 
@@ -92,12 +91,12 @@ pub struct PodRule {
     pub container: Option<String>,
     /// `init`, `sidecar`, `app`, `ephemeral`, or `pod`.
     pub container_kind: &'static str,
-    /// Whose the value is: `ironhull`, `author` (or another webhook), `missing`, `exempt`,
-    /// `skipped`, or `none` where none is needed.
+    /// Origin of the value: `ironhull`, `author` (or another webhook), `missing`, `exempt`,
+    /// `skipped`, or `none` if none is needed.
     pub by: &'static str,
     /// The effective value; null where there is none.
     pub value: Option<Value>,
-    /// What stood there before ironhull, where it says so.
+    /// The value before ironhull, if the note has it.
     pub was: Option<Value>,
     /// Why, in words; may be empty.
     pub why: String,
@@ -110,7 +109,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let name = match name.split_once('/') {
         None => name,
         Some(("pod" | "pods" | "po", name)) => name,
-        Some((kind, _)) => bail!("`{kind}` is not a pod; `ironhull preview` looks at workloads"),
+        Some((kind, _)) => bail!("`{kind}` is not a pod; for workloads, use `ironhull preview`"),
     };
     let wanted = NamespaceArgs {
         namespaces: namespace.cloned().into_iter().collect(),
@@ -222,7 +221,7 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
         None => "  ironhull has not changed it\n".to_owned(),
     });
     if !one.note_holds {
-        text.push_str("  but it is not as that note on it says\n");
+        text.push_str("  but the pod does not match its note\n");
     }
     if let Some(skip) = one.left_alone {
         text.push_str(&format!("  left alone as a whole ({skip})\n"));

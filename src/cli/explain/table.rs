@@ -124,7 +124,7 @@ fn summary(rows: &[Row]) -> String {
         (count > 0).then(|| format!("{count} {word}"))
     });
     let counts: Vec<String> = counts.into_iter().flatten().collect();
-    if counts.is_empty() { "nothing to look at".to_owned() } else { counts.join(", ") }
+    if counts.is_empty() { "nothing to check".to_owned() } else { counts.join(", ") }
 }
 
 #[cfg(test)]

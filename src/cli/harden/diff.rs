@@ -45,7 +45,9 @@ pub(super) fn say_encodings(hardened: &[Hardened], err: &mut dyn Write) -> io::R
         let name = &one.source.name;
         say::note(
             err,
-            format!("{name}: is UTF-16, and its diff UTF-8: to read, not to apply; or use --write"),
+            format!(
+                "{name}: the file is UTF-16 and its diff UTF-8, which cannot be applied; use --write"
+            ),
         )?;
     }
     Ok(())

@@ -102,7 +102,7 @@ fn harden_file(
 
 /// Error for a source whose documents are good one by one, but would not be the same documents
 /// together: a first one that becomes JSON changes how kubectl splits the rest.
-const UNWRITABLE: &str = "the hardened file cannot be written in a way that reads back";
+const UNWRITABLE: &str = "the hardened file cannot be written so that it reads back the same";
 
 /// How the documents of a source change, or everything that is wrong with it.
 fn harden(
@@ -197,7 +197,9 @@ fn say_rewritten(
     let places = places.join(", ");
     say::note(
         err,
-        format!("{place}: written anew, for an anchor or an unusual layout there: {places}"),
+        format!(
+            "{place}: rewritten as a whole, because of an anchor or an unusual layout: {places}"
+        ),
     )
 }
 

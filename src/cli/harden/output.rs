@@ -67,15 +67,15 @@ fn open_lists(value: &Value, objects: &mut Vec<Value>) {
 pub(in crate::cli) struct Patched<'p> {
     /// The file, or `stdin`.
     file: &'p str,
-    /// Which of the file's documents, from 1; empty ones count.
+    /// Number of the document in the file, from 1; empty documents count.
     document: Option<usize>,
     /// The document's kind.
     kind: Option<&'p Value>,
-    /// The workload's namespace; empty for a list of workloads of several.
+    /// The workload's namespace; empty for a list with workloads of several namespaces.
     namespace: &'p str,
     /// Its name; empty for a list.
     name: &'p str,
-    /// A JSON Patch (RFC 6902) of the document, of `add` and `replace`.
+    /// A JSON Patch (RFC 6902) of the document, with `add` and `replace` only.
     patch: &'p [Value],
 }
 

@@ -31,7 +31,7 @@ pub(super) fn run(
     err: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     if input.reads_stdin() {
-        let mut error = ManifestError::about(STDIN, "is no file that could be rewritten");
+        let mut error = ManifestError::about(STDIN, "cannot be rewritten");
         error.hint = Some("name files or directories with -f, or leave out --write".to_owned());
         return Ok(diagnostics::errors(err, &[error])?);
     }
@@ -53,7 +53,7 @@ pub(super) fn run(
     if !errors.is_empty() && !keep_going {
         drop(ready);
         diagnostics::errors(err, &errors)?;
-        say::note(err, "nothing was written; --keep-going writes every file that can be")?;
+        say::note(err, "nothing was written; --keep-going writes every file without errors")?;
         return Ok(say::EXIT_ERROR);
     }
     let written = replace(ready, &mut errors, out)?;
@@ -140,8 +140,8 @@ fn say_fixed(fixed: &[String], err: &mut dyn Write) -> io::Result<()> {
     say::note(
         err,
         format!(
-            "a Job's template and a Pod cannot be changed once they are there, and \
-             `kubectl apply` refuses to: `kubectl replace --force` makes them anew ({}{more})",
+            "a Job's template and a Pod cannot be changed once created, so `kubectl apply` \
+             fails: recreate them with `kubectl replace --force` ({}{more})",
             names.join("; ")
         ),
     )

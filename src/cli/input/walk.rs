@@ -86,7 +86,7 @@ impl Walk {
             } else if is_chart && (name == "Chart.yaml" || name.starts_with("values")) {
                 of_chart += usize::from(is_manifest(&path));
             } else if is_manifest(&path) && !path.is_file() {
-                self.found.notes.push(format!("{}: left out, no regular file", path.display()));
+                self.found.notes.push(format!("{}: left out, not a regular file", path.display()));
             } else if is_manifest(&path) && self.seen.insert(path.canonicalize()?) {
                 if matches!(&*name, "kustomization.yaml" | "kustomization.yml") {
                     self.patches.push((path.clone(), patches_of(&path)));
@@ -114,7 +114,7 @@ impl Walk {
             let left_out = before - found.len();
             if left_out > 0 {
                 notes.push(format!(
-                    "{}: {} left out, as patches; harden what `kubectl kustomize` prints",
+                    "{}: {} left out, as patches; harden the output of `kubectl kustomize`",
                     kustomization.display(),
                     files(left_out)
                 ));

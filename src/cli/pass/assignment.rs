@@ -85,8 +85,8 @@ impl<'p> Assignment<'p> {
                     None => say::warning(
                         err,
                         format!(
-                            "{}, Namespace/{}: its label chooses the policy {}, and none with \
-                             `byLabel` is called so",
+                            "{}, Namespace/{}: its label chooses the policy {}, but no policy \
+                             with `byLabel` has that name",
                             super::place(source, document, None),
                             namespace.name,
                             quoted(label)
@@ -124,7 +124,7 @@ impl<'p> Assignment<'p> {
         say::note(
             err,
             format!(
-                "{} has no policy for {}: hardened by the built-in `{}`; --policy-name chooses {}",
+                "{} has no policy for {}: hardened with the built-in `{}`; to choose another, use --policy-name with {}",
                 path.display(),
                 listed(namespaces),
                 self.set.fallback().name,
@@ -149,6 +149,6 @@ fn named<'p>(set: &'p PolicySet, name: &str) -> Result<&'p Policy, String> {
     let shown = quoted(name);
     match nearest(name, &names) {
         Some(near) => Err(format!("there is no policy {shown}; did you mean `{near}`?")),
-        None => Err(format!("there is no policy {shown}; there is {}", listed(names))),
+        None => Err(format!("there is no policy {shown}, only {}", listed(names))),
     }
 }

@@ -32,37 +32,37 @@ use crate::terminal::{diagnostics, say};
 use crate::text::clean;
 use crate::text::listed;
 
-/// Show what other policies would do to workloads
+/// Compare what two sets of policies do to workloads
 ///
-/// Judges every workload by the OLD policies and by the NEW ones, and says where they come
-/// to something else. The workloads are those of manifests (-f) or of a cluster (-n, -A or
-/// -l), which is read and never written.
+/// Judges every workload by the OLD policies and by the NEW ones, and reports the
+/// differences. Workloads come from manifests (-f) or from a cluster (-n, -A or -l), which
+/// is only read.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The policies as they are: a file, or a directory as the server takes it
+    /// Current policies: a file, or a directory as the server reads it
     #[arg(value_name = "OLD", value_hint = ValueHint::AnyPath)]
     old: PathBuf,
-    /// The policies as they would be
+    /// New policies
     #[arg(value_name = "NEW", value_hint = ValueHint::AnyPath)]
     new: PathBuf,
 
     /// Manifests: a file, a directory, or - for standard input; may be given several times.
-    /// -n is then the namespace of documents that name none
+    /// -n is then the namespace of documents that have none
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", value_hint = ValueHint::AnyPath)]
     files: Vec<PathBuf>,
 
     #[command(flatten)]
     wanted: NamespaceArgs,
 
-    /// The date by which exemptions end; else today (UTC)
+    /// Judge exemptions as of this date; by default today (UTC)
     #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
 
-    /// The form of the answer
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     output: Format,
 
-    /// Exit with 1 where anything differs
+    /// Exit with 1 if anything differs
     #[arg(long)]
     check: bool,
 
@@ -75,20 +75,20 @@ pub struct Args {
 enum Format {
     /// A table for people
     Table,
-    /// For programs: docs/json.md has its members
+    /// For programs: see docs/json.md
     Json,
 }
 
 /// What differs. Members may be added; those here keep their names and meanings.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Differences {
-    /// How many workloads were judged.
+    /// Number of workloads judged.
     pub judged: usize,
-    /// Those to which the new policies do something else.
+    /// The workloads for which the results differ.
     pub workloads: Vec<Differing>,
 }
 
-/// A workload to which the new policies do something else.
+/// A workload for which the results differ.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Differing {
     /// Its namespace.
@@ -97,13 +97,13 @@ pub struct Differing {
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// The file it is in; null for one of a cluster.
+    /// The file it is in; null for a workload of a cluster.
     pub file: Option<String>,
     /// The names of the policies.
     pub policy: Change<String>,
-    /// How its pods would fare.
+    /// The verdict on its pods.
     pub verdict: Change<Verdict>,
-    /// What each rule comes to, where that differs.
+    /// The rules whose results differ.
     pub rules: Vec<RuleChange>,
     /// The fields for which Pod Security *restricted* would still refuse it.
     pub restricted: Change<Vec<String>>,
@@ -118,14 +118,14 @@ pub struct Change<T> {
     pub new: T,
 }
 
-/// A rule that comes to something else in a container.
+/// A rule whose results in a container differ.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RuleChange {
     /// The container, or `pod` for the pod level by itself.
     pub container: String,
     /// The rule.
     pub rule: &'static str,
-    /// The effective value under the old policies, in words; null where the rule is off.
+    /// The effective value under the old policies, in words; null if the rule is off.
     pub old: Option<String>,
     /// The same under the new ones.
     pub new: Option<String>,
@@ -149,7 +149,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         wanted.all_namespaces || wanted.selector.is_some() || !wanted.namespaces.is_empty();
     if !files.is_empty() {
         if wanted.all_namespaces || wanted.selector.is_some() {
-            bail!("`-f` is about manifests, `-A` and `-l` about a cluster: one of the two");
+            bail!("`-f` reads manifests, `-A` and `-l` read a cluster: use one of the two");
         }
         if !judge.manifests(files, wanted, err)? {
             return Ok(say::EXIT_ERROR);
@@ -157,7 +157,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     } else if of_cluster {
         cluster::block_on(judge.cluster(wanted, connection))?;
     } else {
-        bail!("over which workloads? name manifests with -f, or namespaces with -n, -A or -l");
+        bail!("no workloads to compare: name manifests with -f, or namespaces with -n, -A or -l");
     }
     let Judge { found, errors, unclaimed, .. } = judge;
     if !errors.is_empty() {
@@ -169,7 +169,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     for (side, names) in &unclaimed {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let names = listed(names);
-        say::note(err, format!("{side} has no policy for {names}: the built-in one is gone by"))?;
+        say::note(err, format!("{side} has no policy for {names}: using the built-in one"))?;
     }
     match output {
         Format::Table => out.write_all(table(&found).as_bytes())?,

@@ -23,9 +23,9 @@ use crate::remains::Level;
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Preview {
-    /// The date by which exemptions end, in UTC.
+    /// The date as of which exemptions are judged, in UTC.
     pub date: String,
-    /// Where the policies come from.
+    /// Source of the policies.
     pub policies: String,
     /// The namespaces, by name.
     pub namespaces: Vec<NamespacePreview>,
@@ -39,33 +39,33 @@ pub struct NamespacePreview {
     pub name: String,
     /// What it opted in to: `enforce` or `audit`; null for nothing.
     pub mode: Option<&'static str>,
-    /// What is wrong with a label of it that was meant to opt it in; null where nothing is.
+    /// What is wrong with a label that was meant to opt it in; null if nothing is.
     pub slip: Option<String>,
-    /// The policy that holds for its pods, or would.
+    /// The policy that applies to its pods, or would.
     pub policy: String,
-    /// The level that Pod Security enforces in it, where a label says one.
+    /// The level that Pod Security enforces in it, if a label sets one.
     pub pod_security: Option<String>,
-    /// How many workloads are of which verdict.
+    /// Number of workloads by verdict.
     pub verdicts: Verdicts,
     /// The workloads, those that break first.
     pub workloads: Vec<WorkloadPreview>,
 }
 
-/// How many workloads are of which verdict.
+/// Number of workloads by verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Verdicts {
-    /// Nothing speaks against them.
+    /// Workloads with no known risk.
     pub starts: usize,
-    /// How many of these are not hardened throughout: something of them is left alone,
+    /// How many of these are not fully hardened: something in them is left alone,
     /// privileged, or root.
     pub unhardened: usize,
-    /// Nobody knows before they are tried.
+    /// Workloads that have to be tried.
     pub unknown: usize,
-    /// They need a change or an exemption.
+    /// Workloads that need a change or an exemption.
     pub breaks: usize,
 }
 
-/// A workload: what a person made, not the pods it has.
+/// A workload: the object that a person created, not its pods.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadPreview {
@@ -73,18 +73,18 @@ pub struct WorkloadPreview {
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// What made it (`KIND/NAME`), where something did: what is to last is said there.
+    /// The object that created it (`KIND/NAME`), in which lasting changes must be made; null if none did.
     pub managed_by: Option<String>,
-    /// How many of its pods there are now.
+    /// Number of its pods now.
     pub pods: u32,
-    /// The pod that was looked at in place of a template: because it has containers that
-    /// its template has not, or its kind is not known. Null otherwise.
+    /// The pod that was judged in place of the template, because it has containers that the
+    /// template lacks, or the kind is not known. Null otherwise.
     pub pod: Option<String>,
     /// The policy.
     pub policy: String,
-    /// How its pods would fare.
+    /// The verdict on its pods.
     pub verdict: Verdict,
-    /// Whether a pod runs already that this very policy hardened: then it starts.
+    /// Whether a pod that this revision of the policy hardened is running: then it starts.
     pub runs_hardened: bool,
     /// What would change.
     pub changes: Vec<Change>,
@@ -92,13 +92,13 @@ pub struct WorkloadPreview {
     pub left_alone: Option<&'static str>,
     /// The containers that would not be hardened, and why.
     pub unhardened: Vec<Unhardened>,
-    /// What rules would leave as it is.
+    /// What rules would not change.
     pub left: Vec<Left>,
     /// The debug containers that run in its pods now.
     pub debug: Vec<DebugContainer>,
-    /// Whether a rolling update goes on past a pod that runs for a moment and then fails: an
+    /// Whether a rolling update continues past a pod that runs for a moment and then fails: an
     /// app container has neither a readiness nor a startup probe, and there is no
-    /// `minReadySeconds`. Null where nothing of it is rolled out, or would change.
+    /// `minReadySeconds`. Null if nothing is rolled out, or would change.
     pub unguarded: Option<bool>,
     /// The exemptions in force, and until when.
     pub exemptions: Vec<Exempt>,
@@ -110,9 +110,9 @@ pub struct WorkloadPreview {
     pub handed_over: Vec<String>,
     /// What may break.
     pub risks: Vec<RiskPreview>,
-    /// The annotations with which nothing is left that is sure to break, and where they go.
+    /// The annotations that prevent everything that is sure to break, and where they go.
     pub remedy: RemedyPreview,
-    /// Why nothing can be said of it; null where something can.
+    /// Why it could not be judged; null if it could.
     pub error: Option<String>,
 }
 
@@ -121,11 +121,11 @@ pub struct WorkloadPreview {
 pub struct RiskPreview {
     /// The container.
     pub container: String,
-    /// What it is, a word of a closed list.
+    /// The cause, from a closed list.
     pub cause: Cause,
-    /// Whether it breaks; else it may.
+    /// True if it will break, false if it may.
     pub certain: bool,
-    /// What and why, in words.
+    /// The explanation, in words.
     pub why: String,
 }
 
@@ -135,7 +135,7 @@ pub struct RiskPreview {
 pub struct RemedyPreview {
     /// Where the annotations go: a path in the object.
     pub annotations_at: &'static str,
-    /// The annotations; they were tried on the engine.
+    /// The annotations, as tested with the engine.
     pub annotations: BTreeMap<String, String>,
     /// What else helps, in words.
     pub advice: Vec<String>,
@@ -308,7 +308,7 @@ fn refused(namespace: &NamespaceSettings, outlook: &Outlook) -> Option<Risk> {
     let (level, fields) = (level.as_str(), fields.join(", "));
     let change = match outlook.exemptions.is_empty() {
         true => "change these fields",
-        false => "change these fields, or take the exemption out that keeps them",
+        false => "change these fields, or remove the exemption that keeps them",
     };
     Some(Risk {
         container: "pod".to_owned(),

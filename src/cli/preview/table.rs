@@ -196,7 +196,7 @@ fn unguarded(text: &mut String, workloads: &[WorkloadPreview], width: Option<usi
     };
     if !named.is_empty() {
         let said = format!(
-            "neither a readiness probe nor minReadySeconds, so that a rollout goes on past pods that fail: {}{more}",
+            "neither a readiness probe nor minReadySeconds, so a rollout continues past failing pods: {}{more}",
             clean(&named.join(", "))
         );
         text.push_str(&paragraph(2, &said, width));
@@ -219,7 +219,7 @@ fn remedy(text: &mut String, workload: &WorkloadPreview, width: Option<usize>) {
     let title = format!("{}/{}", workload.kind, workload.name);
     text.push_str(&format!("  {BOLD}{}{BOLD:#}", clean(&title)));
     if let Some(by) = &workload.managed_by {
-        text.push_str(&format!(" (made by {}: say it there)", clean(by)));
+        text.push_str(&format!(" (managed by {}: change it there)", clean(by)));
     }
     text.push('\n');
     if let Some(void) = &remedy.void {
@@ -262,18 +262,18 @@ fn sentence(verdicts: &Verdicts, enforced: bool) -> String {
     };
     let open = match (enforced, unhardened) {
         (_, 0) => None,
-        (true, 1) => Some("1 starts, and is not hardened throughout".to_owned()),
-        (true, many) => Some(format!("{many} start, and are not hardened throughout")),
-        (false, many) => Some(format!("{many} of them would not be hardened throughout")),
+        (true, 1) => Some("1 starts, but is not fully hardened".to_owned()),
+        (true, many) => Some(format!("{many} start, but are not fully hardened")),
+        (false, many) => Some(format!("{many} of them would not be fully hardened")),
     };
     match (total, starts, unknown) {
         (0, ..) => return "no workload".to_owned(),
         (1, 1, _) => {
             return match (open, enforced) {
                 (None, _) => format!("the one workload {said}"),
-                (_, true) => "the one workload starts, and is not hardened throughout".to_owned(),
+                (_, true) => "the one workload starts, but is not fully hardened".to_owned(),
                 (_, false) => {
-                    format!("the one workload {said}; it would not be hardened throughout")
+                    format!("the one workload {said}; it would not be fully hardened")
                 }
             };
         }

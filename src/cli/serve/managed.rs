@@ -10,7 +10,7 @@ use crate::serve::managed::{SETTLING, Settings};
 #[group(id = "self-managed")]
 #[command(next_help_heading = "Self-managed certificates")]
 pub(super) struct Args {
-    /// Make and keep the certificates, and the caBundle of the webhook configurations, instead of reading them from files
+    /// Create and renew the certificates, and set the caBundle of the webhook configurations, instead of reading certificates from files
     #[arg(
         long,
         env = "IRONHULL_SELF_MANAGED_CERTS",
@@ -21,13 +21,13 @@ pub(super) struct Args {
     /// The namespace of the Secret and the Service
     #[arg(long, env = "IRONHULL_NAMESPACE", value_name = "NAME")]
     namespace: Option<String>,
-    /// The Secret that the replicas share; ironhull fills it and does not create it
+    /// The Secret that the replicas share; ironhull fills it, but does not create it
     #[arg(long, env = "IRONHULL_SECRET", value_name = "NAME")]
     secret: Option<String>,
     /// The Service by which the API server calls the webhook
     #[arg(long, env = "IRONHULL_SERVICE", value_name = "NAME")]
     service: Option<String>,
-    /// A MutatingWebhookConfiguration whose caBundle is kept; may be given more than once
+    /// MutatingWebhookConfiguration whose caBundle to set; may be given several times
     #[arg(
         long,
         env = "IRONHULL_WEBHOOK_CONFIGURATION",
@@ -35,13 +35,13 @@ pub(super) struct Args {
         value_delimiter = ','
     )]
     webhook_configuration: Vec<String>,
-    /// How long a serving certificate lives
+    /// Lifetime of a serving certificate
     #[arg(long, env = "IRONHULL_CERTIFICATE_LIFETIME", value_name = "DURATION", hide_short_help = true, value_parser = lifetime, default_value = "90d")]
     certificate_lifetime: SignedDuration,
-    /// How long the authority that signs it lives
+    /// Lifetime of the CA that signs it
     #[arg(long, env = "IRONHULL_CA_LIFETIME", value_name = "DURATION", hide_short_help = true, value_parser = lifetime, default_value = "365d")]
     ca_lifetime: SignedDuration,
-    /// How long before its end each is replaced
+    /// Time before expiry at which each is replaced
     #[arg(long, env = "IRONHULL_ROTATE_BEFORE", value_name = "DURATION", hide_short_help = true, value_parser = lifetime, default_value = "30d")]
     rotate_before: SignedDuration,
 }

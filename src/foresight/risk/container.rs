@@ -37,7 +37,7 @@ const SETUID: &[RuleName] = &[RuleName::AllowPrivilegeEscalation, RuleName::Capa
 const ROOT_WITH_CAPABILITIES: &[RuleName] = &[RuleName::RunAsNonRoot, RuleName::Capabilities];
 
 /// Suffix for a command that the script can do without.
-const GOES_ON: &str = " (and goes on without it)";
+const GOES_ON: &str = " (and continues without it)";
 
 /// Maximum length of a sentence about a risk. It has commands, paths and images in it, which may be
 /// of any length.

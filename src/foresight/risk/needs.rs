@@ -220,14 +220,14 @@ impl Reader<'_> {
     fn script(&mut self, text: &str, errexit: bool, outer: &Command) {
         let room = self.room.checked_sub(text.len()).filter(|_| self.depth < DEPTH);
         let Some(room) = room else {
-            self.unrecognised.get_or_insert_with(|| "a script too involved to follow".to_owned());
+            self.unrecognised.get_or_insert_with(|| "a script too complex to follow".to_owned());
             return;
         };
         (self.room, self.depth) = (room, self.depth + 1);
         let variables = self.variables.clone();
         let script = script::read(text, errexit, &variables);
         if script.murky {
-            self.unrecognised.get_or_insert_with(|| "a script too involved to follow".to_owned());
+            self.unrecognised.get_or_insert_with(|| "a script too complex to follow".to_owned());
         }
         for command in &script.commands {
             let failure = match outer.failure {
@@ -308,7 +308,7 @@ impl Reader<'_> {
             Input::Inherited => {}
             Input::Text(text) => self.script(text, errexit, command),
             Input::Unknown => {
-                self.unrecognised.get_or_insert_with(|| "a script that it is given".to_owned());
+                self.unrecognised.get_or_insert_with(|| "a script on standard input".to_owned());
             }
         }
     }

@@ -11,7 +11,7 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
             container,
             Cause::NotOwner,
             format!(
-                "nobody hands volume `{volume}` over to uid {uid}, and storage that is new is root's"
+                "nothing gives uid {uid} access to volume `{volume}`, and new storage belongs to root"
             ),
             Remedy::Manifest(format!(
                 "set `fsGroup` on the pod, unless the files of volume `{volume}` belong to uid {uid} already"
@@ -20,7 +20,7 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
         Remark::NotReadable { container, volume, .. } => (
             container,
             Cause::NarrowFile,
-            format!("the files of volume `{volume}` can be used by root alone"),
+            format!("only root can use the files of volume `{volume}`"),
             Remedy::Manifest(format!(
                 "set `defaultMode: 0444` on volume `{volume}`, or `fsGroup` on the pod"
             )),
@@ -29,7 +29,7 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
             container,
             Cause::Widened,
             format!(
-                "the fsGroup makes all files of volume `{volume}` writable by a group, which databases refuse"
+                "the fsGroup makes all files of volume `{volume}` group-writable, which databases refuse"
             ),
             Remedy::Manifest(
                 "give the others a `runAsUser`, or exempt the pod from fsGroup".to_owned(),
@@ -39,17 +39,17 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
             container,
             Cause::Widened,
             format!(
-                "the fsGroup makes volume `{volume}` readable by a group, and ssh as root refuses such a key"
+                "the fsGroup makes volume `{volume}` group-readable, and ssh as root refuses such a key"
             ),
             Remedy::Manifest(format!(
-                "give it a volume of its own in place of `{volume}`, and copy the key"
+                "give it its own volume in place of `{volume}`, and copy the key there"
             )),
         ),
         Remark::Device { container, path, .. } => (
             container,
             Cause::Device,
             format!(
-                "the block device `{path}` is root's, unless the node's runtime hands devices over"
+                "the block device `{path}` belongs to root, unless the node's runtime changes its owner"
             ),
             Remedy::Try(
                 "set `device_ownership_from_security_context` in the nodes' container runtime, \
@@ -61,7 +61,7 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
             container,
             Cause::Signals,
             format!(
-                "it shares processes with `{other}`, whose user is another: signals between them fail"
+                "it shares processes with `{other}`, which runs as another user: signals between them fail"
             ),
             Remedy::Manifest(format!("give `{container}` and `{other}` the same `runAsUser`")),
         ),

@@ -106,7 +106,7 @@ impl Object<'_> {
             self.condition("Failed").filter(|_| kind == "Job")?;
         let said = [reason, message].into_iter().flatten().filter(|text| !text.is_empty());
         let said: Vec<&str> = said.map(String::as_str).collect();
-        Some(if said.is_empty() { "it says no reason".to_owned() } else { said.join(": ") })
+        Some(if said.is_empty() { "no reason given".to_owned() } else { said.join(": ") })
     }
 }
 

@@ -11,7 +11,7 @@ const DIRECTIVES: [&str; 4] =
 /// Sign that the object, or its pod, is not a whole one.
 pub(super) fn sign(object: &Value, pod: &Value) -> Option<String> {
     if let Some(directive) = directive(object) {
-        return Some(format!("`{directive}` is for merging"));
+        return Some(format!("`{directive}` is a patch directive"));
     }
     // A value of the wrong type is an error, which the engine reports.
     let list = |name| pod.get("spec").and_then(|spec| spec.get(name)).unwrap_or(&Value::Null);

@@ -11,11 +11,11 @@ use crate::text::printable;
 pub(super) enum Refusal {
     #[error("no such path; there are /enforce, /enforce/NAME, /audit, /audit/NAME and /advise")]
     NotFound,
-    #[error("only POST is answered here")]
+    #[error("only POST is allowed here")]
     Method,
     #[error("the content type must be application/json")]
     ContentType,
-    #[error("a body with a content encoding is not accepted")]
+    #[error("a body with a content encoding is not supported")]
     ContentEncoding,
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),

@@ -21,7 +21,7 @@ const FIELD_MANAGER: &str = "ironhull";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// Somebody else has written in between.
-    #[error("somebody else writes at the same time, again and again: {0}")]
+    #[error("repeated write conflicts: {0}")]
     Conflict(String),
     /// Any other error, as text for people.
     #[error("{0}")]
@@ -119,13 +119,13 @@ impl Cluster {
 
     fn about_secret(&self, verb: &str, error: &kube::Error) -> Trouble {
         let Self { namespace, secret, .. } = self;
-        let hint = "ironhull fills it and does not make it: create it empty, as the chart does";
+        let hint = "ironhull fills it, but does not create it: create it empty, as the chart does";
         trouble(verb, &format!("the Secret `{secret}` in namespace `{namespace}`"), hint, error)
     }
 }
 
 fn about_configuration(verb: &str, name: &str, error: &kube::Error) -> Trouble {
-    let hint = "is it the name that `--webhook-configuration` should have?";
+    let hint = "check the name in `--webhook-configuration`";
     trouble(verb, &format!("the MutatingWebhookConfiguration `{name}`"), hint, error)
 }
 
@@ -139,7 +139,7 @@ fn trouble(verb: &str, object: &str, if_missing: &str, error: &kube::Error) -> T
             format!("not allowed to {verb} {object}: {}", status.message)
         }
         kube::Error::Api(status) if status.is_not_found() => {
-            format!("cannot {verb} {object}: there is none; {if_missing}")
+            format!("cannot {verb} {object}: not found; {if_missing}")
         }
         kube::Error::Api(status) => format!("cannot {verb} {object}: {}", status.message),
         other => format!("cannot {verb} {object}: {}", chain(other)),

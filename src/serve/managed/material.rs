@@ -69,18 +69,20 @@ impl Lifetimes {
     pub fn check(&self) -> Result<(), String> {
         let Self { certificate, authority, rotate_before } = self;
         if !rotate_before.is_positive() {
-            return Err("certificates must be rotated some time before their end".to_owned());
+            return Err(
+                "the time to rotate certificates before their expiry must be above zero".to_owned()
+            );
         }
         if certificate <= rotate_before {
             return Err(format!(
-                "a certificate that lives for {certificate:#} cannot be rotated \
-                 {rotate_before:#} before its end"
+                "a certificate with a lifetime of {certificate:#} cannot be rotated \
+                 {rotate_before:#} before its expiry"
             ));
         }
         if authority < certificate {
             return Err(format!(
-                "the authority, which lives for {authority:#}, must not end before its \
-                 certificates, which live for {certificate:#}"
+                "the lifetime of the CA ({authority:#}) must not be shorter than that \
+                 of its certificates ({certificate:#})"
             ));
         }
         Ok(())
@@ -234,7 +236,7 @@ impl Material {
         terms: &Terms,
         now: Timestamp,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let authority = trusted.first().ok_or("there is no authority")?;
+        let authority = trusted.first().ok_or("there is no CA")?;
         let issuer = Issuer::from_ca_cert_pem(&authority.pem, KeyPair::from_pem(&authority_key)?)?;
         let not_after = (now + terms.lifetimes.certificate).min(authority.not_after);
         let key = KeyPair::generate()?;
@@ -258,25 +260,25 @@ impl Material {
     pub fn due(&self, lifetimes: &Lifetimes, now: Timestamp) -> Option<Due> {
         let near = |end: Timestamp| end.duration_since(now) <= lifetimes.rotate_before;
         let Some(authority) = self.trusted.first() else {
-            return Some(Due::Authority("there is no authority"));
+            return Some(Due::Authority("there is no CA"));
         };
         if near(authority.not_after) {
-            return Some(Due::Authority("the authority's end is near"));
+            return Some(Due::Authority("the CA expires soon"));
         }
         if authority.not_before > now {
-            return Some(Due::Authority("the authority's time has not begun"));
+            return Some(Due::Authority("the CA is not valid yet"));
         }
         let why = if self.not_before > now {
-            "the certificate's time has not begun"
+            "the certificate is not valid yet"
         } else if near(self.not_after) {
-            "the certificate's end is near"
+            "the certificate expires soon"
         } else {
             return None;
         };
         if authority.signs_with(&self.authority_key) {
             Some(Due::Leaf(why))
         } else {
-            Some(Due::Authority("a certificate is due and the authority's key is lost"))
+            Some(Due::Authority("the certificate has to be renewed, and the CA's key is lost"))
         }
     }
 

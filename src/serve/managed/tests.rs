@@ -284,8 +284,8 @@ async fn what_is_forbidden_or_missing_is_named() {
         ("patch secret", 403, "not allowed to patch the Secret `ironhull-certificates`"),
         ("get configuration", 403, "not allowed to get the MutatingWebhookConfiguration"),
         ("patch configuration", 403, "not allowed to patch the MutatingWebhookConfiguration"),
-        ("get secret", 404, "there is none; ironhull fills it and does not make it"),
-        ("get configuration", 404, "there is none; is it the name"),
+        ("get secret", 404, "not found; ironhull fills it, but does not create it"),
+        ("get configuration", 404, "not found; check the name"),
         ("patch secret", 500, "cannot patch the Secret"),
     ] {
         let fake = Fake::new();

@@ -24,26 +24,23 @@ pub(crate) struct Process {
 impl Process {
     /// Registers all of them.
     pub(crate) fn new(registry: &mut Registry) -> Self {
-        let started: Gauge = register(
-            registry,
-            "process_start_time_seconds",
-            "When the process began, in Unix time",
-        );
+        let started: Gauge =
+            register(registry, "process_start_time_seconds", "Start of the process, in Unix time");
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         started.set(i64::try_from(now.as_secs()).unwrap_or_default());
         Self {
             resident: register(
                 registry,
                 "process_resident_memory_bytes",
-                "Memory that is in use, in bytes",
+                "Resident memory, in bytes",
             ),
             max_files: register(
                 registry,
                 "process_max_fds",
-                "The most file descriptors it may have",
+                "Maximum number of open file descriptors",
             ),
-            open_files: register(registry, "process_open_fds", "File descriptors it has"),
-            cpu: register(registry, "process_cpu_seconds", "Processor time it has used"),
+            open_files: register(registry, "process_open_fds", "Open file descriptors"),
+            cpu: register(registry, "process_cpu_seconds", "CPU time used"),
         }
     }
 

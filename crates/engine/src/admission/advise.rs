@@ -82,7 +82,7 @@ fn summary(outcome: &Outcome<'_>) -> Option<String> {
         (..=NAMED, ..=LONGEST_NAMES) => format!(" on {named}"),
         _ => " on several containers".to_owned(),
     };
-    let mut line = "ironhull: its pods get (on audit would get) ".to_owned();
+    let mut line = "ironhull: its pods get (under audit, would get) ".to_owned();
     let room = MAX_WARNING.saturating_sub(on.len() + AND_MORE.len());
     let (mut last, mut more) = (None, 0_usize);
     // Findings are ordered by rule.

@@ -75,7 +75,7 @@ fn sentence(now: Placed<'_, '_>, rules: RuleSet) -> String {
     // Writing to a string cannot fail.
     let _infallible = write!(
         text,
-        "container {} runs without {}, which its new image {} must have: make a new pod",
+        "container {} runs without {}, required for its new image {}: create a new pod",
         printable(&now.container.name, 63),
         rules.join(", "),
         printable(&now.container.image, 200),

@@ -89,12 +89,12 @@ impl<'p, 's> Sorter<'p, 's> {
             let written = matches!(&place, Place::Container(container)
                 if container.rsplit('.').next().is_some_and(|it| it.eq_ignore_ascii_case("exempt")));
             let why = match rule {
-                true if written => "`exempt.` is written in lower case".to_owned(),
+                true if written => "write `exempt.` in lower case".to_owned(),
                 true => format!("`exempt.` is missing before `{DOMAIN}/`"),
                 false if name.eq_ignore_ascii_case(WRITABLE_PATHS) => {
                     format!("no such annotation, did you mean `{WRITABLE_PATHS}`?")
                 }
-                false => format!("`{name}` is not an annotation of ironhull's"),
+                false => format!("`{name}` is not an ironhull annotation"),
             };
             self.result.void.push(Void { key: Cow::Borrowed(key), why, partly: false });
         }
@@ -141,7 +141,7 @@ impl<'p, 's> Sorter<'p, 's> {
         }
         let rule: RuleName = name.parse().map_err(|()| unknown_rule(name))?;
         if !whole_pod && rule.scope() == RuleScope::Pod {
-            return Err("it acts on the whole pod: leave the container out".to_owned());
+            return Err("it acts on the whole pod: remove the container from the key".to_owned());
         }
         Ok(RuleSet::EMPTY.with(rule))
     }
@@ -154,7 +154,7 @@ impl<'p, 's> Sorter<'p, 's> {
         match self.index(name) {
             Some(index) => Ok(Some(Subject::Container(index))),
             None if others.any(|other| &*other.container.name == *name) => Ok(None),
-            None => Err("its container is not in the pod".to_owned()),
+            None => Err("the pod has no such container".to_owned()),
         }
     }
 
@@ -253,7 +253,7 @@ fn unknown_rule(name: &str) -> String {
     let rules: Vec<_> = RuleName::ALL.iter().map(|rule| rule.as_str()).collect();
     match nearest(&printable(name, 63), &rules) {
         Some(rule) => format!("no such rule, did you mean `{rule}`?"),
-        None => "there is no such rule".to_owned(),
+        None => "no such rule".to_owned(),
     }
 }
 
@@ -264,6 +264,6 @@ mod tests {
     #[test]
     fn a_rule_that_is_misspelt_gets_a_hint() {
         assert_eq!(unknown_rule("runAsNonroot"), "no such rule, did you mean `runAsNonRoot`?");
-        assert_eq!(unknown_rule("everything"), "there is no such rule");
+        assert_eq!(unknown_rule("everything"), "no such rule");
     }
 }

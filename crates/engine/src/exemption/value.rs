@@ -42,7 +42,7 @@ impl<'v> Claim<'v> {
                 "until" | "ticket" => return Err(format!("`{key}=` is given twice")),
                 _ => {
                     return Err(format!(
-                        "`{}=` is not a key: until= and ticket= are",
+                        "unknown key `{}=`: use until= or ticket=",
                         printable(key, 32)
                     ));
                 }
@@ -52,7 +52,7 @@ impl<'v> Claim<'v> {
         let keys = ["until=", "ticket="];
         let late = |word: &str| keys.into_iter().find(|key| word.starts_with(key));
         if let Some(key) = rest.split_whitespace().find_map(late) {
-            return Err(format!("`{key}` stands after the reason: it has to come first"));
+            return Err(format!("`{key}` must come before the reason"));
         }
         claim.reason = match printable(rest, MAX_REASON) {
             // A reason of invisible characters is no reason.
@@ -68,17 +68,17 @@ impl<'v> Claim<'v> {
     /// Why the limits do not allow it.
     pub fn check(&self, limits: &ExemptionLimits, date: Date) -> Result<(), String> {
         if limits.require_reason && self.reason.trim().is_empty() {
-            return Err("the policy wants a reason in words".to_owned());
+            return Err("the policy requires a reason".to_owned());
         }
         let Some(until) = self.until else {
             return if limits.require_until || limits.max_days.is_some() {
-                Err("the policy wants until=YYYY-MM-DD".to_owned())
+                Err("the policy requires until=YYYY-MM-DD".to_owned())
             } else {
                 Ok(())
             };
         };
         if until < date {
-            return Err(format!("it ended on {until}"));
+            return Err(format!("it expired on {until}"));
         }
         let days = date.until(until).map_or(i32::MAX, |span| span.get_days());
         match limits.max_days {
@@ -106,7 +106,7 @@ fn date(text: &str) -> Result<Date, String> {
 fn ticket(text: &str) -> Result<&str, String> {
     let fine =
         !text.is_empty() && text.chars().count() <= MAX_TICKET && !text.chars().any(is_deceptive);
-    if fine { Ok(text) } else { Err(format!("`ticket=` wants 1 to {MAX_TICKET} characters")) }
+    if fine { Ok(text) } else { Err(format!("`ticket=` must have 1 to {MAX_TICKET} characters")) }
 }
 
 #[cfg(test)]
@@ -142,17 +142,14 @@ mod tests {
     #[test]
     fn what_makes_a_value_void() {
         for (value, why) in [
-            ("broken until=2027-03-01", "`until=` stands after the reason: it has to come first"),
-            (
-                "until=2027-03-01 x ticket=A",
-                "`ticket=` stands after the reason: it has to come first",
-            ),
-            ("expires=2027-03-01 x", "`expires=` is not a key: until= and ticket= are"),
+            ("broken until=2027-03-01", "`until=` must come before the reason"),
+            ("until=2027-03-01 x ticket=A", "`ticket=` must come before the reason"),
+            ("expires=2027-03-01 x", "unknown key `expires=`: use until= or ticket="),
             ("until=2027-02-30 x", "`2027-02-30` is not a date like 2027-03-31"),
             ("until=20270301 x", "`20270301` is not a date like 2027-03-31"),
             ("until= x", "`` is not a date like 2027-03-31"),
             ("until=2027-03-01 until=2027-03-01 x", "`until=` is given twice"),
-            ("ticket= x", "`ticket=` wants 1 to 63 characters"),
+            ("ticket= x", "`ticket=` must have 1 to 63 characters"),
         ] {
             assert_eq!(Claim::parse(value).unwrap_err(), why, "{value}");
         }
@@ -165,16 +162,16 @@ mod tests {
             Claim::parse(value).unwrap().check(limits, today)
         };
         assert!(check("until=2027-03-01 x", &limits()).is_ok());
-        assert_eq!(check("until=2027-02-28 x", &limits()).unwrap_err(), "it ended on 2027-02-28");
+        assert_eq!(check("until=2027-02-28 x", &limits()).unwrap_err(), "it expired on 2027-02-28");
         assert_eq!(
             check("until=2027-03-02", &limits()).unwrap_err(),
-            "the policy wants a reason in words"
+            "the policy requires a reason"
         );
         assert!(check("x", &limits()).is_ok());
         let dated = ExemptionLimits { require_until: true, ..limits() };
-        assert_eq!(check("x", &dated).unwrap_err(), "the policy wants until=YYYY-MM-DD");
+        assert_eq!(check("x", &dated).unwrap_err(), "the policy requires until=YYYY-MM-DD");
         let near = ExemptionLimits { max_days: Some(90), ..limits() };
-        assert_eq!(check("x", &near).unwrap_err(), "the policy wants until=YYYY-MM-DD");
+        assert_eq!(check("x", &near).unwrap_err(), "the policy requires until=YYYY-MM-DD");
         assert!(check("until=2027-05-30 x", &near).is_ok());
         assert_eq!(
             check("until=2027-05-31 x", &near).unwrap_err(),

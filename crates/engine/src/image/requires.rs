@@ -171,7 +171,7 @@ impl fmt::Display for Condition {
             }
             Self::NotMountPoint { path, moved_by: Some(name) } => write!(
                 f,
-                "no volume is mounted at `{name}` itself (`{}` where it is not set)",
+                "no volume is mounted at `{name}` itself (`{}` if it is not set)",
                 path.as_str()
             ),
         }

@@ -134,7 +134,7 @@ fn within_limits(lines: Vec<String>) -> Vec<String> {
         // Leave room for the last line, which says how many are missing.
         if bytes + line.len() + MAX_WARNING > MAX_WARNINGS {
             let missing = total - said.len();
-            said.push(format!("ironhull: {missing} more; `ironhull explain` says them all"));
+            said.push(format!("ironhull: {missing} more; `ironhull explain` lists them all"));
             return said;
         }
         bytes += line.len();
@@ -194,7 +194,7 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
             None
         }
         (RuleResult::Kept, None) => {
-            Some(format!("{rule}{} kept: explicit, and the policy does not enforce", was()))
+            Some(format!("{rule}{} kept: set explicitly, and the policy does not enforce", was()))
         }
         (RuleResult::Skipped(skip @ Skip::ImageNeedsWritableRoot), None) => {
             let stays = if finding.was.is_some() { "stays false" } else { "not set" };
@@ -206,7 +206,7 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
 }
 
 /// Text for a container that stays privileged, whichever rule reports it first.
-const LEFT_PRIVILEGED: &str = "privileged: left as it is by every rule";
+const LEFT_PRIVILEGED: &str = "privileged: not changed by any rule";
 
 /// The warning for something left alone, if any.
 fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String> {
@@ -232,22 +232,22 @@ fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String
 /// A skip's reason in words.
 fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
     match skip {
-        Skip::Mirror => "the mirror of a static pod",
+        Skip::Mirror => "the mirror pod of a static pod",
         Skip::Windows => "a pod for Windows nodes",
         Skip::Privileged => "privileged",
-        Skip::Exempt => "a container is exempt, and its user stays",
+        Skip::Exempt => "an exempt container keeps its user",
         Skip::Ephemeral => "an ephemeral container",
-        Skip::ImageUser if rule == RuleName::RunAsGroup => "the image's group is relied on",
-        Skip::ImageUser => "the image's user is relied on",
-        Skip::NarrowMode => "a file would become readable by the group",
-        Skip::UserNamespace => "the pod has a user namespace of its own",
-        Skip::CapSysAdmin => "the API server refuses it beside CAP_SYS_ADMIN",
-        Skip::AddAll => "it adds ALL, and dropping ALL beside it would leave nothing",
+        Skip::ImageUser if rule == RuleName::RunAsGroup => "it relies on the image's group",
+        Skip::ImageUser => "it relies on the image's user",
+        Skip::NarrowMode => "a file would become group-readable",
+        Skip::UserNamespace => "the pod has its own user namespace",
+        Skip::CapSysAdmin => "the API server refuses it together with CAP_SYS_ADMIN",
+        Skip::AddAll => "it adds ALL; dropping ALL as well would leave nothing",
         Skip::PathUnavailable => "a writable path cannot be provided",
         Skip::ImageNeedsWritableRoot => "the image cannot run with a read-only root",
-        Skip::InjectedAfter => "the container came after the pod level was set",
+        Skip::InjectedAfter => "the container was added after the pod level was set",
         Skip::Unreadable => "the pod cannot be read",
-        Skip::TooLarge => "the object is more than is reviewed",
+        Skip::TooLarge => "the object is too large to review",
     }
 }
 
@@ -256,20 +256,20 @@ impl std::fmt::Display for Note<'_> {
         let word = |text: &str| printable(text, MAX_WORD).into_owned();
         match self {
             Self::OnlyWarns => f.write_str("the policy only warns"),
-            Self::KeptRoot => f.write_str("root is explicit, and the policy only fills"),
+            Self::KeptRoot => f.write_str("root is set explicitly, and the policy only fills"),
             Self::NonRootInFact => f.write_str("its uid is above 0"),
             Self::RefusedFalse => {
                 f.write_str("Pod Security restricted refuses it, and the policy only fills")
             }
             Self::ImageIsRoot => f.write_str(
-                "the kubelet will say \"image will run as root\": give it a runAsUser, the image's user is root",
+                "the kubelet will refuse it (\"image will run as root\"): set runAsUser",
             ),
             Self::EntryTrustsImage => f.write_str("the policy trusts the image's own user"),
             Self::FromEntry => f.write_str("the policy knows the image"),
             Self::FollowsContainer(name) => write!(f, "as container {}", word(name)),
             Self::FollowsTarget(name) => write!(f, "as its target {}", word(name)),
             Self::SetBeforeIt(uid) => {
-                write!(f, "ironhull had set the pod's uid {uid} before it came: give it its own runAsUser")
+                write!(f, "added after ironhull set the pod's uid {uid}: give it its own runAsUser")
             }
             Self::InheritedBy(name) => write!(f, "container {} inherits it", word(name)),
             Self::BeyondUserNamespace(uid) => {
@@ -277,27 +277,35 @@ impl std::fmt::Display for Note<'_> {
             }
             Self::RootNeedsMore => f.write_str("root needs an exemption from runAsNonRoot"),
             Self::NarrowFile { container, volume } => {
-                write!(f, "{} keeps its user and mounts volume {}, not readable by others", word(container), word(volume))
+                write!(
+                    f,
+                    "{} keeps its user and mounts volume {}, which others cannot read",
+                    word(container),
+                    word(volume)
+                )
             }
-            Self::EntryWantsNone => f.write_str("the policy wants none for the image"),
+            Self::EntryWantsNone => f.write_str("the policy sets none for the image"),
             Self::NotNeeded => f.write_str("no container's uid is set"),
-            Self::NothingHandedOver => f.write_str("no new user needs it for a volume"),
-            Self::TakenOut(name) => {
-                write!(f, "{name} is taken out of add: write {}", name.trim_start_matches("CAP_"))
+            Self::NothingHandedOver => {
+                f.write_str("no container with a new uid needs it for a volume")
             }
-            Self::KeptAdds(adds) => write!(f, "adds {} kept", word(&adds.join(", "))),
+            Self::TakenOut(name) => {
+                write!(f, "{name} removed from add: write {}", name.trim_start_matches("CAP_"))
+            }
+            Self::KeptAdds(adds) => write!(f, "{} kept in add", word(&adds.join(", "))),
             Self::Mounted(paths) => write!(f, "emptyDir at {}", word(&paths.join(", "))),
             Self::ReadOnlyAt(path) => write!(f, "the mount at {} is read-only", word(path)),
-            Self::BelowReadOnly(path) => write!(f, "{} lies below a read-only mount", word(path)),
-            Self::ImageNeedsWritableRoot => {
-                f.write_str(skip_reason(Skip::ImageNeedsWritableRoot, RuleName::ReadOnlyRootFilesystem))
-            }
+            Self::BelowReadOnly(path) => write!(f, "{} is below a read-only mount", word(path)),
+            Self::ImageNeedsWritableRoot => f.write_str(skip_reason(
+                Skip::ImageNeedsWritableRoot,
+                RuleName::ReadOnlyRootFilesystem,
+            )),
             Self::ForReadOnlyRoot(say) => f.write_str(&printable(say, MAX_WARNING)),
             Self::HostNetworkPort(port) => {
                 write!(f, "port {port} cannot be bound as non-root on the host's network")
             }
             Self::NoOsName => f.write_str(
-                "Windows without spec.os.name: windows, which Pod Security restricted wants",
+                "Windows without spec.os.name: windows, which Pod Security restricted requires",
             ),
         }
     }
@@ -308,16 +316,16 @@ impl std::fmt::Display for Remark<'_> {
         let word = |text: &str| printable(text, MAX_WORD).into_owned();
         match self {
             Self::AnnotationsFull => {
-                f.write_str("an annotation was left out: the pod's annotations are full (256 KiB)")
+                f.write_str("an annotation was left out: the pod's annotations would exceed 256 KiB")
             }
             Self::Remains(fields) => {
                 write!(f, "Pod Security restricted would still refuse: {}", fields.join(", "))
             }
             Self::WindowsOptions => f.write_str(
-                "windowsOptions make no Windows pod, it is hardened for Linux: say spec.os.name: windows",
+                "hardened as a Linux pod, despite windowsOptions: for Windows, set spec.os.name: windows",
             ),
             Self::Requires { container, say, known } => {
-                let unless = if *known { "" } else { "unless it is so already: " };
+                let unless = if *known { "" } else { "unless already so: " };
                 write!(f, "{}: {unless}{}", word(container), printable(say, MAX_WARNING))
             }
             Self::NotExecutable { container, volume, mode } => write!(
@@ -328,7 +336,7 @@ impl std::fmt::Display for Remark<'_> {
             ),
             Self::StorageWidened { container, volume } => write!(
                 f,
-                "{}: fsGroup makes all files of volume {} group-writable, and it keeps its user",
+                "{}: keeps its user, and fsGroup makes all files of volume {} group-writable",
                 word(container),
                 word(volume)
             ),
@@ -340,7 +348,7 @@ impl std::fmt::Display for Remark<'_> {
             ),
             Self::NotHandedOver { container, volume, uid } => write!(
                 f,
-                "{}: uid {uid} may not write to volume {} without an fsGroup: set one if it is new",
+                "{}: uid {uid} may not write to volume {} without an fsGroup: set one if the volume is new",
                 word(container),
                 word(volume)
             ),
@@ -352,7 +360,7 @@ impl std::fmt::Display for Remark<'_> {
             ),
             Self::Device { container, path, uid } => write!(
                 f,
-                "{}: uid {uid} may not open {}: a device is root's unless the runtime hands it over",
+                "{}: uid {uid} may be unable to open {}: devices belong to root unless the runtime changes that",
                 word(container),
                 word(path)
             ),

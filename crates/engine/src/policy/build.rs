@@ -87,12 +87,12 @@ impl Builder<'_> {
         let broken = rules.run_as_non_root.action == Action::Enforce
             && rules.run_as_user.action == Action::Off;
         if broken && !stated.is_some_and(|rules| self.decoder.failed_in(rules)) {
-            self.decoder.error(user.span, "`runAsUser: off` beside `runAsNonRoot: enforce`").hint(
-                format!(
-                    "enforcing replaces root by a uid: give runAsUser an action (`fill` and \
-                     {DEFAULT_UID} will do), or set `runAsNonRoot: fill`",
-                ),
-            );
+            self.decoder
+                .error(user.span, "`runAsUser: off` contradicts `runAsNonRoot: enforce`")
+                .hint(format!(
+                    "enforcing replaces root with a uid: give runAsUser an action (for example \
+                     `fill`, with the uid {DEFAULT_UID}), or set `runAsNonRoot: fill`",
+                ));
         }
     }
 
@@ -102,8 +102,8 @@ impl Builder<'_> {
         let Some(rule) = stated.and_then(|rules| rules.get("privileged")) else { return };
         if rules.privileged.action == Action::Fill {
             self.decoder
-                .error(rule.span, "`privileged` cannot be filled: where it is unset it is false")
-                .hint("`warn` names what is privileged, `enforce` makes it unprivileged");
+                .error(rule.span, "`privileged` cannot be filled: unset means false")
+                .hint("`warn` reports privileged containers, `enforce` makes them unprivileged");
         }
     }
 
@@ -132,7 +132,7 @@ impl Builder<'_> {
         {
             self.decoder
                 .error(by_label.span, "`byLabel` with a name longer than 63 characters")
-                .hint("a label's value cannot be longer; give the policy a shorter name");
+                .hint("a label's value has at most 63 characters; give the policy a shorter name");
         }
     }
 }

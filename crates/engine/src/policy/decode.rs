@@ -106,7 +106,7 @@ impl Decoder {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             // `true` is a value for the Kubernetes field, not for the rule.
             None if noun == "action" && word == "true" => error.hint(format!(
-                "`enforce` is the action that always sets it; one of {}",
+                "write `enforce` to set it always; an action is one of {}",
                 listed(words.iter().copied())
             )),
             None => error.hint(format!("one of {}", listed(words.iter().copied()))),
@@ -218,7 +218,7 @@ impl<T: Decode> Decode for Vec<T> {
                     error.hint(format!("write `[{text}]`"));
                 }
                 Value::Map(_) => {
-                    error.hint("begin each entry with `- `");
+                    error.hint("start each entry with `- `");
                 }
                 _ => {}
             }
@@ -247,7 +247,7 @@ impl Decode for bool {
         node.bool().or_else(|| {
             let error = decoder.expected(node, "`true` or `false`")?;
             match node.text().map(str::to_lowercase).as_deref() {
-                Some("true" | "false") => error.hint("leave the quotes out"),
+                Some("true" | "false") => error.hint("remove the quotes"),
                 Some("yes" | "on" | "1") => error.hint("write `true`"),
                 Some("no" | "off" | "0") => error.hint("write `false`"),
                 _ => return None,

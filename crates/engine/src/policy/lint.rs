@@ -72,19 +72,19 @@ fn never(pattern: &ImagePattern, aliases: &RegistryAliases) -> Option<String> {
     let begins_with_a_dot =
         ["/.", ":.", "/-", ":-"].iter().any(|part| text.contains(part)) || text.starts_with('.');
     if !text.chars().all(of_names) || begins_with_a_dot || text.contains(".+") {
-        let said = "a pattern is no regular expression: `*` stands for any characters, and nothing \
+        let said = "a pattern is not a regular expression: `*` stands for any characters, and nothing \
                     else is special";
         return Some(said.to_owned());
     }
     if text.contains("//") {
-        return Some("an image's name has no scheme, and no empty part".to_owned());
+        return Some("an image's name has no scheme and no empty part".to_owned());
     }
     let (_, path) = text.split_once('/').unwrap_or_default();
     let (above, last) = path.rsplit_once('/').unwrap_or(("", path));
     // A tag may follow these characters, and it may have capitals.
     let last = last.split([':', '@', '*']).next().unwrap_or_default();
     if above.chars().chain(last.chars()).any(|c| c.is_ascii_uppercase()) {
-        return Some("capitals can stand in an image's tag alone, not in its path".to_owned());
+        return Some("capitals are allowed in an image's tag, not in its path".to_owned());
     }
     // An alias that leads back could produce such a name again.
     let leads_back = |from: &str| {
@@ -98,7 +98,7 @@ fn never(pattern: &ImagePattern, aliases: &RegistryAliases) -> Option<String> {
     let (from, to) = aliases.iter().find(|(from, _)| literal.starts_with(from))?;
     let rest = text.get(from.len()..).filter(|_| !leads_back(from))?;
     let seen = ImagePattern::new(&format!("{to}{rest}"));
-    Some(format!("`registryAliases` has its images seen as `{}`: write that", seen.as_str()))
+    Some(format!("`registryAliases` maps its images to `{}`: write that", seen.as_str()))
 }
 
 /// Warns about a pattern without a tag, which is completed like an image's name.
@@ -117,7 +117,7 @@ fn open_registry(pattern: &PatternText, span: Span, decoder: &mut Decoder) {
     let PatternText { written, pattern } = pattern;
     if pattern.as_str().split('/').next().is_some_and(|registry| registry.contains('*')) {
         decoder
-            .warning(span, format!("`{written}` leaves open which registry it means"))
+            .warning(span, format!("`{written}` does not name a whole registry"))
             .hint("write the registry's name without `*`, up to its `/`");
     }
 }
@@ -137,7 +137,7 @@ fn shadowed(spec: &Spec, policy: &Policy, decoder: &mut Decoder) {
             let warning = decoder.warning(*span, message);
             warning.hint("the first entry that matches wins: put the narrower one first");
             if let Some((winner, place)) = winner.zip(place) {
-                let text = format!("`{}` matches all that it matches", winner.value.written);
+                let text = format!("`{}` matches everything that it matches", winner.value.written);
                 warning.related(place, text);
             }
         }
@@ -160,7 +160,7 @@ fn judge_grant(grant: &Grant, today: Option<Date>, decoder: &mut Decoder) {
         && today.is_some_and(|today| until.value.0 < today)
     {
         decoder
-            .warning(until.span, format!("this exemption ended after `{}`", until.value.0))
+            .warning(until.span, format!("this exemption expired after `{}`", until.value.0))
             .hint("remove it, or give it a new date");
     }
 }

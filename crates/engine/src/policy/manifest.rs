@@ -24,31 +24,31 @@ object! {
         api_version: ApiVersion = "apiVersion",
         /// Always `HardeningPolicy`.
         kind: PolicyKind = "kind",
-        /// What the policy is called.
+        /// The policy's metadata.
         metadata: Metadata = "metadata",
-        /// What it says. What is left out is as in the policy `restricted`.
+        /// What it does. Keys that are left out are as in the policy `restricted`.
         spec: Option<Spec> = "spec",
     }
 }
 
 object! {
-    /// What a policy is called.
+    /// A policy's metadata.
     #[expect(dead_code, reason = "labels and annotations are not read")]
     pub(crate) struct Metadata as "key" {
         /// The policy's name, unique among all that are loaded.
         name: Spanned<PolicyName> = "name",
-        /// Allowed, because tools add them, and not read.
+        /// Accepted, because tools add them, but not read.
         labels: Option<Unread> = "labels",
-        /// Allowed, because tools add them, and not read.
+        /// Accepted, because tools add them, but not read.
         annotations: Option<Unread> = "annotations",
     }
 }
 
 object! {
-    /// What a policy says.
+    /// What a policy does.
     #[derive(Default)]
     pub(crate) struct Spec as "key" {
-        /// The namespaces it is for. An exact name beats a pattern with `*`, a longer
+        /// The namespaces it applies to. An exact name beats a pattern with `*`, a longer
         /// pattern beats a shorter one.
         namespaces: Option<Vec<Spanned<NamespacePattern>>> = "namespaces",
         /// Whether a namespace may choose it by the label `ironhull.dev/policy: NAME`.
@@ -59,11 +59,11 @@ object! {
         images: Option<Vec<ImageEntry>> = "images",
         /// Whether ironhull's own list of images follows these entries. True when left out.
         known_images: Option<bool> = "knownImages",
-        /// Registries that are seen as the ones they mirror.
+        /// Registries that are treated as the ones they mirror.
         registry_aliases: Option<Aliases> = "registryAliases",
         /// What workloads may declare for themselves.
         exemptions: Option<Exemptions> = "exemptions",
-        /// What the administrators grant from here.
+        /// Exemptions that administrators grant in the policy.
         exempt: Option<Vec<Grant>> = "exempt",
     }
 }
@@ -74,7 +74,7 @@ object! {
         /// Patterns of full image names; `*` matches any characters. `nginx:*` is
         /// `docker.io/library/nginx:*`.
         patterns: Vec<Spanned<PatternText>> = "match",
-        /// The tags among them for which it holds: `>=4.7`, `<18`, or `>=4.7 <18`. Tags
+        /// The tags to which it applies: `>=4.7`, `<18`, or `>=4.7 <18`. Tags
         /// without a version and digests count as current.
         tags: Option<TagBounds> = "tags",
         /// The uid they run as, or `image`: their own user is numeric and not root.
@@ -87,13 +87,13 @@ object! {
         writable_paths: Option<Vec<WritablePath>> = "writablePaths",
         /// Capabilities added wherever ALL is dropped; each must be in `allowedAdd`.
         add_capabilities: Option<Vec<Spanned<Capability>>> = "addCapabilities",
-        /// `root`: these images' own user is known to be root. It only tells.
+        /// `root`: these images' own user is known to be root. For information only.
         image_user: Option<ImageUser> = "imageUser",
         /// `false`: they cannot run with a read-only root, and the rule leaves them alone.
         read_only_root: Option<WritableRoot> = "readOnlyRootFilesystem",
-        /// What their containers must have, beyond what the policy gives them.
+        /// What their containers need beyond what the policy gives them.
         requires: Option<Vec<Requirement>> = "requires",
-        /// The ports below 1024 on which their program listens unless told otherwise.
+        /// The ports below 1024 on which their program listens by default.
         ports: Option<Vec<LowPort>> = "ports",
         /// Why, for people.
         reason: Option<String> = "reason",
@@ -110,7 +110,7 @@ pub(crate) enum ImageUser {
 words! { ImageUser as "imageUser" { Root = "root", } }
 
 object! {
-    /// A condition that the manifest must meet, and what to do where it does not. It is
+    /// A condition that the manifest must meet, and what to do if it does not. It is
     /// exactly one of `env`, `argument`, `volume` and `notMountPoint`.
     pub(crate) struct Requirement as "key" {
         /// This variable must have a value.
@@ -119,19 +119,19 @@ object! {
         argument: Option<String> = "argument",
         /// A volume must be mounted at this path or above it.
         volume: Option<WritablePath> = "volume",
-        /// No volume may be mounted at this very directory; below it or above it may be one.
+        /// No volume may be mounted at exactly this directory; above or below it is fine.
         not_mount_point: Option<WritablePath> = "notMountPoint",
-        /// The variable by which a container names another directory than `notMountPoint`.
+        /// The variable by which a container chooses another directory than `notMountPoint`.
         moved_by: Option<VariableName> = "movedBy",
-        /// It matters only where this variable has a value.
+        /// Applies only if this variable has a value.
         when_env: Option<VariableName> = "whenEnv",
-        /// It matters only where a volume is mounted at this path or above it.
+        /// Applies only if a volume is mounted at this path or above it.
         when_volume: Option<WritablePath> = "whenVolume",
         /// What it is needed for. `runAsNonRoot` when left out: to run as another user than
-        /// root. Where it is `readOnlyRootFilesystem`, that rule leaves alone what does not
+        /// root. With `readOnlyRootFilesystem`, that rule leaves alone containers that do not
         /// meet it.
         purpose: Option<Purpose> = "for",
-        /// What to do where it is not met, in at most 90 characters: it becomes a warning.
+        /// What to do if it is not met, in at most 90 characters: it becomes a warning.
         say: Spanned<String> = "say",
     }
     check Requirement::check
@@ -169,7 +169,7 @@ impl Requirement {
         }
         if self.condition().is_none() {
             decoder
-                .error(node.span, "a requirement states exactly one condition")
+                .error(node.span, "a requirement must have exactly one condition")
                 .hint("one of `env`, `argument`, `volume` and `notMountPoint`");
         }
         if let Some(moved) = node.get("movedBy")
@@ -181,11 +181,13 @@ impl Requirement {
             && let Some(second) = node.get("whenVolume")
         {
             decoder
-                .error(second.span, "`whenVolume` beside `whenEnv`")
+                .error(second.span, "`whenVolume` and `whenEnv` in one requirement")
                 .hint("write two requirements, one for each");
         }
         if self.argument.as_deref() == Some("") {
-            decoder.error(node.span, "`argument` is empty").hint("every word contains it");
+            decoder
+                .error(node.span, "`argument` is empty")
+                .hint("every argument contains the empty string");
         }
         let length = self.say.value.chars().count();
         if self.say.value.trim().is_empty() {
@@ -195,7 +197,7 @@ impl Requirement {
         } else if length > LONGEST {
             decoder
                 .error(self.say.span, format!("`say` has {length} characters, {LONGEST} at most"))
-                .hint("it becomes a warning, which has no more room; `reason` may be longer");
+                .hint("it becomes a warning, whose length is limited; `reason` may be longer");
         }
     }
 }
@@ -210,7 +212,7 @@ object! {
         require_reason: Option<bool> = "requireReason",
         /// Whether an annotation needs a last day (`until=`).
         require_until: Option<bool> = "requireUntil",
-        /// How many days ahead the last day may lie. Implies `requireUntil`.
+        /// Maximum number of days until the last day. Implies `requireUntil`.
         max_days: Option<Days> = "maxDays",
         /// When not empty, only containers whose image matches one may be exempt.
         images: Option<Vec<Spanned<GrantPattern>>> = "images",
@@ -269,12 +271,12 @@ pub fn schema() -> Schema {
 
 impl ImageEntry {
     fn check(&self, node: &Node<'_>, decoder: &mut Decoder) {
-        not_empty(node, "match", "an entry has to match something", decoder);
+        not_empty(node, "match", "an entry needs at least one pattern", decoder);
         if self.user == Some(EntryUser::Image)
             && let Some(group) = &self.group
         {
             decoder
-                .warning(group.span, "`runAsGroup` beside `runAsUser: image` has no effect")
+                .warning(group.span, "`runAsGroup` has no effect with `runAsUser: image`")
                 .hint("a gid is only set together with a uid");
         }
         let for_root = |one: &Requirement| one.purpose == Some(Purpose::ReadOnlyRoot);
@@ -283,7 +285,7 @@ impl ImageEntry {
             && let Some(requires) = node.get("requires")
         {
             decoder
-                .warning(requires.span, "`for: readOnlyRootFilesystem` beside `readOnlyRootFilesystem: false` has no effect")
+                .warning(requires.span, "`for: readOnlyRootFilesystem` has no effect with `readOnlyRootFilesystem: false`")
                 .hint("leave `readOnlyRootFilesystem: false` out where a read-only root is possible");
         }
     }

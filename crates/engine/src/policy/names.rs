@@ -172,7 +172,7 @@ impl Decode for VariableName {
             let error = decoder
                 .error(node.span, format!("{} cannot be the name of a variable", quoted(text)));
             if text.contains('=') {
-                error.hint("the name alone: any value will do");
+                error.hint("give the name only: any value matches");
             }
             return None;
         }
@@ -293,7 +293,7 @@ impl Kind {
                 let near = nearest(text, &kinds).unwrap_or("HardeningPolicy");
                 decoder
                     .error(kind.span, format!("unknown kind {}", quoted(text)))
-                    .hint(format!("write `{near}`; other objects cannot stand beside policies"));
+                    .hint(format!("write `{near}`; a policy file cannot contain other objects"));
                 None
             }
         }

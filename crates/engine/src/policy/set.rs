@@ -197,7 +197,7 @@ impl Conflicts<'_> {
             second.origin.name.clone(),
             format!("a second policy called `{}`", second.name),
             (first.origin.name.clone(), "the first".to_owned()),
-            "names are what namespaces choose by and what outcomes are counted by; rename one",
+            "namespaces and metrics refer to policies by name; rename one",
         );
     }
 
@@ -205,16 +205,16 @@ impl Conflicts<'_> {
         let Some(policy) = self.policies.get(first) else { return };
         let mut patterns = policy.namespaces.iter();
         let pattern = patterns.position(|pattern| pattern.to_string() == name).unwrap_or_default();
-        let hint = "a namespace has one policy; remove it from one of the two";
+        let hint = "a namespace has only one policy; remove it from one of the two";
         self.patterns((first, pattern), second, |other| {
-            (format!("the namespace `{name}` is claimed by the policy `{other}` too"), hint)
+            (format!("the namespace `{name}` is also claimed by the policy `{other}`"), hint)
         });
     }
 
     fn globs(&mut self, first: Claim, second: Claim, name: &str) {
         let hint = "make one of the two patterns longer, or claim such a name exactly";
         self.patterns(first, second, |other| {
-            (format!("the namespace `{name}` would belong to the policy `{other}` as well"), hint)
+            (format!("the namespace `{name}` would also belong to the policy `{other}`"), hint)
         });
     }
 

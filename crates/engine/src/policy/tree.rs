@@ -84,7 +84,7 @@ pub(crate) fn documents<'s>(text: &'s str, decoder: &mut Decoder) -> Vec<Node<'s
                     let at = start + unread;
                     decoder
                         .error(lines.span(at..at + 1), "the document ends before this")
-                        .hint("part documents with `---`");
+                        .hint("separate documents with `---`");
                 }
             }
             Err(error) => syntax(&error, part.range.start, &lines, decoder),
@@ -251,7 +251,7 @@ impl<'s> Builder<'s, '_> {
                 let first = self.decoder.place(*first);
                 self.decoder
                     .error(key.span, format!("duplicate key {}", quoted(name)))
-                    .related(first, "first given")
+                    .related(first, "first defined here")
                     .hint("keep one of the two");
             } else {
                 seen.insert(name.clone(), key.span);
@@ -264,7 +264,7 @@ impl<'s> Builder<'s, '_> {
     /// The node that `*name` refers to.
     fn alias(&mut self, target: NodeId, span: Span) -> Node<'s> {
         if self.open.contains(&target) {
-            self.decoder.error(span, "an alias within what it stands for");
+            self.decoder.error(span, "an alias inside its own anchor");
             return Node { span, value: Value::Broken };
         }
         let Some(node) = self.built.get(&target) else {
@@ -277,8 +277,8 @@ impl<'s> Builder<'s, '_> {
         }
         if self.aliased.take().is_some() {
             self.decoder
-                .error(span, format!("the aliases stand for more than {MOST_ALIASED} values"))
-                .hint("write the values out");
+                .error(span, format!("the aliases expand to more than {MOST_ALIASED} values"))
+                .hint("replace the aliases with their values");
         }
         Node { span, value: Value::Broken }
     }
@@ -296,7 +296,7 @@ impl<'s> Builder<'s, '_> {
         let span = self.span(&(at..at + written.len()));
         self.decoder
             .error(span, format!("unknown tag {}", quoted(written)))
-            .hint("policies have no tags");
+            .hint("policies use no tags; remove it");
     }
 
     fn span(&self, range: &Range<usize>) -> Span {
@@ -324,7 +324,7 @@ fn syntax(error: &kube_yaml::Error, start: usize, lines: &Lines<'_>, decoder: &m
             found.hint("an alias (`*name`) needs an anchor (`&name`) above it");
         }
         ref kind if kind.is_of_indentation() => {
-            found.hint("is this line, and the one before, indented as far as it should be?");
+            found.hint("check the indentation of this line and the one before it");
         }
         _ => {}
     }

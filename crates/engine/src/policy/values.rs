@@ -101,11 +101,13 @@ fn id<T>(
     let root = number == Some(0);
     let error = decoder.expected(node, what)?;
     if quotes {
-        error.hint("leave the quotes out");
+        error.hint("remove the quotes");
     } else if zeros {
         error.hint("write it in decimal, without leading zeros");
     } else if root {
-        error.hint("0 is root; what must run as root needs an exemption from runAsNonRoot");
+        error.hint(
+            "0 is root; a container that must run as root needs an exemption from runAsNonRoot",
+        );
     }
     None
 }
@@ -213,7 +215,7 @@ impl Decode for WritablePath {
             .map_err(|why| {
                 let error = decoder.error(node.span, format!("{} {why}", quoted(text)));
                 if why == WritablePathError::NotAbsolute {
-                    error.hint("begin it with `/`");
+                    error.hint("start it with `/`");
                 }
             })
             .ok()
@@ -292,16 +294,16 @@ inline_schema!(Day, { "type": "string", "format": "date" });
 
 impl Decode for TagBounds {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
-        let text = decoder.string(node, "bounds of tags, such as `>=4.7`")?;
+        let text = decoder.string(node, "a range of tags, such as `>=4.7`")?;
         let bounds = Self::new(text);
         match bounds {
             Err(TagBoundsError::Grammar) => {
                 decoder
-                    .error(node.span, format!("{} is no bound of tags", quoted(text)))
+                    .error(node.span, format!("{} is not a range of tags", quoted(text)))
                     .hint("write `>=4.7`, `<18`, or both in this order: `>=4.7 <18`");
             }
             Err(TagBoundsError::Empty) => {
-                decoder.error(node.span, format!("no tag is within {}", quoted(text)));
+                decoder.error(node.span, format!("no tag is in the range {}", quoted(text)));
             }
             Ok(_) => {}
         }
@@ -330,7 +332,7 @@ impl Decode for WritableRoot {
             true => {
                 decoder
                     .error(node.span, "an image entry can only say `readOnlyRootFilesystem: false`")
-                    .hint("an entry makes no rule stronger; leave it out where a read-only root works");
+                    .hint("an entry cannot make a rule stronger; leave it out where a read-only root works");
                 None
             }
         }

@@ -65,9 +65,9 @@ settings! {
     pub struct Settings {
         /// How strongly the rule acts.
         pub action: Action = "action",
-        /// The fsGroup where neither the image's entry nor the container's author names a gid.
+        /// The fsGroup if neither the image's entry nor the container's author gives a gid.
         pub value: GroupId = "value",
-        /// The fsGroupChangePolicy that comes with it.
+        /// The fsGroupChangePolicy set with it.
         pub change_policy: ChangePolicy = "changePolicy",
     }
 }

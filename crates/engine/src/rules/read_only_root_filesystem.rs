@@ -186,7 +186,7 @@ fn judge<'p>(
 }
 
 /// Text for an author's own `true` if the image's entry says no more than `false`.
-const CANNOT: &str = "its image is known not to run with the read-only root that it asks for";
+const CANNOT: &str = "it asks for a read-only root, but its image is known not to run with one";
 
 /// Whether a container can run with a read-only root, by its image's entry.
 enum Root<'p> {

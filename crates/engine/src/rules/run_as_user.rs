@@ -53,9 +53,9 @@ settings! {
     pub struct Settings {
         /// How strongly the rule acts.
         pub action: Action = "action",
-        /// The uid a container gets that says nothing and whose image has no entry.
+        /// The uid of a container that sets none and whose image has no entry.
         pub value: NonRootId = "value",
-        /// What happens where the author says `runAsNonRoot: true` and no uid.
+        /// What to do if the author sets `runAsNonRoot: true` and no uid.
         pub when_image_user: WhenImageUser = "whenImageUser",
     }
 }

@@ -69,8 +69,10 @@ pub(super) fn of_debug(
 ) -> Vec<PodRule> {
     let missing = match namespace.mode {
         None => "its namespace has not opted in",
-        Some(Mode::Audit) => "audit only says what it would do",
-        Some(_) => "it came before its namespace opted in, past the webhook, or by another policy",
+        Some(Mode::Audit) => "audit only reports",
+        Some(_) => {
+            "it was added before its namespace opted in, without the webhook, or under another policy"
+        }
     };
     let of_container = outcome.findings.iter().filter(|it| it.subject != Subject::Pod);
     let mut findings: Vec<_> = of_container.collect();
@@ -169,15 +171,15 @@ fn missing(
     pod: &Pod<'_>,
 ) -> &'static str {
     if pod.annotation(MIRROR_ANNOTATION).is_some() {
-        return "a static pod: nothing that the API server changes would reach it";
+        return "a static pod: changes by the API server do not reach it";
     }
     match (namespace.mode, note) {
         (None, _) => "its namespace has not opted in",
-        (Some(Mode::Audit), _) => "audit only says what it would do",
-        (_, None) => "it was made before its namespace opted in, or past the webhook",
+        (Some(Mode::Audit), _) => "audit only reports",
+        (_, None) => "it was created before its namespace opted in, or without the webhook",
         (_, Some(note)) if note.policy() != Some(&policy.versioned()) => {
-            "the policy is another one since it was made"
+            "the policy has changed since it was created"
         }
-        _ => "changed after ironhull had seen the pod",
+        _ => "changed after ironhull reviewed the pod",
     }
 }

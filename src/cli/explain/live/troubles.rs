@@ -14,20 +14,20 @@ use crate::policy::WritablePath;
 use crate::terminal::table::{BOLD, DIM};
 use crate::text::{clean, printable};
 
-/// A message that a pod does not run for, and what it means.
+/// A message about why a pod does not run, and what it means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Trouble {
-    /// The container; null where it is about the whole pod.
+    /// The container; null if it is about the whole pod.
     pub container: Option<String>,
-    /// Who says it: `kubelet`, `event` or `log`.
+    /// Source of the message: `kubelet`, `event` or `log`.
     pub source: &'static str,
     /// The message.
     pub message: String,
-    /// Why it is said; null where hardening is not known to cause it.
+    /// Its cause; null if hardening is not known to cause it.
     pub cause: Option<&'static str>,
-    /// What to do; null as well.
+    /// What to do; null if `cause` is.
     pub remedy: Option<String>,
-    /// The section of docs/troubleshooting.md that has more; null as well.
+    /// The section of docs/troubleshooting.md with more; null if `cause` is.
     pub section: Option<&'static str>,
 }
 
@@ -112,7 +112,7 @@ async fn of_container(
         (Some(line), _) => Trouble::new(container, "log", &line),
         (None, Some(message)) => Trouble::new(container, "kubelet", message),
         (None, None) => {
-            let message = format!("ended with {code}; its log has no line that is known here");
+            let message = format!("exited with code {code}; its log has no known message");
             Trouble::new(container, "kubelet", &message)
         }
     });

@@ -95,10 +95,10 @@ fn refuse(source: &ManifestFile, old: &Metadata) -> Result<(), ManifestError> {
         Err(error)
     };
     if !old.is_file() {
-        return error("is no regular file", "--write needs files that can be replaced");
+        return error("is not a regular file", "--write needs files that can be replaced");
     }
     if old.permissions().readonly() {
-        return error("is read-only", "`chmod u+w` it, if it is to be rewritten");
+        return error("is read-only", "make it writable with `chmod u+w`");
     }
     Ok(())
 }
@@ -197,6 +197,6 @@ mod tests {
         let one = hardened(&path, "a: 1\n");
         assert_eq!(Draft::of(&one).unwrap_err().message, "is read-only");
         let one = hardened(Path::new("/dev/null"), "");
-        assert_eq!(Draft::of(&one).unwrap_err().message, "is no regular file");
+        assert_eq!(Draft::of(&one).unwrap_err().message, "is not a regular file");
     }
 }

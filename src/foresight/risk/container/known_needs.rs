@@ -36,9 +36,9 @@ impl View<'_> {
             }
             Need::Ping if self.keeps_raw_sockets() => None,
             Need::Ping => Some({
-                let why = format!("`{by}` needs NET_RAW, or a node where everybody may ping");
+                let why = format!("`{by}` needs NET_RAW, or a node that lets every user ping");
                 let remedy = Remedy::Try(
-                    "where it fails, set the sysctl `net.ipv4.ping_group_range`".to_owned(),
+                    "if it fails, set the sysctl `net.ipv4.ping_group_range`".to_owned(),
                 );
                 self.risk(Cause::NeedsCapability, false, why, remedy)
             }),
@@ -71,7 +71,7 @@ impl View<'_> {
         if keeps || !has(self.before, capability) {
             return None;
         }
-        let why = format!("`{by}` is setuid root, which has no effect any more{more}");
+        let why = format!("`{by}` is setuid root, which no longer has any effect{more}");
         Some(self.risk(Cause::Setuid, ends, why, Remedy::Exempt(SETUID)))
     }
 
@@ -127,25 +127,25 @@ impl View<'_> {
 
     fn write(&self, path: Option<&str>, fill: bool, by: &str, ends: bool) -> Option<Risk> {
         let Some(path) = path else {
-            let why = format!("`{by}` writes, and where is not to be seen from here");
-            let remedy = Remedy::Try("make that directory writable where it fails".to_owned());
+            let why = format!("`{by}` writes to a path that cannot be determined");
+            let remedy = Remedy::Try("if it fails, make that directory writable".to_owned());
             let affected = self.becomes_read_only() || self.loses_root();
             return affected.then(|| self.risk(Cause::ReadOnly, false, why, remedy));
         };
         match reach::place(self.case.after, self.after, path) {
             Place::Open => None,
             Place::Mount(mount, volume) => {
-                self.write_mounted(mount, volume, &format!("`{by}` writes `{path}`"), ends)
+                self.write_mounted(mount, volume, &format!("`{by}` writes to `{path}`"), ends)
             }
             Place::Image if self.becomes_read_only() => {
-                let why = format!("`{by}` writes `{path}`, which becomes read-only");
+                let why = format!("`{by}` writes to `{path}`, which becomes read-only");
                 let remedy = self.writable(path, fill);
                 Some(self.risk(Cause::ReadOnly, ends, why, remedy))
             }
             // Any user may write there.
             Place::Image if ["/tmp", "/var/tmp"].iter().any(|tmp| reach::within(path, tmp)) => None,
             Place::Image if self.loses_root() && !self.read_only_before => {
-                let why = format!("`{by}` writes `{path}`, which belongs to root");
+                let why = format!("`{by}` writes to `{path}`, which belongs to root");
                 Some(self.risk(Cause::NotOwner, ends, why, Remedy::Exempt(ROOT)))
             }
             Place::Image => None,
@@ -169,7 +169,7 @@ impl View<'_> {
             }
             (Contents::Other, Some(_)) => {
                 let why = format!("{what} in a volume that may belong to another user");
-                let remedy = Remedy::Try("look at who owns its files".to_owned());
+                let remedy = Remedy::Try("check who owns its files".to_owned());
                 Some(self.risk(Cause::NotOwner, false, why, remedy))
             }
             _ => None,
@@ -210,7 +210,7 @@ impl View<'_> {
 
     pub(super) fn narrow(&self, volume: &Volume, certain: bool) -> Option<Risk> {
         (self.fs_group().is_none() && reach::is_narrow(volume)).then(|| {
-            let why = format!("the files of volume `{}` can be read by root alone", volume.name);
+            let why = format!("only root can read the files of volume `{}`", volume.name);
             let remedy = Remedy::Manifest(format!(
                 "set `defaultMode: 0444` on volume `{}`, or `fsGroup` on the pod",
                 volume.name
@@ -230,7 +230,8 @@ impl View<'_> {
             return None;
         }
         if self.case.after.host_network == Some(true) {
-            let why = format!("`{by}` binds port {port} on the node's network, which takes root");
+            let why =
+                format!("`{by}` binds port {port} on the node's network, which requires root");
             return Some(self.risk(
                 Cause::LowPort,
                 true,
@@ -249,11 +250,11 @@ impl View<'_> {
         let low = ports.into_iter().filter(|port| (1..FIRST_UNPRIVILEGED).contains(port)).min()?;
         let risk = self.port(low, "its program")?;
         let why = format!(
-            "it is to listen on port {low}, which takes root where the kernel's default holds"
+            "it is to listen on port {low}, which requires root under the kernel's default"
         );
         let remedy = match risk.remedy {
             Remedy::Manifest(_) => Remedy::Manifest(format!(
-                "let it listen above 1023, or set the sysctl `{}: \"0\"` on the pod",
+                "make it listen above 1023, or set the sysctl `{}: \"0\"` on the pod",
                 PORT_SYSCTL[0]
             )),
             other => other,
@@ -266,12 +267,12 @@ impl View<'_> {
         let required = super::super::required(self.case.outcome, &self.before.name);
         let risk = |(say, known): (&str, bool)| {
             let why = match known {
-                true => "its image does not start hardened as it is set up here",
-                false => "its image needs a setting that comes from where it is not to be seen",
+                true => "its image does not start hardened with the settings in this manifest",
+                false => "its image needs a setting that the manifest does not show",
             };
             let remedy = match known {
                 true => Remedy::Manifest(say.to_owned()),
-                false => Remedy::Try(format!("unless it is so already: {say}")),
+                false => Remedy::Try(format!("unless already so: {say}")),
             };
             self.risk(Cause::ImageRequires, known, why, remedy)
         };

@@ -50,9 +50,9 @@ impl<'c> View<'c> {
             let Some(host_path) = &volume.host_path else { continue };
             let (certain, what) = match reach::host(mount, volume) {
                 Host::Public => continue,
-                Host::Socket => (true, "is a socket of root's"),
+                Host::Socket => (true, "is a socket that belongs to root"),
                 Host::Written => (true, "belongs to root"),
-                Host::Read => (false, "may be readable by root alone"),
+                Host::Read => (false, "only root may be able to read"),
             };
             let why = format!("it mounts `{}` of the node, which {what}", host_path.path);
             risks.push(self.risk(Cause::HostPath, certain, why, Remedy::Exempt(ROOT)));
@@ -96,7 +96,7 @@ impl<'c> View<'c> {
         self.becomes_read_only().then(|| {
             let why = format!("its root file system becomes read-only; {what} is not known");
             let remedy = Remedy::Try(
-                "try it; `ironhull.dev/writable-paths` takes the paths it writes to".to_owned(),
+                "try it; list the paths it writes to in `ironhull.dev/writable-paths`".to_owned(),
             );
             self.risk(Cause::ReadOnly, false, why, remedy)
         })
@@ -107,7 +107,7 @@ impl<'c> View<'c> {
         match self.case.seen.unseen.get(&self.before.name) {
             None => "it does not run now",
             Some(Unseen::Differs) => "its pods run as different users",
-            Some(Unseen::Hidden) => "the kubelet does not say as whom it runs now",
+            Some(Unseen::Hidden) => "the kubelet does not report its user",
             Some(Unseen::Hardened) => "its pods are hardened already",
         }
     }
@@ -147,7 +147,7 @@ impl<'c> View<'c> {
                 if !runs && matches!(program, Program::Recognised(_)) {
                     return None;
                 }
-                let why = format!("the scripts of volume `{volume}` can be executed by root alone");
+                let why = format!("only root can execute the scripts of volume `{volume}`");
                 let remedy =
                     Remedy::Manifest(format!("set `defaultMode: 0555` on volume `{volume}`"));
                 Some(self.risk(Cause::NotExecutable, runs, why, remedy))

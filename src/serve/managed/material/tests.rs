@@ -32,7 +32,7 @@ fn each_is_due_in_time() {
     assert_eq!(made.due(&lifetimes, now + days(59)), None);
     let later = now + days(61);
     let due = made.due(&lifetimes, later).unwrap();
-    assert_eq!(due, Due::Leaf("the certificate's end is near"));
+    assert_eq!(due, Due::Leaf("the certificate expires soon"));
     let renewed = made.renewed(due, &terms(), later).unwrap();
     assert_eq!(renewed.bundle(), made.bundle());
     assert_ne!(renewed.pair.certificate, made.pair.certificate);
@@ -43,7 +43,7 @@ fn each_is_due_in_time() {
 
     let last = now + days(336);
     let due = renewed.due(&lifetimes, last).unwrap();
-    assert_eq!(due, Due::Authority("the authority's end is near"));
+    assert_eq!(due, Due::Authority("the CA expires soon"));
     let rotated = renewed.renewed(due, &terms(), last).unwrap();
     assert_eq!(rotated.bundle().matches("BEGIN").count(), 2);
     assert!(rotated.bundle().ends_with(&made.bundle()), "the former stays trusted");
@@ -51,7 +51,7 @@ fn each_is_due_in_time() {
     assert_eq!(again.bundle().matches("BEGIN").count(), 2, "the first is over");
     // The clock was wrong when it was made.
     let due = made.due(&lifetimes, now - days(1)).unwrap();
-    assert_eq!(due, Due::Authority("the authority's time has not begun"));
+    assert_eq!(due, Due::Authority("the CA is not valid yet"));
 }
 
 #[test]
