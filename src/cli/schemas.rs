@@ -52,7 +52,7 @@ pub fn schemas() -> Vec<Output> {
             "policy-check",
             "ironhull policy check -o json",
             "One object.",
-            schema_for!(policy::Report<'_>),
+            schema_for!(policy::check::Report<'_>),
         ),
         output(
             "policy-diff",
@@ -64,7 +64,7 @@ pub fn schemas() -> Vec<Output> {
             "policy-show",
             "ironhull policy show NAMESPACE -o json",
             "One object.",
-            schema_for!(policy::Shown<'_>),
+            schema_for!(policy::show::Shown<'_>),
         ),
     ]
 }

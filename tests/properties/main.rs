@@ -30,11 +30,14 @@ mod facts;
 mod outlooks;
 mod pods;
 mod policies;
+mod reinvocation;
 mod restricted;
 mod reviews;
 mod runner;
+mod shares;
 mod strong;
 mod validity;
+mod volumes;
 
 use std::fmt;
 
@@ -54,6 +57,7 @@ use choices::Choices;
 use facts::{Container, at, has_user_namespace, is_windows, words};
 use pods::Names;
 use policies::Flavour;
+use shares::Shares;
 use runner::{Share, check, numbers, pod_numbers};
 
 /// Why a property does not hold.
@@ -224,92 +228,6 @@ fn warnings_are_short(warnings: &[Vec<String>; 2]) -> Result<(), Failure> {
     warnings.iter().try_for_each(|warnings| answer::warnings_are_short(warnings))
 }
 
-/// How often the generator reaches what the rules look at.
-#[derive(Default)]
-struct Shares {
-    changed: Share,
-    exempt: Share,
-    void: Share,
-    privileged: Share,
-    privileged_beside_another: Share,
-    sidecar: Share,
-    mixed_uids: Share,
-    root: Share,
-    shadowed: Share,
-    windows: Share,
-    mirror: Share,
-    user_namespace: Share,
-    host_network: Share,
-    low_port: Share,
-    legacy_seccomp: Share,
-    narrow_mode: Share,
-    noted: Share,
-    many_containers: Share,
-    full_annotations: Share,
-    nothing_to_do: Share,
-}
-
-impl Shares {
-    fn count(&self, pod: &Value, document: &Value, hardened: &Hardened) {
-        let containers = facts::containers(pod);
-        let any = |test: &dyn Fn(&Container) -> bool| containers.iter().any(test);
-        let annotations = at(pod, &["metadata", "annotations"]).and_then(Value::as_object);
-        let annotated = |part: &str| {
-            annotations.is_some_and(|annotations| annotations.keys().any(|key| key.contains(part)))
-        };
-        let paths = words(document["spec"]["rules"]["readOnlyRootFilesystem"].get("writablePaths"));
-        let beside =
-            |mount: &String, path: &String| mount.starts_with(path) || path.starts_with(mount);
-        let uids: Vec<_> = containers.iter().map(|c| c.effective.user.uid).collect();
-        let modes = |volume: &Value| volume.to_string().contains(":256");
-        self.changed.count(hardened.patch != "[]");
-        self.exempt.count(hardened.exemptions > 0);
-        self.void.count(hardened.void > 0);
-        self.privileged.count(any(&|c| c.privileged));
-        self.privileged_beside_another.count(any(&|c| c.privileged) && any(&|c| !c.privileged));
-        self.sidecar.count(any(&|c| c.sidecar));
-        self.mixed_uids.count(uids.iter().any(|uid| *uid != uids[0]));
-        self.root.count(any(&|c| c.effective.user.is_root()));
-        self.shadowed.count(any(&|c| {
-            c.mounts.iter().any(|mount| paths.iter().any(|path| beside(mount, path)))
-        }));
-        self.windows.count(is_windows(pod));
-        self.mirror.count(annotated("config.mirror"));
-        self.user_namespace.count(has_user_namespace(pod));
-        self.host_network.count(facts::on_host_network(pod));
-        self.low_port.count(any(&|c| c.low_port(pod)));
-        self.legacy_seccomp.count(annotated("seccomp.security.alpha"));
-        self.narrow_mode.count(facts::list(pod, &["spec", "volumes"]).any(modes));
-        self.noted.count(annotated("ironhull.dev/hardened"));
-        self.many_containers.count(containers.len() > 9);
-        self.full_annotations.count(facts::annotations_size(pod) > 200_000);
-        self.nothing_to_do.count(hardened.patch == "[]");
-    }
-
-    fn at_least(&self) {
-        self.changed.at_least(60.0, "changed");
-        self.exempt.at_least(15.0, "exempt from something");
-        self.void.at_least(10.0, "with a void annotation");
-        self.privileged.at_least(10.0, "with a privileged container");
-        self.privileged_beside_another.at_least(8.0, "with a privileged container beside another");
-        self.sidecar.at_least(10.0, "with a sidecar");
-        self.mixed_uids.at_least(20.0, "of mixed uids");
-        self.root.at_least(15.0, "explicitly root");
-        self.shadowed.at_least(20.0, "with a mount at, above or below a writable path");
-        self.windows.at_least(4.0, "for Windows");
-        self.mirror.at_least(1.0, "a mirror");
-        self.user_namespace.at_least(4.0, "in a user namespace");
-        self.host_network.at_least(2.0, "on the host's network");
-        self.low_port.at_least(20.0, "with a port below 1024");
-        self.legacy_seccomp.at_least(5.0, "with a legacy seccomp annotation");
-        self.narrow_mode.at_least(5.0, "with a file of mode 0400");
-        self.noted.at_least(5.0, "with a note of ironhull's, forged or not");
-        self.many_containers.at_least(2.0, "of ten containers and more");
-        self.full_annotations.at_least(0.3, "with annotations near the limit");
-        self.nothing_to_do.at_least(10.0, "with nothing to do");
-    }
-}
-
 /// `windowsOptions` on Linux, annotations of old, `hostUsers: false` where the cluster drops it: whoever
 /// writes them, every container has in the end what it would have without.
 #[test]
@@ -358,67 +276,6 @@ fn what_nothing_reads_decides_nothing() {
         Ok(())
     });
     changed.at_least(50.0, "changed");
-}
-
-#[test]
-fn another_webhook_in_between() {
-    let (late_root, late_privileged) = (Share::default(), Share::default());
-    check("another_webhook_in_between", 5_000, cases(Flavour::Any), |case| {
-        let Case { pod, policy, more, .. } = &case;
-        let first = hardened(pod, policy, &CREATE);
-        let mut injected = first.pod.clone();
-        inject(&mut injected, &mut Choices::new(more));
-        let second = hardened(&injected, policy, &CREATE);
-        let third = hardened(&second.pod, policy, &CREATE);
-        ensure!(third.patch == "[]", "after {injected}\nhardened again: {}", third.patch);
-        validity::nothing_refused(&injected, &second.pod, &[])?;
-        warnings_are_short(&second.warnings)?;
-        let old = facts::containers(pod);
-        let new = |c: &Container| !old.iter().any(|old| old.name == c.name);
-        for (was, mut is) in facts::containers(&injected).iter().zip(facts::containers(&second.pod))
-        {
-            // An init container that got no uid yet may follow an app container that came.
-            if !was.is_app_or_sidecar() && was.effective.user.uid.is_none() {
-                is.effective.user = was.effective.user.clone();
-            }
-            let same = was.effective == is.effective && was.mounts == is.mounts;
-            let told = !facts::is_windows(&first.pod) && facts::is_windows(&injected);
-            ensure!(
-                same || new(was) || told,
-                "{} changed when another came: {was:?} {is:?}",
-                was.name
-            );
-        }
-        let late: Vec<_> = facts::containers(&injected).into_iter().filter(new).collect();
-        late_root.count(late.iter().any(|c| c.effective.user.is_root()));
-        late_privileged.count(late.iter().any(|c| c.privileged));
-        Ok(())
-    });
-    late_root.at_least(5.0, "with a root container that came late");
-    late_privileged.at_least(3.0, "with a privileged container that came late");
-}
-
-/// What webhooks that run after ironhull do: a container more, often with a volume and a
-/// word of its own in the annotations.
-fn inject(pod: &mut Value, choices: &mut Choices<'_>) {
-    let mut names = Names::of(pod);
-    let container = pods::container(choices, &mut names, false);
-    let name = container["name"].as_str().unwrap().to_owned();
-    let list = choices.pick(&["containers", "initContainers"]);
-    let containers = &mut pod["spec"][list];
-    if !containers.is_array() {
-        *containers = json!([]);
-    }
-    let containers = containers.as_array_mut().unwrap();
-    let place = if choices.chance(40) { 0 } else { containers.len() };
-    containers.insert(place, container);
-    if choices.chance(30) {
-        let annotations = &mut pod["metadata"]["annotations"];
-        if annotations.is_null() {
-            *annotations = json!({});
-        }
-        annotations[format!("{name}.exempt.ironhull.dev/all")] = "until=2027-01-15 injected".into();
-    }
 }
 
 #[test]

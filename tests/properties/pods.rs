@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::annotations::annotations;
 use super::choices::{Choices, Object};
+use super::volumes::volumes;
 
 /// Names of containers; some are ones that annotations, notes and volume names could
 /// confuse with something else.
@@ -72,7 +73,7 @@ const PATHS: [&str; 22] = [
     ".",
 ];
 
-const VOLUMES: [&str; 9] = [
+pub(crate) const VOLUMES: [&str; 9] = [
     "data",
     "tmp",
     "config",
@@ -107,7 +108,7 @@ const CAPABILITIES: [&str; 17] = [
 const UIDS: [i64; 8] = [1000, 0, 70, 101, 65_535, 65_536, 70_000, 2_147_483_647];
 const GIDS: [i64; 5] = [1000, 0, 70, 5, 2_147_483_647];
 /// 0400, 0440, 0500, 0600, 0640, 0644, 0700, 0744, 0755.
-const MODES: [i64; 9] = [420, 256, 288, 320, 384, 416, 448, 484, 493];
+pub(crate) const MODES: [i64; 9] = [420, 256, 288, 320, 384, 416, 448, 484, 493];
 
 /// The numbers behind a pod. proptest shrinks each list by itself, so that leaving out one
 /// container changes nothing of another.
@@ -388,72 +389,4 @@ fn os(spec: &mut Object, choices: &mut Choices<'_>, windows: bool) {
             _ => spec.set("os", Value::Null),
         }
     }
-}
-
-fn volumes(numbers: &[Vec<u16>]) -> Vec<Value> {
-    let mut volumes: Vec<Value> = Vec::new();
-    for numbers in numbers {
-        let choices = &mut Choices::new(numbers);
-        let name = choices.pick(&VOLUMES);
-        if volumes.iter().any(|volume| volume["name"] == name) {
-            continue;
-        }
-        let mut volume = Object::default();
-        volume.set("name", name);
-        let kinds = [
-            "emptyDir",
-            "secret",
-            "configMap",
-            "projected",
-            "downwardAPI",
-            "persistentVolumeClaim",
-            "hostPath",
-            "csi",
-            "image",
-            "ephemeral",
-            "nfs",
-            "fromTheFuture",
-            "",
-        ];
-        let kind = choices.pick(&kinds);
-        if !kind.is_empty() {
-            volume.set(kind, source(choices, kind));
-        }
-        if choices.chance(5) && kind != "gcePersistentDisk" {
-            volume.set("gcePersistentDisk", Value::Null);
-        }
-        volumes.push(volume.into());
-    }
-    volumes
-}
-
-fn source(choices: &mut Choices<'_>, kind: &str) -> Value {
-    let items = |choices: &mut Choices<'_>| {
-        json!([
-            {"key": "a", "path": "a"},
-            {"key": "b", "path": "b", "mode": choices.pick(&MODES)},
-        ])
-    };
-    let mut source = Object::default();
-    match kind {
-        "emptyDir" => source.maybe(choices, 30, "medium", |_| "Memory"),
-        "secret" | "configMap" | "downwardAPI" => {
-            source.one_of(choices, 60, "defaultMode", &MODES);
-            source.maybe(choices, 25, "items", items);
-        }
-        "projected" => {
-            source.one_of(choices, 60, "defaultMode", &MODES);
-            source.maybe(choices, 60, "sources", |choices| {
-                json!([
-                    {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
-                    {"secret": {"name": "x", "items": items(choices)}},
-                    {"configMap": null},
-                    {"downwardAPI": {"items": items(choices)}},
-                ])
-            });
-        }
-        "hostPath" => source.set("path", "/tmp"),
-        _ => source.one_of(choices, 40, "readOnly", &[true, false]),
-    }
-    source.into()
 }

@@ -1,6 +1,8 @@
 //! `ironhull policy diff`: what another policy, or another list of known images, would do
 //! to workloads.
 
+mod table;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,6 @@ use crate::admission::Environment;
 use crate::cli::choice;
 use crate::cli::input::Input;
 use crate::cli::pass::{self, Assignment};
-use crate::cli::width;
 use crate::cluster::namespaces::{NamespaceArgs, SelectedNamespaces};
 use crate::cluster::{self, Connection};
 use crate::date::today;
@@ -27,7 +28,6 @@ use crate::foresight::workloads;
 use crate::manifest::{Document, ManifestError, ManifestFile, Workload};
 use crate::pod::Pod;
 use crate::policy::{Policy, PolicySet};
-use crate::terminal::table::{BOLD, Cell, DIM, Table};
 use crate::terminal::{diagnostics, say};
 use crate::text::clean;
 use crate::text::listed;
@@ -172,7 +172,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         say::note(err, format!("{side} has no policy for {names}: using the built-in one"))?;
     }
     match output {
-        Format::Table => out.write_all(table(&found).as_bytes())?,
+        Format::Table => out.write_all(table::of(&found).as_bytes())?,
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?,
     }
     Ok(if *check && !found.workloads.is_empty() { say::EXIT_CHANGES } else { 0 })
@@ -367,47 +367,4 @@ fn rule_changes(old: &Effects, new: &Effects) -> Vec<RuleChange> {
             new: value(new.get(key)),
         })
         .collect()
-}
-
-fn table(found: &Differences) -> String {
-    let mut table = Table::new(["WORKLOAD", "CONTAINER", "RULE"], "OLD → NEW");
-    for one in &found.workloads {
-        let mut title = format!("{}/{}/{}", one.namespace, one.kind, one.name);
-        let mut row = |container: &str, rule: &str, change: String| {
-            let title = Cell::new(std::mem::take(&mut title), BOLD);
-            table.row([title, Cell::plain(container), Cell::plain(rule)], change);
-        };
-        if one.policy.old != one.policy.new {
-            row("", "policy", format!("{} → {}", one.policy.old, one.policy.new));
-        }
-        let off = || "off".to_owned();
-        for change in &one.rules {
-            let (old, new) = (change.old.clone(), change.new.clone());
-            let change_text = format!("{} → {}", old.unwrap_or_else(off), new.unwrap_or_else(off));
-            row(&change.container, change.rule, change_text);
-        }
-        let Change { old, new } = one.verdict;
-        if old != new {
-            row("", "verdict", format!("{} → {}", old.as_str(), new.as_str()));
-        }
-        if one.restricted.old != one.restricted.new {
-            let list = |fields: &[String]| match fields {
-                [] => "passes".to_owned(),
-                fields => format!("refused for {}", fields.join(", ")),
-            };
-            let (old, new) = (list(&one.restricted.old), list(&one.restricted.new));
-            row("", "restricted", format!("{old} → {new}"));
-        }
-    }
-    let mut text = table.render(width());
-    let said = match (found.workloads.len(), found.judged) {
-        (_, 0) => "no workload".to_owned(),
-        (0, 1) => "the one workload does not differ".to_owned(),
-        (1, 1) => "the one workload differs".to_owned(),
-        (0, all) => format!("none of {all} workloads differs"),
-        (1, all) => format!("1 of {all} workloads differs"),
-        (some, all) => format!("{some} of {all} workloads differ"),
-    };
-    text.push_str(&format!("{DIM}{said}{DIM:#}\n"));
-    text
 }
