@@ -15,6 +15,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use ironhull::rule::RuleName;
 use properties::{annotation, manifest, policy, review};
 
 /// Every input of a target, and where it is.
@@ -37,6 +38,23 @@ fn replay(target: &str, check: impl Fn(&[u8]) -> Result<(), String>) {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// The fuzzer knows each rule by name.
+#[test]
+fn the_dictionaries_have_every_rule() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/dictionaries");
+    for (file, before, after) in [
+        ("annotation.dict", "\"exempt.ironhull.dev/", " \""),
+        ("policy.dict", "\"", ": \""),
+        ("review.dict", r#""\x22"#, r#"\x22:""#),
+    ] {
+        let words = fs::read_to_string(root.join(file)).unwrap();
+        for rule in RuleName::ALL {
+            let word = format!("{before}{}{after}", rule.as_str());
+            assert!(words.lines().any(|line| line == word), "{file} lacks {word}");
+        }
+    }
 }
 
 #[test]

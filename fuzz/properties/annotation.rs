@@ -148,6 +148,7 @@ fn note_is_true(hardened: &Hardened) -> Result<(), String> {
         let context = &security_context(pod, place)?;
         for rule in rules.as_array().into_iter().flatten() {
             let stands = match rule.as_str().unwrap_or_default() {
+                "privileged" => context["privileged"] == false,
                 "runAsNonRoot" => context["runAsNonRoot"].is_boolean(),
                 "runAsUser" => context["runAsUser"].as_i64().is_some_and(|uid| uid > 0),
                 "runAsGroup" => context["runAsGroup"].is_i64(),

@@ -37,7 +37,7 @@ fn the_schema_has_that_of_policies() {
     let found = fs::read_to_string(&file).unwrap();
     let (others, ours): (Vec<&str>, Vec<&str>) =
         found.lines().partition(|line| !line.starts_with("    \"policy"));
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
+    if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
         let at = others.iter().position(|line| *line == "  \"definitions\": {").unwrap() + 1;
         let (before, after) = others.split_at(at);
         let lines = lines.iter().map(String::as_str);

@@ -8,6 +8,7 @@ use ironhull::outcome::Outcome;
 use ironhull::pod::Pod;
 use ironhull::policy::Policy;
 use ironhull::remains::{Level, refused};
+use ironhull::rule::RuleName;
 use serde_json::{Value, json};
 
 use super::settings::{Settings, without_revisions};
@@ -43,6 +44,10 @@ pub fn run(directory: &Path, judge: &Judge) -> Result<(), String> {
     let second = Hardened::of(&result, policy, &settings)?;
     if second.patch != "[]" {
         return Err(format!("hardening the hardened pod gave a patch: {}", second.patch));
+    }
+    // A finding `set` without a patch is a field that was planned and not written.
+    if let Some(rule) = second.changes {
+        return Err(format!("the hardened pod is said to be changed again, by {}", rule.as_str()));
     }
 
     let said = |text: &str| {
@@ -95,6 +100,8 @@ fn refused_as_judged(pod: &Value, judge: &Judge) -> Result<(), String> {
 struct Hardened {
     patch: String,
     outcome: String,
+    /// A rule with a result that changes the pod.
+    changes: Option<RuleName>,
 }
 
 impl Hardened {
@@ -120,7 +127,12 @@ impl Hardened {
         for dry in [false, true] {
             check_limits(&outcome.warnings(dry))?;
         }
-        Ok(Self { patch: patch_of(&outcome)?, outcome: text::outcome(&outcome) })
+        let changes = outcome.findings.iter().find(|finding| finding.result.changes());
+        Ok(Self {
+            patch: patch_of(&outcome)?,
+            outcome: text::outcome(&outcome),
+            changes: changes.map(|finding| finding.rule),
+        })
     }
 }
 

@@ -57,8 +57,8 @@ use choices::Choices;
 use facts::{Container, at, has_user_namespace, is_windows, words};
 use pods::Names;
 use policies::Flavour;
-use shares::Shares;
 use runner::{Share, check, numbers, pod_numbers};
+use shares::Shares;
 
 /// Why a property does not hold.
 type Failure = String;

@@ -12,7 +12,7 @@ pub fn compare(path: &Path, printed: &[u8]) -> Result<(), Failed> {
     if expected == printed && path.exists() != printed.is_empty() {
         return Ok(());
     }
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
+    if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
         if printed.is_empty() {
             fs::remove_file(path)?;
         } else {

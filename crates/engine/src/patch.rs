@@ -59,6 +59,9 @@ pub struct Plan<'p> {
 impl Plan<'_> {
     /// Whether nothing is to be set in the pod or any container.
     pub fn is_empty(&self) -> bool {
+        // A field that is forgotten here would be planned, reported as `set`, and never written.
+        // Legacy annotations go with a profile that is set; the caller looks at ironhull's own.
+        let Self { pod, containers, volumes, seccomp_annotations: _, annotations: _ } = self;
         let PodPlan {
             run_as_non_root,
             run_as_user,
@@ -67,7 +70,7 @@ impl Plan<'_> {
             fs_group_change_policy,
             seccomp_profile,
             sysctl,
-        } = &self.pod;
+        } = pod;
         run_as_non_root.is_none()
             && run_as_user.is_none()
             && run_as_group.is_none()
@@ -75,8 +78,8 @@ impl Plan<'_> {
             && fs_group_change_policy.is_none()
             && seccomp_profile.is_none()
             && sysctl.is_none()
-            && self.volumes.is_empty()
-            && self.containers.iter().all(ContainerPlan::is_empty)
+            && volumes.is_empty()
+            && containers.iter().all(ContainerPlan::is_empty)
     }
 }
 

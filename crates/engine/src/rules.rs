@@ -1,8 +1,8 @@
 //! The rules: one hardening behaviour a file, and the one list of them all.
 //!
-//! A new rule takes one file in `rules/`, its `mod` line, one line in `for_each_rule!` in
-//! `rule.rs` and one folder of golden cases. Its name, its settings in a policy, its page in
-//! `docs/rules.md` and its place in the JSON Schema follow from that line.
+//! A new rule takes one file in `rules/`, its `mod` line and one line in `for_each_rule!` in
+//! `rule.rs`. Its name, its settings in a policy, its page in `docs/rules.md` and its place in
+//! the JSON Schema follow from that line. CONTRIBUTING.md lists what else asks for it.
 //! Rules never import each other: what two of them need to know of a container
 //! is decided once, in [`crate::user`] or [`crate::pod`].
 
