@@ -343,14 +343,16 @@ impl<'s> Lines<'s> {
         Self { text, starts }
     }
 
+    /// The place of a range of bytes, widened to whole characters: a position in an error of YAML
+    /// is that of a byte, and what draws a source takes no half of a character.
     fn span(&self, range: Range<usize>) -> Span {
-        let start = range.start.min(self.text.len());
+        let start = self.text.floor_char_boundary(range.start);
         let line = self.starts.partition_point(|line| *line <= start);
         let line_start = line.checked_sub(1).and_then(|line| self.starts.get(line)).copied();
         let before = self.text.get(line_start.unwrap_or_default()..start).unwrap_or_default();
         // Editors do not count a byte-order mark as a column.
         let column = before.trim_start_matches(BOM).chars().count() + 1;
-        let end = range.end.min(self.text.len()).max(start);
+        let end = self.text.ceil_char_boundary(range.end).max(start);
         Span { start, end, line: line.max(1), column }
     }
 }
@@ -358,6 +360,27 @@ impl<'s> Lines<'s> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The caret below a character of two, three and four bytes.
+    #[test]
+    fn a_place_is_of_whole_characters() {
+        for wide in ['\u{a0}', '\u{2028}', '\u{1f6a2}'] {
+            for text in [
+                format!("kind: a\n---\n  name: x\n {wide} rules: 1\n"),
+                format!("a: b\n...\n{wide}: c\n"),
+                format!("a: 'b\n{wide}"),
+                format!("a: {{b\n{wide}"),
+                format!("--- {wide}\n"),
+            ] {
+                let mut decoder = Decoder::new("policy.yaml");
+                documents(&text, &mut decoder);
+                for found in &decoder.diagnostics {
+                    let place = &found.place;
+                    assert!(text.get(place.span.clone()).is_some(), "{text:?}: {place:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn aliases_are_counted_over_all_documents_of_a_file() {
