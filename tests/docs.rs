@@ -18,6 +18,8 @@ mod api_server;
 #[path = "../benches/support/page.rs"]
 mod page_of_figures;
 mod pages;
+#[path = "support/update.rs"]
+mod update;
 
 use std::fmt::Write;
 

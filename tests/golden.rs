@@ -17,6 +17,8 @@ mod harness;
 #[path = "support/judge.rs"]
 #[allow(dead_code, reason = "another test asks for many pods at once")]
 mod program;
+#[path = "support/update.rs"]
+mod update;
 
 use std::path::Path;
 use std::process::ExitCode;

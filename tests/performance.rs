@@ -12,6 +12,9 @@ mod support {
     pub mod stats;
 }
 
+#[path = "support/update.rs"]
+mod update;
+
 use std::fs;
 
 use support::stats::Spread;
@@ -24,7 +27,7 @@ fn the_page_of_figures_is_what_was_measured() {
     let report = fs::read_to_string(docs("performance.json")).unwrap();
     let report = serde_json::from_str(&report).unwrap();
     for (name, text) in render::files(&report).unwrap() {
-        if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
+        if update::is_wanted() {
             fs::write(docs(name), &text).unwrap();
         }
         let there = fs::read_to_string(docs(name)).unwrap_or_default();

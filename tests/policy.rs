@@ -8,6 +8,9 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "support/update.rs"]
+mod update;
+
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
@@ -340,7 +343,7 @@ fn no_text_makes_the_reader_panic() {
 #[test]
 fn the_schema_is_current() {
     let schema = serde_json::to_string_pretty(&manifest::schema()).unwrap() + "\n";
-    if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
+    if update::is_wanted() {
         fs::write("policies/schema.json", &schema).unwrap();
     }
     let kept = fs::read_to_string("policies/schema.json").unwrap_or_default();

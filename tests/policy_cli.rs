@@ -8,6 +8,9 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "support/update.rs"]
+mod update;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -182,7 +185,7 @@ fn every_message_reads_well() {
         said.iter().for_each(|said| assert_is_style(&said.message));
         let text = format!("{}{used}\n", diagnostics::plain(&said, &files));
         let expected = case.join("expected.txt");
-        if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
+        if update::is_wanted() {
             fs::write(&expected, &text).unwrap();
         }
         if fs::read_to_string(&expected).ok() != Some(text.clone()) {

@@ -10,6 +10,9 @@
     reason = "a test that fails says where"
 )]
 
+#[path = "support/update.rs"]
+mod update;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
@@ -133,7 +136,7 @@ fn what_is_said_of_each_case() {
             all.push_str(&text);
         }
         let kept = file.with_extension("expected");
-        if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
+        if update::is_wanted() {
             fs::write(&kept, &all).unwrap();
         }
         let expected = fs::read_to_string(&kept).unwrap_or_default();

@@ -12,13 +12,16 @@
 #[path = "../support/judge.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with tests that need more of it")]
 mod judge;
+mod policies;
 mod rendered;
 mod schema;
+#[path = "../support/update.rs"]
+mod update;
 
 use std::fs;
 
 use clap::Parser;
-use ironhull::cli::{Cli, policy};
+use ironhull::cli::Cli;
 use k8s_openapi::serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -44,7 +47,7 @@ fn install_yaml_is_current() {
         }
     }
     let path = root().join("deploy/install.yaml");
-    if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
+    if update::is_wanted() {
         fs::write(&path, &expected).unwrap();
     }
     let present = fs::read_to_string(&path).unwrap_or_default();
@@ -143,47 +146,6 @@ fn the_webhooks_leave_alone_what_must_be() {
 }
 
 #[test]
-fn a_policy_can_be_chosen_by_label() {
-    let Some(helm) = helm() else { return };
-    let rendered = Rendered::new(&helm, &["--values", &values("everything.yaml")]);
-    let found: Vec<(&str, String)> = rendered
-        .webhooks()
-        .iter()
-        .map(|webhook| {
-            let path = webhook["clientConfig"]["service"]["path"].as_str().unwrap();
-            let selector = webhook["namespaceSelector"]["matchExpressions"].as_array().unwrap();
-            let chosen = selector.iter().find(|found| found["key"] == "ironhull.dev/policy");
-            let chosen = chosen.map(|found| {
-                format!("{} {}", found["operator"].as_str().unwrap(), found["values"])
-            });
-            (path, chosen.unwrap_or_default())
-        })
-        .collect();
-    let none = r#"NotIn ["payments","shop"]"#.to_owned();
-    let one = |name: &str| format!(r#"In ["{name}"]"#);
-    assert_eq!(
-        found,
-        [
-            ("/enforce", none.clone()),
-            ("/enforce/payments", one("payments")),
-            ("/enforce/shop", one("shop")),
-            ("/audit", none),
-            ("/audit/payments", one("payments")),
-            ("/audit/shop", one("shop")),
-            ("/advise", String::new()),
-        ]
-    );
-    let sources = &rendered.pod()["spec"]["volumes"][0]["projected"]["sources"];
-    let names: Vec<_> = sources
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|source| source["configMap"]["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(names, ["ironhull-blue-policies", "more-policies", "even-more-policies"]);
-}
-
-#[test]
 fn ironhulls_own_pods_meet_restricted() {
     let Some(helm) = helm() else { return };
     let Some(judge) = judge::binary() else { return };
@@ -278,54 +240,6 @@ fn without_empty(value: &Value) -> Value {
     }
 }
 
-/// Helm reads `off` as `false`, which must mean the same.
-#[test]
-fn off_survives_helm() {
-    let Some(helm) = helm() else { return };
-    let case = root().join("tests/chart/off");
-    let file = case.join("values.yaml").display().to_string();
-    let rendered = Rendered::new(&helm, &["--values", &file]);
-    let data = rendered.one("ConfigMap")["data"].as_object().unwrap();
-    let mounted = tempfile::tempdir().unwrap();
-    for (name, text) in data {
-        fs::write(mounted.path().join(name), text.as_str().unwrap()).unwrap();
-    }
-    let text = data["payments.yaml"].as_str().unwrap();
-    let expected = case.join("expected.yaml");
-    if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
-        fs::write(&expected, format!("{}\n", text.trim_end())).unwrap();
-    }
-    assert_eq!(text.trim_end(), fs::read_to_string(&expected).unwrap().trim_end());
-    assert!(text.contains("readOnlyRootFilesystem: false"), "{text}");
-
-    let path = mounted.path().display().to_string();
-    let check = run_policy(&["policy", "check", &path]);
-    assert_eq!(check.0, 0, "{}", check.1);
-    let (code, shown) = run_policy(&["policy", "show", "payments", "--policy", &path]);
-    assert_eq!(code, 0, "{shown}");
-    assert!(shown.contains("1000650000"), "a large number stays one: {shown}");
-    for rule in ["readOnlyRootFilesystem", "runAsUser", "runAsNonRoot"] {
-        let from = shown.lines().skip_while(|line| !line.trim_start().starts_with(rule));
-        let section: String = from.take(2).collect();
-        assert!(section.contains("off"), "{rule}: {section}");
-    }
-}
-
-#[derive(Parser)]
-enum PolicyCli {
-    #[command(subcommand)]
-    Policy(policy::Command),
-}
-
-fn run_policy(arguments: &[&str]) -> (u8, String) {
-    let PolicyCli::Policy(command) =
-        PolicyCli::try_parse_from([&["ironhull"], arguments].concat()).unwrap();
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = policy::run(&command, &mut out, &mut err).expect("it runs");
-    out.extend(err);
-    (code, String::from_utf8(out).unwrap())
-}
-
 /// A kubelet may be three minor versions older than the API server, and before 1.33 both have user
 /// namespaces off.
 #[test]
@@ -367,27 +281,6 @@ fn what_makes_no_sense_is_refused() {
     for version in ["1.30.0", "1.31.2-gke.100", "1.34.1+k3s1", "1.37.0"] {
         render(&helm, &["--kube-version", version]);
     }
-}
-
-/// An inline policy is held against the policies' own schema before anything is rendered: a
-/// replica that starts with a bad one ends at once.
-#[test]
-fn an_inline_policy_with_a_mistake_is_refused() {
-    let Some(helm) = helm() else { return };
-    for (value, said) in [
-        ("rules.runAsUser.action=enforced", "rules/runAsUser/action"),
-        ("rules.runAsUsr.action=enforce", "runAsUsr"),
-        ("rules.runAsUser.value=0", "rules/runAsUser/value"),
-        ("rules.capabilities.allowedAdd={CAP_CHOWN}", "allowedAdd"),
-        ("namespace=shop", "namespace"),
-        ("exemptions.maxDays=soon", "exemptions/maxDays"),
-    ] {
-        let output = template(&helm, &["--set", &format!("policies.inline.x.{value}")]);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && error.contains(said), "{value}: {error}");
-    }
-    render(&helm, &["--set", "policies.inline.x.namespaces={shop}"]);
-    render(&helm, &["--set", "policies.inline.x.rules.runAsUser.value=2000"]);
 }
 
 #[test]

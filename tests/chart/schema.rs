@@ -5,8 +5,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use super::policies::run_policy;
 use super::rendered::root;
-use super::run_policy;
+use super::update;
 
 /// The chart's schema has the policies' in it, each definition on a line of its own.
 /// `UPDATE_EXPECT=1` writes them.
@@ -37,7 +38,7 @@ fn the_schema_has_that_of_policies() {
     let found = fs::read_to_string(&file).unwrap();
     let (others, ours): (Vec<&str>, Vec<&str>) =
         found.lines().partition(|line| !line.starts_with("    \"policy"));
-    if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
+    if update::is_wanted() {
         let at = others.iter().position(|line| *line == "  \"definitions\": {").unwrap() + 1;
         let (before, after) = others.split_at(at);
         let lines = lines.iter().map(String::as_str);

@@ -18,6 +18,8 @@ mod judge;
 #[path = "../support/corpus.rs"]
 mod support;
 mod table;
+#[path = "../support/update.rs"]
+mod update;
 
 use std::path::Path;
 
@@ -176,7 +178,7 @@ fn what_passes_baseline_comes_out_passing_restricted() {
         "of them, pods that come out passing restricted"
     );
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/real-workloads.md");
-    if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
+    if update::is_wanted() {
         std::fs::write(&page, &text).unwrap();
     }
     let kept = std::fs::read_to_string(&page).unwrap_or_default();

@@ -17,6 +17,8 @@
 mod judge;
 #[path = "../support/reader.rs"]
 mod reader;
+#[path = "../support/update.rs"]
+mod update;
 
 mod diff;
 mod render;

@@ -101,7 +101,7 @@ fn each_field_that_would_change_is_a_result_where_it_stands() {
     assert_eq!(code, Some(1));
     let results = results(checked(&log));
     let path = directory.join("web.expected");
-    if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
+    if crate::update::is_wanted() {
         std::fs::write(&path, &results).unwrap();
     }
     assert_eq!(results, std::fs::read_to_string(path).unwrap());

@@ -50,7 +50,7 @@ pub fn compare(
     inputs: &[&str],
     expected: &[(&str, String)],
 ) -> Result<(), String> {
-    let update = std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1");
+    let update = crate::update::is_wanted();
     let mut surprises = String::new();
     for path in sorted(directory)? {
         let file = name(&path);

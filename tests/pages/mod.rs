@@ -27,7 +27,7 @@ pub fn path(name: &str) -> PathBuf {
 
 /// Compares a file with what it should be, or writes it.
 pub fn current(name: &str, expected: &str) {
-    if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
+    if crate::update::is_wanted() {
         std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
         std::fs::write(path(name), expected).unwrap();
     }

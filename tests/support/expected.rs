@@ -1,5 +1,7 @@
 //! What a program prints against a file of what is expected.
 
+mod update;
+
 use std::fs;
 use std::path::Path;
 
@@ -12,7 +14,7 @@ pub fn compare(path: &Path, printed: &[u8]) -> Result<(), Failed> {
     if expected == printed && path.exists() != printed.is_empty() {
         return Ok(());
     }
-    if std::env::var("UPDATE_EXPECT").is_ok_and(|value| value == "1") {
+    if update::is_wanted() {
         if printed.is_empty() {
             fs::remove_file(path)?;
         } else {
