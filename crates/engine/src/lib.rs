@@ -19,6 +19,7 @@
 //! | [`outcome`] | conclusions and their wording |
 //! | [`patch`] | planned changes to RFC 6902 |
 //! | [`policy`], [`image`] | policies, per namespace and per image |
+//! | [`facts`] | what an image is |
 //! | [`rule`] | the names of rules, actions |
 //! | [`pod`] | a borrowing view of the raw pod |
 //! | [`text`] | untrusted text, made safe to show |
@@ -27,6 +28,7 @@
 
 pub mod admission;
 pub mod exemption;
+pub mod facts;
 pub mod harden;
 pub mod image;
 mod json;

@@ -1,0 +1,125 @@
+//! What an image is: who it runs as, what it may write, what it is started with.
+//!
+//! Facts are read from an image once and kept as documents of `kind: ImageFacts`, beside policies.
+//! They inform rules and never make one stronger or weaker.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// The facts of one image, as an entry of an `ImageFacts` document. What is not known is not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageFacts {
+    /// The image's full name: registry, path and tag, or a digest if it is known by that alone.
+    pub image: String,
+    /// `sha256:` and 64 hexadecimal digits: what the name meant when the image was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The platforms these facts hold for, `os/architecture[/variant]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
+    /// Where the facts are from.
+    #[serde(skip_serializing_if = "Origin::is_image")]
+    pub from: Origin,
+    /// The user in the image's configuration, verbatim; absent means root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The uid as a container runtime resolves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// The gid as a container runtime resolves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// Supplementary groups by the image's `/etc/group`, ascending.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<u32>,
+    /// Why a runtime cannot start the image as its own user, such as a name without an entry in
+    /// `/etc/passwd`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unusable_user: Option<String>,
+    /// The user's home directory, by the image's `/etc/passwd`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
+    /// `ENTRYPOINT`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// `CMD`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cmd: Vec<String>,
+    /// `WORKDIR`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// `EXPOSE`: `3000/tcp`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<String>,
+    /// `VOLUME`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
+    /// The topmost directories outside volumes that a user other than root may write.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub writable: Vec<WritableDirectory>,
+    /// Directories with content that an emptyDir at a customary writable path would hide.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
+    /// Programs with file capabilities, by path. `execve` fails for one whose capabilities are
+    /// effective and not in the bounding set (capabilities(7)).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub file_capabilities: BTreeMap<String, Vec<String>>,
+    /// Programs that are setuid or setgid to another user or group. Under
+    /// `allowPrivilegeEscalation: false` they run as their caller.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub setuid: Vec<String>,
+    /// What the script behind the entrypoint asks for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+}
+
+/// Where facts are from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Origin {
+    /// The image's configuration and its layers: what is not stated is not so.
+    #[default]
+    Image,
+    /// The image's configuration alone: nothing is known of files.
+    Configuration,
+    /// A running container's `status.containerStatuses[].user.linux`: only the user is known.
+    Pod,
+}
+
+impl Origin {
+    /// Whether the facts are from the whole image.
+    pub fn is_image(&self) -> bool {
+        *self == Self::Image
+    }
+}
+
+/// A directory that the image's user may write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct WritableDirectory {
+    /// Its path.
+    pub path: String,
+    /// Whether the image has nothing in it.
+    pub empty: bool,
+}
+
+/// Something a script of the image does that a user other than root, or a read-only root file
+/// system, may not allow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct Need {
+    /// The script's path.
+    pub by: String,
+    /// The path whose owner it changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chown: Option<String>,
+    /// The command with which it becomes another user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setuid: Option<String>,
+    /// The path it writes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write: Option<String>,
+    /// The port below 1024 it binds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
