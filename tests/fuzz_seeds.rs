@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use ironhull::rule::RuleName;
 use properties::{annotation, manifest, policy, review};
+use serde_json::Value;
 
 /// Every input of a target, and where it is.
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
@@ -54,6 +55,38 @@ fn the_dictionaries_have_every_rule() {
             let word = format!("{before}{}{after}", rule.as_str());
             assert!(words.lines().any(|line| line == word), "{file} lacks {word}");
         }
+    }
+}
+
+/// The names of all properties in a JSON Schema.
+fn properties_of(schema: &Value) -> BTreeSet<String> {
+    let own = schema.get("properties").and_then(Value::as_object);
+    let own = own.into_iter().flat_map(|own| own.keys().cloned());
+    let inner: Vec<&Value> = match schema {
+        Value::Object(members) => members.values().collect(),
+        Value::Array(items) => items.iter().collect(),
+        _ => Vec::new(),
+    };
+    own.chain(inner.into_iter().flat_map(properties_of)).collect()
+}
+
+/// The fuzzer and whoever reads the pages know each key of a policy.
+#[test]
+fn each_key_of_a_policy_is_in_the_dictionary_and_on_its_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let schema: Value = serde_json::from_str(&read("policies/schema.json")).unwrap();
+    let dictionary = read("fuzz/dictionaries/policy.dict");
+    let pages = read("docs/policies.md") + &read("docs/exemptions.md");
+    let keys = properties_of(&schema);
+    assert!(keys.len() > 50, "the schema is read wrongly: {keys:?}");
+    for key in keys {
+        let word = format!("\"{key}: \"");
+        assert!(dictionary.lines().any(|line| line == word), "policy.dict lacks {word}");
+        let shown = [format!("`{key}`"), format!("{key}:")].iter().any(|word| pages.contains(word));
+        // Kubernetes' own metadata need no explanation.
+        let own = !["labels", "annotations"].contains(&key.as_str());
+        assert!(shown || !own, "docs/policies.md lacks `{key}`");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Annotations of pods: exemptions, writable paths, notes, those of others.
 
+use ironhull::rule::RuleName;
 use serde_json::{Value, json};
 
 use super::choices::Choices;
@@ -41,7 +42,10 @@ fn annotation(choices: &mut Choices<'_>, names: &[String]) -> (String, Value) {
     match choices.below(20) {
         0..12 => {
             let place = if choices.chance(60) { name(choices) + "." } else { String::new() };
-            let rule = choices.pick(&RULES);
+            let rule = match choices.chance(25) {
+                true => choices.pick(&NOT_RULES),
+                false => choices.pick(RuleName::ALL).as_str(),
+            };
             (format!("{place}exempt.ironhull.dev/{rule}"), exemption(choices))
         }
         12..14 => {
@@ -80,22 +84,8 @@ fn annotation(choices: &mut Choices<'_>, names: &[String]) -> (String, Value) {
     }
 }
 
-/// Names after `exempt.ironhull.dev/`: mostly rules, some misspelt.
-const RULES: [&str; 13] = [
-    "runAsNonRoot",
-    "capabilities",
-    "readOnlyRootFilesystem",
-    "runAsUser",
-    "seccompProfile",
-    "allowPrivilegeEscalation",
-    "runAsGroup",
-    "all",
-    "fsGroup",
-    "unprivilegedPorts",
-    "runAsNonroot",
-    "ALL",
-    "",
-];
+/// What else may stand after `exempt.ironhull.dev/`: every rule, and no rule at all.
+const NOT_RULES: [&str; 4] = ["all", "runAsNonroot", "ALL", ""];
 
 fn exemption(choices: &mut Choices<'_>) -> Value {
     choices

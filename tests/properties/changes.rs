@@ -72,7 +72,7 @@ fn compare<'v>(
 ///
 /// | field | may become | where it was |
 /// |---|---|---|
-/// | each of the nine rules' | the rule's value | unset under `fill`, unset or weaker under `enforce` |
+/// | each rule's | the rule's value | unset under `fill`, unset or weaker under `enforce` |
 /// | `runAsNonRoot` | `false` | of a container that is exempt, or whose pod level says `true` |
 /// | `volumes`, `volumeMounts`, `sysctls` | longer | anything |
 /// | two annotations | anything | anything |
@@ -127,6 +127,28 @@ pub(crate) fn allowed(
         }
     }
     Ok(())
+}
+
+/// The pod without the `privileged: true` of `containers` that the policy takes away: what the other
+/// rules see.
+pub(crate) fn unprivileged(
+    pod: &Value,
+    containers: &[Container],
+    document: &Value,
+    exempt: &dyn Fn(&Container, &str) -> bool,
+) -> Value {
+    let mut unprivileged = pod.clone();
+    let left_alone = facts::is_windows(pod) || facts::is_mirror(pod);
+    if left_alone || !(Rules { document }).enforces("privileged") {
+        return unprivileged;
+    }
+    for container in containers {
+        if container.privileged && !exempt(container, "privileged") {
+            unprivileged["spec"][container.list][container.index]["securityContext"]["privileged"] =
+                false.into();
+        }
+    }
+    unprivileged
 }
 
 /// What a policy's document says.
@@ -224,7 +246,8 @@ impl Rules<'_> {
         let ["securityContext", field, rest @ ..] = path else {
             return Err("not ironhull's to change".to_owned());
         };
-        ensure!(!container.privileged, "a privileged container's");
+        // The API server refuses `privileged` on Windows; nothing there depends on it.
+        ensure!(!container.privileged || facts::is_windows(pod), "a privileged container's");
         let rule = *field;
         if exempt(container, rule) {
             let undone = rule == "runAsNonRoot"

@@ -1,13 +1,13 @@
 //! An exemption is for whom it names, and for nothing else.
 
 use ironhull::outcome::Subject;
-use ironhull::rule::RuleScope;
+use ironhull::rule::{RuleName, RuleScope};
 use serde_json::{Value, json};
 
-use super::changes::Rules;
+use super::changes::{Rules, unprivileged};
 use super::choices::Choices;
 use super::facts::{self, Container};
-use super::policies::{Flavour, RULES};
+use super::policies::{Flavour, of_containers};
 use super::runner::{Share, check};
 use super::{CREATE, Case, Failure, Hardened, cases, ensure, hardened};
 
@@ -22,20 +22,20 @@ fn an_exemption_is_for_one_container() {
         let choices = &mut Choices::new(more);
         let containers = facts::containers(pod);
         let subject = choices.pick(&containers);
-        let rules: Vec<_> = RULES.iter().filter(|(_, whole_pod)| !whole_pod).collect();
-        let rule = if choices.chance(15) { "all" } else { choices.pick(&rules).0 };
+        let rules = of_containers();
+        let rule = if choices.chance(15) { "all" } else { choices.pick(&rules) };
         let key = format!("{}.exempt.ironhull.dev/{rule}", subject.name);
         let (with, without) = (with(pod, &key), without(pod, &key));
         let (exempt, plain) =
             (hardened(&with, policy, &CREATE), hardened(&without, policy, &CREATE));
         let held = exempt.exemptions > plain.exemptions;
         in_force.count(held);
-        others_are_as_before(pod, [&plain, &exempt], &subject, rule)?;
+        others_are_as_before(&case, [&plain, &exempt], &subject, rule)?;
         if !held {
             return Ok(());
         }
         let rules_named: Vec<&str> = match rule {
-            "all" => rules.iter().map(|(rule, _)| *rule).collect(),
+            "all" => rules,
             rule => vec![rule],
         };
         for rule in rules_named {
@@ -53,7 +53,7 @@ fn an_exemption_of_the_pod_is_for_every_container() {
         if document["spec"]["exemptions"].get("images").is_some() {
             return Ok(());
         }
-        let rule = Choices::new(more).pick(&RULES).0;
+        let rule = Choices::new(more).pick(RuleName::ALL).as_str();
         let key = format!("exempt.ironhull.dev/{rule}");
         let (with, without) = (with(pod, &key), without(pod, &key));
         let exempt = hardened(&with, policy, &CREATE);
@@ -96,16 +96,20 @@ fn without(pod: &Value, key: &str) -> Value {
 /// uid ironhull sets takes that of the first app container that has one, and the pod's
 /// fsGroup comes with the uids that are set. The first is left out here where the exempt
 /// one is such an app container; the second is no container's value.
+///
+/// A pod-level `runAsNonRoot: false` that root made worth replacing stays where root is exempt. Whoever
+/// has a uid above 0 inherits it then, which means nothing beside that uid.
 fn others_are_as_before(
-    pod: &Value,
+    case: &Case,
     [plain, exempt]: [&Hardened; 2],
     subject: &Container,
     rule: &str,
 ) -> Result<(), Failure> {
     let leads = subject.list == "containers"
-        && matches!(rule, "all" | "runAsNonRoot" | "runAsUser" | "runAsGroup");
+        && matches!(rule, "all" | "privileged" | "runAsNonRoot" | "runAsUser" | "runAsGroup");
+    let fills = !Rules { document: &case.document }.enforces("runAsNonRoot");
     let both = facts::containers(&plain.pod).into_iter().zip(facts::containers(&exempt.pod));
-    for (author, (plain, exempt)) in facts::containers(pod).iter().zip(both) {
+    for (author, (plain, exempt)) in facts::containers(&case.pod).iter().zip(both) {
         if plain.name == subject.name {
             continue;
         }
@@ -113,6 +117,9 @@ fn others_are_as_before(
         let own_uid = author.effective.user.uid > Some(0);
         if leads && !author.is_app_or_sidecar() && !own_uid {
             is.user = was.user.clone();
+        }
+        if fills && own_uid && author.own.non_root.is_none() {
+            is.user.non_root = was.user.non_root;
         }
         ensure!(
             was == is,
@@ -134,6 +141,8 @@ fn is_its_authors(
     rule: &str,
 ) -> Result<(), Failure> {
     let rules = Rules { document: &case.document };
+    let exempt = |container: &Container, rule: &str| hardened.is_exempt(case, container, rule);
+    let pod = &unprivileged(pod, &facts::containers(pod), &case.document, &exempt);
     let author = facts::containers(pod).into_iter().find(|c| c.name == subject.name).unwrap();
     let now = facts::containers(&hardened.pod);
     let now = now.into_iter().find(|container| container.name == subject.name).unwrap();
@@ -141,6 +150,10 @@ fn is_its_authors(
     let name = &author.name;
     let whole_user = hardened.is_exempt(case, &author, "runAsNonRoot");
     match rule {
+        "privileged" => {
+            ensure!(now.privileged == author.privileged, "privileged of {name}");
+            ensure!(!now.privileged || facts::is_windows(pod) || is == was, "more of {name}");
+        }
         "runAsNonRoot" => {
             let undone = was.user.non_root == Some(true)
                 && is.user.non_root == Some(false)

@@ -191,6 +191,11 @@ pub(crate) fn annotations_size(pod: &Value) -> usize {
     sizes.sum()
 }
 
+/// Whether the pod is the API's copy of a static pod.
+pub(crate) fn is_mirror(pod: &Value) -> bool {
+    annotation(pod, "kubernetes.io/config.mirror").is_some()
+}
+
 /// Whether the pod is one for Windows nodes (EDGE_CASES 15).
 pub(crate) fn is_windows(pod: &Value) -> bool {
     match at(pod, &["spec", "os", "name"]).and_then(Value::as_str) {

@@ -172,7 +172,7 @@ impl Hardened {
 
 #[test]
 fn every_pod_every_policy() {
-    let shares = Shares::default();
+    let (shares, made_unprivileged) = (Shares::default(), Share::default());
     check("every_pod_every_policy", 10_000, cases(Flavour::Any), |case| {
         let Case { pod, document, policy, .. } = &case;
         let first = hardened(pod, policy, &CREATE);
@@ -181,12 +181,15 @@ fn every_pod_every_policy() {
         let again = hardened(&first.pod, policy, &CREATE);
         ensure!(again.patch == "[]", "hardened again: {}", again.patch);
         let exempt = |container: &Container, rule: &str| first.is_exempt(&case, container, rule);
+        let pod = &changes::unprivileged(pod, &facts::containers(pod), document, &exempt);
+        made_unprivileged.count(*pod != case.pod);
         changes::allowed(pod, &first.pod, document, &exempt)?;
         strong::strong_values_stay(pod, &first.pod, document, &exempt)?;
         validity::nothing_refused(pod, &first.pod, &[])?;
         left_alone(pod, document, &first)?;
         warnings_are_short(&first.warnings)
     });
+    made_unprivileged.at_least(2.0, "with a container made unprivileged");
     shares.at_least();
 }
 
@@ -200,9 +203,9 @@ fn patch_is_plain(patch: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Mirror pods, Windows pods and privileged containers.
+/// Mirror pods, Windows pods and what is privileged in `pod`, as [`changes::unprivileged`] has it.
 fn left_alone(pod: &Value, document: &Value, hardened: &Hardened) -> Result<(), Failure> {
-    if facts::annotation(pod, "kubernetes.io/config.mirror").is_some() {
+    if facts::is_mirror(pod) {
         ensure!(hardened.patch == "[]", "a mirror pod was changed");
     }
     if is_windows(pod) {
@@ -219,6 +222,7 @@ fn left_alone(pod: &Value, document: &Value, hardened: &Hardened) -> Result<(), 
         // The API server refuses `privileged` on Windows; nothing there depends on it.
         let same = !was.privileged || was.effective == is.effective || is_windows(pod);
         ensure!(same, "what holds for the privileged {} changed", was.name);
+        ensure!(was.privileged == is.privileged, "{} is not as privileged as it was", was.name);
     }
     Ok(())
 }
@@ -315,7 +319,7 @@ fn warn_and_off_change_nothing() {
 #[test]
 fn the_same_pod_gives_the_same_patch() {
     check("the_same_pod_gives_the_same_patch", 2_000, cases(Flavour::Any), |case| {
-        let Case { pod, policy, more, .. } = &case;
+        let Case { pod, document, policy, more } = &case;
         let patch = |text: &str, context: &Context<'_>| {
             let view = Pod::from_json(text).unwrap();
             harden(&view, policy, context).patch.as_json().to_owned()
@@ -337,7 +341,9 @@ fn the_same_pod_gives_the_same_patch() {
         ensure!(after["spec"]["x"] == *pod, "more than the template");
         let reserved = ["tmp", "ironhull-web-tmp", "ironhull-app-tmp"];
         let claims = hardened(pod, policy, &Context { reserved_volumes: &reserved, ..CREATE });
-        validity::nothing_refused(pod, &claims.pod, &reserved)
+        let exempt = |container: &Container, rule: &str| claims.is_exempt(&case, container, rule);
+        let pod = changes::unprivileged(pod, &facts::containers(pod), document, &exempt);
+        validity::nothing_refused(&pod, &claims.pod, &reserved)
     });
 }
 

@@ -4,26 +4,16 @@
 //! written out: the properties read what it says from there and not from the engine.
 
 use ironhull::policy::{Policy, PolicyFile, parse};
+use ironhull::rule::{Action, RuleName, RuleScope};
 use serde_json::{Value, json};
 
 use super::choices::{Choices, Object};
 
-/// The rules, and whether each acts on the whole pod.
-pub(crate) const RULES: [(&str, bool); 9] = [
-    ("runAsNonRoot", false),
-    ("runAsUser", false),
-    ("runAsGroup", false),
-    ("fsGroup", true),
-    ("capabilities", false),
-    ("allowPrivilegeEscalation", false),
-    ("seccompProfile", false),
-    ("readOnlyRootFilesystem", false),
-    ("unprivilegedPorts", true),
-];
-
-/// The actions of `restricted`, in the order of [`RULES`].
-const RESTRICTED: [&str; 9] =
-    ["enforce", "enforce", "enforce", "fill", "enforce", "enforce", "enforce", "fill", "fill"];
+/// The names of the rules that act on each container.
+pub(crate) fn of_containers() -> Vec<&'static str> {
+    let rules = RuleName::ALL.iter().filter(|rule| rule.scope() == RuleScope::Container);
+    rules.map(|rule| rule.as_str()).collect()
+}
 
 /// Which actions a policy has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +47,10 @@ fn document(choices: &mut Choices<'_>, flavour: Flavour) -> Value {
         json!(["SYS_ADMIN"]),
     ]);
     let mut rules = Object::default();
-    for ((rule, _), action) in RULES.iter().zip(&actions) {
+    for (rule, action) in RuleName::ALL.iter().map(|rule| rule.as_str()).zip(actions) {
         let mut settings = Object::default();
-        settings.set("action", *action);
-        match *rule {
+        settings.set("action", action);
+        match rule {
             "runAsUser" => {
                 settings.set("value", choices.pick(&uids));
                 settings.set("whenImageUser", choices.pick(&["keep", "keep", "override"]));
@@ -130,20 +120,34 @@ fn document(choices: &mut Choices<'_>, flavour: Flavour) -> Value {
     document.into()
 }
 
-fn actions(choices: &mut Choices<'_>, flavour: Flavour) -> [&'static str; 9] {
-    let words = ["enforce", "fill", "warn", "off"];
-    let mut actions = match flavour {
-        Flavour::All(action) => [action; 9],
-        Flavour::WarnOrOff => RESTRICTED.map(|_| choices.pick(&["warn", "off"])),
+/// An action for each rule, in the order of [`RuleName::ALL`].
+fn actions(choices: &mut Choices<'_>, flavour: Flavour) -> Vec<&'static str> {
+    let words = Action::ALL.map(Action::as_str);
+    let rules = RuleName::ALL.iter();
+    let mut actions: Vec<_> = match flavour {
+        Flavour::All(action) => rules.map(|_| action).collect(),
+        Flavour::WarnOrOff => rules.map(|_| choices.pick(&["warn", "off"])).collect(),
         Flavour::Any => match choices.below(4) {
-            0 => RESTRICTED,
-            1 => [choices.pick(&words); 9],
-            _ => RESTRICTED.map(|_| choices.pick(&words)),
+            0 => {
+                let restricted = parse::embedded_restricted();
+                rules.map(|rule| restricted.rules.action(*rule).as_str()).collect()
+            }
+            1 => {
+                let action = choices.pick(&words);
+                rules.map(|_| action).collect()
+            }
+            _ => rules.map(|_| choices.pick(&words)).collect(),
         },
     };
-    // The one combination that a policy may not have.
-    if let ["enforce", uid @ "off", ..] = &mut actions {
-        *uid = "fill";
+    // What a policy may not have.
+    let [privileged, non_root, uid] =
+        [RuleName::Privileged, RuleName::RunAsNonRoot, RuleName::RunAsUser]
+            .map(|rule| rule as usize);
+    if actions[privileged] == "fill" {
+        actions[privileged] = "warn";
+    }
+    if (actions[non_root], actions[uid]) == ("enforce", "off") {
+        actions[uid] = "fill";
     }
     actions
 }
@@ -180,7 +184,7 @@ fn images(choices: &mut Choices<'_>, allowed: &Value) -> Vec<Value> {
 }
 
 fn limits(choices: &mut Choices<'_>) -> Value {
-    let every: Vec<_> = RULES.iter().map(|(rule, _)| *rule).collect();
+    let every: Vec<_> = RuleName::ALL.iter().map(|rule| rule.as_str()).collect();
     let mut limits = Object::default();
     let allow = [
         json!(every),
@@ -216,9 +220,12 @@ fn grant(choices: &mut Choices<'_>) -> Value {
             grant.set("images", choices.pick(&[json!(["docker.io/library/*"]), json!(["nginx"])]));
         }
     }
-    let rules: Vec<_> = RULES.iter().filter(|(_, whole_pod)| !narrow || !whole_pod).collect();
-    let mut named = vec![choices.pick(&rules).0];
-    named.extend(choices.some(3, |choices| choices.pick(&rules).0));
+    let rules = match narrow {
+        true => of_containers(),
+        false => RuleName::ALL.iter().map(|rule| rule.as_str()).collect(),
+    };
+    let mut named = vec![choices.pick(&rules)];
+    named.extend(choices.some(3, |choices| choices.pick(&rules)));
     named.sort_unstable();
     named.dedup();
     grant.set("rules", named);

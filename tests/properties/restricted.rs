@@ -24,7 +24,6 @@ fn is_plain(pod: &Value, document: &Value) -> bool {
     !is_windows(pod)
         && !has_user_namespace(pod)
         && !annotations.is_some_and(|annotations| annotations.keys().any(legacy))
-        && facts::containers(pod).iter().all(|container| !container.privileged)
         // What a policy lets containers add may be more than *restricted* does.
         && adds.iter().all(|name| name == "NET_BIND_SERVICE")
 }
@@ -38,7 +37,8 @@ fn restricted(pod: &Value, document: &Value) -> Result<(), Failure> {
     ensure!(profile.is_none_or(|kind| kind != "Unconfined"), "Unconfined on the pod");
     let overrides = document["spec"]["rules"]["runAsUser"]["whenImageUser"] == "override";
     for container in facts::containers(pod) {
-        let Container { effective, own, name, .. } = &container;
+        let Container { effective, own, name, privileged, .. } = &container;
+        ensure!(!privileged, "{name} is privileged");
         let user = &effective.user;
         ensure!(user.non_root == Some(true), "{name} may run as root");
         ensure!(own.uid != Some(0) && user.uid != Some(0), "{name} runs as root");
