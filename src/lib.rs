@@ -39,6 +39,6 @@ pub mod terminal;
 pub mod watch;
 
 pub use ironhull_engine::{
-    admission, exemption, facts, harden, image, outcome, pass, patch, pod, policy, provenance, remains,
-    rule, rules, text, user,
+    admission, exemption, facts, harden, image, outcome, pass, patch, pod, policy, provenance,
+    remains, rule, rules, text, user,
 };

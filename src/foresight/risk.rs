@@ -59,6 +59,8 @@ pub enum Cause {
     UnknownUser,
     /// It writes to a path that becomes read-only, or to a path that cannot be determined.
     ReadOnly,
+    /// It loses sight of files of its image, below a new emptyDir.
+    Hidden,
     /// It uses files that belong to another user.
     NotOwner,
     /// It binds a port below 1024.
@@ -95,6 +97,7 @@ impl Cause {
         Self::OtherUser,
         Self::UnknownUser,
         Self::ReadOnly,
+        Self::Hidden,
         Self::NotOwner,
         Self::LowPort,
         Self::HostPath,

@@ -3,9 +3,13 @@
 //! Facts are read from an image once and kept as documents of `kind: ImageFacts`, beside policies.
 //! They inform rules and never make one stronger or weaker.
 
+mod table;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+pub use table::{By, FactTable, Found, Known, OwnUser, Program};
 
 /// The facts of one image, as an entry of an `ImageFacts` document. What is not known is not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
@@ -75,9 +79,8 @@ pub struct ImageFacts {
     pub needs: Vec<Need>,
 }
 
-/// Where facts are from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// Where facts are from; what tells most comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// The image's configuration and its layers: what is not stated is not so.
     #[default]

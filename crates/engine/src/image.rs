@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::policy::{Capability, GroupId, NonRootId, WritablePath};
 
 use name::Marks;
-pub use name::{ImagePattern, RegistryAliases};
+pub use name::{ImagePattern, RegistryAliases, repository};
 pub use requires::{Condition, Met, Purpose, Requirement, When};
 pub use tags::{TagBounds, TagBoundsError};
 
@@ -41,6 +41,8 @@ pub struct ImageEntry {
     pub ports: Vec<u16>,
     /// The reason, for `explain`.
     pub reason: Option<String>,
+    /// Whether it is of the list of known images, and not of the policy itself.
+    pub known: bool,
 }
 
 impl ImageEntry {

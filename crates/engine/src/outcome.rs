@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::ser::Serializer;
 
 use crate::exemption::{Exemption, Void};
+use crate::facts::{By, Origin};
 use crate::patch::Patch;
 use crate::pod::ContainerKind;
 use crate::rule::RuleName;
@@ -180,6 +181,21 @@ pub enum Note<'p> {
     EntryTrustsImage,
     /// The value comes from the entry of this image.
     FromEntry,
+    /// The value is that of the image's own user.
+    OwnUser {
+        /// The user in the image's configuration.
+        name: Option<&'p str>,
+        /// Its uid.
+        uid: i64,
+        /// Where that is from.
+        from: Origin,
+        /// How the image was recognised.
+        by: By,
+    },
+    /// The image's own user is root, and nobody knows a better one than the rule's, which is this.
+    MadeForRoot(i64),
+    /// The image's own user, which no runtime can resolve.
+    UnusableUser(&'p str),
     /// The value is that of the app container of this name.
     FollowsContainer(&'p str),
     /// ironhull had set a pod-level value before this container was added.
@@ -293,6 +309,21 @@ pub enum Remark<'p> {
         container: &'p str,
         /// The one with another user.
         other: &'p str,
+    },
+    /// An emptyDir hides what the image has at these paths.
+    Hides {
+        /// The container.
+        container: &'p str,
+        /// The paths.
+        paths: Vec<&'p str>,
+    },
+    /// The container will run as its image's own user, who may write to these directories; they have
+    /// content, so that no emptyDir can stand in for them.
+    WritesItsImage {
+        /// The container.
+        container: &'p str,
+        /// The directories.
+        paths: Vec<&'p str>,
     },
     /// The container lacks what its image's entry requires.
     Requires {

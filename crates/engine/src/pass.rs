@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jiff::civil::Date;
 
 use crate::exemption::{self, InForce};
+use crate::facts::Known;
 use crate::image::ImageEntry;
 use crate::outcome::{Finding, Level, Looked, Remark, RuleResult, Skip, Subject, Value};
 use crate::patch::{ContainerPlan, Plan, PodPlan};
@@ -85,6 +86,8 @@ pub struct Examined<'p> {
     pub placed: Placed<'p, 'p>,
     /// The policy's entry for its image.
     pub entry: Option<&'p ImageEntry>,
+    /// What is known of its image.
+    pub facts: Option<&'p Known>,
     /// The rules it is exempt from.
     pub exempt: RuleSet,
     /// Whether it stays privileged; then no rule but `privileged` acts on it.
@@ -102,7 +105,9 @@ impl<'p> Pass<'p> {
         let look = |placed: Placed<'p, 'p>| {
             let image = policy.registry_aliases.normalise(&placed.container.image);
             let entry = policy.images.find(&image);
-            candidates.push(Candidate { placed, entry, exempt: RuleSet::EMPTY, privileged: false });
+            let facts = policy.facts.find(&placed.container.image, &image);
+            let (exempt, privileged) = (RuleSet::EMPTY, false);
+            candidates.push(Candidate { placed, entry, facts, exempt, privileged });
             let entry_reason = entry.and_then(|entry| entry.reason.as_deref());
             looked.push(Looked { name: &placed.container.name, kind: placed.kind, entry_reason });
             images.push(image);
@@ -141,6 +146,7 @@ impl<'p> Pass<'p> {
             .map(|(candidate, user)| Examined {
                 placed: candidate.placed,
                 entry: candidate.entry,
+                facts: candidate.facts.map(|found| found.known),
                 exempt: candidate.exempt,
                 privileged: candidate.privileged,
                 user,
@@ -200,10 +206,10 @@ impl<'p> Pass<'p> {
     pub fn has_new_user(&self, examined: &Examined<'_>) -> bool {
         let keeps = |other: &Examined<'_>| {
             other.placed.kind == ContainerKind::App
-                && !other.user.sets_uid()
-                && other.user.author.uid == examined.user.uid.set
+                && !other.user.changes_uid()
+                && other.uid() == examined.user.uid.set
         };
-        examined.user.sets_uid()
+        examined.user.changes_uid()
             && (examined.placed.kind != ContainerKind::Init || !self.containers.iter().any(keeps))
     }
 
@@ -277,13 +283,18 @@ impl Pass<'_> {
 }
 
 impl<'p> Examined<'p> {
-    /// The uid it will run with; `None` if its image's user stays.
+    /// The uid it will run with; `None` if its image's user stays, and nobody knows it.
     pub fn uid(&self) -> Option<i64> {
-        self.user.uid.set.or(self.user.author.uid)
+        self.user.uid.set.or(self.user.author.uid).or(self.user.image_uid)
+    }
+
+    /// Whether it will run as its image's own user, as far as that is known.
+    pub fn runs_as_own_user(&self) -> bool {
+        self.user.image_uid.is_some() && self.uid() == self.user.image_uid
     }
 
     /// The lowest port below 1024 it is known to listen on. Its manifest decides; if that
-    /// mentions no port at all, its image's entry does.
+    /// mentions no port at all, its image's entry does, or what the image exposes.
     pub fn low_port(&self) -> Option<i64> {
         let low = |port: &i64| (1..1024).contains(port);
         let (mut told, mut lowest) = (false, None);
@@ -297,7 +308,8 @@ impl<'p> Examined<'p> {
             return lowest;
         }
         let known = self.entry.map(|entry| entry.ports.as_slice()).unwrap_or_default();
-        known.iter().map(|port| i64::from(*port)).filter(low).min()
+        let known = known.iter().map(|port| i64::from(*port)).filter(low).min();
+        known.or_else(|| self.facts?.low_ports().min())
     }
 
     /// The names of the volumes it mounts.

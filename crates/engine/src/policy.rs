@@ -7,6 +7,7 @@ mod build;
 pub(crate) mod decode;
 pub mod diagnostic;
 pub mod effective;
+mod facts;
 mod lint;
 pub mod manifest;
 mod names;
@@ -17,10 +18,11 @@ pub(crate) mod values;
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::civil::Date;
 
+use crate::facts::FactTable;
 use crate::image::{ImagePattern, ImageTable, RegistryAliases};
 use crate::pod::Container;
 use crate::rule::{Action, RuleName, RuleSet};
@@ -55,6 +57,8 @@ pub struct Policy {
     pub exemptions: ExemptionLimits,
     /// Exemptions that the administrators grant in the policy.
     pub exempt: Vec<Grant>,
+    /// What is known of images. It is no part of the revision: every new image would change it.
+    pub facts: Arc<FactTable>,
     /// Where it was read.
     pub origin: Origin,
 }

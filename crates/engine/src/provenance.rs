@@ -1,6 +1,7 @@
 //! The annotation `ironhull.dev/hardened`: a note about the changes, for people.
 //!
 //! `{"policy":"restricted@3f2a…","set":{"pod":[…],"web":[…]},"was":{"pod":{"runAsUser":0}},
+//! "facts":{"web":"the image's user is node (1000)"},
 //! "exempt":{"init":{"runAsNonRoot":"until 2027-03-01"}}}`
 //!
 //! An incoming note is not trusted. Entries that still hold for this pod are kept and merged
@@ -14,7 +15,7 @@ use serde_json::Map;
 
 use crate::exemption::{Exemption, HARDENED_ANNOTATION};
 use crate::json::{Foreign, Json, Object};
-use crate::outcome::{Level, Outcome, Subject, Value};
+use crate::outcome::{Level, Note, Outcome, Subject, Value};
 use crate::patch::Plan;
 use crate::pod::{Container, Pod};
 use crate::policy::Policy;
@@ -31,6 +32,8 @@ pub struct Incoming {
     pub set: BTreeMap<String, Vec<String>>,
     /// The previous values, by [`key`] and rule.
     pub was: BTreeMap<String, Map<String, serde_json::Value>>,
+    /// What facts say of the images' users, by [`key`].
+    facts: BTreeMap<String, String>,
 }
 
 impl Incoming {
@@ -108,6 +111,18 @@ pub fn note(pod: &Pod<'_>, policy: &Policy, plan: &Plan<'_>, outcome: &Outcome<'
                 });
             }
         });
+        note.some("facts", |facts| {
+            let on_pod = entries.first().is_some_and(|pod| pod.held.contains(RuleName::RunAsUser));
+            for entry in &entries {
+                let held = on_pod || entry.held.contains(RuleName::RunAsUser);
+                let before = || before.facts.get(entry.key).filter(|_| held);
+                if let Some(words) = of_image(outcome, entry.subject) {
+                    facts.string(Foreign(entry.key), &words);
+                } else if let Some(words) = before() {
+                    facts.string(Foreign(entry.key), &printable(words, WORDS_OF_FACTS));
+                }
+            }
+        });
         if !outcome.exemptions.is_empty() {
             note.some("exempt", |exempt| {
                 for entry in &entries {
@@ -120,6 +135,19 @@ pub fn note(pod: &Pod<'_>, policy: &Policy, plan: &Plan<'_>, outcome: &Outcome<'
     });
     out.into_string()
 }
+
+/// What facts say of a container's user, if it was set for that reason.
+fn of_image(outcome: &Outcome<'_>, subject: Subject) -> Option<String> {
+    let mut findings = outcome.findings.iter();
+    let finding = findings.find(|it| it.rule == RuleName::RunAsUser && it.subject == subject)?;
+    match &finding.note {
+        Some(note @ (Note::OwnUser { .. } | Note::MadeForRoot(_))) => Some(note.to_string()),
+        _ => None,
+    }
+}
+
+/// Maximum length of what facts say in a note, in characters.
+const WORDS_OF_FACTS: usize = 120;
 
 /// Approximate size of a note's entry for one subject, in bytes.
 const ORDINARY_ENTRY: usize = 160;

@@ -10,7 +10,7 @@ use crate::pod::{ContainerKind, FsGroupUse};
 /// Remarks about the pod as it will be. None if ironhull sets no uid.
 pub(crate) fn remarks<'p>(pass: &Pass<'p>) -> Vec<Remark<'p>> {
     let mut remarks = Vec::new();
-    if !pass.containers.iter().any(|it| it.user.sets_uid()) {
+    if !pass.containers.iter().any(|it| it.user.changes_uid()) {
         return remarks;
     }
     let handed_over = pass.plan.pod.fs_group.is_some();
@@ -28,14 +28,14 @@ pub(crate) fn remarks<'p>(pass: &Pass<'p>) -> Vec<Remark<'p>> {
 
 /// The first volume whose files the new fsGroup changes, for a container that keeps its user.
 fn widened<'p>(pass: &Pass<'p>, examined: &Examined<'p>) -> Option<Remark<'p>> {
-    if examined.user.sets_uid() {
+    if examined.user.changes_uid() {
         return None;
     }
     let container = &*examined.placed.container.name;
     // An init container that keeps its user has done its work before others look.
     let runs = examined.placed.kind != ContainerKind::Init;
     // Files from the API belong to root, and programs like ssh check the modes of their own.
-    let may_be_root = examined.user.author.uid.is_none_or(|uid| uid == 0);
+    let may_be_root = examined.uid().is_none_or(|uid| uid == 0);
     examined.mounted().find_map(|name| match pass.volumes.fs_group_use(name) {
         FsGroupUse::Storage if runs => Some(Remark::StorageWidened { container, volume: name }),
         FsGroupUse::Files if may_be_root && pass.volumes.get(name)?.is_narrow() => {
@@ -58,7 +58,7 @@ fn not_handed_over<'p>(pass: &Pass<'p>, examined: &Examined<'p>) -> Option<Remar
 
 /// A block device that a new user may not be able to open.
 fn device<'p>(examined: &Examined<'p>) -> Option<Remark<'p>> {
-    let uid = examined.user.uid.set?;
+    let uid = examined.user.uid.set.filter(|_| examined.user.changes_uid())?;
     let container = examined.placed.container;
     let device = container.volume_devices.first()?;
     Some(Remark::Device { container: &container.name, path: &device.device_path, uid })
@@ -71,7 +71,7 @@ fn signals<'p>(pass: &Pass<'p>) -> Option<Remark<'p>> {
         return None;
     }
     let runs = || pass.containers.iter().filter(|it| it.placed.kind != ContainerKind::Init);
-    let new = runs().find(|it| it.user.sets_uid())?;
+    let new = runs().find(|it| it.user.changes_uid())?;
     let other = runs().find(|it| it.uid() != new.uid())?;
     let [container, other] = [new, other].map(|it| &*it.placed.container.name);
     Some(Remark::NoSignals { container, other })

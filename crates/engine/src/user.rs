@@ -6,8 +6,11 @@
 //! | exempt from runAsNonRoot | user and groups stay; it *may run as root* unless its uid is above 0 |
 //! | root: uid 0, or `runAsNonRoot: false` without a uid | the stronger of runAsNonRoot's and runAsUser's actions decides |
 //! | a uid above 0 | kept, its gid too; runAsNonRoot added |
-//! | `runAsNonRoot: true`, no uid | the image's user is relied on, unless an image entry or `override` says otherwise |
+//! | `runAsNonRoot: true`, no uid | the image's user is relied on, unless an image entry or `override` says otherwise, or facts say that it is a name, or root |
 //! | nothing | runAsNonRoot, uid and gid |
+//!
+//! The uid is that of the policy's own entry for the image, else the image's own user where facts
+//! know one that is not root, else that of the list of known images, else the rule's.
 //!
 //! Where the values go is decided in [`placement`].
 
@@ -15,7 +18,8 @@ mod decider;
 pub mod placement;
 pub mod windows;
 
-use crate::image::ImageEntry;
+use crate::facts::{Found, OwnUser};
+use crate::image::{EntryUser, ImageEntry};
 use crate::outcome::{Note, RuleResult, Skip};
 use crate::pod::{ContainerKind, Placed, Pod};
 use crate::policy::Policy;
@@ -56,6 +60,8 @@ pub struct Decision<'p> {
     pub takes_pod_level: bool,
     /// The policy's entry for its image.
     pub entry: Option<&'p ImageEntry>,
+    /// The uid of its image's own user, if that is known.
+    pub image_uid: Option<i64>,
 }
 
 /// A container's effective user as its author wrote it: its own values, else the pod's.
@@ -98,13 +104,49 @@ pub struct Candidate<'p> {
     pub placed: Placed<'p, 'p>,
     /// The policy's entry for its image.
     pub entry: Option<&'p ImageEntry>,
+    /// What is known of its image.
+    pub facts: Option<Found<'p>>,
     /// The rules it is exempt from.
     pub exempt: RuleSet,
     /// Whether it stays privileged; then no rule acts on it.
     pub privileged: bool,
 }
 
-impl Candidate<'_> {
+/// A user that somebody knows, before the rule's own value.
+#[derive(Clone, Copy, Debug)]
+enum KnownUser<'p> {
+    /// An image entry's.
+    Entry(EntryUser),
+    /// The image's own, which is not root.
+    Image { user: &'p OwnUser, uid: i64 },
+}
+
+impl<'p> Candidate<'p> {
+    /// The image's own user, if it is known.
+    fn own_user(&self) -> Option<&'p OwnUser> {
+        self.facts.and_then(|found| found.known.user.as_ref())
+    }
+
+    /// The user of its image, by whoever knows most of it.
+    fn known_user(&self) -> Option<KnownUser<'p>> {
+        let entry = self.entry.and_then(|entry| Some((entry.known, entry.user?)));
+        let image = || {
+            let user = self.own_user()?;
+            let uid = user.uid.filter(|uid| *uid > 0)?;
+            Some(KnownUser::Image { user, uid })
+        };
+        match (entry, self.own_user()) {
+            (None, _) => image(),
+            // The kubelet refuses a name beside runAsNonRoot: its number is what is meant.
+            (Some((false, EntryUser::Image)), Some(own)) if !own.is_numeric() => {
+                image().or(Some(KnownUser::Entry(EntryUser::Image)))
+            }
+            (Some((false, user)), _) => Some(KnownUser::Entry(user)),
+            (Some((true, EntryUser::Image)), Some(own)) if own.is_root() => None,
+            (Some((true, user)), _) => image().or(Some(KnownUser::Entry(user))),
+        }
+    }
+
     /// Whether ironhull's pod-level user may not be meant for this container. Nothing is set
     /// for such a container, yet it would inherit that user.
     pub fn may_come_later(&self) -> bool {
@@ -145,11 +187,10 @@ pub fn decide<'p>(
     candidates.iter().map(|candidate| decider.decide(candidate, leads(candidate))).collect()
 }
 
-/// Whether neither its author nor an image entry says which user an app or sidecar container
-/// runs as.
+/// Whether neither its author, nor an image entry, nor its image says which user an app or sidecar
+/// container runs as.
 fn is_unknown(pod: &Pod<'_>, candidate: &Candidate<'_>) -> bool {
-    let entry = candidate.entry.and_then(|entry| entry.user);
-    Author::of(pod, candidate.placed).uid.is_none() && entry.is_none()
+    Author::of(pod, candidate.placed).uid.is_none() && candidate.known_user().is_none()
 }
 
 impl<T> Choice<'_, T> {
@@ -167,9 +208,10 @@ impl<T> Choice<'_, T> {
 }
 
 impl<'p> Decision<'p> {
-    /// Whether ironhull gives the container its uid.
-    pub fn sets_uid(&self) -> bool {
-        self.uid.set.is_some()
+    /// Whether ironhull gives the container another uid than it had. Its image's own, written as
+    /// a number, is none.
+    pub fn changes_uid(&self) -> bool {
+        self.uid.set.is_some() && self.uid.set != self.author.uid.or(self.image_uid)
     }
 
     fn with_uid_note(mut self, note: Note<'p>) -> Self {

@@ -3,10 +3,11 @@
 
 use super::{Cause, Remedy, Risk};
 use crate::outcome::Remark;
+use crate::text::printable;
 
 /// Risk that a remark of the engine points to.
 pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
-    let (container, cause, why, remedy) = match *remark {
+    let (container, cause, why, remedy) = match remark.clone() {
         Remark::NotHandedOver { container, volume, uid } => (
             container,
             Cause::NotOwner,
@@ -65,6 +66,24 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
             ),
             Remedy::Manifest(format!("give `{container}` and `{other}` the same `runAsUser`")),
         ),
+        Remark::Hides { container, paths } => (
+            container,
+            Cause::Hidden,
+            format!("an emptyDir hides what its image has at {}", quoted(&paths)),
+            Remedy::Manifest(
+                "mount a volume with that content there, if the program needs it".to_owned(),
+            ),
+        ),
+        Remark::WritesItsImage { container, paths } => (
+            container,
+            Cause::ReadOnly,
+            format!("its image lets it write to {}, which has content", quoted(&paths)),
+            Remedy::Manifest(
+                "mount a volume with a copy of that content there, or exempt it from \
+                 readOnlyRootFilesystem, if it writes there"
+                    .to_owned(),
+            ),
+        ),
         // What an entry requires is reported under causes of its own.
         Remark::AnnotationsFull
         | Remark::Remains(_)
@@ -74,3 +93,11 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
     };
     Some(Risk { container: container.to_owned(), cause, certain: false, why, remedy })
 }
+
+/// Paths of an image, for people.
+fn quoted(paths: &[&str]) -> String {
+    printable(&format!("`{}`", paths.join("`, `")), MAX_PATHS).into_owned()
+}
+
+/// Maximum length of paths in a reason, in characters.
+const MAX_PATHS: usize = 120;

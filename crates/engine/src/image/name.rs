@@ -71,6 +71,11 @@ impl RegistryAliases {
     }
 }
 
+/// The repository of a full name: the part before its tag or digest.
+pub fn repository(name: &str) -> Option<&str> {
+    Marks::of(name).repository(name)
+}
+
 /// Positions of the parts of an image's name.
 pub(super) struct Marks {
     /// The first `@`.

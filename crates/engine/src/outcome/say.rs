@@ -178,6 +178,7 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
                 | Note::TakenOut(_)),
             ),
         ) => Some(format!("{rule}: {note}")),
+        (RuleResult::Set, Some(note @ Note::MadeForRoot(_))) => Some(note.to_string()),
         (RuleResult::Compliant, Some(note @ (Note::ReadOnlyAt(_) | Note::BelowReadOnly(_)))) => {
             Some(format!("{rule}: {note}"))
         }
@@ -221,7 +222,9 @@ fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String
         (Skip::Windows, Some(note)) => Some(note.to_string()),
         (Skip::Exempt, Some(note)) => Some(format!("{rule} stays: {note}")),
         (Skip::UserNamespace, Some(note)) => Some(format!("{rule} not set: {note}")),
-        (Skip::ImageUser, Some(note @ Note::ImageIsRoot)) => Some(note.to_string()),
+        (Skip::ImageUser, Some(note @ (Note::ImageIsRoot | Note::UnusableUser(_)))) => {
+            Some(note.to_string())
+        }
         (
             Skip::Windows | Skip::Ephemeral | Skip::ImageUser | Skip::UserNamespace | Skip::Mirror,
             _,

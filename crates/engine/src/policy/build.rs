@@ -71,6 +71,7 @@ impl Builder<'_> {
             registry_aliases: RegistryAliases::new(aliases.unwrap_or_default()),
             exemptions: limits(stated, self.base.map(|base| &base.exemptions))?,
             exempt: spec.exempt.iter().flatten().map(grant).collect(),
+            facts: Arc::default(),
             origin: Origin {
                 name: self.decoder.place(name.span),
                 namespaces: namespaces.iter().map(|p| self.decoder.place(p.span)).collect(),
@@ -159,6 +160,7 @@ fn entry(entry: &ImageEntry) -> image::ImageEntry {
         requires: entry.requires.iter().flatten().filter_map(requirement).collect(),
         ports: entry.ports.iter().flatten().map(|port| port.0).collect(),
         reason: entry.reason.clone(),
+        known: false,
     }
 }
 
@@ -216,7 +218,8 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn new(document: &KnownImages) -> Self {
-        let table = ImageTable::new(document.images.iter().map(entry).collect());
+        let known = |one| image::ImageEntry { known: true, ..entry(one) };
+        let table = ImageTable::new(document.images.iter().map(known).collect());
         let mut added: Vec<_> =
             table.entries().iter().flat_map(|entry| entry.add_capabilities.clone()).collect();
         added.sort_by(|a, b| a.as_str().cmp(b.as_str()));

@@ -145,6 +145,7 @@ impl<'p> Entry<'p> {
             requires,
             ports,
             reason,
+            known: _,
         } = entry;
         Self {
             r#match: texts(patterns),

@@ -4,6 +4,7 @@
 use schemars::{JsonSchema, Schema};
 
 use super::decode::{Decoder, Spanned, object, words};
+use super::facts::FactsDocument;
 use super::names::{
     Aliases, ApiVersion, ContainerName, GrantPattern, KnownImagesKind, PatternText, PolicyKind,
     PolicyName, Unread, VariableName,
@@ -260,6 +261,7 @@ object! {
 enum Document {
     HardeningPolicy(Box<Manifest>),
     KnownImages(KnownImages),
+    ImageFacts(FactsDocument),
 }
 
 /// The JSON Schema of a document of a policy file.

@@ -275,6 +275,7 @@ inline_schema!(Aliases, {
 pub(crate) enum Kind {
     HardeningPolicy,
     KnownImages,
+    ImageFacts,
 }
 
 impl Kind {
@@ -285,10 +286,11 @@ impl Kind {
             return Some(Self::HardeningPolicy);
         };
         let text = decoder.string(kind, "`HardeningPolicy`")?;
-        let kinds = ["HardeningPolicy", "KnownImages"];
+        let kinds = ["HardeningPolicy", "KnownImages", "ImageFacts"];
         match text {
             "HardeningPolicy" => Some(Self::HardeningPolicy),
             "KnownImages" => Some(Self::KnownImages),
+            "ImageFacts" => Some(Self::ImageFacts),
             _ => {
                 let near = nearest(text, &kinds).unwrap_or("HardeningPolicy");
                 decoder
@@ -331,6 +333,22 @@ impl Decode for KnownImagesKind {
 }
 
 inline_schema!(KnownImagesKind, { "const": "KnownImages" });
+
+/// `kind: ImageFacts`, already checked by [`Kind::of`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ImageFactsKind;
+
+impl Decode for ImageFactsKind {
+    fn decode(_: &Node<'_>, _: &mut Decoder) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self)
+    }
+}
+
+inline_schema!(ImageFactsKind, { "const": "ImageFacts" });
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Policy files to policies, or to everything that is wrong with them.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::civil::Date;
 
@@ -8,9 +8,11 @@ use super::Policy;
 use super::build::{Builder, Known};
 use super::decode::{Decode, Decoder};
 use super::diagnostic::{Diagnostic, Place, PolicyFile, Severity};
+use super::facts::{Entry, FactsDocument};
 use super::manifest::{KnownImages, Manifest};
 use super::names::Kind;
 use super::tree::{Node, documents};
+use crate::facts::{FactTable, ImageFacts};
 
 /// The policies read from some files.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Loaded {
     /// The policy of every namespace that none of them claims: the compiled-in `restricted`,
     /// with the known images of these files if they have their own.
     pub fallback: Policy,
+    /// What the files know of images. Every policy has them too.
+    pub facts: Arc<FactTable>,
     /// The warnings.
     pub warnings: Vec<Diagnostic>,
 }
@@ -73,16 +77,18 @@ fn read_together(files: &[PolicyFile], today: Option<Date>) -> (Loaded, Vec<Diag
 struct Reading {
     today: Option<Date>,
     policies: Vec<Policy>,
+    facts: Vec<ImageFacts>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Reading {
     fn new(today: Option<Date>) -> Self {
-        Self { today, policies: Vec::new(), diagnostics: Vec::new() }
+        Self { today, policies: Vec::new(), facts: Vec::new(), diagnostics: Vec::new() }
     }
 
     fn build(&mut self, file: File<'_>, known: &Known) {
-        let File { mut decoder, manifests, .. } = file;
+        let File { mut decoder, manifests, facts, .. } = file;
+        self.facts.extend(facts);
         let today = self.today;
         let mut builder = Builder { base: Some(&RESTRICTED), known, today, decoder: &mut decoder };
         for (node, manifest) in manifests {
@@ -93,11 +99,15 @@ impl Reading {
     }
 
     fn end(self, known: &Known) -> (Loaded, Vec<Diagnostic>) {
+        let facts = Arc::new(FactTable::new(&self.facts));
+        let with_facts = |policy| Policy { facts: Arc::clone(&facts), ..policy };
         let fallback = match known.is(&KNOWN) {
             true => RESTRICTED.clone(),
             false => known.given_to(RESTRICTED.clone()),
         };
-        (Loaded { policies: self.policies, fallback, warnings: Vec::new() }, self.diagnostics)
+        let policies = self.policies.into_iter().map(with_facts).collect();
+        let fallback = with_facts(fallback);
+        (Loaded { policies, fallback, facts, warnings: Vec::new() }, self.diagnostics)
     }
 }
 
@@ -147,6 +157,7 @@ struct File<'s> {
     decoder: Decoder,
     manifests: Vec<(Node<'s>, Manifest)>,
     known: Vec<(Node<'s>, KnownImages)>,
+    facts: Vec<ImageFacts>,
 }
 
 impl<'s> File<'s> {
@@ -156,7 +167,7 @@ impl<'s> File<'s> {
 
     fn parse(name: &str, text: &'s str) -> Self {
         let mut decoder = Decoder::new(name);
-        let (mut manifests, mut known) = (Vec::new(), Vec::new());
+        let (mut manifests, mut known, mut facts) = (Vec::new(), Vec::new(), Vec::new());
         for node in documents(text, &mut decoder) {
             match Kind::of(&node, &mut decoder) {
                 Some(Kind::HardeningPolicy) => {
@@ -167,10 +178,15 @@ impl<'s> File<'s> {
                     let images = KnownImages::decode(&node, &mut decoder);
                     known.extend(images.map(|images| (node, images)));
                 }
+                Some(Kind::ImageFacts) => {
+                    let document = FactsDocument::decode(&node, &mut decoder);
+                    let images = document.into_iter().flat_map(|document| document.images);
+                    facts.extend(images.map(Entry::facts));
+                }
                 None => {}
             }
         }
-        Self { decoder, manifests, known }
+        Self { decoder, manifests, known, facts }
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use super::diagnostic::{Diagnostic, Place, PolicyFile, Severity};
 use super::parse::{self, Loaded};
 use super::{NamespacePattern, Policy};
+use crate::facts::FactTable;
 
 mod meet;
 
@@ -103,6 +104,11 @@ impl PolicySet {
     /// The loaded policies, in the order of the files.
     pub fn policies(&self) -> &[Policy] {
         &self.policies
+    }
+
+    /// What is known of images, by every policy.
+    pub fn facts(&self) -> &FactTable {
+        &self.fallback.facts
     }
 
     /// The policy for namespaces that no loaded policy claims.

@@ -71,7 +71,7 @@ impl Serialize for RuleSet {
 
 /// A whole number. Helm writes a large one with an exponent (1000660000 becomes
 /// `1.00066e+09`), which is the same number.
-fn integer(node: &Node<'_>) -> Option<i64> {
+pub(super) fn integer(node: &Node<'_>) -> Option<i64> {
     let text = node.plain()?;
     if let Ok(number) = text.parse::<i64>() {
         // `0700` is 448 in YAML 1.1 and 700 in YAML 1.2: nobody can know which was meant.

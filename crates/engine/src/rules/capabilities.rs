@@ -10,8 +10,9 @@
 //!
 //! A container whose ALL ironhull drops gets back
 //! - `NET_BIND_SERVICE`, where it declares a port below 1024 or a probe or hook of it connects
-//!   to one, and `allowedAdd` has it: it gives a non-root process nothing, but a binary with
-//!   that file capability (caddy, coredns, ingress-nginx) cannot even be executed without it;
+//!   to one, or [facts](images.md) know a program with that file capability in its image, and
+//!   `allowedAdd` has it: it gives a non-root process nothing, but such a program (caddy, coredns,
+//!   ingress-nginx) cannot even be executed without it;
 //! - the `addCapabilities` of its image's entry;
 //! - `rootKeeps`, where it may run as root (by an exemption, a kept explicit root, or in a
 //!   user namespace): what chown, gosu, su-exec and the entrypoints of databases need;
@@ -100,6 +101,8 @@ struct Judgement<'p> {
     may_run_as_root: bool,
     /// Whether it is known to listen below 1024.
     low_port: bool,
+    /// Whether a program of its image cannot be executed without `NET_BIND_SERVICE`.
+    needs_to_bind: bool,
     add: Vec<&'p str>,
     /// Whether `drop` has exactly `ALL`.
     drops_all: bool,
@@ -115,6 +118,9 @@ impl<'p> Judgement<'p> {
             entry: examined.entry,
             may_run_as_root: examined.user.may_run_as_root,
             low_port: examined.low_port().is_some(),
+            needs_to_bind: examined
+                .facts
+                .is_some_and(|it| it.has_file_capability(NET_BIND_SERVICE)),
             add: now.add.iter().map(|name| &**name).collect(),
             drops_all: now.drop.iter().any(|name| &**name == "ALL"),
         }
@@ -202,7 +208,7 @@ impl<'p> Judgement<'p> {
         let dropped = &self.container.security_context.capabilities.drop;
         // Runtimes read `all` as ALL: the author has dropped everything already.
         let nothing_left = dropped.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
-        let binds = self.low_port
+        let binds = (self.low_port || self.needs_to_bind)
             && settings.allowed_add.iter().any(|name| name.as_str() == NET_BIND_SERVICE);
         let entry = self.entry.map(|entry| entry.add_capabilities.as_slice()).unwrap_or_default();
         let root = if self.may_run_as_root { settings.root_keeps.as_slice() } else { &[] };

@@ -169,8 +169,9 @@ fn wanted<'p>(pass: &Pass<'p>, value: GroupId) -> Result<i64, Note<'p>> {
 /// sidecars.
 fn container_in_need<'a, 'p>(pass: &'a Pass<'p>) -> Result<Option<&'a Examined<'p>>, Note<'p>> {
     let not_init = |it: &Examined<'_>| it.placed.kind != ContainerKind::Init;
-    if !pass.containers.iter().any(|it| not_init(it) && it.user.sets_uid()) {
-        return Err(Note::NotNeeded);
+    if !pass.containers.iter().any(|it| not_init(it) && it.user.changes_uid()) {
+        let numbered = pass.containers.iter().any(|it| not_init(it) && it.user.uid.set.is_some());
+        return Err(if numbered { Note::NothingHandedOver } else { Note::NotNeeded });
     }
     let kinds = [ContainerKind::App, ContainerKind::Sidecar, ContainerKind::Init];
     let new = || {
@@ -223,7 +224,7 @@ fn narrow_file<'p>(pass: &Pass<'p>) -> Option<Note<'p>> {
         let container = examined.placed.container;
         let narrow = |volume: &&Volume<'_>| volume.is_narrow();
         let Some(volume) = mounted(&pass.volumes, container).find(narrow) else { continue };
-        if examined.user.sets_uid() {
+        if examined.user.changes_uid() {
             return None;
         }
         stays =
@@ -246,7 +247,7 @@ fn remark_scripts(pass: &mut Pass<'_>) {
     let fs_group = pass.fs_group().is_some();
     let reachable = if fs_group { OTHERS_EXECUTE | GROUP_EXECUTES } else { OTHERS_EXECUTE };
     let useless = |mode: &i64| mode & OWNER_EXECUTES != 0 && mode & reachable == 0;
-    for container in pass.containers.iter().filter(|container| container.user.sets_uid()) {
+    for container in pass.containers.iter().filter(|container| container.user.changes_uid()) {
         let container = container.placed.container;
         for volume in mounted(&pass.volumes, container) {
             if let Some(mode) = volume.file_modes().find(useless) {

@@ -6,7 +6,11 @@
 //! every path of `writablePaths` that no mount covers gets an emptyDir of its own in that
 //! container. The list is the rule's, or that of the image's
 //! entry instead, and the workload may ask for more with the annotation
-//! `ironhull.dev/writable-paths` (or `NAME.ironhull.dev/writable-paths`).
+//! `ironhull.dev/writable-paths` (or `NAME.ironhull.dev/writable-paths`). Where
+//! [facts](images.md) know the image and the container runs as the image's own user, the empty
+//! directories that this user may write get one too, at most 8, unless the policy's own entry
+//! has a list or the rule says `fromImage: false`. Directories with content stay as they are, and
+//! a warning names them, as one does what an emptyDir hides.
 //!
 //! A mount at the path or a writable one above it covers it; one below it does not. `/var/run`
 //! and `/run` are one directory here, as in nearly every image, and so are `/var/lock` and
@@ -50,6 +54,7 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
+use crate::facts::Known;
 use crate::image::{ImageEntry, Met, Purpose};
 use crate::outcome::{Finding, Level, Note, Remark, RuleResult, Skip, Subject, Value};
 use crate::pass::{Examined, Pass};
@@ -71,6 +76,9 @@ settings! {
         pub medium: Medium = "medium",
         /// The emptyDirs' sizeLimit, a Kubernetes quantity.
         pub size_limit: Option<Quantity> = "sizeLimit",
+        /// Whether an empty directory that the image's own user may write gets an emptyDir too,
+        /// where facts know it: at most 8 in a container.
+        pub from_image: bool = "fromImage",
     }
 }
 
@@ -161,6 +169,7 @@ fn judge<'p>(
     if unavailable && own != Some(true) {
         return Some(finding(RuleResult::Skipped(Skip::PathUnavailable)).note(note));
     }
+    let from_facts = examined.facts.map(|known| of_image(examined, known, &missing, own));
     if !missing.is_empty() {
         names.theirs.get_or_insert_with(|| Names::theirs(pass));
     }
@@ -171,6 +180,7 @@ fn judge<'p>(
         mounts.push(NewMount { volume: pass.plan.volumes.len(), path: path.clone() });
         pass.plan.volumes.push(NewVolume { name, medium: settings.medium, size_limit });
     }
+    pass.remarks.extend(from_facts.into_iter().flatten());
     let plan = pass.plan.containers.get_mut(index)?;
     plan.mounts = mounts;
     if own != Some(true) {
@@ -183,6 +193,35 @@ fn judge<'p>(
     };
     let note = note.or_else(|| (!missing.is_empty()).then_some(Note::Mounted(missing)));
     Some(finding(result).note(note).now(Value::Bool(true), Level::Container))
+}
+
+/// What an image has where it can be seen or written no more.
+fn of_image<'p>(
+    examined: &Examined<'p>,
+    known: &'p Known,
+    missing: &[Cow<'p, str>],
+    own: Option<bool>,
+) -> Vec<Remark<'p>> {
+    let container = &*examined.placed.container.name;
+    let ours = |path: &str| missing.iter().any(|it| real(it) == real(path));
+    let hidden = known.hidden.iter().flatten().map(String::as_str).filter(|path| ours(path));
+    let hidden: Vec<&str> = hidden.collect();
+    let mut remarks = Vec::new();
+    if !hidden.is_empty() {
+        remarks.push(Remark::Hides { container, paths: hidden });
+    }
+    if own != Some(true) && examined.runs_as_own_user() {
+        let full = known.writable.iter().flatten().filter(|directory| !directory.empty);
+        let read_only = full.map(|directory| directory.path.as_str()).filter(|path| {
+            let covered = examined.placed.container.covering_mount(path).is_some();
+            !covered && !missing.iter().any(|it| within(path, it))
+        });
+        let paths: Vec<&str> = read_only.collect();
+        if !paths.is_empty() {
+            remarks.push(Remark::WritesItsImage { container, paths });
+        }
+    }
+    remarks
 }
 
 /// Text for an author's own `true` if the image's entry says no more than `false`.
@@ -239,8 +278,27 @@ impl<'p> Paths<'p> {
         for path in listed.chain(asked.map(|(_, path)| Cow::Owned(path.as_str().to_owned()))) {
             paths.look(pass, examined, path);
         }
+        let decided = examined.entry.is_some_and(|it| !it.known && it.writable_paths.is_some());
+        if settings.from_image && !decided && examined.runs_as_own_user() {
+            paths.add_own(examined);
+        }
         paths.clear_of(examined);
         paths
+    }
+
+    /// Adds the empty directories of the image that its user may write. None of them is needed so
+    /// much that the rule would not act without it.
+    fn add_own(&mut self, examined: &Examined<'p>) {
+        let known = examined.facts.and_then(|known| known.writable.as_ref());
+        let empty = known.into_iter().flatten().filter(|directory| directory.empty);
+        let paths = empty.map(|directory| directory.path.as_str());
+        for path in paths.filter(|path| is_mountable(path)).take(MAX_OF_IMAGE) {
+            let covered = examined.placed.container.covering_mount(path).is_some()
+                || self.missing.iter().any(|it| within(path, it));
+            if !covered {
+                self.missing.push(Cow::Borrowed(path));
+            }
+        }
     }
 
     /// Makes sure that no emptyDir hides a mount below it.
@@ -288,6 +346,20 @@ impl<'p> Paths<'p> {
             }
         }
     }
+}
+
+/// Maximum number of emptyDirs that a container gets for its image alone. Images with more own a
+/// tree, which belongs into a volume.
+const MAX_OF_IMAGE: usize = 8;
+
+/// Whether an emptyDir can stand at this path of an image: it is written as Kubernetes wants it, and
+/// the runtime mounts nothing of its own there.
+fn is_mountable(path: &str) -> bool {
+    let of_kernel = ["/proc", "/sys", "/dev"];
+    normalise_path(path) == path
+        && path.len() > 1
+        && !path.contains(':')
+        && !of_kernel.iter().any(|it| within(path, it))
 }
 
 /// Maximum length of a DNS label (RFC 1123), which a volume's name has to be.

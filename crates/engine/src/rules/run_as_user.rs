@@ -3,8 +3,9 @@
 //! ## What it does
 //! Gives a numeric, non-root uid to a container that says nothing about its user.
 //! `runAsNonRoot` alone would stop every image that has no numeric USER. The uid is that
-//! of the first entry of `images` that matches the container's image, else the rule's
-//! `value`. An init container follows the first app container that has a uid; an
+//! of the first entry of the policy's `images` that matches the container's image, else that of
+//! the image's own user where [facts](images.md) know one that is not root, else that of a known
+//! image, else the rule's `value`. An init container follows the first app container that has a uid; an
 //! ephemeral container follows its target. With `shareProcessNamespace: true` an app or
 //! sidecar container without a uid and without an entry follows the app container that has
 //! one, so that signals between them go on working; a warning says where two users are left.
@@ -24,7 +25,8 @@
 //! ## Left alone when
 //! - the author gives a uid above 0;
 //! - the author says `runAsNonRoot: true` and no uid: the image's own numeric user is
-//!   relied on (`imageUser`), unless an image entry has a uid or the policy says
+//!   relied on (`imageUser`), unless an image entry has a uid, facts say that the image's user is
+//!   a name or root, both of which the kubelet refuses, or the policy says
 //!   `whenImageUser: override`;
 //! - the image's entry says `runAsUser: image`;
 //! - the container is privileged (`privileged`);
@@ -106,7 +108,7 @@ fn remark_requirements(pass: &mut Pass<'_>) {
         let Some(entry) = examined.entry.filter(|entry| !entry.requires.is_empty()) else {
             continue;
         };
-        if examined.user.uid.set.is_none() || examined.is_ephemeral() || container.has_command() {
+        if !examined.user.changes_uid() || examined.is_ephemeral() || container.has_command() {
             continue;
         }
         for requirement in entry.required_for(Purpose::NonRoot) {

@@ -74,7 +74,7 @@ impl Rule for UnprivilegedPorts {
                 finding(RuleResult::Compliant).was(Some(Value::Text((&*own.value).into())))
             }
             _ if pass.pod.spec.host_network => {
-                let hindered = unprivileged().filter(|container| container.user.sets_uid());
+                let hindered = unprivileged().filter(|container| container.user.changes_uid());
                 match hindered.filter_map(|c| c.low_port()).min() {
                     Some(port) => finding(RuleResult::Kept).note(Some(Note::HostNetworkPort(port))),
                     None => finding(RuleResult::Compliant),

@@ -1,6 +1,7 @@
 //! The decision about one container, by what its author says.
 
-use super::{Author, Candidate, Choice, Decision, USER_NAMESPACE_IDS, is_unknown};
+use super::{Author, Candidate, Choice, Decision, KnownUser, USER_NAMESPACE_IDS, is_unknown};
+use crate::facts::{By, Found, OwnUser};
 use crate::image::{EntryUser, ImageEntry};
 use crate::outcome::{Note, RuleResult, Skip};
 use crate::pod::{ContainerKind, Placed, Pod};
@@ -16,10 +17,11 @@ pub(super) struct Leader<'p> {
     gid: Option<i64>,
 }
 
-/// A uid ironhull would set, with its gid and the reason.
+/// A uid ironhull would set, with its gid and the reason. No gid is that of the image's user, which
+/// the runtime looks up.
 struct Wanted<'p> {
     uid: i64,
-    gid: i64,
+    gid: Option<i64>,
     note: Option<Note<'p>>,
 }
 
@@ -41,7 +43,12 @@ impl<'p> Decider<'p> {
         let author = Author::of(self.pod, placed);
         let context = &placed.container.security_context;
         let inherited = self.ours.filter(|_| context.run_as_user.is_none());
-        let undecided = Undecided { author, entry: candidate.entry, exempt: candidate.exempt };
+        let undecided = Undecided {
+            author,
+            entry: candidate.entry,
+            facts: candidate.facts,
+            exempt: candidate.exempt,
+        };
         if candidate.privileged {
             return undecided.privileged(inherited);
         }
@@ -65,8 +72,8 @@ impl<'p> Decider<'p> {
                 false => self.nothing(undecided, Some(wanted)),
             };
         }
-        let trusts_image =
-            matches!(candidate.entry.and_then(|entry| entry.user), Some(EntryUser::Image));
+        let known = candidate.known_user();
+        let trusts_image = matches!(known, Some(KnownUser::Entry(EntryUser::Image)));
         if author.is_root() {
             let wanted =
                 (author.uid.is_some() || !trusts_image).then(|| self.wanted(candidate, leader));
@@ -77,7 +84,7 @@ impl<'p> Decider<'p> {
         }
         let wanted = (!trusts_image).then(|| self.wanted(candidate, leader));
         if author.non_root == Some(true) {
-            return self.relies_on_image(undecided, wanted);
+            return self.relies_on_image(undecided, known, wanted);
         }
         self.nothing(undecided, wanted)
     }
@@ -127,23 +134,32 @@ impl<'p> Decider<'p> {
     fn wanted(&self, candidate: &Candidate<'p>, leader: Option<Leader<'p>>) -> Wanted<'p> {
         let rules = &self.policy.rules;
         let ephemeral = candidate.placed.kind == ContainerKind::Ephemeral;
+        let known = candidate.known_user().filter(|_| !ephemeral);
+        let of_author = Author::of(self.pod, candidate.placed);
+        // What runs as a good user of its own has nothing to follow anybody for.
+        if let Some(KnownUser::Image { user, uid }) = known
+            && (leader.is_none() || of_author.uid.is_none())
+        {
+            let note = candidate.facts.map(|found| from_image(user, found.by));
+            return Wanted { uid, gid: user.gid, note };
+        }
         let entry = candidate.entry.filter(|_| !ephemeral);
         let entry_gid = entry.and_then(|entry| entry.group).map(|gid| gid.get());
-        let gid = entry_gid.unwrap_or(rules.run_as_group.value.get());
+        let gid = Some(entry_gid.unwrap_or(rules.run_as_group.value.get()));
         if let Some(leader) = leader {
-            let gid = leader.gid.unwrap_or(rules.run_as_group.value.get());
+            let gid = Some(leader.gid.unwrap_or(rules.run_as_group.value.get()));
             let note = match ephemeral {
                 true => Note::FollowsTarget(leader.name),
                 false => Note::FollowsContainer(leader.name),
             };
             return Wanted { uid: leader.uid, gid, note: Some(note) };
         }
-        match entry.and_then(|entry| entry.user) {
-            Some(EntryUser::Uid(uid)) => {
-                Wanted { uid: uid.get(), gid, note: Some(Note::FromEntry) }
-            }
-            _ => Wanted { uid: rules.run_as_user.value.get(), gid, note: None },
+        if let Some(KnownUser::Entry(EntryUser::Uid(uid))) = known {
+            return Wanted { uid: uid.get(), gid, note: Some(Note::FromEntry) };
         }
+        let root = !ephemeral && candidate.own_user().is_some_and(OwnUser::is_root);
+        let uid = rules.run_as_user.value.get();
+        Wanted { uid, gid, note: root.then_some(Note::MadeForRoot(uid)) }
     }
 
     /// Decides for explicit root.
@@ -209,19 +225,35 @@ impl<'p> Decider<'p> {
     fn relies_on_image(
         &self,
         undecided: Undecided<'p>,
+        known: Option<KnownUser<'p>>,
         wanted: Option<Wanted<'p>>,
     ) -> Decision<'p> {
         let rule = &self.policy.rules.run_as_user;
         let action = undecided.action(RuleName::RunAsUser, rule.action);
-        let has_number =
-            matches!(undecided.entry.and_then(|entry| entry.user), Some(EntryUser::Uid(_)));
-        let overrides = has_number || rule.when_image_user == WhenImageUser::Override;
+        let own = undecided.facts.and_then(|found| found.known.user.as_ref());
+        let needs_number = match known {
+            Some(KnownUser::Entry(user)) => matches!(user, EntryUser::Uid(_)),
+            // The kubelet compares numbers only, and refuses a name.
+            Some(KnownUser::Image { user, .. }) => !user.is_numeric(),
+            // The kubelet refuses it: the author is mistaken about the image.
+            None => own.is_some_and(OwnUser::is_root),
+        };
+        let overrides = needs_number || rule.when_image_user == WhenImageUser::Override;
         match wanted {
             Some(wanted) if action.acts() && overrides => {
                 self.set_uid(undecided, Choice::compliant(), wanted)
             }
-            Some(_) if undecided.entry.is_some_and(|entry| entry.image_is_root) => {
+            Some(_)
+                if own.map_or(
+                    undecided.entry.is_some_and(|entry| entry.image_is_root),
+                    OwnUser::is_root,
+                ) =>
+            {
                 undecided.image_user(Choice::compliant(), Some(Note::ImageIsRoot))
+            }
+            Some(_) if own.is_some_and(|user| user.unusable.is_some()) => {
+                let note = own.and_then(|user| user.name.as_deref()).map(Note::UnusableUser);
+                undecided.image_user(Choice::compliant(), note)
             }
             Some(_) => undecided.image_user(Choice::compliant(), None),
             None => undecided.image_user(Choice::compliant(), Some(Note::EntryTrustsImage)),
@@ -275,11 +307,12 @@ impl<'p> Decider<'p> {
     }
 
     /// The gid beside a uid that ironhull sets.
-    fn gid(&self, undecided: &Undecided<'p>, wanted: i64) -> Choice<'p, i64> {
+    fn gid(&self, undecided: &Undecided<'p>, wanted: Option<i64>) -> Choice<'p, i64> {
         let action = undecided.action(RuleName::RunAsGroup, self.policy.rules.run_as_group.action);
         if undecided.exempt.contains(RuleName::RunAsGroup) {
             return Choice::of(RuleResult::Exempt);
         }
+        let Some(wanted) = wanted else { return Choice::compliant() };
         match (undecided.author.gid, action) {
             (Some(gid), _) if gid > 0 || gid == wanted => Choice::compliant(),
             (_, Action::Off | Action::Warn) => Choice::only_warns(),
@@ -296,7 +329,14 @@ impl<'p> Decider<'p> {
 struct Undecided<'p> {
     author: Author,
     entry: Option<&'p ImageEntry>,
+    facts: Option<Found<'p>>,
     exempt: RuleSet,
+}
+
+/// The note for an image's own user.
+fn from_image(user: &OwnUser, by: By) -> Note<'_> {
+    let OwnUser { name, uid, from, .. } = user;
+    Note::OwnUser { name: name.as_deref(), uid: uid.unwrap_or_default(), from: *from, by }
 }
 
 impl<'p> Undecided<'p> {
@@ -322,6 +362,7 @@ impl<'p> Undecided<'p> {
         } else {
             gid
         };
+        let image_uid = self.image_uid();
         Decision {
             author: self.author,
             non_root,
@@ -330,7 +371,12 @@ impl<'p> Undecided<'p> {
             may_run_as_root: false,
             takes_pod_level: true,
             entry: self.entry,
+            image_uid,
         }
+    }
+
+    fn image_uid(&self) -> Option<i64> {
+        self.facts.and_then(|found| found.known.user.as_ref()?.uid)
     }
 
     /// The same result for all three fields, with nothing set.
@@ -343,6 +389,7 @@ impl<'p> Undecided<'p> {
             may_run_as_root,
             takes_pod_level: false,
             entry: self.entry,
+            image_uid: self.image_uid(),
         }
     }
 

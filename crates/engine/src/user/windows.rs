@@ -45,6 +45,7 @@ pub fn decide<'p>(
                 may_run_as_root: false,
                 takes_pod_level: !exempt,
                 entry: candidate.entry,
+                image_uid: None,
             }
         })
         .collect();

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{MAX_WARNING, MAX_WORD, skip_reason};
+use crate::facts::{By, Origin};
 use crate::outcome::{Note, Remark, Skip};
 use crate::rule::RuleName;
 use crate::text::printable;
@@ -22,6 +23,24 @@ impl fmt::Display for Note<'_> {
             ),
             Self::EntryTrustsImage => f.write_str("the policy trusts the image's own user"),
             Self::FromEntry => f.write_str("the policy knows the image"),
+            Self::OwnUser { name, uid, from, by } => {
+                let number = uid.to_string();
+                match name {
+                    Some(name) if name.split(':').next() != Some(&number) => {
+                        write!(f, "the image's user is {} ({uid})", word(name))?;
+                    }
+                    _ => write!(f, "the image's user is {uid}")?,
+                }
+                match (by, from) {
+                    (By::Repository, _) => f.write_str(", as in other tags of it"),
+                    (_, Origin::Pod) => f.write_str(", as a running pod shows"),
+                    _ => Ok(()),
+                }
+            }
+            Self::MadeForRoot(uid) => write!(f, "its image is root, and runs as {uid} now"),
+            Self::UnusableUser(name) => {
+                write!(f, "its image has no user {}: set runAsUser", word(name))
+            }
             Self::FollowsContainer(name) => write!(f, "as container {}", word(name)),
             Self::FollowsTarget(name) => write!(f, "as its target {}", word(name)),
             Self::SetBeforeIt(uid) => {
@@ -119,6 +138,18 @@ impl fmt::Display for Remark<'_> {
                 "{}: uid {uid} may be unable to open {}: devices belong to root unless the runtime changes that",
                 word(container),
                 word(path)
+            ),
+            Self::Hides { container, paths } => write!(
+                f,
+                "{}: its emptyDir hides what the image has at {}",
+                word(container),
+                word(&paths.join(", "))
+            ),
+            Self::WritesItsImage { container, paths } => write!(
+                f,
+                "{}: its image lets it write to {}, which is read-only now",
+                word(container),
+                word(&paths.join(", "))
             ),
             Self::NoSignals { container, other } => write!(
                 f,

@@ -1,0 +1,328 @@
+//! Facts by an image's name, its digest and its repository.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::{ImageFacts, Need, Origin, WritableDirectory};
+use crate::image::repository;
+use crate::policy::MAX_ID;
+
+/// What is known of an image, or of several: `None` where nothing is, or where they differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Known {
+    /// Its own user.
+    pub user: Option<OwnUser>,
+    /// What it starts.
+    pub program: Option<Program>,
+    /// `EXPOSE`: `80/tcp`.
+    pub ports: Option<Vec<String>>,
+    /// `VOLUME`
+    pub volumes: Option<Vec<String>>,
+    /// The topmost directories outside volumes that its user may write.
+    pub writable: Option<Vec<WritableDirectory>>,
+    /// Directories with content that an emptyDir there would hide.
+    pub hidden: Option<Vec<String>>,
+    /// Programs with file capabilities, by path.
+    pub file_capabilities: Option<BTreeMap<String, Vec<String>>>,
+    /// Programs that are setuid or setgid.
+    pub setuid: Option<Vec<String>>,
+    /// What the script behind its entrypoint asks for.
+    pub needs: Option<Vec<Need>>,
+}
+
+/// An image's own user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OwnUser {
+    /// As its configuration has it; `None` for root, and where a running pod told the uid.
+    pub name: Option<String>,
+    /// The uid as a runtime resolves it; `None` if it cannot.
+    pub uid: Option<i64>,
+    /// The gid; `None` if the configuration alone was read and does not tell.
+    pub gid: Option<i64>,
+    /// Supplementary groups by `/etc/group`, ascending.
+    pub groups: Vec<u32>,
+    /// Its home directory.
+    pub home: Option<String>,
+    /// Why a runtime cannot start the image as this user.
+    pub unusable: Option<String>,
+    /// Where this is from.
+    pub from: Origin,
+}
+
+impl OwnUser {
+    /// Whether the image runs as root.
+    pub fn is_root(&self) -> bool {
+        self.uid == Some(0)
+    }
+
+    /// Whether the kubelet can tell from the image's configuration that it is not root: it reads
+    /// the part before `:` as a number (`GetImageUser` in containerd's CRI plugin) and does not
+    /// look into `/etc/passwd`.
+    pub fn is_numeric(&self) -> bool {
+        let user = self.name.as_deref().and_then(|name| name.split(':').next());
+        user.is_some_and(|user| user.parse::<i64>().is_ok())
+    }
+}
+
+/// What an image starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Program {
+    /// `ENTRYPOINT`
+    pub entrypoint: Vec<String>,
+    /// `CMD`
+    pub cmd: Vec<String>,
+    /// `WORKDIR`
+    pub working_dir: Option<String>,
+}
+
+impl Known {
+    /// What one entry tells.
+    pub fn of(facts: &ImageFacts) -> Self {
+        let configured = facts.from != Origin::Pod;
+        let read = facts.from == Origin::Image;
+        // Without a look into `/etc/passwd`: a number, nobody, or the one name that is the same in
+        // every image.
+        let by_itself = || match facts.user.as_deref().unwrap_or_default().split(':').next() {
+            Some("" | "root") => Some(0),
+            Some(number) => number.parse().ok(),
+            None => None,
+        };
+        // What the API server does not take can be nobody's runAsUser.
+        let id = |id: Option<u32>| id.map(i64::from).filter(|id| *id <= MAX_ID);
+        let uid = id(facts.uid.or_else(|| by_itself().filter(|_| configured)));
+        let told = uid.is_some() || facts.unusable_user.is_some();
+        Self {
+            user: told.then(|| OwnUser {
+                name: facts.user.clone().filter(|name| !name.is_empty()),
+                uid,
+                gid: id(facts.gid),
+                groups: facts.groups.clone(),
+                home: facts.home.clone(),
+                unusable: facts.unusable_user.clone(),
+                from: facts.from,
+            }),
+            program: configured.then(|| Program {
+                entrypoint: facts.entrypoint.clone(),
+                cmd: facts.cmd.clone(),
+                working_dir: facts.working_dir.clone(),
+            }),
+            ports: configured.then(|| facts.ports.clone()),
+            volumes: configured.then(|| facts.volumes.clone()),
+            writable: read.then(|| facts.writable.clone()),
+            hidden: read.then(|| facts.hidden.clone()),
+            file_capabilities: read.then(|| facts.file_capabilities.clone()),
+            setuid: read.then(|| facts.setuid.clone()),
+            needs: read.then(|| facts.needs.clone()),
+        }
+    }
+
+    /// What all that know it agree on.
+    fn agreed<'k>(all: impl Iterator<Item = &'k Self> + Clone) -> Self {
+        /// The value of those that have one, if it is the same.
+        fn one<'v, T: Clone + PartialEq + 'v>(values: impl Iterator<Item = &'v T>) -> Option<T> {
+            let mut values = values;
+            let first = values.next()?;
+            values.all(|other| other == first).then(|| first.clone())
+        }
+        Self {
+            user: agreed_user(all.clone()),
+            program: one(all.clone().filter_map(|known| known.program.as_ref())),
+            ports: one(all.clone().filter_map(|known| known.ports.as_ref())),
+            volumes: one(all.clone().filter_map(|known| known.volumes.as_ref())),
+            writable: one(all.clone().filter_map(|known| known.writable.as_ref())),
+            hidden: one(all.clone().filter_map(|known| known.hidden.as_ref())),
+            file_capabilities: one(all.clone().filter_map(|it| it.file_capabilities.as_ref())),
+            setuid: one(all.clone().filter_map(|known| known.setuid.as_ref())),
+            needs: one(all.filter_map(|known| known.needs.as_ref())),
+        }
+    }
+
+    /// The ports below 1024 that it exposes, by TCP or UDP.
+    pub fn low_ports(&self) -> impl Iterator<Item = i64> + '_ {
+        let ports = self.ports.iter().flatten();
+        let number = |port: &String| port.split('/').next()?.parse().ok();
+        ports.filter_map(number).filter(|port| (1..1024).contains(port))
+    }
+
+    /// Whether a program in it has this file capability, written without `CAP_`.
+    pub fn has_file_capability(&self, capability: &str) -> bool {
+        let mut programs = self.file_capabilities.iter().flat_map(BTreeMap::values);
+        programs.any(|capabilities| capabilities.iter().any(|name| name == capability))
+    }
+}
+
+/// The user that all agree on. What an image's files tell says more than what its configuration or
+/// a running pod does, and contradicts neither if uid and gid are the same.
+fn agreed_user<'k>(all: impl Iterator<Item = &'k Known>) -> Option<OwnUser> {
+    let users: Vec<&OwnUser> = all.filter_map(|known| known.user.as_ref()).collect();
+    let best = users.iter().min_by_key(|user| user.from)?;
+    let agrees = |user: &&OwnUser| {
+        let same = |a: Option<i64>, b: Option<i64>| a == b || a.is_none() || b.is_none();
+        match user.from == best.from {
+            true => user == best,
+            false => user.uid == best.uid && same(user.gid, best.gid),
+        }
+    };
+    users.iter().all(agrees).then(|| (*best).clone())
+}
+
+/// How facts were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// By the digest that the pod names: they are this image's.
+    Digest,
+    /// By its name: they are what the name meant when it was read.
+    Name,
+    /// By its repository: all tags that are known agree on them.
+    Repository,
+}
+
+/// Facts, and how they were found.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'t> {
+    /// The facts.
+    pub known: &'t Known,
+    /// How they were found.
+    pub by: By,
+}
+
+/// The facts of many images. A look-up takes the same time for one as for 40,000.
+#[derive(Clone, Debug, Default)]
+pub struct FactTable {
+    by_name: HashMap<Box<str>, Named, foldhash::fast::RandomState>,
+    by_digest: HashMap<Box<str>, Arc<Known>, foldhash::fast::RandomState>,
+    by_repository: HashMap<Box<str>, Arc<Known>, foldhash::fast::RandomState>,
+    revision: String,
+}
+
+/// What a name meant when it was read.
+#[derive(Clone, Debug)]
+struct Named {
+    /// `None` if it is not known, or is not one.
+    digest: Option<Box<str>>,
+    known: Arc<Known>,
+}
+
+impl FactTable {
+    /// A table of entries with full names. Several of one name, such as those of its platforms,
+    /// count as far as they agree.
+    pub fn new(entries: &[ImageFacts]) -> Self {
+        let mut table = Self::default();
+        let mut same = Same::default();
+        let known: Vec<_> = entries.iter().map(|entry| same.one(Known::of(entry))).collect();
+        let all = || entries.iter().zip(&known);
+        for (name, all) in grouped(all().map(|(entry, known)| (&*entry.image, (entry, known)))) {
+            let digest = |(entry, _): &(&ImageFacts, &Arc<Known>)| entry.digest.clone();
+            let first = all.first().and_then(digest);
+            let one = all.iter().all(|entry| digest(entry) == first);
+            let known = same.agreed(all.iter().map(|(_, known)| *known));
+            let digest = first.filter(|_| one).map(String::into_boxed_str);
+            table.by_name.insert(name.into(), Named { digest, known });
+        }
+        let digests = all().filter_map(|(entry, known)| Some((entry.digest.as_deref()?, known)));
+        for (digest, all) in grouped(digests) {
+            table.by_digest.insert(digest.into(), same.agreed(all.into_iter()));
+        }
+        let repositories = all().filter_map(|(it, known)| Some((repository(&it.image)?, known)));
+        for (repository, all) in grouped(repositories) {
+            table.by_repository.insert(repository.into(), same.agreed(all.into_iter()));
+        }
+        table.revision = revision(entries);
+        table
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// Number of names.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// The first 12 hexadecimal digits of the SHA-256 of all entries, in whatever order they were
+    /// read; empty for an empty table.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// What is known of a container's image. `written` is the text of `image`, and `name` its full
+    /// name, in which a mirror may count as what it mirrors.
+    ///
+    /// A digest that the pod names decides: a name that meant another digest tells nothing more
+    /// than other tags do.
+    pub fn find(&self, written: &str, name: &str) -> Option<Found<'_>> {
+        if self.is_empty() {
+            return None;
+        }
+        let digest = written.split_once('@').map(|(_, digest)| digest);
+        if let Some(known) = digest.and_then(|digest| self.by_digest.get(digest)) {
+            return Some(Found { known, by: By::Digest });
+        }
+        match self.by_name.get(name) {
+            Some(named) if digest.is_none_or(|it| named.digest.as_deref() == Some(it)) => {
+                Some(Found { known: &named.known, by: By::Name })
+            }
+            _ => {
+                let known = self.by_repository.get(repository(name)?)?;
+                Some(Found { known, by: By::Repository })
+            }
+        }
+    }
+}
+
+/// Most tags of a repository tell the same: it is kept once.
+#[derive(Default)]
+struct Same(HashSet<Arc<Known>>);
+
+impl Same {
+    fn one(&mut self, known: Known) -> Arc<Known> {
+        if let Some(known) = self.0.get(&known) {
+            return Arc::clone(known);
+        }
+        let known = Arc::new(known);
+        self.0.insert(Arc::clone(&known));
+        known
+    }
+
+    fn agreed<'k>(&mut self, all: impl Iterator<Item = &'k Arc<Known>> + Clone) -> Arc<Known> {
+        let mut others = all.clone();
+        match others.next() {
+            Some(first) if others.all(|other| Arc::ptr_eq(first, other)) => Arc::clone(first),
+            _ => self.one(Known::agreed(all.map(|known| &**known))),
+        }
+    }
+}
+
+fn grouped<K: Hash + Eq + Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, Vec<V>> {
+    let mut groups: BTreeMap<K, Vec<V>> = BTreeMap::new();
+    for (key, value) in pairs {
+        groups.entry(key).or_default().push(value);
+    }
+    groups
+}
+
+fn revision(entries: &[ImageFacts]) -> String {
+    /// As of a policy's revision.
+    const BYTES: usize = 6;
+    if entries.is_empty() {
+        return String::new();
+    }
+    let mut texts: Vec<_> =
+        entries.iter().map(|entry| serde_json::to_vec(entry).unwrap_or_default()).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    hash.finalize().iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;
