@@ -14,6 +14,7 @@ pub mod policy;
 pub mod policy_files;
 pub mod preview;
 pub mod rules;
+mod sarif;
 pub mod schemas;
 pub mod serve;
 pub mod watch;

@@ -1,14 +1,14 @@
 //! The policies a command goes by: a candidate's, or those that are installed in the cluster.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use jiff::civil::Date;
 
 use super::policy_files;
 use crate::cluster::{Cluster, policies};
-use crate::policy::PolicySet;
+use crate::policy::{PolicyFile, PolicySet};
 use crate::terminal::say;
 
 /// Policies, and their origin in words.
@@ -23,26 +23,29 @@ pub struct Policies {
 pub enum Choice {
     /// Policies that were named.
     Candidate(Box<Policies>),
-    /// Policies of the cluster.
-    Installed,
+    /// Policies of the cluster, and these facts of images.
+    Installed(Vec<PolicyFile>),
 }
 
 impl Choice {
-    /// The choice that `--policy` makes. If the policies are wrong, reports that to `err`, and
-    /// there is no choice.
+    /// The choice that `--policy` and `--facts` make. If the policies are wrong, reports that to
+    /// `err`, and there is no choice.
     ///
     /// # Errors
     /// As [`candidate`].
     pub fn of(
         path: Option<&Path>,
+        facts: &[PathBuf],
         date: Date,
         err: &mut dyn Write,
     ) -> anyhow::Result<Option<Self>> {
+        let facts = policy_files::read_all(facts.iter())?;
         match path {
             Some(path) => {
-                Ok(candidate(path, date, err)?.map(|policies| Self::Candidate(Box::new(policies))))
+                let policies = candidate(path, facts, date, err)?;
+                Ok(policies.map(|policies| Self::Candidate(Box::new(policies))))
             }
-            None => Ok(Some(Self::Installed)),
+            None => Ok(Some(Self::Installed(facts))),
         }
     }
 
@@ -58,17 +61,24 @@ impl Choice {
     ) -> anyhow::Result<Policies> {
         match self {
             Self::Candidate(policies) => Ok(*policies),
-            Self::Installed => installed(cluster, date, err).await,
+            Self::Installed(facts) => installed(cluster, facts, date, err).await,
         }
     }
 }
 
-/// Reads a candidate. If it is wrong, reports that to `err` and returns `None`.
+/// Reads a candidate, beside facts of images. If it is wrong, reports that to `err` and returns
+/// `None`.
 ///
 /// # Errors
 /// When it cannot be read, or `err` cannot be written to.
-pub fn candidate(path: &Path, date: Date, err: &mut dyn Write) -> anyhow::Result<Option<Policies>> {
-    let files = policy_files::read(path)?;
+pub fn candidate(
+    path: &Path,
+    facts: Vec<PolicyFile>,
+    date: Date,
+    err: &mut dyn Write,
+) -> anyhow::Result<Option<Policies>> {
+    let mut files = policy_files::read(path)?;
+    files.extend(facts);
     let set = policy_files::load(&files, date, err)?;
     Ok(set.map(|set| Policies { set, from: path.display().to_string() }))
 }
@@ -77,17 +87,23 @@ pub fn candidate(path: &Path, date: Date, err: &mut dyn Write) -> anyhow::Result
 ///
 /// # Errors
 /// When those that are installed cannot be used, or `err` cannot be written to.
-async fn installed(cluster: &Cluster, date: Date, err: &mut dyn Write) -> anyhow::Result<Policies> {
+async fn installed(
+    cluster: &Cluster,
+    facts: Vec<PolicyFile>,
+    date: Date,
+    err: &mut dyn Write,
+) -> anyhow::Result<Policies> {
     let found = policies::installed(cluster).await;
     if found.is_none() {
         say::note(err, "not allowed to read the installed policies; using the built-in one")?;
     }
-    let (files, config_maps) =
+    let (mut files, config_maps) =
         found.map(|found| (found.files, found.config_maps)).unwrap_or_default();
     let from = match config_maps.is_empty() {
         true => "built in".to_owned(),
         false => config_maps.join(", "),
     };
+    files.extend(facts);
     match policy_files::load(&files, date, err)? {
         Some(set) => Ok(Policies { set, from }),
         None => bail!("the installed policies cannot be used ({from})"),

@@ -13,8 +13,12 @@ use serde::Serialize;
 use super::choice::Choice;
 use super::input::Input;
 use super::pass::{self, Assignment, Judged, Pass};
+use super::preview::report::{RemedyPreview, RiskPreview};
+use crate::admission::Environment;
 use crate::cluster::{self, Connection};
 use crate::foresight::exemptions::{Exempt, Voided, container, exemption, voided};
+use crate::foresight::outlook::{Outlook, Template, outlook};
+use crate::foresight::risk::{Seen, Verdict};
 use crate::manifest::{Document, ManifestError, ManifestFile};
 use crate::outcome::{Finding, Level, Outcome, RuleResult, Subject};
 use crate::terminal::{diagnostics, say};
@@ -80,6 +84,12 @@ pub(super) struct Explained {
     images: Vec<KnownImage>,
     /// Remarks on the pod as a whole.
     remarks: Vec<String>,
+    /// The verdict on its pods, as `preview` has it; null if the pod could not be judged.
+    verdict: Option<Verdict>,
+    /// What may break.
+    risks: Vec<RiskPreview>,
+    /// What helps.
+    remedy: RemedyPreview,
 }
 
 /// One rule about one container, or about the pod.
@@ -159,7 +169,7 @@ fn live_pod(
 ) -> anyhow::Result<u8> {
     let Args { pod: _, input, output, connection } = args;
     let date = input.date();
-    let Some(choice) = Choice::of(input.policy.as_deref(), date, err)? else {
+    let Some(choice) = Choice::of(input.policy.as_deref(), &input.facts, date, err)? else {
         return Ok(say::EXIT_ERROR);
     };
     let namespace = input.namespace.as_ref();
@@ -188,8 +198,9 @@ fn explain_all(
     for source in &sources {
         for document in &source.documents {
             pass::say_remarks(err, source, document)?;
+            let environment = Environment { date: pass.date, user_namespaces: false };
             let judged = pass.judge(source, document, |judged| {
-                explained.push(explain(source, document, judged));
+                explained.push(explain(source, document, judged, environment));
             });
             errors.extend(judged.err().map(|error| *error));
         }
@@ -197,8 +208,24 @@ fn explain_all(
     Ok(if errors.is_empty() { Ok(explained) } else { Err(errors) })
 }
 
-fn explain(source: &ManifestFile, document: &Document, judged: &Judged<'_>) -> Explained {
-    let Judged { workload, namespace, policy, outcome, .. } = *judged;
+fn explain(
+    source: &ManifestFile,
+    document: &Document,
+    judged: &Judged<'_>,
+    environment: Environment,
+) -> Explained {
+    let Judged { workload, pod, namespace, policy, outcome } = *judged;
+    let template = Template {
+        json: &pod.to_string(),
+        policy,
+        environment,
+        reserved_volumes: &workload.reserved_volumes,
+        seen: &Seen::default(),
+    };
+    let outlook = outlook(&template).ok();
+    let verdict = outlook.as_ref().map(Outlook::verdict);
+    let (risks, remedies) =
+        outlook.map(|outlook| (outlook.risks, outlook.remedies)).unwrap_or_default();
     let mut findings: Vec<&Finding<'_>> = outcome.findings.iter().collect();
     // The rules keep their order within a container.
     findings.sort_by_key(|finding| finding.subject);
@@ -216,6 +243,9 @@ fn explain(source: &ManifestFile, document: &Document, judged: &Judged<'_>) -> E
         void: voided(outcome),
         images: known_images(outcome),
         remarks: outcome.remarks.iter().map(ToString::to_string).collect(),
+        verdict,
+        risks: risks.into_iter().map(RiskPreview::from).collect(),
+        remedy: RemedyPreview::new(remedies, workload.annotations_at()),
     }
 }
 

@@ -110,13 +110,14 @@ pub const EXTRAS: &[Extra] = &[
         command: "preview",
         examples: &[
             ("ironhull preview -n shop", "before it opts in"),
+            ("ironhull preview -f manifests/ --facts facts.yaml", "without a cluster"),
             ("ironhull preview -A -o json", "everything, for a program"),
             ("ironhull preview -l team=pay --policy new/", "with policies not installed yet"),
         ],
         statuses: &[
             DONE,
             (EXIT_CHANGES, "with --check: something would break"),
-            (EXIT_ERROR, "wrong usage, or a cluster or a policy that cannot be read"),
+            (EXIT_ERROR, "wrong usage, or a cluster, a manifest or a policy that cannot be read"),
         ],
     },
     Extra {

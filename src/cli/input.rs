@@ -29,6 +29,10 @@ pub struct Input {
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub policy: Option<PathBuf>,
 
+    /// Facts of images, as `ironhull image facts` writes them; may be given several times
+    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath, hide_short_help = true)]
+    pub facts: Vec<PathBuf>,
+
     /// Apply this one of the policies to every namespace
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, hide_short_help = true)]
     pub policy_name: Option<String>,
@@ -48,7 +52,8 @@ pub const STDIN: &str = "stdin";
 impl Input {
     /// Input from these files, without a policy of its own.
     pub fn of(files: Vec<PathBuf>, namespace: Option<&String>, date: Option<Date>) -> Self {
-        Self { files, policy: None, policy_name: None, namespace: namespace.cloned(), date }
+        let (facts, namespace) = (Vec::new(), namespace.cloned());
+        Self { files, policy: None, facts, policy_name: None, namespace, date }
     }
 
     /// The namespace of documents that name none.
@@ -76,10 +81,7 @@ impl Input {
     /// # Errors
     /// When `err` cannot be written to, or a policy file cannot be read.
     pub fn policies(&self, err: &mut dyn Write) -> anyhow::Result<Option<PolicySet>> {
-        let files = match &self.policy {
-            Some(path) => policy_files::read(path)?,
-            None => Vec::new(),
-        };
+        let files = policy_files::read_all(self.policy.iter().chain(&self.facts))?;
         Ok(policy_files::load(&files, self.date(), err)?)
     }
 

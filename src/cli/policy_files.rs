@@ -60,6 +60,20 @@ pub fn read(path: &Path) -> Result<Vec<PolicyFile>, ReadError> {
     files.iter().map(|path| file(path)).collect()
 }
 
+/// Reads several of them, in order.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_all<'p>(
+    paths: impl Iterator<Item = &'p PathBuf>,
+) -> Result<Vec<PolicyFile>, ReadError> {
+    let mut files = Vec::new();
+    for path in paths {
+        files.extend(read(path)?);
+    }
+    Ok(files)
+}
+
 /// The set of policies in `files`, with grants judged by `date`. Warnings go to `err`. Errors do
 /// too, and then there is no set.
 ///

@@ -1,8 +1,11 @@
-//! `ironhull preview`: what would become of the workloads of a cluster, before anything
-//! is changed.
+//! `ironhull preview`: what would become of the workloads of a cluster or of manifests, before
+//! anything is changed.
 
+mod manifests;
+mod markdown;
 pub mod report;
-mod table;
+mod sarif;
+pub(super) mod table;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,6 +14,7 @@ use clap::ValueHint;
 use jiff::civil::Date;
 
 use super::choice::{Choice, Policies};
+use super::input::Input;
 use super::width;
 use crate::admission::Environment;
 use crate::cluster::namespaces::{NamespaceArgs, NamespaceSettings, SelectedNamespaces};
@@ -23,22 +27,31 @@ use crate::policy::Policy;
 use crate::terminal::say;
 use report::{Preview, WorkloadPreview};
 
-/// Predict what hardening would do to a cluster's workloads
+/// Predict what hardening would do to workloads
 ///
-/// Reads workloads and their pods, and reports for each workload what would change, what
-/// is exempt and until when, what Pod Security restricted would still refuse, what is
-/// likely to break, and what helps. Read-only; the role `view` is enough.
+/// Reads workloads and their pods, or manifests (-f), and reports for each workload what
+/// would change, what is exempt and until when, what Pod Security restricted would still
+/// refuse, what is likely to break, and what helps. Read-only; the role `view` is enough.
 ///
 /// The verdicts are `starts`; `breaks`: it needs the change or the annotation shown; and
 /// `unknown`: it runs a program that ironhull does not know, and has to be tried.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
+    /// Manifests instead of a cluster: a file, a directory, or - for standard input; may be
+    /// given several times. -n is then the namespace of documents that have none
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", value_hint = ValueHint::AnyPath, conflicts_with_all = ["all_namespaces", "selector"])]
+    files: Vec<PathBuf>,
+
     #[command(flatten)]
     wanted: NamespaceArgs,
 
-    /// Use these policies instead of those installed in the cluster
+    /// Use these policies instead of those installed in the cluster, or built in
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     policy: Option<PathBuf>,
+
+    /// Facts of images, as `ironhull image facts` writes them; may be given several times
+    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    facts: Vec<PathBuf>,
 
     /// Judge exemptions as of this date; by default today (UTC)
     #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
@@ -65,6 +78,10 @@ enum Format {
     Json,
     /// The same as YAML
     Yaml,
+    /// For a comment on a pull request
+    Markdown,
+    /// For code scanning, SARIF 2.1.0; only with -f
+    Sarif,
 }
 
 /// Runs the command. Its answer goes to `out`, errors go to `err`. Returns the exit code.
@@ -72,19 +89,42 @@ enum Format {
 /// # Errors
 /// When the cluster or the policies cannot be read, or nothing can be written.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
-    let Args { wanted, policy, date, output, check, connection } = args;
-    let date = date.unwrap_or_else(today);
-    let Some(choice) = Choice::of(policy.as_deref(), date, err)? else {
+    let Args { output, check, .. } = args;
+    if *output == Format::Sarif && args.files.is_empty() {
+        say::error(err, "`-o sarif` points into files: name them with -f")?;
         return Ok(say::EXIT_ERROR);
+    }
+    let preview = match args.files.is_empty() {
+        true => of_cluster(args, err)?,
+        false => manifests::preview(&args.input(), *output == Format::Sarif, err)?,
     };
-    let preview = cluster::block_on(look(wanted, connection, choice, date, err))?;
+    let Some(preview) = preview else { return Ok(say::EXIT_ERROR) };
     match output {
         Format::Table => out.write_all(table::table(&preview, width()).as_bytes())?,
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&preview)?)?,
         Format::Yaml => out.write_all(serde_yaml::to_string(&preview)?.as_bytes())?,
+        Format::Sarif => out.write_all(sarif::log(&preview).as_bytes())?,
+        Format::Markdown => out.write_all(markdown::markdown(&preview).as_bytes())?,
     }
     let breaks = preview.namespaces.iter().any(|namespace| namespace.verdicts.breaks > 0);
     Ok(if *check && breaks { say::EXIT_CHANGES } else { 0 })
+}
+
+impl Args {
+    /// The manifests, and the policies that they are judged by.
+    fn input(&self) -> Input {
+        let namespace = self.wanted.namespaces.first();
+        let input = Input::of(self.files.clone(), namespace, self.date);
+        Input { policy: self.policy.clone(), facts: self.facts.clone(), ..input }
+    }
+}
+
+/// Previews a cluster. `None` if the policies are wrong, which has been reported.
+fn of_cluster(args: &Args, err: &mut dyn Write) -> anyhow::Result<Option<Preview>> {
+    let Args { wanted, policy, facts, date, connection, .. } = args;
+    let date = date.unwrap_or_else(today);
+    let Some(choice) = Choice::of(policy.as_deref(), facts, date, err)? else { return Ok(None) };
+    cluster::block_on(look(wanted, connection, choice, date, err)).map(Some)
 }
 
 async fn look(

@@ -51,20 +51,22 @@ const POD: &str = "metadata.annotations";
 /// Maximum length of a message that is shown.
 const MAX_FAILED: usize = 160;
 
-/// A workload that was found. It lives as long as it is looked at.
-pub struct ClusterWorkload<'f> {
+/// A workload that was found in a cluster or in manifests. It lives as long as it is looked at.
+pub struct FoundWorkload<'f> {
     /// Its namespace.
     pub namespace: &'f NamespaceSettings,
     /// Its kind.
     pub kind: &'f str,
     /// Its name.
     pub name: &'f str,
+    /// The file it is in; `None` for a cluster's.
+    pub file: Option<&'f str>,
     /// Owner of the workload (`KIND/NAME`), if there is one. A lasting change has to be made there.
     pub managed_by: Option<String>,
     /// Name of the pod that `json` is, if it is not a template.
     pub pod: Option<&'f str>,
     /// Path at which an annotation of its pods belongs.
-    pub annotations_at: &'static str,
+    pub annotations_at: &'f str,
     /// JSON of its template, or of one of its pods.
     pub json: &'f str,
     /// Names of volumes that its pods get besides.
@@ -113,7 +115,7 @@ pub async fn workloads(
     reader: &Reader,
     namespaces: &SelectedNamespaces,
     hardened_by: &HardenedBy<'_>,
-    mut take: impl FnMut(&ClusterWorkload<'_>),
+    mut take: impl FnMut(&FoundWorkload<'_>),
 ) -> anyhow::Result<()> {
     for namespace in namespaces.requests() {
         let mut gather = Gather { reader, namespaces, namespace, hardened_by, take: &mut take };
@@ -131,7 +133,7 @@ struct Gather<'g, T> {
     take: &'g mut T,
 }
 
-impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
+impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
     async fn run(&mut self) -> anyhow::Result<()> {
         let above = self.above().await?;
         let mut facts = ObservedByOwner::new();
@@ -145,7 +147,8 @@ impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
         let none = Observed::default();
         for (uid, Stray { owner, namespace, pod, json }) in strays {
             let Some(namespace) = self.namespaces.get(&namespace) else { continue };
-            (self.take)(&ClusterWorkload {
+            (self.take)(&FoundWorkload {
+                file: None,
                 namespace,
                 kind: &owner.kind,
                 name: &owner.name,
@@ -210,7 +213,8 @@ impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
                 if phase != Some("Succeeded") {
                     let mut own = Observed::default();
                     own.take(&pod, is_hardened);
-                    take(&ClusterWorkload {
+                    take(&FoundWorkload {
+                        file: None,
                         namespace,
                         kind: "Pod",
                         name,
@@ -278,7 +282,8 @@ impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
                     failed,
                     min_ready,
                 }),
-                _ => take(&ClusterWorkload {
+                _ => take(&FoundWorkload {
+                    file: None,
                     namespace,
                     kind: name,
                     name: &metadata.name,
@@ -313,7 +318,8 @@ impl<T: FnMut(&ClusterWorkload<'_>)> Gather<'_, T> {
         let (Some(namespace), Some(json)) = (self.namespaces.get(&namespace), json) else {
             return Ok(());
         };
-        (self.take)(&ClusterWorkload {
+        (self.take)(&FoundWorkload {
+            file: None,
             namespace,
             kind,
             name: &name,

@@ -3,6 +3,8 @@
 mod parts;
 mod unknown;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use unknown::containers_below;
@@ -24,6 +26,16 @@ pub struct Workload {
     /// Names of volumes that the pod gets besides its own, from a StatefulSet's
     /// `volumeClaimTemplates`.
     pub reserved_volumes: Vec<String>,
+}
+
+impl Workload {
+    /// Path in the object at which annotations of its pods belong: `metadata.annotations`, or
+    /// `spec.template.metadata.annotations`.
+    pub fn annotations_at(&self) -> String {
+        let inner = self.pod.strip_prefix(&self.at).unwrap_or_default();
+        let path = format!("{inner}/metadata/annotations").replace('/', ".");
+        path.trim_start_matches('.').to_owned()
+    }
 }
 
 /// An object of an unknown kind that seems to hold a pod template.
@@ -54,11 +66,18 @@ pub struct Part {
 
 /// Settings of a Namespace, from its labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamespaceSettings {
+pub struct NamespaceDocument {
     /// Its name.
     pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl NamespaceDocument {
     /// The policy that its label chooses.
-    pub policy: Option<String>,
+    pub fn policy(&self) -> Option<&str> {
+        self.labels.get(BY_LABEL).map(String::as_str)
+    }
 }
 
 /// Contents of a document that matter to the engine.
@@ -71,7 +90,7 @@ pub struct Contents {
     /// Partial objects: what the whole says is not here.
     pub parts: Vec<Part>,
     /// Namespaces.
-    pub namespaces: Vec<NamespaceSettings>,
+    pub namespaces: Vec<NamespaceDocument>,
 }
 
 /// The label by which a namespace chooses a policy that is marked `byLabel`.
@@ -123,9 +142,11 @@ fn visit(object: &Value, at: String, of: Option<(&str, &str)>, contents: &mut Co
         text("/metadata/generateName").map(|prefix| format!("{prefix}*")).unwrap_or_default()
     });
     if (kind, api_version) == ("Namespace", "v1") {
-        let labels = object.pointer("/metadata/labels");
-        let policy = labels.and_then(|labels| labels.get(BY_LABEL)).and_then(Value::as_str);
-        contents.namespaces.push(NamespaceSettings { name, policy: policy.map(str::to_owned) });
+        let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
+        let label =
+            |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+        let labels = labels.into_iter().flatten().filter_map(label).collect();
+        contents.namespaces.push(NamespaceDocument { name, labels });
         return;
     }
     let Some(template) = template_of(kind, api_version) else {

@@ -7,13 +7,13 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use table::{By, FactTable, Found, Known, OwnUser, Program};
 
 /// The facts of one image, as an entry of an `ImageFacts` document. What is not known is not there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct ImageFacts {
     /// The image's full name: registry, path and tag, or a digest if it is known by that alone.
     pub image: String,
@@ -80,7 +80,8 @@ pub struct ImageFacts {
 }
 
 /// Where facts are from; what tells most comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Origin {
     /// The image's configuration and its layers: what is not stated is not so.
     #[default]
@@ -99,7 +100,7 @@ impl Origin {
 }
 
 /// A directory that the image's user may write.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WritableDirectory {
     /// Its path.
     pub path: String,
@@ -109,7 +110,8 @@ pub struct WritableDirectory {
 
 /// Something a script of the image does that a user other than root, or a read-only root file
 /// system, may not allow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Need {
     /// The script's path.
     pub by: String,
@@ -125,4 +127,15 @@ pub struct Need {
     /// The port below 1024 it binds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Whether the script asks for it only where it runs as root.
+    #[serde(skip_serializing_if = "is_false")]
+    pub only_as_root: bool,
+    /// Whether the script goes on without it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub optional: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(value: &bool) -> bool {
+    !value
 }

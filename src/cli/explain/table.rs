@@ -4,6 +4,8 @@ use clap::builder::styling::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::{Explained, KnownImage, Row};
+use crate::cli::preview::report::RiskPreview;
+use crate::cli::preview::table as preview;
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
 
 /// Width at which a long list of values is cut. The JSON form has the whole of it.
@@ -62,6 +64,20 @@ fn workload(text: &mut String, one: &Explained, width: Option<usize>) {
         text.push_str(&paragraph(2, remark, width));
     }
     text.push_str(&format!("  {DIM}{}{DIM:#}\n", summary(&one.findings)));
+    outlook(text, one, width);
+}
+
+/// Whether it will start, what speaks against it, and what helps.
+fn outlook(text: &mut String, one: &Explained, width: Option<usize>) {
+    let Some(verdict) = one.verdict else { return };
+    let (style, word) = (preview::style(verdict), verdict.as_str());
+    text.push_str(&format!("  {BOLD}verdict:{BOLD:#} {style}{word}{style:#}\n"));
+    for RiskPreview { container, why, .. } in &one.risks {
+        text.push_str(&paragraph(4, &format!("{container}: {why}"), width));
+    }
+    if !one.risks.is_empty() {
+        preview::what_helps(text, &one.remedy, &one.policy, width);
+    }
 }
 
 /// The cells of a finding. A container is named only in its first row.

@@ -6,7 +6,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use similar::TextDiff;
 
 use super::engine::Hardened;
-use super::output::relative;
+use crate::cli::sarif::relative;
 use crate::manifest::Encoding;
 use crate::terminal::say;
 use crate::text::is_deceptive;

@@ -1,7 +1,5 @@
 //! The forms in which `harden` writes its result.
 
-use std::path::{Component, Path, PathBuf};
-
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -114,15 +112,6 @@ pub(super) fn list(hardened: &[Hardened]) -> String {
 /// `1 change`, `2 changes`
 pub(super) fn changes(fields: usize) -> String {
     if fields == 1 { "1 change".to_owned() } else { format!("{fields} changes") }
-}
-
-/// Name of a file relative to the current directory, without `./`.
-pub(super) fn relative(name: &str) -> PathBuf {
-    let path = Path::new(name);
-    let here = std::env::current_dir().ok();
-    let path = here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
-    let clean = path.components().filter(|part| *part != Component::CurDir);
-    clean.collect()
 }
 
 /// Calls `each` with every document that changes, in order.

@@ -1,62 +1,32 @@
-//! SARIF 2.1.0, the format in which code scanning takes the findings of an analysis.
-//!
-//! Has the parts that are required, and those that GitHub reads:
-//! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>,
-//! <https://docs.github.com/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>.
-
-use std::collections::HashMap;
-use std::fmt::Write as _;
-use std::path::{Component, Path};
+//! What `harden` would change, as SARIF.
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::engine::{Change, Hardened};
-use super::output::{for_each_change, relative};
+use super::output::for_each_change;
 use super::would_change::level;
 use crate::cli::pass::passed_through;
 use crate::cli::rules::summary;
+use crate::cli::sarif::{Log, location, notification};
 use crate::manifest::{Document, ManifestError, Unknown};
 use crate::policy::Policy;
 use crate::rule::RuleName;
 
-/// Directory that file names are relative to. The reader knows where it is.
-const ROOT: &str = "%SRCROOT%";
 /// Help address of the rules. SARIF wants one for each; their own pages are in the log.
 const HELP: &str = "https://kubernetes.io/docs/concepts/security/pod-security-standards/";
 
 /// The log: one run, with a result for each field that would change, and a notification
 /// for each thing that could not be read or judged.
 pub(super) fn log(hardened: &[Hardened], errors: &[ManifestError]) -> String {
-    let mut results = Vec::new();
-    let mut seen = HashMap::new();
-    for_each_change(hardened, |one, document, change| {
-        results_of(one, document, change, &mut seen, &mut results);
-    });
-    let mut notifications: Vec<Value> = errors.iter().map(notification).collect();
-    notifications.extend(hardened.iter().flat_map(not_judged));
-    let log = json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {
-                "name": "ironhull",
-                "version": env!("CARGO_PKG_VERSION"),
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": RuleName::ALL.iter().map(|rule| descriptor(*rule)).collect::<Vec<_>>(),
-            }},
-            "columnKind": "unicodeCodePoints",
-            "originalUriBaseIds": {
-                ROOT: {"description": {"text": "The directory in which ironhull was started."}},
-            },
-            "invocations": [{
-                "executionSuccessful": errors.is_empty(),
-                "toolExecutionNotifications": notifications,
-            }],
-            "results": results,
-        }],
-    });
-    format!("{log:#}\n")
+    let mut log = Log {
+        rules: RuleName::ALL.iter().map(|rule| descriptor(*rule)).collect(),
+        notifications: errors.iter().map(notification).collect(),
+        successful: errors.is_empty(),
+        ..Log::default()
+    };
+    for_each_change(hardened, |one, document, change| results_of(one, document, change, &mut log));
+    log.notifications.extend(hardened.iter().flat_map(not_judged));
+    log.text()
 }
 
 fn descriptor(rule: RuleName) -> Value {
@@ -89,47 +59,19 @@ fn section(page: &str, heading: &str) -> String {
     section
 }
 
-fn results_of(
-    one: &Hardened,
-    document: &Document,
-    change: &Change,
-    seen: &mut HashMap<String, usize>,
-    results: &mut Vec<Value>,
-) {
+fn results_of(one: &Hardened, document: &Document, change: &Change, log: &mut Log) {
     let pointers = change.found.iter().map(|found| found.pointer.as_str());
     let places = one.source.positions(document, pointers);
     for (found, (line, column)) in change.found.iter().zip(places) {
-        // Two objects may have the same name, in two files or in one.
-        let times = seen.entry(found.identity.clone()).or_default();
-        *times += 1;
-        let digest = Sha256::digest(&found.identity);
-        let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let fingerprint = format!("{digest}:{times}");
-        results.push(json!({
+        let result = json!({
             "ruleId": found.rule.as_str(),
             "ruleIndex": RuleName::ALL.iter().position(|rule| *rule == found.rule),
             "level": found.level,
             "message": {"text": found.message},
             "locations": [location(&one.source.name, Some((line, column)))],
-            // The first is for everybody; the second is the only one that GitHub reads.
-            "partialFingerprints": {
-                "ironhull/v1": fingerprint,
-                "primaryLocationLineHash": fingerprint,
-            },
-        }));
+        });
+        log.result(result, &found.identity);
     }
-}
-
-fn notification(error: &ManifestError) -> Value {
-    let mut message = error.message.clone();
-    if let Some(hint) = &error.hint {
-        message = format!("{message}; {hint}");
-    }
-    json!({
-        "level": "error",
-        "message": {"text": message},
-        "locations": [location(&error.file, error.at)],
-    })
 }
 
 /// Objects whose pods were not judged.
@@ -149,33 +91,4 @@ fn notice(file: &str, unknown: &Unknown, at: (usize, usize)) -> Value {
         "message": {"text": passed_through(unknown)},
         "locations": [location(file, Some(at))],
     })
-}
-
-fn location(file: &str, at: Option<(usize, usize)>) -> Value {
-    let path = relative(file);
-    let inside = !path.is_absolute() && !path.components().any(|part| part == Component::ParentDir);
-    let artifact = if inside {
-        json!({"uri": uri(&path), "uriBaseId": ROOT})
-    } else {
-        let whole = std::path::absolute(&path).unwrap_or(path);
-        json!({"uri": format!("file://{}", uri(&whole))})
-    };
-    let mut location = json!({"artifactLocation": artifact});
-    if let (Some((line, column)), Some(object)) = (at, location.as_object_mut()) {
-        object.insert("region".to_owned(), json!({"startLine": line, "startColumn": column}));
-    }
-    json!({"physicalLocation": location})
-}
-
-/// A path in which characters with a meaning in addresses are escaped (RFC 3986: `pchar` and `/`).
-fn uri(path: &Path) -> String {
-    let mut uri = String::new();
-    for &byte in path.as_os_str().as_encoded_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=@".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            let _ = write!(uri, "%{byte:02X}");
-        }
-    }
-    uri
 }

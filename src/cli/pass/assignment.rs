@@ -79,7 +79,7 @@ impl<'p> Assignment<'p> {
     pub fn read_labels(&mut self, sources: &[ManifestFile], err: &mut dyn Write) -> io::Result<()> {
         for (source, document) in documents(sources) {
             for namespace in &document.contents.namespaces {
-                let Some(label) = &namespace.policy else { continue };
+                let Some(label) = namespace.policy() else { continue };
                 match self.set.by_label(label) {
                     Some(policy) => drop(self.labelled.insert(namespace.name.clone(), policy)),
                     None => say::warning(

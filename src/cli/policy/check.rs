@@ -38,10 +38,7 @@ pub enum Format {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let Args { paths, date, output } = args;
-    let mut files = Vec::new();
-    for path in paths {
-        files.extend(policy_files::read(path)?);
-    }
+    let mut files = policy_files::read_all(paths.iter())?;
     if files.is_empty() {
         files = parse::embedded_files();
     }

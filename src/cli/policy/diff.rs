@@ -138,7 +138,7 @@ pub struct RuleChange {
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let Args { old, new, files, wanted, date, output, check, connection } = args;
     let date = date.unwrap_or_else(today);
-    let mut read = |path: &Path| choice::candidate(path, date, err);
+    let mut read = |path: &Path| choice::candidate(path, Vec::new(), date, err);
     let (Some(old), Some(new)) = (read(old)?, read(new)?) else { return Ok(say::EXIT_ERROR) };
     let (old, new) = (&old.set, &new.set);
     let found = Differences::default();

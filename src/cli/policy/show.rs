@@ -80,7 +80,7 @@ async fn of_cluster(
     err: &mut dyn Write,
 ) -> anyhow::Result<Policies> {
     let cluster = connection.connect().await?;
-    let found = choice::Choice::Installed;
+    let found = choice::Choice::Installed(Vec::new());
     let found = found.read(&cluster, crate::date::today(), err).await?;
     say::note(err, format!("policies: {}", found.from))?;
     let wanted =

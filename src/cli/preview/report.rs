@@ -15,7 +15,7 @@ use crate::foresight::outlook::{Change, Outlook, Template, outlook};
 use crate::foresight::risk::remedy::Remedies;
 use crate::foresight::risk::{Cause, Remedy, Risk, Verdict};
 use crate::foresight::unhardened::{Left, Unhardened};
-use crate::foresight::workloads::ClusterWorkload;
+use crate::foresight::workloads::FoundWorkload;
 use crate::policy::Policy;
 use crate::remains::Level;
 
@@ -65,6 +65,16 @@ pub struct Verdicts {
     pub breaks: usize,
 }
 
+impl Verdicts {
+    /// Adds those of another namespace.
+    pub fn add(&mut self, other: &Self) {
+        self.starts += other.starts;
+        self.unhardened += other.unhardened;
+        self.unknown += other.unknown;
+        self.breaks += other.breaks;
+    }
+}
+
 /// A workload: the object that a person created, not its pods.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -73,9 +83,11 @@ pub struct WorkloadPreview {
     pub kind: String,
     /// Its name.
     pub name: String,
+    /// The file it is in; null for a workload of a cluster.
+    pub file: Option<String>,
     /// The object that created it (`KIND/NAME`), in which lasting changes must be made; null if none did.
     pub managed_by: Option<String>,
-    /// Number of its pods now.
+    /// Number of its pods now; 0 for a manifest.
     pub pods: u32,
     /// The pod that was judged in place of the template, because it has containers that the
     /// template lacks, or the kind is not known. Null otherwise.
@@ -114,6 +126,9 @@ pub struct WorkloadPreview {
     pub remedy: RemedyPreview,
     /// Why it could not be judged; null if it could.
     pub error: Option<String>,
+    /// Line and column of it (under the empty name) and of its containers in the file, from 1.
+    #[serde(skip)]
+    pub places: BTreeMap<String, (usize, usize)>,
 }
 
 /// Something that may break.
@@ -134,13 +149,21 @@ pub struct RiskPreview {
 #[serde(rename_all = "camelCase")]
 pub struct RemedyPreview {
     /// Where the annotations go: a path in the object.
-    pub annotations_at: &'static str,
+    pub annotations_at: String,
     /// The annotations, as tested with the engine.
     pub annotations: BTreeMap<String, String>,
     /// What else helps, in words.
     pub advice: Vec<String>,
     /// Why the annotations that would help are void here.
     pub void: Option<String>,
+}
+
+impl RemedyPreview {
+    /// What helps, for annotations that belong at this path.
+    pub fn new(remedies: Remedies, annotations_at: String) -> Self {
+        let Remedies { annotations, advice, unhelped: void } = remedies;
+        Self { annotations_at, annotations, advice, void }
+    }
 }
 
 impl Preview {
@@ -191,12 +214,13 @@ impl Preview {
 
 impl WorkloadPreview {
     /// Preview of a workload under a policy.
-    pub fn new(found: &ClusterWorkload<'_>, policy: &Policy, environment: Environment) -> Self {
+    pub fn new(found: &FoundWorkload<'_>, policy: &Policy, environment: Environment) -> Self {
         let by = policy.versioned();
         let runs_hardened = found.facts.runs_hardened(&by, found.json);
         let mut preview = Self {
             kind: found.kind.to_owned(),
             name: found.name.to_owned(),
+            file: found.file.map(str::to_owned),
             managed_by: found.managed_by.clone(),
             pods: found.facts.pods,
             pod: found.pod.map(str::to_owned),
@@ -215,10 +239,11 @@ impl WorkloadPreview {
             handed_over: Vec::new(),
             risks: Vec::new(),
             remedy: RemedyPreview {
-                annotations_at: found.annotations_at,
+                annotations_at: found.annotations_at.to_owned(),
                 ..RemedyPreview::default()
             },
             error: None,
+            places: BTreeMap::new(),
         };
         match found.outlook(policy, environment) {
             Ok(mut outlook) => {
@@ -254,9 +279,8 @@ impl WorkloadPreview {
                 preview.restricted = outlook.restricted;
                 preview.handed_over = outlook.handed_over;
                 preview.risks = outlook.risks.into_iter().map(RiskPreview::from).collect();
-                preview.remedy.annotations = outlook.remedies.annotations;
-                preview.remedy.advice = outlook.remedies.advice;
-                preview.remedy.void = outlook.remedies.unhelped;
+                let annotations_at = found.annotations_at.to_owned();
+                preview.remedy = RemedyPreview::new(outlook.remedies, annotations_at);
             }
             Err(error) => preview.error = Some(format!("{error:#}")),
         }
@@ -319,7 +343,7 @@ fn refused(namespace: &NamespaceSettings, outlook: &Outlook) -> Option<Risk> {
     })
 }
 
-impl ClusterWorkload<'_> {
+impl FoundWorkload<'_> {
     /// Outlook for the workload under a policy.
     ///
     /// # Errors

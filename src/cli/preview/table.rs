@@ -2,7 +2,7 @@
 
 use clap::builder::styling::{AnsiColor, Style};
 
-use super::report::{NamespacePreview, Preview, Verdicts, WorkloadPreview};
+use super::report::{NamespacePreview, Preview, RemedyPreview, Verdicts, WorkloadPreview};
 use crate::foresight::observed::DebugContainer;
 use crate::foresight::risk::{Cause, Verdict};
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
@@ -21,12 +21,7 @@ pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
     }
     if preview.namespaces.len() > 1 {
         let mut all = Verdicts::default();
-        for NamespacePreview { verdicts, .. } in &preview.namespaces {
-            all.starts += verdicts.starts;
-            all.unhardened += verdicts.unhardened;
-            all.unknown += verdicts.unknown;
-            all.breaks += verdicts.breaks;
-        }
+        preview.namespaces.iter().for_each(|namespace| all.add(&namespace.verdicts));
         let said = format!("{} namespaces: {}", preview.namespaces.len(), sentence(&all, false));
         let said = paragraph(0, &said, width);
         let (count, rest) = said.split_once(':').unwrap_or(("", &said));
@@ -36,18 +31,27 @@ pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
 }
 
 fn head(text: &mut String, namespace: &NamespacePreview) {
-    let mode = namespace.mode.unwrap_or("not opted in");
+    // Manifests without their Namespace do not tell.
+    let unknown = is_of_manifests(namespace) && namespace.mode.is_none();
+    let mode = match namespace.mode {
+        _ if unknown => String::new(),
+        mode => format!("{}, ", mode.unwrap_or("not opted in")),
+    };
     let security = match &namespace.pod_security {
         Some(level) => format!(", Pod Security enforces {}", clean(level)),
         None => String::new(),
     };
     text.push_str(&format!(
-        "{BOLD}{}{BOLD:#}  {mode}, policy {}{security}\n",
+        "{BOLD}{}{BOLD:#}  {mode}policy {}{security}\n",
         namespace.name, namespace.policy
     ));
     if let Some(slip) = &namespace.slip {
         text.push_str(&format!("  {}\n", clean(slip)));
     }
+}
+
+fn is_of_manifests(namespace: &NamespacePreview) -> bool {
+    namespace.workloads.iter().any(|workload| workload.file.is_some())
 }
 
 fn rows(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
@@ -58,7 +62,10 @@ fn rows(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
         table.row(
             [
                 Cell::new(format!("{}/{}", workload.kind, workload.name), BOLD),
-                Cell::plain(workload.pods.to_string()),
+                Cell::plain(match &workload.file {
+                    Some(_) => "-".to_owned(),
+                    None => workload.pods.to_string(),
+                }),
                 Cell::new(word, style),
                 Cell::plain(changes(workload)),
                 Cell::plain(match (&workload.error, workload.restricted.is_empty()) {
@@ -146,7 +153,8 @@ fn left(workload: &WorkloadPreview) -> Vec<String> {
         .collect()
 }
 
-fn style(verdict: Verdict) -> Style {
+/// The colour of a verdict.
+pub(in crate::cli) fn style(verdict: Verdict) -> Style {
     let colour = match verdict {
         Verdict::Starts => AnsiColor::Green,
         Verdict::Unknown => AnsiColor::Yellow,
@@ -177,8 +185,8 @@ fn foot(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
         text.push_str(&paragraph(2, needs, width));
     }
     unguarded(text, workloads, width);
-    if verdicts.breaks + verdicts.unknown == 0 && *mode != Some("enforce") && !workloads.is_empty()
-    {
+    let may_enforce = *mode != Some("enforce") && !is_of_manifests(namespace);
+    if verdicts.breaks + verdicts.unknown == 0 && may_enforce && !workloads.is_empty() {
         text.push_str(&format!(
             "  {DIM}kubectl label namespace {name} ironhull.dev/harden=enforce --overwrite{DIM:#}\n"
         ));
@@ -222,10 +230,19 @@ fn remedy(text: &mut String, workload: &WorkloadPreview, width: Option<usize>) {
         text.push_str(&format!(" (managed by {}: change it there)", clean(by)));
     }
     text.push('\n');
+    what_helps(text, remedy, &workload.policy, width);
+}
+
+/// What helps, below a line that says whom.
+pub(in crate::cli) fn what_helps(
+    text: &mut String,
+    remedy: &RemedyPreview,
+    policy: &str,
+    width: Option<usize>,
+) {
     if let Some(void) = &remedy.void {
         text.push_str(&format!(
-            "    no annotation helps under the policy {}: {}\n",
-            workload.policy,
+            "    no annotation helps under the policy {policy}: {}\n",
             clean(void)
         ));
     }
@@ -248,7 +265,7 @@ fn quoted(value: &str) -> String {
 /// `42 of 45 workloads can opt in today; 2 need a change or an exemption; 1 has to be tried`.
 /// `enforced` is whether the namespace has opted in: of what starts there, only what is
 /// hardened counts.
-fn sentence(verdicts: &Verdicts, enforced: bool) -> String {
+pub(super) fn sentence(verdicts: &Verdicts, enforced: bool) -> String {
     let Verdicts { starts, unknown, breaks, unhardened } = *verdicts;
     let total = starts + unknown + breaks;
     let verb = |count: usize, one: &'static str, many: &'static str| match count {

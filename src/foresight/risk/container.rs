@@ -1,5 +1,6 @@
 //! One container: the user it runs as before and after, and what that means for what it does.
 
+mod image;
 mod known_needs;
 mod unknown_program;
 
@@ -7,6 +8,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, SecurityContext};
 
 use super::needs::{self, Program};
 use super::{Case, Cause, Remedy, Risk};
+use crate::facts::Known;
 use crate::foresight::author;
 use crate::outcome::Note;
 use crate::rule::RuleName;
@@ -55,18 +57,26 @@ pub(super) fn assess(case: &Case<'_>, before: &Container, after: &Container) -> 
         let remedy = Remedy::Manifest("set `runAsUser` to a uid above 0".to_owned());
         return vec![view.risk(Cause::ImageIsRoot, true, why, remedy)];
     }
+    if let Some(risk) = view.unusable_user() {
+        return vec![risk];
+    }
     let arguments = needs::of_arguments(before);
     let (needs, unknown) = match &program {
         Program::Entrypoint => (arguments.as_slice(), true),
         Program::Recognised(needs) => (needs.as_slice(), false),
         Program::Unrecognised(_, needs) => (needs.as_slice(), true),
     };
+    let unknown = unknown && !view.is_confined_to_its_image();
     let mut risks: Vec<Risk> = needs.iter().filter_map(|needed| view.need(needed)).collect();
     if program == Program::Entrypoint {
         for risk in &mut risks {
             risk.why = risk.why.replace(GOES_ON, ", where its entrypoint runs its arguments");
         }
     }
+    if program == Program::Entrypoint {
+        risks.extend(view.entrypoint());
+    }
+    risks.extend(view.file_capabilities());
     risks.extend(view.beside(before));
     if !risks.iter().any(|risk| risk.cause == Cause::LowPort) {
         risks.extend(view.low_port());
@@ -96,6 +106,8 @@ struct View<'c> {
     uid_after: Option<i64>,
     read_only_before: bool,
     read_only_after: bool,
+    /// What is known of its image.
+    facts: Option<&'c Known>,
 }
 
 impl<'c> View<'c> {
@@ -107,7 +119,11 @@ impl<'c> View<'c> {
             context(container).and_then(|c| c.read_only_root_filesystem) == Some(true)
         };
         let seen = case.seen.uids.get(&before.name).copied();
-        let uid_before = said(case.before, before).or(seen);
+        let image = before.image.as_deref().unwrap_or_default();
+        let name = case.policy.registry_aliases.normalise(image);
+        let facts = case.policy.facts.find(image, &name).map(|found| found.known);
+        let own = facts.and_then(|known| known.user.as_ref()?.uid);
+        let uid_before = said(case.before, before).or(seen).or(own);
         Self {
             case,
             before,
@@ -117,6 +133,7 @@ impl<'c> View<'c> {
             uid_after: said(case.after, after).or(uid_before),
             read_only_before: read_only(before),
             read_only_after: read_only(after),
+            facts,
         }
     }
 

@@ -99,6 +99,10 @@ object! {
         write: Option<String> = "write",
         /// The port it binds.
         port: Option<Id> = "port",
+        /// Whether it does so only as root.
+        only_as_root: Option<bool> = "onlyAsRoot",
+        /// Whether it goes on without.
+        optional: Option<bool> = "optional",
     }
 }
 
@@ -203,6 +207,8 @@ impl Entry {
             setuid: asked.setuid,
             write: asked.write,
             port: asked.port.and_then(|port| u16::try_from(port.0).ok()),
+            only_as_root: asked.only_as_root.unwrap_or_default(),
+            optional: asked.optional.unwrap_or_default(),
         };
         let directory = |it: Directory| WritableDirectory { path: it.path, empty: it.empty };
         ImageFacts {

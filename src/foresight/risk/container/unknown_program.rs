@@ -73,6 +73,18 @@ impl<'c> View<'c> {
         if self.new_user() {
             let after = uid(self.uid_after);
             let (cause, why, remedy) = match self.uid_before {
+                Some(0) if !self.is_seen() => (
+                    Cause::RunsAsRoot,
+                    format!("its image is root and would run as uid {after}; {what} is not known"),
+                    Remedy::Try(format!("try it, then {entry}")),
+                ),
+                Some(before) if !self.is_seen() && before != 0 => (
+                    Cause::OtherUser,
+                    format!("its image's user is {before}, and it would run as uid {after}"),
+                    Remedy::Manifest(format!(
+                        "set `runAsUser: {before}`, or {entry} with that uid"
+                    )),
+                ),
                 Some(0) => (
                     Cause::RunsAsRoot,
                     format!("runs as root today and would run as uid {after}; {what} is not known"),
@@ -94,12 +106,30 @@ impl<'c> View<'c> {
             return Some(self.risk(cause, false, why, remedy));
         }
         self.becomes_read_only().then(|| {
+            let full = self.full_directories();
+            if !full.is_empty() {
+                let full = full.join("`, `");
+                let why = format!(
+                    "its image lets it write to `{full}`, which has content and becomes read-only"
+                );
+                let remedy = Remedy::Try(
+                    "if it writes there, mount a volume with a copy of that content, or exempt it \
+                     from readOnlyRootFilesystem"
+                        .to_owned(),
+                );
+                return self.risk(Cause::ReadOnly, false, why, remedy);
+            }
             let why = format!("its root file system becomes read-only; {what} is not known");
             let remedy = Remedy::Try(
                 "try it; list the paths it writes to in `ironhull.dev/writable-paths`".to_owned(),
             );
             self.risk(Cause::ReadOnly, false, why, remedy)
         })
+    }
+
+    /// Whether a running pod tells its user today.
+    fn is_seen(&self) -> bool {
+        self.case.seen.uids.contains_key(&self.before.name)
     }
 
     /// Why it is not known which user it runs as.

@@ -1,0 +1,140 @@
+//! The workloads of manifests, judged as those of a cluster are. No pod tells of them.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+use super::report::{Preview, WorkloadPreview};
+use crate::admission::Environment;
+use crate::cli::input::Input;
+use crate::cli::pass::{self, Assignment};
+use crate::cluster::namespaces::NamespaceSettings;
+use crate::foresight::observed::Observed;
+use crate::foresight::workloads::FoundWorkload;
+use crate::manifest::{Document, ManifestFile, Workload};
+use crate::terminal::{diagnostics, say};
+
+/// Kinds whose `minReadySeconds` holds a rollout up.
+const ROLLED_OUT: [&str; 3] = ["Deployment", "DaemonSet", "StatefulSet"];
+
+/// Previews what `input` names, with the places of containers if they are wanted. `None` if it
+/// cannot be read, which has been reported.
+///
+/// # Errors
+/// When nothing can be written, or a policy file cannot be read.
+pub(super) fn preview(
+    input: &Input,
+    with_places: bool,
+    err: &mut dyn Write,
+) -> anyhow::Result<Option<Preview>> {
+    let Some(set) = input.policies(err)? else { return Ok(None) };
+    let sources = match input.read(err)? {
+        Ok(sources) => sources,
+        Err(errors) => {
+            diagnostics::errors(err, &errors)?;
+            return Ok(None);
+        }
+    };
+    let policies = Assignment::chosen(input.asked(), &set, &sources, err)?;
+    let environment = Environment { date: input.date(), user_namespaces: false };
+    let mut namespaces = settings(&sources);
+    let mut workloads = Vec::new();
+    for source in &sources {
+        for document in &source.documents {
+            pass::say_remarks(err, source, document)?;
+            for workload in &document.contents.workloads {
+                let namespace = workload.namespace.as_deref().unwrap_or(input.namespace());
+                let unlabelled = || unlabelled(namespace);
+                let settings = namespaces.entry(namespace.to_owned()).or_insert_with(unlabelled);
+                let policy = policies.for_namespace(namespace);
+                let mut judged = found(source, document, workload, settings, |found| {
+                    WorkloadPreview::new(found, policy, environment)
+                });
+                if with_places {
+                    judged.places = places(source, document, workload);
+                }
+                workloads.push((namespace.to_owned(), judged));
+            }
+        }
+    }
+    if workloads.is_empty() {
+        say::note(err, "no pods and no pod templates here")?;
+    }
+    let used = |name: &String| workloads.iter().any(|(of, _)| of == name);
+    let judged = namespaces.iter().filter(|(name, _)| used(name));
+    let judged: Vec<_> =
+        judged.map(|(name, it)| (it, policies.for_namespace(name).name.clone())).collect();
+    let from = match &input.policy {
+        Some(path) => path.display().to_string(),
+        None => "built in".to_owned(),
+    };
+    Ok(Some(Preview::new(input.date().to_string(), from, judged.into_iter(), workloads)))
+}
+
+/// A namespace of which the manifests tell nothing but its name.
+fn unlabelled(name: &str) -> NamespaceSettings {
+    NamespaceSettings::of(ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() })
+}
+
+/// The namespaces among the manifests.
+fn settings(sources: &[ManifestFile]) -> BTreeMap<String, NamespaceSettings> {
+    let documents = sources.iter().flat_map(|source| &source.documents);
+    let namespaces = documents.flat_map(|document| &document.contents.namespaces);
+    let settings = namespaces.map(|namespace| {
+        let metadata = ObjectMeta {
+            name: Some(namespace.name.clone()),
+            labels: Some(namespace.labels.clone()),
+            ..ObjectMeta::default()
+        };
+        (namespace.name.clone(), NamespaceSettings::of(metadata))
+    });
+    settings.collect()
+}
+
+fn found<T>(
+    source: &ManifestFile,
+    document: &Document,
+    workload: &Workload,
+    namespace: &NamespaceSettings,
+    judge: impl FnOnce(&FoundWorkload<'_>) -> T,
+) -> T {
+    let at = |pointer: &str| document.value.pointer(pointer).unwrap_or(&Value::Null);
+    let json = at(&workload.pod).to_string();
+    let seconds = at(&format!("{}/spec/minReadySeconds", workload.at)).as_i64();
+    let min_ready = i32::try_from(seconds.unwrap_or_default()).unwrap_or_default();
+    judge(&FoundWorkload {
+        namespace,
+        kind: &workload.kind,
+        name: &workload.name,
+        file: Some(&source.name),
+        managed_by: None,
+        pod: None,
+        annotations_at: &workload.annotations_at(),
+        json: &json,
+        reserved_volumes: &workload.reserved_volumes,
+        failed: None,
+        min_ready: ROLLED_OUT.contains(&workload.kind.as_str()).then_some(min_ready),
+        facts: &Observed::default(),
+    })
+}
+
+/// Line and column of a workload (under the empty name) and of its containers.
+fn places(
+    source: &ManifestFile,
+    document: &Document,
+    workload: &Workload,
+) -> BTreeMap<String, (usize, usize)> {
+    let mut named = vec![(String::new(), workload.at.clone())];
+    for list in ["initContainers", "containers"] {
+        let at = format!("{}/spec/{list}", workload.pod);
+        let containers = document.value.pointer(&at).and_then(Value::as_array);
+        for (index, container) in containers.into_iter().flatten().enumerate() {
+            let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
+            named.push((name.to_owned(), format!("{at}/{index}")));
+        }
+    }
+    let places = source.positions(document, named.iter().map(|(_, pointer)| pointer.as_str()));
+    named.into_iter().map(|(name, _)| name).zip(places).collect()
+}
