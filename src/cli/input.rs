@@ -29,7 +29,7 @@ pub struct Input {
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub policy: Option<PathBuf>,
 
-    /// Facts of images, as `ironhull image facts` writes them; may be given several times
+    /// Facts of images; may be given several times
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath, hide_short_help = true)]
     pub facts: Vec<PathBuf>,
 

@@ -37,19 +37,19 @@ use report::{Preview, WorkloadPreview};
 /// `unknown`: it runs a program that ironhull does not know, and has to be tried.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Manifests instead of a cluster: a file, a directory, or - for standard input; may be
-    /// given several times. -n is then the namespace of documents that have none
+    /// Manifests instead of a cluster, or - for standard input; may be given several times. -n
+    /// is the namespace of documents that have none
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", value_hint = ValueHint::AnyPath, conflicts_with_all = ["all_namespaces", "selector"])]
     files: Vec<PathBuf>,
 
     #[command(flatten)]
     wanted: NamespaceArgs,
 
-    /// Use these policies instead of those installed in the cluster, or built in
+    /// Use these policies instead of those installed in the cluster
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     policy: Option<PathBuf>,
 
-    /// Facts of images, as `ironhull image facts` writes them; may be given several times
+    /// Facts of images; may be given several times
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     facts: Vec<PathBuf>,
 

@@ -24,6 +24,10 @@ fn another_webhook_in_between() {
         {
             // An init container that got no uid yet may follow an app container that came.
             if !was.is_app_or_sidecar() && was.effective.user.uid.is_none() {
+                // Root in a user namespace keeps what root needs, and has no use for it as another.
+                if is.effective.user != was.effective.user {
+                    is.effective.add = was.effective.add.clone();
+                }
                 is.effective.user = was.effective.user.clone();
             }
             let same = was.effective == is.effective && was.mounts == is.mounts;

@@ -1,6 +1,6 @@
 //! `harden()`: folds the rules over a pod.
 
-use crate::exemption;
+use crate::exemption::HARDENED_ANNOTATION;
 use crate::outcome::{Finding, Outcome, Remark, RuleResult, Skip, Subject};
 use crate::pass::Pass;
 use crate::patch;
@@ -63,7 +63,7 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
     let may_lie = || {
         let compliant = |finding: &Finding<'_>| finding.result == RuleResult::Compliant;
         let rules = &pass.policy.rules;
-        pass.pod.annotation(exemption::HARDENED_ANNOTATION).is_some()
+        pass.pod.annotation(HARDENED_ANNOTATION).is_some()
             && !pass.windows
             && !outcome.findings.iter().all(compliant)
             && RuleName::ALL.iter().any(|rule| rules.action(*rule).acts())
@@ -71,7 +71,7 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
     };
     if context.provenance && !pass.ephemeral && (!nothing || may_lie()) {
         let note = provenance::note(pass.pod, pass.policy, &pass.plan, &outcome);
-        pass.plan.annotations.push((exemption::HARDENED_ANNOTATION, note));
+        pass.plan.annotations.push((HARDENED_ANNOTATION, note));
     }
     if nothing && pass.plan.annotations.is_empty() {
         return outcome;
@@ -85,12 +85,13 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
 }
 
 /// Drops ironhull's annotations, the last first, until all annotations of the pod fit. True if
-/// one was dropped.
+/// one was dropped. An old note whose successor is dropped is emptied: it may claim what is not so,
+/// and the next pass would mend it.
 fn fit_annotations(pass: &mut Pass<'_>) -> bool {
     let present = &pass.pod.metadata.annotations;
     let mended = &pass.plan.seccomp_annotations;
     let mended: usize = mended.iter().map(|(_, _, profile)| profile.legacy().len()).sum();
-    let mut dropped = false;
+    let (mut dropped, mut lost) = (false, false);
     loop {
         let ours = &pass.plan.annotations;
         let replaced = |key: &str| ours.iter().any(|(name, _)| *name == key);
@@ -98,9 +99,17 @@ fn fit_annotations(pass: &mut Pass<'_>) -> bool {
         let theirs = mended + theirs.map(|(key, value)| key.len() + value.len()).sum::<usize>();
         let total = theirs + ours.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
         if ours.is_empty() || total <= ANNOTATIONS_LIMIT {
-            return dropped;
+            break;
         }
-        pass.plan.annotations.pop();
+        lost |= pass.plan.annotations.pop().is_some_and(|(key, _)| key == HARDENED_ANNOTATION);
         dropped = true;
     }
+    let old = pass.pod.annotation(HARDENED_ANNOTATION);
+    if lost && old.is_some_and(|old| old.len() > EMPTY_NOTE.len()) {
+        pass.plan.annotations.push((HARDENED_ANNOTATION, EMPTY_NOTE.to_owned()));
+    }
+    dropped
 }
+
+/// A note that claims nothing.
+const EMPTY_NOTE: &str = "{}";

@@ -74,6 +74,9 @@ pub struct Placed<'p, 'a> {
     pub container: &'p Container<'a>,
 }
 
+/// The largest uid and gid that the API server accepts.
+pub const MAX_ID: i64 = 2_147_483_647;
+
 /// The annotation that marks the API server's mirror of a static pod.
 pub const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 

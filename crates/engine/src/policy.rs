@@ -24,7 +24,7 @@ use jiff::civil::Date;
 
 use crate::facts::FactTable;
 use crate::image::{ImagePattern, ImageTable, RegistryAliases};
-use crate::pod::Container;
+use crate::pod::{Container, MAX_ID};
 use crate::rule::{Action, RuleName, RuleSet};
 use crate::rules::Settings;
 use crate::text::is_deceptive;
@@ -136,9 +136,6 @@ pub struct NonRootId(i64);
 /// A gid: 0…2147483647.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GroupId(i64);
-
-/// The largest uid and gid the API server accepts.
-pub const MAX_ID: i64 = 2_147_483_647;
 
 impl NonRootId {
     /// The id, if it is not root's.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{ImageFacts, Need, Origin, WritableDirectory};
 use crate::image::repository;
-use crate::policy::MAX_ID;
+use crate::pod::MAX_ID;
 
 /// What is known of an image, or of several: `None` where nothing is, or where they differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -6,8 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::decode::{Decode, Decoder, inline_schema, words};
 use super::tree::Node;
-use super::{Capability, GroupId, MAX_ID, NonRootId, Quantity, WritablePath, WritablePathError};
+use super::{Capability, GroupId, NonRootId, Quantity, WritablePath, WritablePathError};
 use crate::image::{EntryFsGroup, EntryUser, Purpose, TagBounds, TagBoundsError};
+use crate::pod::MAX_ID;
 use crate::rule::{Action, RuleName, RuleSet};
 use crate::text::listed;
 use crate::text::quoted;

@@ -58,9 +58,13 @@ impl<'p> Decider<'p> {
         }
         if placed.kind == ContainerKind::Ephemeral {
             let target = self.target(placed);
+            let enforces = self.policy.rules.run_as_non_root.action == Action::Enforce;
+            // Beside a uid above 0 it says nothing, and becomes true.
+            let replaced = author.has_non_root_uid() && enforces;
+            let says_false = context.run_as_non_root == Some(false);
             let follows = target.filter(|target| {
                 context.run_as_user.is_none()
-                    && context.run_as_non_root != Some(false)
+                    && (!says_false || replaced)
                     && author.uid != Some(target.uid)
             });
             if author.has_non_root_uid() && follows.is_none() {
@@ -69,7 +73,13 @@ impl<'p> Decider<'p> {
             let wanted = self.wanted(candidate, target);
             return match author.is_root() && follows.is_none() {
                 true => self.root(undecided, Some(wanted)),
-                false => self.nothing(undecided, Some(wanted)),
+                false => {
+                    let mut decision = self.nothing(undecided, Some(wanted));
+                    if says_false && decision.non_root.set.is_some() {
+                        decision.non_root.result = RuleResult::Replaced;
+                    }
+                    decision
+                }
             };
         }
         let known = candidate.known_user();
