@@ -4,10 +4,11 @@ use ironhull::outcome::Subject;
 use ironhull::rule::{RuleName, RuleScope};
 use serde_json::{Value, json};
 
-use super::changes::{Rules, unprivileged};
+use super::changes::unprivileged;
 use super::choices::Choices;
 use super::facts::{self, Container};
 use super::policies::{Flavour, of_containers};
+use super::rules::Rules;
 use super::runner::{Share, check};
 use super::{CREATE, Case, Failure, Hardened, cases, ensure, hardened};
 

@@ -33,6 +33,7 @@ mod policies;
 mod reinvocation;
 mod restricted;
 mod reviews;
+mod rules;
 mod runner;
 mod shares;
 mod strong;
@@ -52,11 +53,12 @@ use jiff::civil::{Date, date};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use changes::{Rules, changes};
+use changes::changes;
 use choices::Choices;
 use facts::{Container, at, has_user_namespace, is_windows, words};
 use pods::Names;
 use policies::Flavour;
+use rules::Rules;
 use runner::{Share, check, numbers, pod_numbers};
 use shares::Shares;
 

@@ -26,7 +26,7 @@ const NAMES: [&str; 14] = [
 ];
 
 /// Images: unknown ones, known ones, and every way to write a name.
-const IMAGES: [&str; 18] = [
+pub(crate) const IMAGES: [&str; 18] = [
     "registry.corp/pay/api:3",
     "nginx",
     "nginx:1.27@sha256:0123456789abcdef",

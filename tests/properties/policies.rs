@@ -8,6 +8,7 @@ use ironhull::rule::{Action, RuleName, RuleScope};
 use serde_json::{Value, json};
 
 use super::choices::{Choices, Object};
+use super::pods::IMAGES;
 
 /// The names of the rules that act on each container.
 pub(crate) fn of_containers() -> Vec<&'static str> {
@@ -26,11 +27,22 @@ pub(crate) enum Flavour {
     WarnOrOff,
 }
 
-/// A policy's document and the policy itself.
+/// A policy's document, with facts of images as its member `facts` where there are some, and the
+/// policy itself.
 pub(crate) fn policy(numbers: &[u16], flavour: Flavour) -> (Value, Policy) {
-    let document = document(&mut Choices::new(numbers), flavour);
-    let source = PolicyFile { name: "generated.yaml".to_owned(), text: document.to_string() };
-    let loaded = parse::parse(&[source]).unwrap_or_else(|errors| panic!("{document}: {errors:#?}"));
+    let choices = &mut Choices::new(numbers);
+    let mut document = document(choices, flavour);
+    let facts = choices.chance(40).then(|| facts(choices));
+    let source = |name: &str, document: &Value| PolicyFile {
+        name: name.to_owned(),
+        text: document.to_string(),
+    };
+    let mut sources = vec![source("generated.yaml", &document)];
+    sources.extend(facts.as_ref().map(|facts| source("facts.yaml", facts)));
+    let loaded = parse::parse(&sources).unwrap_or_else(|errors| panic!("{sources:?}: {errors:#?}"));
+    if let Some(mut facts) = facts {
+        document["facts"] = facts["images"].take();
+    }
     let policy = loaded.policies.into_iter().next().unwrap();
     (document, policy)
 }
@@ -87,6 +99,7 @@ fn document(choices: &mut Choices<'_>, flavour: Flavour) -> Value {
                 settings.set("writablePaths", choices.pick(&paths));
                 settings.set("medium", choices.pick(&["", "", "Memory"]));
                 settings.maybe(choices, 15, "sizeLimit", |_| "64Mi");
+                settings.maybe(choices, 15, "fromImage", |_| false);
             }
             _ => {}
         }
@@ -118,6 +131,39 @@ fn document(choices: &mut Choices<'_>, flavour: Flavour) -> Value {
     document.set("metadata", json!({"name": "generated"}));
     document.set("spec", spec);
     document.into()
+}
+
+/// Facts of some of the images that generated pods have.
+fn facts(choices: &mut Choices<'_>) -> Value {
+    let images: Vec<Value> = choices.some(5, |choices| {
+        let mut entry = Object::default();
+        let named: Vec<_> = IMAGES.into_iter().filter(|image| !image.is_empty()).collect();
+        entry.set("image", choices.pick(&named));
+        let users = [
+            json!({}),
+            json!({"user": "app", "uid": 500, "gid": 50}),
+            json!({"user": "65532:65532", "uid": 65_532, "gid": 65_532}),
+            json!({"user": "1001", "uid": 1001, "gid": 0}),
+            json!({"user": "ghost", "unusableUser": "no entry for ghost"}),
+            json!({"from": "configuration", "user": "70000"}),
+            json!({"from": "pod", "uid": 101, "gid": 101}),
+        ];
+        let user = choices.pick(&users);
+        for (key, value) in user.as_object().unwrap() {
+            entry.set(key, value.clone());
+        }
+        entry.maybe(choices, 30, "ports", |_| json!(["80/tcp", "8080/tcp"]));
+        let writable = [
+            json!([{"path": "/var/lib/app", "empty": true}, {"path": "/opt/x", "empty": false}]),
+            json!([{"path": "/tmp/x", "empty": true}, {"path": "/dev/shm", "empty": true}]),
+            json!([{"path": "/var/run/app", "empty": true}, {"path": "/run", "empty": true}]),
+        ];
+        entry.maybe(choices, 40, "writable", |choices| choices.pick(&writable));
+        entry.maybe(choices, 20, "hidden", |_| json!(["/tmp", "/run"]));
+        entry.maybe(choices, 20, "fileCapabilities", |_| json!({"/bin/a": ["NET_BIND_SERVICE"]}));
+        entry.into()
+    });
+    json!({"apiVersion": "ironhull.dev/v1alpha1", "kind": "ImageFacts", "images": images})
 }
 
 /// An action for each rule, in the order of [`RuleName::ALL`].

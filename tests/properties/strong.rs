@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::changes::Rules;
 use super::facts::{self, Container, at};
+use super::rules::Rules;
 use super::{Failure, ensure};
 
 /// Every explicit value that is at least as strong as its rule stays as it is, at either

@@ -182,8 +182,7 @@ fn answer(
 ) -> Answer {
     let dry = mode != Mode::Enforce;
     // Advice covers only what a person should act on; an audit also lists what would be set.
-    let mut warnings = first;
-    warnings.append(&mut outcome.warnings(mode == Mode::Audit));
+    let warnings = outcome.warnings_after(first, mode == Mode::Audit);
     facts.count(policy, outcome);
     facts.warnings = warnings.len();
     facts.verdict = match (outcome.changes(), dry) {

@@ -29,7 +29,14 @@ impl Outcome<'_> {
     /// together, without control characters. With `dry` (audit) they also list what would be
     /// changed, one line per rule.
     pub fn warnings(&self, dry: bool) -> Vec<String> {
-        within_limits(self.lines(dry, MAX_WORD))
+        self.warnings_after(Vec::new(), dry)
+    }
+
+    /// The same after others, all of them within the limits.
+    pub(crate) fn warnings_after(&self, first: Vec<String>, dry: bool) -> Vec<String> {
+        let mut lines = first;
+        lines.append(&mut self.lines(dry, MAX_WORD));
+        within_limits(lines)
     }
 
     /// The warnings in full, for the command line: no line is cut or left out.
