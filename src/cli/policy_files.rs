@@ -34,6 +34,17 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Whether there is nothing to read, rather than something that cannot be.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::Empty { .. } => true,
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            Self::NotText { .. } => false,
+        }
+    }
+}
+
 /// Reads the file `path`, or the files of the directory `path` that end in `.yaml` or `.yml`, by
 /// name. Directories within it are left out, and so are names that begin with `..`: a mounted
 /// ConfigMap keeps its files there and links to them from the outside.

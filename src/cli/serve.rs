@@ -63,6 +63,16 @@ pub struct Args {
         visible_alias = "policy-dir"
     )]
     policy: Option<PathBuf>,
+    /// Facts of images: a file, or a directory, which may be empty or missing; read again when
+    /// they change
+    #[arg(
+        long,
+        env = "IRONHULL_FACTS",
+        value_name = "FILE|DIR",
+        help_heading = "Policies",
+        hide_short_help = true
+    )]
+    facts: Option<PathBuf>,
     /// Trust `hostUsers: false`: root stays root in a pod that asks for a user namespace
     ///
     /// Set it only where every API server and every kubelet honours the field: Kubernetes 1.33
@@ -167,6 +177,7 @@ impl Args {
             tls_key,
             managed,
             policy,
+            facts,
             user_namespaces,
             poll_interval,
             workers,
@@ -194,7 +205,7 @@ impl Args {
                     key: tls_key.unwrap_or_default(),
                 }),
             },
-            policies: policy.map_or(Policies::Embedded, |path| Policies::Files(files(path))),
+            policies: files(policy, facts).map_or(Policies::Embedded, Policies::Files),
             user_namespaces,
             poll_interval,
             workers: workers.unwrap_or_else(defaults::workers),
@@ -216,15 +227,22 @@ impl Args {
     }
 }
 
-/// The policies at `path`, read and rendered as every command does.
-pub fn files(path: PathBuf) -> PolicyFiles {
-    PolicyFiles {
-        name: path.display().to_string(),
-        read: Arc::new(move || {
-            policy_files::read(&path).map_err(|error| format!("{:#}", anyhow::Error::from(error)))
-        }),
-        render: diagnostics::plain,
-    }
+/// The policies and the facts at these paths, read and rendered as every command does; `None`
+/// without any.
+pub fn files(policy: Option<PathBuf>, facts: Option<PathBuf>) -> Option<PolicyFiles> {
+    let name = policy.as_ref().or(facts.as_ref())?.display().to_string();
+    let read = move || {
+        let mut files = policy_files::read_all(policy.iter())?;
+        match facts.as_deref().map(policy_files::read) {
+            Some(Ok(facts)) => files.extend(facts),
+            // Whoever writes facts may not have begun.
+            Some(Err(error)) if !error.is_absence() => return Err(error),
+            _ => {}
+        }
+        Ok(files)
+    };
+    let read = move || read().map_err(|error| format!("{:#}", anyhow::Error::from(error)));
+    Some(PolicyFiles { name, read: Arc::new(read), render: diagnostics::plain })
 }
 
 /// `5s`, `500ms`, `1m 30s`

@@ -31,6 +31,9 @@ pub struct Args {
     /// The webhook's policy file or directory; read again when it changes
     #[arg(long, env = "IRONHULL_POLICY", value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath)]
     policy: Option<PathBuf>,
+    /// The webhook's facts of images; read again when they change
+    #[arg(long, env = "IRONHULL_FACTS", value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath, hide_short_help = true)]
+    facts: Option<PathBuf>,
     /// As for the webhook: root stays root in pods with `hostUsers: false`
     #[arg(
         long,
@@ -73,6 +76,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args {
         ops_listen,
         policy,
+        facts,
         user_namespaces,
         poll_interval,
         log_format,
@@ -89,7 +93,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let config = connection.config().await?;
-        let policies = Judging { files: policy.map(served::files), user_namespaces };
+        let policies = Judging { files: served::files(policy, facts), user_namespaces };
         watch(config, ops_listen, policies, poll_interval).await
     })?;
     Ok(ExitCode::SUCCESS)

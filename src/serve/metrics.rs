@@ -69,6 +69,8 @@ pub struct Metrics {
     pub certificate_expiry: Gauge,
     /// Number of policies loaded from files.
     pub policies: Gauge,
+    /// Number of image names that facts are known of.
+    pub image_facts: Gauge,
     /// Open connections of the webhook's listener.
     pub connections: Gauge,
     /// Connections beyond the limit, answered with 503.
@@ -141,6 +143,7 @@ impl Metrics {
                 "Expiry of the serving certificate, in Unix time",
             ),
             policies: register(r, "policies", "Policies loaded from files"),
+            image_facts: register(r, "image_facts", "Image names with known facts"),
             connections: register(r, "connections", "Open connections of the webhook"),
             connections_over_limit,
             connections_dropped,

@@ -117,7 +117,9 @@ pub fn note_policies(store: &Store, metrics: &Metrics, readiness: &Readiness) {
     let count = loaded.policies.policies().len();
     metrics.policies.set(i64::try_from(count).unwrap_or(i64::MAX));
     readiness.policies_in_force(count);
-    info!(policies = count, "policies in force");
+    let facts = loaded.policies.facts().len();
+    metrics.image_facts.set(i64::try_from(facts).unwrap_or(i64::MAX));
+    info!(policies = count, image_facts = facts, "policies in force");
 }
 
 /// The certificate files as a source to be polled.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ironhull::cli;
 use ironhull::serve::certs::{CertificateFiles, PemPair};
+use ironhull::serve::policy_files::PolicyFiles;
 use ironhull::serve::{self, Certificate, Config, Policies};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -182,7 +183,7 @@ fn policies_are_swapped_and_a_bad_one_is_kept_out() {
     let mut mount = Mount::new(&[("one.yaml", &web), ("two.yaml", &policy("db", "db", ""))]);
     let server = crate::fixture::with(|config| {
         config.review = echo;
-        config.policies = Policies::Files(cli::serve::files(mount.directory.path().to_owned()));
+        config.policies = Policies::Files(files(mount.directory.path()));
     });
     let loaded = |names: &[&str]| {
         let said = server.connect().post("/enforce", b"{}").unwrap().json();
@@ -230,7 +231,7 @@ fn policies_that_vanish_stay_in_force_until_they_are_back() {
     let aside = path.with_extension("aside");
     let server = crate::fixture::with(|config| {
         config.review = echo;
-        config.policies = Policies::Files(cli::serve::files(path.clone()));
+        config.policies = Policies::Files(cli::serve::files(Some(path.clone()), None).unwrap());
     });
     let refused = |count: u64, what: &str| {
         eventually(what, || {
@@ -270,5 +271,56 @@ fn policies_that_vanish_stay_in_force_until_they_are_back() {
     fs::remove_file(&path).unwrap();
     fs::rename(&aside, &path).unwrap();
     back("the directory is back again");
+    server.stop();
+}
+
+/// The policies at a path.
+fn files(path: &Path) -> PolicyFiles {
+    cli::serve::files(Some(path.to_owned()), None).unwrap()
+}
+
+const POD: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{
+    "uid":"705ab4f5-6393-11e8-b7cc-42010a800002","operation":"CREATE","namespace":"shop",
+    "kind":{"group":"","version":"v1","kind":"Pod"},
+    "resource":{"group":"","version":"v1","resource":"pods"},
+    "object":{"metadata":{"name":"web"},"spec":{"containers":[
+        {"name":"web","image":"registry.corp/shop/web:1"}]}}}}"#;
+
+/// Facts come late, are mended and go again; policies do not depend on them.
+#[test]
+fn facts_come_and_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let facts = directory.path().join("facts");
+    let server = crate::fixture::with(|config| {
+        let files = cli::serve::files(None, Some(facts.clone())).unwrap();
+        config.policies = Policies::Files(files);
+    });
+    let uid = || {
+        let said = server.connect().post("/enforce", POD.as_bytes()).unwrap().json();
+        let patch = said["response"]["patch"].as_str().unwrap().to_owned();
+        let patch = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, patch).unwrap();
+        let patch: serde_json::Value = serde_json::from_slice(&patch).unwrap();
+        patch[0]["value"]["runAsUser"].as_i64()
+    };
+    let of = |user: &str| {
+        format!(
+            "apiVersion: ironhull.dev/v1alpha1\nkind: ImageFacts\nimages:\n\
+             - {{image: 'registry.corp/shop/web:1', user: app, {user}}}\n"
+        )
+    };
+    assert_eq!(uid(), Some(1000));
+    assert_eq!(server.metric("ironhull_image_facts"), 0);
+    fs::create_dir(&facts).unwrap();
+    fs::write(facts.join("00.yaml"), of("uid: 500, gid: 500")).unwrap();
+    eventually("the facts are in force", || uid() == Some(500));
+    assert_eq!(server.metric("ironhull_image_facts"), 1);
+    fs::write(facts.join("00.yaml"), of("uid: many")).unwrap();
+    eventually("bad facts are refused", || {
+        assert_eq!(uid(), Some(500));
+        let why = ready(server.ops()).1["policies"]["refused"].clone();
+        why.as_str().is_some_and(|why| why.contains("00.yaml:4:"))
+    });
+    fs::remove_dir_all(&facts).unwrap();
+    eventually("they are gone, and the policy stays", || uid() == Some(1000));
     server.stop();
 }

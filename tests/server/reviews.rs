@@ -202,7 +202,7 @@ fn a_path_names_a_policy() {
         ironhull::rule::RuleName::ALL.iter().map(|rule| format!("    {rule}: off\n")).collect();
     std::fs::write(directory.path().join("quiet.yaml"), policy.to_owned() + &off).unwrap();
     let server = fixture::with(|config| {
-        let files = ironhull::cli::serve::files(directory.path().to_owned());
+        let files = ironhull::cli::serve::files(Some(directory.path().to_owned()), None).unwrap();
         config.policies = ironhull::serve::Policies::Files(files);
     });
     let mut client = server.connect();
