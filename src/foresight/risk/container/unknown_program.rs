@@ -135,7 +135,7 @@ impl<'c> View<'c> {
     /// Why it is not known which user it runs as.
     fn unseen(&self) -> &'static str {
         match self.case.seen.unseen.get(&self.before.name) {
-            None => "it does not run now",
+            None => "no running pod shows its user today",
             Some(Unseen::Differs) => "its pods run as different users",
             Some(Unseen::Hidden) => "the kubelet does not report its user",
             Some(Unseen::Hardened) => "its pods are hardened already",
