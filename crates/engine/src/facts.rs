@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The facts of one image, as an entry of an `ImageFacts` document. What is not known is not there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct ImageFacts {
     /// The image's full name: registry, path and tag, or a digest if it is known by that alone.
     pub image: String,
@@ -31,7 +31,8 @@ pub struct ImageFacts {
     /// The gid as a container runtime resolves it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
-    /// Supplementary groups by the image's `/etc/group`, ascending.
+    /// All groups of the user, ascending: its own, and those that list it in the image's
+    /// `/etc/group`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<u32>,
     /// Why a runtime cannot start the image as its own user, such as a name without an entry in
@@ -62,11 +63,12 @@ pub struct ImageFacts {
     /// Directories with content that an emptyDir at a customary writable path would hide.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hidden: Vec<String>,
-    /// Programs with file capabilities, by path. `execve` fails for one whose capabilities are
-    /// effective and not in the bounding set (capabilities(7)).
+    /// Capabilities without which `execve` of a program fails, by its path: those of its file, where
+    /// they are effective at once (capabilities(7)). A program whose file has them merely permitted
+    /// starts without, and is not here.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub file_capabilities: BTreeMap<String, Vec<String>>,
-    /// Programs that are setuid or setgid to another user or group. Under
+    /// Programs that are setuid or setgid, whoever their owner. Under
     /// `allowPrivilegeEscalation: false` they run as their caller.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub setuid: Vec<String>,
@@ -76,7 +78,7 @@ pub struct ImageFacts {
 }
 
 /// Where facts are from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Origin {
     /// The image's configuration and its layers: what is not stated is not so.
@@ -96,7 +98,7 @@ impl Origin {
 }
 
 /// A directory that the image's user may write.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WritableDirectory {
     /// Its path.
     pub path: String,
@@ -106,7 +108,8 @@ pub struct WritableDirectory {
 
 /// Something a script of the image does that a user other than root, or a read-only root file
 /// system, may not allow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Need {
     /// The script's path.
     pub by: String,
@@ -122,4 +125,15 @@ pub struct Need {
     /// The port below 1024 it binds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Whether the script asks for it only where it runs as root.
+    #[serde(skip_serializing_if = "is_false")]
+    pub only_as_root: bool,
+    /// Whether the script goes on without it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub optional: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
