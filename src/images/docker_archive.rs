@@ -133,11 +133,7 @@ impl Source for DockerArchive {
         let digest = Digest::of(&config);
         let descriptor = |digest: &Digest, media_type: &str| Descriptor {
             media_type: media_type.to_owned(),
-            digest: digest.clone(),
-            size: 0,
-            urls: Vec::new(),
-            platform: None,
-            annotations: Default::default(),
+            ..Descriptor::of(digest.clone())
         };
         let layers = rootfs.diff_ids.iter().map(|id| descriptor(id, DIFF_ID)).collect();
         let top = descriptor(&digest, "");

@@ -32,6 +32,12 @@ pub(super) struct Descriptor {
 }
 
 impl Descriptor {
+    /// The descriptor of content of which only the digest is known.
+    pub(super) fn of(digest: Digest) -> Self {
+        let (media_type, urls) = (String::new(), Vec::new());
+        Self { media_type, digest, size: 0, urls, platform: None, annotations: BTreeMap::new() }
+    }
+
     /// Whether a layer need not be where the image is.
     pub(super) fn is_foreign(&self) -> bool {
         let kind = &self.media_type;

@@ -50,24 +50,29 @@ impl Options {
 }
 
 /// The facts of an image: an entry for all platforms that agree, and one for each that does not.
-/// `shown` is the image as it was asked for, where it has no other name.
+/// `shown` is the image as it was asked for, where it has no other name. `None` if its digest is the
+/// one that is `known`.
 ///
 /// # Errors
 /// When any part of the image cannot be read.
 pub(super) fn of_source(
     source: &dyn Source,
     shown: &str,
+    known: Option<&str>,
     options: &Options,
     cache: &Cache,
-) -> Result<Vec<ImageFacts>, ImageError> {
+) -> Result<Option<Vec<ImageFacts>>, ImageError> {
     let Resolved { image, digest, top } = source.resolve()?;
+    if known.is_some() && known == digest.as_ref().map(Digest::as_str) {
+        return Ok(None);
+    }
     let image = image.unwrap_or_else(|| shown.to_owned());
     let named = |mut facts: Vec<ImageFacts>| {
         for facts in &mut facts {
             facts.image.clone_from(&image);
             facts.digest = digest.as_ref().map(|digest| digest.as_str().to_owned());
         }
-        facts
+        Some(facts)
     };
     let key = digest.as_ref().map(|digest| options.key(digest));
     if let Some(facts) = key.as_deref().and_then(|key| cache.get("facts", key)) {

@@ -5,6 +5,7 @@ use ironhull::images::error::ErrorKind;
 use ironhull::images::facts::Options;
 use ironhull::images::limits::Limits;
 use ironhull::images::reference::Reference;
+use ironhull::images::registry::Settings;
 use ironhull::images::{Reader, digest::Digest};
 use serde_json::json;
 
@@ -145,7 +146,7 @@ fn platforms() {
 
     let of = |platform: &str, tag: &str| {
         let options = Options { platform: Some(platform.to_owned()), ..Options::default() };
-        let reader = Reader::new(options, Cache::default());
+        let reader = Reader::new(options, Cache::default(), Settings::default());
         reader.facts(&Reference::parse(&layout(home.path(), tag)).unwrap())
     };
     assert_eq!(of("linux/arm64", "differ").unwrap()[0].uid, Some(33));
@@ -165,7 +166,7 @@ fn the_configuration_alone() {
     let home = tempfile::tempdir().unwrap();
     let mut directory = LayoutDirectory::new(home.path());
     let options = Options { config_only: true, ..Options::default() };
-    let reader = Reader::new(options, Cache::default());
+    let reader = Reader::new(options, Cache::default(), Settings::default());
     for (user, uid, gid) in [
         ("node", None, None),
         ("", Some(0), Some(0)),
@@ -260,7 +261,8 @@ fn what_was_read_is_read_once() {
     directory.image("one", config(), vec![base()]);
     directory.image("two", config(), vec![base(), app()]);
     let cache = home.path().join("cache");
-    let reader = || Reader::new(Options::default(), Cache::in_directory(cache.clone()));
+    let reader =
+        || Reader::new(Options::default(), Cache::in_directory(cache.clone()), Settings::default());
     let read = |tag: &str| reader().facts(&Reference::parse(&layout(&path, tag)).unwrap());
     let one = read("one").unwrap();
     // The base image is gone; what was in it is known.
@@ -353,7 +355,11 @@ fn a_bomb() {
     let bomb = Tar::new().file("zeros", vec![0; 8 << 20]).finish();
     directory.image("bomb", json!({}), vec![bomb]);
     let limits = Limits { unpacked: 1 << 20, ..Limits::default() };
-    let reader = Reader::new(Options { limits, ..Options::default() }, Cache::default());
+    let reader = Reader::new(
+        Options { limits, ..Options::default() },
+        Cache::default(),
+        Settings::default(),
+    );
     let error = reader.facts(&Reference::parse(&layout(home.path(), "bomb")).unwrap()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::TooLarge);
     assert!(error.message.starts_with("layer sha256:"), "{error}");

@@ -10,6 +10,8 @@
 #![allow(unreachable_pub, dead_code, reason = "the modules of a test are nobody else's")]
 
 mod archives;
+mod attacks;
+mod fake;
 #[path = "../support/image.rs"]
 mod image;
 mod layouts;

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The facts of one image, as an entry of an `ImageFacts` document. What is not known is not there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ImageFacts {
     /// The image's full name: registry, path and tag, or a digest if it is known by that alone.
@@ -78,7 +79,7 @@ pub struct ImageFacts {
 }
 
 /// Where facts are from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Origin {
     /// The image's configuration and its layers: what is not stated is not so.
@@ -98,7 +99,7 @@ impl Origin {
 }
 
 /// A directory that the image's user may write.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct WritableDirectory {
     /// Its path.
     pub path: String,
@@ -108,7 +109,7 @@ pub struct WritableDirectory {
 
 /// Something a script of the image does that a user other than root, or a read-only root file
 /// system, may not allow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Need {
     /// The script's path.
