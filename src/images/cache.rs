@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
-use super::layers::Layer;
+use super::layer::Layer;
 use super::tree::{Directory, Row};
 
 /// Version of what is kept. Files of another one are read anew.

@@ -40,6 +40,25 @@ const NODE: usize = 128;
 pub(super) const PASSWD: &str = "etc/passwd";
 pub(super) const GROUP: &str = "etc/group";
 
+/// What is kept of a layer.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) root: Directory,
+    /// Paths whose content was asked for when it was read.
+    pub(super) asked: BTreeSet<String>,
+}
+
+impl Layer {
+    /// Whether reading the layer again would tell the content of one of these paths.
+    pub(super) fn lacks(&self, wanted: &BTreeSet<String>) -> bool {
+        wanted.difference(&self.asked).any(|path| match self.root.get(path) {
+            Some(Found::Plain { .. }) => true,
+            Some(Found::File(file)) => matches!(file.content, Content::At(_)),
+            _ => false,
+        })
+    }
+}
+
 /// Reads a layer. `wanted` are paths whose content is kept, whatever they are.
 ///
 /// # Errors
@@ -48,9 +67,9 @@ pub(super) fn read(
     archive: impl Read,
     wanted: &BTreeSet<String>,
     limits: &Limits,
-) -> Result<Directory, ImageError> {
+) -> Result<Layer, ImageError> {
     let mut archive = Archive::new(archive);
-    let mut layer = Layer {
+    let mut layer = Reading {
         root: Directory::default(),
         wanted,
         names: limits.names,
@@ -60,7 +79,7 @@ pub(super) fn read(
     while let Some(header) = archive.next()? {
         layer.add(&header, &mut archive).map_err(|error| error.at(text::quoted(&header.name)))?;
     }
-    Ok(layer.root)
+    Ok(Layer { root: layer.root, asked: wanted.clone() })
 }
 
 /// Whether an executable file at this path is looked at, since it may be an entrypoint.
@@ -73,7 +92,7 @@ pub(super) fn is_script_place(place: &str) -> bool {
     })
 }
 
-struct Layer<'w> {
+struct Reading<'w> {
     root: Directory,
     wanted: &'w BTreeSet<String>,
     /// Bytes of names that may still be kept.
@@ -94,7 +113,7 @@ enum New {
     },
 }
 
-impl Layer<'_> {
+impl Reading<'_> {
     fn add<R: Read>(
         &mut self,
         header: &Header,

@@ -9,30 +9,11 @@ use super::cache::Cache;
 use super::digest::Verified;
 use super::document::Descriptor;
 use super::error::{ErrorKind, ImageError};
-use super::layer;
+use super::layer::{self, Layer};
 use super::limits::{Counted, Limits};
 use super::source::{DIFF_ID, Source};
-use super::tree::{Content, Directory, Found};
+use super::tree::Directory;
 use super::unpack::Unpacked;
-
-/// What is kept of a layer.
-#[derive(Debug)]
-pub(super) struct Layer {
-    pub(super) root: Directory,
-    /// Paths whose content was asked for when it was read.
-    pub(super) asked: BTreeSet<String>,
-}
-
-impl Layer {
-    /// Whether reading the layer again would tell the content of one of these paths.
-    fn lacks(&self, wanted: &BTreeSet<String>) -> bool {
-        wanted.difference(&self.asked).any(|path| match self.root.get(path) {
-            Some(Found::Plain { .. }) => true,
-            Some(Found::File(file)) => matches!(file.content, Content::At(_)),
-            _ => false,
-        })
-    }
-}
 
 /// The merged tree of an image's layers, with the content of the `wanted` paths.
 ///
@@ -53,8 +34,7 @@ pub(super) fn merged(
         let mut layer = cache.layer(&descriptor.digest).filter(|layer| !layer.lacks(wanted));
         if layer.is_none() {
             let place = |error: ImageError| error.at(format!("layer {}", descriptor.digest));
-            let root = read(source, descriptor, wanted, limits).map_err(place)?;
-            let read = Arc::new(Layer { root, asked: wanted.clone() });
+            let read = Arc::new(read(source, descriptor, wanted, limits).map_err(place)?);
             cache.put_layer(&descriptor.digest, &read);
             layer = Some(read);
         }
@@ -70,7 +50,7 @@ fn read(
     descriptor: &Descriptor,
     wanted: &BTreeSet<String>,
     limits: &Limits,
-) -> Result<Directory, ImageError> {
+) -> Result<Layer, ImageError> {
     if descriptor.size > limits.stored {
         let message = format!("it has {} bytes, more than {}", descriptor.size, limits.stored);
         return Err(ImageError::too_large(message));
@@ -87,15 +67,15 @@ fn read(
     if descriptor.media_type == DIFF_ID {
         let unpacked = Unpacked::new(blob, &stored, limits)?;
         let mut verified = Verified::new(unpacked, descriptor.digest.clone());
-        let root = layer::read(&mut verified, wanted, limits)?;
+        let layer = layer::read(&mut verified, wanted, limits)?;
         verified.finish("layer")?;
-        return Ok(root);
+        return Ok(layer);
     }
     let mut verified = Verified::new(blob, descriptor.digest.clone());
     let mut unpacked = Unpacked::new(&mut verified, &stored, limits)?;
-    let root = layer::read(&mut unpacked, wanted, limits)?;
+    let layer = layer::read(&mut unpacked, wanted, limits)?;
     // Whatever is behind the archive's end: damage is damage there too.
     io::copy(&mut unpacked, &mut io::sink())?;
     verified.finish("layer")?;
-    Ok(root)
+    Ok(layer)
 }

@@ -11,10 +11,13 @@
 
 mod archives;
 mod attacks;
+mod commands;
+mod example;
 mod fake;
 #[path = "../support/image.rs"]
 mod image;
 mod layouts;
+mod registry;
 #[path = "../support/tar.rs"]
 mod tar;
 mod users;

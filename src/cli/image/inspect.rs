@@ -79,7 +79,7 @@ fn described(facts: &ImageFacts) -> String {
     let mut text = format!("{BOLD}{}{BOLD:#}\n", clean(&facts.image));
     for (subject, said) in lines(facts) {
         let said = clean(&said);
-        text.push_str(&format!("  {DIM}{subject:<12}{DIM:#}{said}\n"));
+        text.push_str(&format!("  {DIM}{subject:<14}{DIM:#}{said}\n"));
     }
     text
 }

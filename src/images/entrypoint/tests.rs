@@ -18,7 +18,7 @@ fn config(value: Value) -> Config {
 fn asked(tar: Tar, config: &Config) -> (Vec<String>, Vec<String>) {
     let candidates = candidates(config);
     let mut tree = Directory::default();
-    tree.overlay(layer::read(&*tar.finish(), &candidates, &Limits::default()).unwrap());
+    tree.overlay(layer::read(&*tar.finish(), &candidates, &Limits::default()).unwrap().root);
     let mut wanted = BTreeSet::new();
     let needs = needs(&tree, config, &candidates, &mut wanted);
     let words = needs.into_iter().map(|need| serde_json::to_string(&need).unwrap());

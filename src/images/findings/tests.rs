@@ -9,7 +9,7 @@ use crate::images::testing::tar::{Entry, Tar};
 
 fn tree(tar: Tar) -> Directory {
     let mut tree = Directory::default();
-    tree.overlay(layer::read(&*tar.finish(), &BTreeSet::new(), &Limits::default()).unwrap());
+    tree.overlay(layer::read(&*tar.finish(), &BTreeSet::new(), &Limits::default()).unwrap().root);
     tree
 }
 

@@ -14,7 +14,7 @@ fn layer(tar: Tar) -> Directory {
 }
 
 fn try_layer(tar: Tar) -> Result<Directory, ImageError> {
-    read(&*tar.finish(), &BTreeSet::new(), &Limits::default())
+    read(&*tar.finish(), &BTreeSet::new(), &Limits::default()).map(|layer| layer.root)
 }
 
 /// Layers on top of each other.
@@ -84,7 +84,7 @@ fn what_is_kept_of_a_layer() {
 fn files_that_are_asked_for() {
     let tar = Tar::new().file("opt/a", "a script").program("opt/b", "\x7fELF").finish();
     let wanted = BTreeSet::from(["opt/a".to_owned(), "opt/b".to_owned()]);
-    let tree = read(&*tar, &wanted, &Limits::default()).unwrap();
+    let tree = read(&*tar, &wanted, &Limits::default()).unwrap().root;
     assert_eq!(content(&tree, "opt/a").as_deref(), Some("a script"));
     assert_eq!(content(&tree, "opt/b"), None);
 }

@@ -176,8 +176,13 @@ impl Client {
                 nearest = answer.reach;
             }
             let status = answer.status;
-            if status == StatusCode::UNAUTHORIZED && origin == home && !authorised {
-                authorised = true;
+            if status == StatusCode::UNAUTHORIZED && origin == home {
+                if std::mem::replace(&mut authorised, true) {
+                    let Request { registry, repository, .. } = request;
+                    let credential = self.credentials.find(registry, repository)?;
+                    let message = unauthorized(registry, &credential);
+                    return Err(ImageError::new(ErrorKind::Unauthorized, message));
+                }
                 self.authorise(request, &home, &answer, nearest).await?;
                 answer.discard().await;
             } else if let Some(location) = answer.header("location").filter(|_| is_redirect(status))
