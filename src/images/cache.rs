@@ -16,8 +16,9 @@ use super::tree::{Directory, Row};
 
 /// Version of what is kept. Files of another one are read anew.
 const VERSION: u32 = 1;
-/// Layers kept in memory, the latest ones: a base image is used by many images of one run.
-const IN_MEMORY: usize = 32;
+/// Bytes of layers kept in memory, of the latest ones: a base image is used by many images of one
+/// run. An ordinary layer takes a megabyte at most.
+const IN_MEMORY: usize = 64 << 20;
 /// Maximum size of a file that is read back, in bytes.
 const LARGEST: u64 = 256 << 20;
 
@@ -33,6 +34,8 @@ pub struct Cache {
 struct Recent {
     layers: HashMap<Digest, Arc<Layer>>,
     order: VecDeque<Digest>,
+    /// Bytes that they take.
+    weight: usize,
 }
 
 /// A layer, as it is kept in a file.
@@ -40,6 +43,7 @@ struct Recent {
 struct Stored {
     version: u32,
     asked: BTreeSet<String>,
+    weight: usize,
     rows: Vec<Row>,
 }
 
@@ -62,9 +66,9 @@ impl Cache {
             return Some(Arc::clone(layer));
         }
         drop(recent);
-        let Stored { version, asked, rows } = self.read("layer", digest.digits())?;
+        let Stored { version, asked, weight, rows } = self.read("layer", digest.digits())?;
         let root = Directory::of_rows(rows).filter(|_| version == VERSION)?;
-        let layer = Arc::new(Layer { root, asked });
+        let layer = Arc::new(Layer { root, asked, weight });
         self.remember(digest, &layer);
         Some(layer)
     }
@@ -72,20 +76,26 @@ impl Cache {
     pub(super) fn put_layer(&self, digest: &Digest, layer: &Arc<Layer>) {
         self.remember(digest, layer);
         if self.directory.is_some() {
-            let (asked, rows) = (layer.asked.clone(), layer.root.rows());
-            self.write("layer", digest.digits(), &Stored { version: VERSION, asked, rows });
+            let Layer { root, asked, weight } = layer.as_ref();
+            let (asked, weight, rows) = (asked.clone(), *weight, root.rows());
+            self.write("layer", digest.digits(), &Stored { version: VERSION, asked, weight, rows });
         }
     }
 
     fn remember(&self, digest: &Digest, layer: &Arc<Layer>) {
-        let mut recent = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.layers.insert(digest.clone(), Arc::clone(layer)).is_none() {
-            recent.order.push_back(digest.clone());
+        if layer.weight > IN_MEMORY {
+            return;
         }
-        if recent.order.len() > IN_MEMORY
-            && let Some(oldest) = recent.order.pop_front()
-        {
-            recent.layers.remove(&oldest);
+        let mut recent = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.weight += layer.weight;
+        match recent.layers.insert(digest.clone(), Arc::clone(layer)) {
+            Some(before) => recent.weight -= before.weight,
+            None => recent.order.push_back(digest.clone()),
+        }
+        while recent.weight > IN_MEMORY {
+            let Some(oldest) = recent.order.pop_front() else { break };
+            let weight = recent.layers.remove(&oldest).map_or(0, |layer| layer.weight);
+            recent.weight -= weight;
         }
     }
 

@@ -35,6 +35,8 @@ const NAME: usize = 255;
 const DEPTH: usize = 400;
 /// Bytes that a node takes besides its names, about.
 const NODE: usize = 128;
+/// Bytes that a plain file takes, about.
+const PLAIN: usize = 8;
 
 /// Files whose content is always wanted.
 pub(super) const PASSWD: &str = "etc/passwd";
@@ -46,6 +48,8 @@ pub(super) struct Layer {
     pub(super) root: Directory,
     /// Paths whose content was asked for when it was read.
     pub(super) asked: BTreeSet<String>,
+    /// Bytes that it takes in memory, about.
+    pub(super) weight: usize,
 }
 
 impl Layer {
@@ -79,7 +83,10 @@ pub(super) fn read(
     while let Some(header) = archive.next()? {
         layer.add(&header, &mut archive).map_err(|error| error.at(text::quoted(&header.name)))?;
     }
-    Ok(Layer { root: layer.root, asked: wanted.clone() })
+    let plain = usize::try_from(limits.entries - layer.entries).unwrap_or(usize::MAX);
+    let scripts = usize::try_from(SCRIPTS - layer.scripts).unwrap_or(usize::MAX);
+    let weight = (limits.names - layer.names) + scripts + plain.saturating_mul(PLAIN);
+    Ok(Layer { root: layer.root, asked: wanted.clone(), weight })
 }
 
 /// Whether an executable file at this path is looked at, since it may be an entrypoint.

@@ -63,7 +63,7 @@ fn read(
         _ => error,
     })?;
     let stored = Cell::new(0);
-    let blob = Counted::new(blob, &stored, "the layer", limits.stored, limits.time);
+    let blob = Counted::new(blob, &stored, descriptor.size, limits);
     if descriptor.media_type == DIFF_ID {
         let unpacked = Unpacked::new(blob, &stored, limits)?;
         let mut verified = Verified::new(unpacked, descriptor.digest.clone());

@@ -50,24 +50,21 @@ impl Default for Limits {
     }
 }
 
-/// Reads from `inner` and counts. Ends with an error beyond `limit` bytes, or after `time`.
+/// Reads a layer as it is stored, and counts. Ends with an error where it has more bytes than it
+/// should, or takes too long.
 pub(super) struct Counted<'c, R> {
     inner: R,
     count: &'c Cell<u64>,
-    what: &'static str,
+    /// Its size; 0 if that is not known.
+    size: u64,
     limit: u64,
     deadline: Instant,
 }
 
 impl<'c, R: Read> Counted<'c, R> {
-    pub(super) fn new(
-        inner: R,
-        count: &'c Cell<u64>,
-        what: &'static str,
-        limit: u64,
-        time: Duration,
-    ) -> Self {
-        Self { inner, count, what, limit, deadline: Instant::now() + time }
+    pub(super) fn new(inner: R, count: &'c Cell<u64>, size: u64, limits: &Limits) -> Self {
+        let deadline = Instant::now() + limits.time;
+        Self { inner, count, size, limit: limits.stored, deadline }
     }
 }
 
@@ -76,12 +73,16 @@ impl<R: Read> Read for Counted<'_, R> {
         let read = self.inner.read(buffer)?;
         let count = self.count.get() + read as u64;
         self.count.set(count);
-        let Self { what, limit, .. } = self;
-        if count > *limit {
-            return Err(ImageError::too_large(format!("{what} has more than {limit} bytes")).into());
+        let Self { size, limit, .. } = *self;
+        if size > 0 && count > size {
+            let message = "the layer has more bytes than its manifest says: it was damaged or replaced";
+            return Err(ImageError::bad(message).into());
+        }
+        if count > limit {
+            return Err(ImageError::too_large(format!("the layer has more than {limit} bytes")).into());
         }
         if Instant::now() > self.deadline {
-            let message = format!("{what} takes too long to read");
+            let message = "the layer takes too long to read";
             return Err(ImageError::new(ErrorKind::Timeout, message).into());
         }
         Ok(read)

@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails says where"
+)]
 
 use super::*;
 use crate::images::testing::tar::{Entry, Tar, header, sealed};
@@ -160,5 +165,61 @@ fn no_bytes_stop_it() {
             drop(headers(&damaged));
         }
         drop(headers(&whole[..at]));
+    }
+}
+
+/// What the program `tar` writes, in each of its formats.
+#[test]
+fn archives_of_tar() {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::process::Command;
+
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join("files").join(name);
+    let (long, longer) = ("d".repeat(90), format!("{}/{}", "e".repeat(120), "f".repeat(120)));
+    fs::create_dir_all(at(&longer)).unwrap();
+    fs::create_dir_all(at(&long)).unwrap();
+    fs::write(at(&format!("{long}/file")), "text").unwrap();
+    fs::write(at(&format!("{longer}/file")), "longer text").unwrap();
+    fs::write(at("su"), "program").unwrap();
+    fs::set_permissions(at("su"), fs::Permissions::from_mode(0o4755)).unwrap();
+    fs::hard_link(at("su"), at("zz-linked")).unwrap();
+    symlink(format!("{longer}/file"), at("link")).unwrap();
+    // A hole at the beginning, and one in the middle.
+    let sparse = fs::File::create(at("sparse")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"one", 1 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"two", 3 << 20).unwrap();
+    for format in ["gnu", "oldgnu", "pax", "ustar", "v7"] {
+        // The others have no sparse files.
+        let has_sparse = matches!(format, "gnu" | "oldgnu" | "pax");
+        for sparse in ["--sparse", "--no-seek"].into_iter().skip(usize::from(!has_sparse)) {
+            let archive = home.path().join("archive.tar");
+            let mut command = Command::new("tar");
+            command.arg(format!("--format={format}")).args([sparse, "--sort=name", "-cf"]);
+            command.arg(&archive).arg("-C").arg(home.path().join("files"));
+            // Names that a format cannot hold are left out.
+            match format {
+                "v7" => command.args(["su", "zz-linked", "sparse"]),
+                "ustar" => command.args(["su", "zz-linked", "sparse"]).arg(&long),
+                _ => command.arg("."),
+            };
+            assert!(command.status().unwrap().success());
+            let listed = Command::new("tar").arg("-tf").arg(&archive).output().unwrap();
+            let listed = String::from_utf8(listed.stdout).unwrap();
+            let bytes = fs::read(&archive).unwrap();
+            let read = headers(&bytes).unwrap_or_else(|error| panic!("{format} {sparse}: {error}"));
+            let names: Vec<_> = read.iter().map(|header| header.name.as_str()).collect();
+            assert_eq!(names, listed.lines().collect::<Vec<_>>(), "{format} {sparse}");
+            let of = |end: &str| read.iter().find(|header| header.name.ends_with(end)).unwrap();
+            assert_eq!((of("su").kind, of("su").mode), (Kind::File, 0o4755), "{format}");
+            assert_eq!(of("zz-linked").kind, Kind::Link);
+            assert!(of("zz-linked").link.ends_with("su"));
+            let is_sparse = sparse == "--sparse";
+            assert_eq!(of("sparse").sparse, is_sparse, "{format} {sparse}");
+            if format != "ustar" && format != "v7" {
+                assert_eq!(of("link").link, format!("{longer}/file"));
+            }
+        }
     }
 }

@@ -25,7 +25,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
 
 fn unpack_within(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, ImageError> {
     let count = Cell::new(0);
-    let counted = Counted::new(bytes, &count, "the layer", limits.stored, limits.time);
+    let counted = Counted::new(bytes, &count, 0, limits);
     let mut unpacked = Vec::new();
     Unpacked::new(counted, &count, limits)?.read_to_end(&mut unpacked)?;
     Ok(unpacked)
