@@ -278,6 +278,8 @@ fn database<'t>(
     };
     let Some(path) = tree.resolve(path, true) else { return Database::Unusable };
     match tree.get(&path) {
+        // Below a file there is nothing to be found, and no container runtime goes on then.
+        None if tree.is_below_file(&path) => Database::Unusable,
         None => Database::Absent,
         Some(Found::File(file)) => match &file.content {
             Content::Kept(text) => Database::Text(text),

@@ -135,6 +135,10 @@ impl Reading<'_> {
         // The root's own entry is ignored, as containerd ignores it.
         let Some((parent, name)) = path::split(&cleaned) else { return Ok(()) };
         let parent = self.root.resolve(parent, true).ok_or_else(too_many_links)?;
+        // overlayfs merges the roots of all layers, whatever they say.
+        if parent.is_empty() && name == OPAQUE {
+            return Ok(());
+        }
         let place = path::join(&parent, name);
         let deep = place.bytes().filter(|byte| *byte == b'/').count() > DEPTH;
         if deep || place.len() > PATH || name.len() > NAME || header.link.len() > PATH {

@@ -75,11 +75,14 @@ impl<R: Read> Read for Counted<'_, R> {
         self.count.set(count);
         let Self { size, limit, .. } = *self;
         if size > 0 && count > size {
-            let message = "the layer has more bytes than its manifest says: it was damaged or replaced";
+            let message =
+                "the layer has more bytes than its manifest says: it was damaged or replaced";
             return Err(ImageError::bad(message).into());
         }
         if count > limit {
-            return Err(ImageError::too_large(format!("the layer has more than {limit} bytes")).into());
+            return Err(
+                ImageError::too_large(format!("the layer has more than {limit} bytes")).into()
+            );
         }
         if Instant::now() > self.deadline {
             let message = "the layer takes too long to read";

@@ -101,6 +101,18 @@ impl Directory {
         directory.child(name)
     }
 
+    /// Whether one of the directories above a path, which has no symbolic links, is a file.
+    pub(super) fn is_below_file(&self, path: &str) -> bool {
+        let mut above = path;
+        while let Some((parent, _)) = path::split(above) {
+            if matches!(self.get(parent), Some(Found::File(_) | Found::Plain { .. })) {
+                return true;
+            }
+            above = parent;
+        }
+        false
+    }
+
     fn child(&self, name: &str) -> Option<Found<'_>> {
         match self.nodes.get(name) {
             Some(Node::Directory(directory)) => Some(Found::Directory(directory)),
@@ -195,13 +207,33 @@ impl Directory {
     }
 
     /// Puts a layer on top of this tree, as overlayfs does.
-    pub(super) fn overlay(&mut self, layer: Self) {
+    pub(super) fn overlay(&mut self, mut layer: Self) {
+        layer.inherit("", self);
+        self.merge(layer);
+    }
+
+    /// A directory that a layer does not state gets what the one below has. A symbolic link below is
+    /// followed for that, and replaced all the same (containerd's `mkparent`).
+    fn inherit(&mut self, at: &str, below: &Self) {
+        if self.attributes.is_none()
+            && let Some((_, Found::Directory(directory))) = below.find(at)
+        {
+            self.attributes = directory.attributes;
+        }
+        for (name, node) in &mut self.nodes {
+            if let Node::Directory(directory) = node {
+                directory.inherit(&path::join(at, name), below);
+            }
+        }
+    }
+
+    fn merge(&mut self, layer: Self) {
         let Self { attributes, opaque, nodes, plain } = layer;
         if opaque {
             self.nodes.clear();
             self.plain.clear();
         }
-        self.attributes = attributes.or(self.attributes);
+        self.attributes = attributes;
         if !plain.is_empty() {
             let covered = |name: &str| {
                 plain.contains(&mark(name, false)) || plain.contains(&mark(name, true))
@@ -213,10 +245,10 @@ impl Directory {
         }
         for (name, node) in nodes {
             match (self.nodes.get_mut(&name), node) {
-                (Some(Node::Directory(below)), Node::Directory(above)) => below.overlay(above),
+                (Some(Node::Directory(below)), Node::Directory(above)) => below.merge(above),
                 (_, Node::Directory(above)) => {
                     let mut directory = Self::default();
-                    directory.overlay(above);
+                    directory.merge(above);
                     self.put(&name, Node::Directory(directory));
                 }
                 (_, Node::Whiteout) => self.remove(&name),

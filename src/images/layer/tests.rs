@@ -109,6 +109,7 @@ fn layers_cover_each_other() {
         // The marker may come last.
         (Tar::new().file("etc/passwd", "new").file("etc/.wh..wh..opq", ""), "new"),
         (Tar::new().file(".wh.etc", ""), "-"),
+        (Tar::new().file(".wh..wh..opq", ""), "old"),
         (Tar::new().file(".wh.etc", "").directory("other"), "-"),
         (Tar::new().symlink("etc/passwd", "../app/a"), "-"),
         (Tar::new().file("etc", "a file"), "-"),
@@ -178,6 +179,12 @@ fn links_among_parents() {
         Tar::new().file("var/run/pid", ""),
     ]);
     assert!(matches!(tree.get("var/run"), Some(Found::Directory(it)) if it.plain.len() == 1));
+    let tree = merged([
+        Tar::new().owned_directory("run", 0o700, 7, 8).symlink("var/run", "/run"),
+        Tar::new().file("var/run/pid", ""),
+    ]);
+    let Some(Found::Directory(run)) = tree.get("var/run") else { panic!("it is a directory") };
+    assert_eq!(run.attributes(), Attributes { mode: 0o700, uid: 7, gid: 8 });
 }
 
 #[test]
