@@ -24,8 +24,10 @@ pub enum ErrorKind {
     NotFound,
     /// Nobody answers, or the connection breaks.
     Unreachable,
-    /// The certificate is not trusted, or no TLS is spoken.
+    /// The certificate is not trusted, or TLS fails otherwise.
     Tls,
+    /// TLS is not spoken.
+    NoTls,
     /// A limit is passed.
     TooLarge,
     /// The content is not what it should be.
@@ -55,6 +57,7 @@ impl ErrorKind {
             Self::NotFound => "not_found",
             Self::Unreachable => "unreachable",
             Self::Tls => "tls",
+            Self::NoTls => "no_tls",
             Self::TooLarge => "too_large",
             Self::BadImage => "bad_image",
             Self::RateLimited => "rate_limited",

@@ -348,6 +348,48 @@ fn with_passwords_and_tokens() {
 }
 
 #[test]
+fn with_a_credential_helper() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    if !programs() {
+        return;
+    }
+    let mut world = World::new();
+    let layout = world.path("layout");
+    images(&layout);
+    let registry = world.registry(Asks::ForPassword, true);
+    world.push(&layout, "one", &registry, &[]);
+    let helper = world.path("docker-credential-test");
+    let ask = |config: &Value, script: &str| {
+        fs::write(&helper, format!("#!/bin/sh\nread server\n{script}\n")).unwrap();
+        fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(world.path("config.json"), config.to_string()).unwrap();
+        let image = format!("{registry}/app:one");
+        let mut command = ironhull(world.home.path(), &["image", "facts", "--no-cache", &image]);
+        command.arg("--ca-file").arg(world.path("ca.crt"));
+        command.env("DOCKER_CONFIG", world.home.path()).env("PATH", world.home.path());
+        said(&command.output().unwrap())
+    };
+    let answer = json!({ "Username": USER, "Secret": PASSWORD });
+    let knows = format!("[ \"$server\" = {registry} ] && echo '{answer}'");
+    let helpers = json!({ "credHelpers": { registry.clone(): "test" } });
+    let store = json!({ "credsStore": "test", "auths": { registry.clone(): {} } });
+    for config in [&helpers, &store] {
+        let (code, _, err) = ask(config, &knows);
+        assert_eq!((code, err.as_str()), (0, ""));
+    }
+    for (script, why) in [
+        ("echo 'credentials not found in native keychain'; exit 1", "it wants credentials"),
+        ("echo oops; exit 1", "docker-credential-test: it failed"),
+        ("echo '{\"Secret\":\"s3cret\"}'", "docker-credential-test: its answer is not what docker"),
+    ] {
+        let (code, _, err) = ask(&helpers, script);
+        assert!(err.contains(why) && !err.contains("s3cret"), "{err}");
+        assert_eq!(code, 1);
+    }
+}
+
+#[test]
 fn with_tls_and_without() {
     if !programs() {
         return;

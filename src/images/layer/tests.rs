@@ -267,3 +267,42 @@ fn limits() {
     let kept = paths(&tree).iter().filter(|path| path.starts_with("bin/")).count() - 1;
     assert!((60..75).contains(&kept), "{kept}");
 }
+
+/// Archives with anything in them: there is an end, and what is kept is in order.
+#[test]
+fn no_archive_stops_it() {
+    let mut state = 0x9e37_79b9_u32;
+    let mut random = move |n: u32| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state % n
+    };
+    let names = ["a", "b", "..", ".", "", "etc", "passwd", ".wh.a", ".wh..wh..opq", ".wh.", "bin"];
+    for _ in 0..2000 {
+        let mut tree = Directory::default();
+        for _ in 0..2 {
+            let mut tar = Tar::new();
+            for _ in 0..12 {
+                let mut name = || names[random(names.len() as u32) as usize];
+                let (at, to) = ([name(), name(), name()].join("/"), [name(), name()].join("/"));
+                let kind = b"0123456gSxLK"[random(12) as usize];
+                let mode = random(0o10000);
+                tar =
+                    tar.entry(Entry { name: &at, kind, mode, link: &to, ..Entry::default() }, b"");
+            }
+            let Ok(layer) = try_layer(tar) else { continue };
+            assert_eq!(Directory::of_rows(layer.rows()).as_ref(), Some(&layer));
+            tree.overlay(layer);
+        }
+        for path in paths(&tree) {
+            assert!(!path.ends_with("removed"), "{path}");
+            let at = path.split([' ', '\0']).next().unwrap();
+            assert!(!at.split('/').any(|name| matches!(name, "." | "..")), "{path}");
+        }
+        for path in ["etc/passwd", "a/b/../c", "../../a", "bin/a/b/passwd"] {
+            let resolved = tree.resolve(path, true);
+            assert!(resolved.is_none_or(|path| path == path::clean(&path)), "{path}");
+        }
+    }
+}

@@ -21,11 +21,10 @@ use crate::images::error::{ErrorKind, ImageError};
 
 /// Time for a connection with all that belongs to it.
 const CONNECT: Duration = Duration::from_secs(15);
+/// Time for one of several addresses. Where IPv6 leads nowhere, there is time for IPv4.
+const ADDRESS: Duration = Duration::from_secs(4);
 /// Maximum length of a proxy's answer, in bytes.
 const PROXY_ANSWER: usize = 8 << 10;
-
-/// What is said of a registry that does not answer in TLS.
-pub(super) const NO_TLS: &str = "it does not speak TLS";
 
 /// Scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -259,16 +258,21 @@ async fn tcp(origin: &Origin, nearest: Reach) -> Result<(TcpStream, Reach), Imag
     let addresses = lookup_host((origin.name(), origin.port())).await;
     let addresses: Vec<SocketAddr> = addresses.map_err(|error| unreachable(&error))?.collect();
     let mut last = io::Error::other("the name has no address");
+    let mut left = addresses.len();
     for address in addresses {
+        left -= 1;
         let reach = Reach::of(address.ip());
         // One address that is forbidden is a reason to try none: the next answer may differ.
         check(origin, reach, nearest)?;
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
+        // The last one has all the time that is left.
+        let patience = if left > 0 { ADDRESS } else { CONNECT };
+        match timeout(patience, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
                 let _ = stream.set_nodelay(true);
                 return Ok((stream, reach));
             }
-            Err(error) => last = error,
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
         }
     }
     Err(unreachable(&last))
@@ -310,28 +314,29 @@ async fn tunnel(
     if status == "200" { Ok(stream) } else { Err(refused(&format!("status {status}"))) }
 }
 
+/// Why a handshake failed.
 fn tls(origin: &Origin, error: &io::Error) -> ImageError {
     let host = origin.authority();
-    let no_tls = || format!("{host}: {NO_TLS}; if it should not, use --plain-http");
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let message = match inner {
-        Some(rustls::Error::InvalidCertificate(why)) => format!(
-            "{host}: its certificate is not trusted ({why:?}); name its authority with --ca-file or SSL_CERT_FILE"
+    let ended =
+        matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
+    let (kind, message) = match inner {
+        Some(rustls::Error::InvalidCertificate(why)) => (
+            ErrorKind::Tls,
+            format!(
+                "{host}: its certificate is not trusted ({why:?}); name its authority with --ca-file or SSL_CERT_FILE"
+            ),
         ),
-        Some(rustls::Error::InvalidMessage(_)) => no_tls(),
-        Some(error) => format!("{host}: TLS failed: {error}"),
-        None if matches!(
-            error.kind(),
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
-        ) =>
-        {
-            no_tls()
-        }
-        None => {
-            return ImageError::new(ErrorKind::Unreachable, format!("{host}: {error}"));
-        }
+        Some(rustls::Error::InvalidMessage(_)) => (ErrorKind::NoTls, no_tls(&host)),
+        Some(error) => (ErrorKind::Tls, format!("{host}: TLS failed: {error}")),
+        None if ended => (ErrorKind::NoTls, no_tls(&host)),
+        None => (ErrorKind::Unreachable, format!("{host}: {error}")),
     };
-    ImageError::new(ErrorKind::Tls, message)
+    ImageError::new(kind, message)
+}
+
+fn no_tls(host: &str) -> String {
+    format!("{host}: it does not speak TLS; if it should not, use --plain-http")
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::{env, fs};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +18,8 @@ use crate::images::error::{ErrorKind, ImageError};
 
 /// Maximum size of a configuration and of a helper's answer, in bytes.
 const LARGEST: u64 = 4 << 20;
+/// Time for a helper. It may ask a keychain over the network.
+const HELPER: Duration = Duration::from_secs(20);
 /// What Docker Hub is called in docker's configuration.
 const DOCKER_HUB: &str = "index.docker.io";
 
@@ -194,19 +197,33 @@ fn ask(helper: &str, server: &str) -> Result<Option<Credential>, ImageError> {
         // A helper that does not want to know answers all the same.
         let _ = stdin.write_all(server.as_bytes());
     }
-    let output = match child.wait_with_output() {
-        Ok(output) => output,
-        Err(error) => return failed(error.to_string()),
+    let deadline = Instant::now() + HELPER;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
+            Ok(None) => {
+                let _ = child.kill();
+                return failed(format!("no answer within {} s", HELPER.as_secs()));
+            }
+            Err(error) => return failed(error.to_string()),
+        }
     };
-    if !output.status.success() {
+    let mut answer = Vec::new();
+    if let Some(stdout) = child.stdout.take()
+        && let Err(error) = stdout.take(LARGEST).read_to_end(&mut answer)
+    {
+        return failed(error.to_string());
+    }
+    if !status.success() {
         // What it says may hold what nobody should see, but for this.
-        let said = String::from_utf8_lossy(&output.stdout);
+        let said = String::from_utf8_lossy(&answer);
         return match said.contains("credentials not found") {
             true => Ok(None),
             false => failed("it failed".to_owned()),
         };
     }
-    match serde_json::from_slice(&output.stdout) {
+    match serde_json::from_slice(&answer) {
         Ok(Answer { username, secret }) if username == "<token>" => {
             Ok(Some(Credential::Identity(secret)))
         }

@@ -111,8 +111,8 @@ pub(super) struct Body {
     /// The connection, to be used again.
     connection: Option<(Origin, Sender, Reach, Arc<Pool>)>,
     permit: Option<OwnedSemaphorePermit>,
-    /// Since when, and how much has come since.
-    window: (Instant, usize),
+    /// Time waited, and bytes that have come meanwhile.
+    window: (Duration, usize),
     progress: Duration,
     host: String,
 }
@@ -126,17 +126,17 @@ impl Body {
     /// The next bytes; `None` at the end.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, ImageError> {
         loop {
-            let (since, count) = self.window;
-            let left = (since + self.progress).saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                if count < PROGRESS_BYTES {
-                    return Err(self.too_slow());
-                }
-                self.window = (Instant::now(), 0);
+            let (waited, count) = self.window;
+            if count >= PROGRESS_BYTES {
+                self.window = (Duration::ZERO, 0);
                 continue;
             }
-            let Ok(frame) = timeout(left, self.incoming.frame()).await else { continue };
-            match frame {
+            // Only waiting counts: whoever reads may take their time.
+            let left = self.progress.saturating_sub(waited);
+            let start = Instant::now();
+            let frame = timeout(left, self.incoming.frame()).await;
+            self.window.0 += start.elapsed();
+            match frame.map_err(|_| self.too_slow())? {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
                     self.window.1 += data.len();
@@ -208,7 +208,7 @@ fn answer(
         incoming,
         connection: Some((origin.clone(), sender, reach, Arc::clone(pool))),
         permit: None,
-        window: (Instant::now(), 0),
+        window: (Duration::ZERO, 0),
         progress: pool.progress,
         host: origin.authority(),
     };

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::Settings;
 use super::auth::{Challenge, Credential, Token, escaped};
-use super::connect::{Connector, NO_TLS, Origin, Reach};
+use super::connect::{Connector, Origin, Reach};
 use super::credentials::Credentials;
 use super::http::{Answer, Pool, exchange};
 use crate::images::error::{ErrorKind, ImageError};
@@ -237,7 +237,7 @@ impl Client {
     /// Whether HTTP may be tried where TLS failed.
     fn may_be_plain(&self, origin: &Origin, error: &ImageError) -> bool {
         let no_tls = match error.kind {
-            ErrorKind::Tls => error.message.contains(NO_TLS),
+            ErrorKind::NoTls => true,
             // Where HTTP is spoken is another port then.
             ErrorKind::Unreachable => origin.port.is_none(),
             _ => false,
