@@ -6,6 +6,7 @@ pub mod demo;
 pub mod explain;
 pub mod harden;
 pub mod help;
+pub mod image;
 pub mod input;
 pub mod man;
 mod parallel;
@@ -54,6 +55,8 @@ enum Command {
     Rules(rules::Args),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(subcommand)]
+    Image(image::Command),
     Serve(Box<serve::Args>),
     Watch(watch::Args),
     /// Show the webhook at work, without a cluster or files
@@ -82,6 +85,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result
         Command::Demo => demo::run(out),
         Command::Explain(args) => explain::run(&args, out, err).map(ExitCode::from),
         Command::Harden(args) => harden::run(&args, out, err).map(ExitCode::from),
+        Command::Image(command) => image::run(&command, out, err).map(ExitCode::from),
         Command::Policy(command) => policy::run(&command, out, err).map(ExitCode::from),
         Command::Preview(args) => preview::run(&args, out, err).map(ExitCode::from),
         Command::Rules(args) => rules::run(&args, out).map(ExitCode::from),

@@ -8,6 +8,7 @@
 //! | [`cli`] | the commands: arguments in, text out |
 //! | [`watch`] | `ironhull watch`: what runs unhardened, as metrics |
 //! | [`serve`] | the webhook server |
+//! | [`images`] | images, read: who they run as, what they write and need |
 //! | [`foresight`] | what hardening will do to a workload: changes, risks, remedies |
 //! | [`cluster`] | a cluster, read: connection, lists, namespaces, installed policies |
 //! | [`terminal`] | tables, source excerpts, progress |
@@ -29,6 +30,8 @@ pub mod cluster;
 pub mod date;
 #[cfg(feature = "server")]
 pub mod foresight;
+#[cfg(feature = "server")]
+pub mod images;
 #[cfg(any(feature = "server", feature = "fuzzing"))]
 pub mod manifest;
 #[cfg(feature = "server")]

@@ -176,6 +176,44 @@ pub const EXTRAS: &[Extra] = &[
         statuses: &[DONE, (EXIT_ERROR, "wrong usage, or policies with errors")],
     },
     Extra {
+        command: "image",
+        examples: &[
+            ("ironhull image inspect nginx:1.27", "an image, for a person"),
+            ("ironhull image facts -f manifests/ > facts.yaml", "all images of manifests"),
+        ],
+        statuses: &[
+            DONE,
+            (EXIT_CHANGES, "an image could not be read"),
+            (EXIT_ERROR, "wrong usage, or a file that cannot be read or written"),
+        ],
+    },
+    Extra {
+        command: "image inspect",
+        examples: &[
+            ("ironhull image inspect nginx:1.27", "an image in a registry"),
+            ("ironhull image inspect oci:build/web -o json", "one that is built here"),
+            ("ironhull image inspect docker-archive:web.tar", "what `docker save` wrote"),
+        ],
+        statuses: &[
+            DONE,
+            (EXIT_CHANGES, "an image could not be read"),
+            (EXIT_ERROR, "wrong usage"),
+        ],
+    },
+    Extra {
+        command: "image facts",
+        examples: &[
+            ("ironhull image facts -f manifests/ > facts.yaml", "all images of manifests"),
+            ("ironhull image facts --update facts.yaml", "what has changed since"),
+            ("ironhull image facts nginx:1.27 --config-only", "without its layers"),
+        ],
+        statuses: &[
+            DONE,
+            (EXIT_CHANGES, "an image could not be read; the rest was written"),
+            (EXIT_ERROR, "wrong usage, or a file that cannot be read or written"),
+        ],
+    },
+    Extra {
         command: "serve",
         examples: &[
             ("ironhull serve --tls-cert tls.crt --tls-key tls.key", ""),

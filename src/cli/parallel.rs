@@ -21,6 +21,20 @@ pub(super) fn in_order<T: Send, R: Send>(
     items: Vec<T>,
     work: impl Fn(T) -> R + Sync,
 ) -> anyhow::Result<Vec<R>> {
+    // As many threads as there are cores.
+    in_order_by(0, what, items, work)
+}
+
+/// [`in_order`] by so many threads, for work that mostly waits.
+///
+/// # Errors
+/// When no thread can be started.
+pub(super) fn in_order_by<T: Send, R: Send>(
+    threads: usize,
+    what: &str,
+    items: Vec<T>,
+    work: impl Fn(T) -> R + Sync,
+) -> anyhow::Result<Vec<R>> {
     if items.len() < 2 {
         return Ok(items.into_iter().map(work).collect());
     }
@@ -30,7 +44,7 @@ pub(super) fn in_order<T: Send, R: Send>(
         progress.lock().unwrap_or_else(PoisonError::into_inner).advance(1);
         result
     };
-    let pool = ThreadPoolBuilder::new().stack_size(STACK).build()?;
+    let pool = ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build()?;
     Ok(pool.install(|| items.into_par_iter().map(one).collect()))
 }
 

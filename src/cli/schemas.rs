@@ -5,6 +5,7 @@ use schemars::{Schema, schema_for};
 
 use super::preview::report::Preview;
 use super::{explain, harden, policy, rules};
+use crate::facts::ImageFacts;
 
 /// An output for programs.
 #[derive(Debug)]
@@ -47,6 +48,12 @@ pub fn schemas() -> Vec<Output> {
             "ironhull rules -o json",
             "A list, with an object for each rule; with only one if a rule is named.",
             schema_for!(Vec<rules::Listed>),
+        ),
+        output(
+            "image-inspect",
+            "ironhull image inspect -o json",
+            "A list, with an object for each image; several for one whose platforms differ.",
+            schema_for!(Vec<ImageFacts>),
         ),
         output(
             "policy-check",

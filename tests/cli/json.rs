@@ -19,6 +19,7 @@ const CASES: &[(&str, &str)] = &[
     ("harden-patch", "harden -o patch -f tests/manifests/list/in.yaml"),
     ("rules", "rules -o json"),
     ("rules", "rules capabilities -o json"),
+    ("image-inspect", "image inspect --no-cache -o json oci:tests/images/example"),
     ("policy-check", "policy check -o json policies"),
     ("policy-check", "policy check -o json tests/policy-errors/uid"),
     ("policy-check", "policy check -o json tests/policy-errors/conflict-name"),

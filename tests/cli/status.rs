@@ -39,6 +39,15 @@ const CASES: &[(&str, i32, &str)] = &[
     ("policy schema", 2, "policy schema too many words"),
     ("policy show", 0, "policy show shop"),
     ("policy show", 2, "policy show shop --policy tests/policy-errors/uid"),
+    ("image", 0, "image inspect --no-cache oci:tests/images/example"),
+    ("image", 1, "image inspect --no-cache oci:no/such/layout"),
+    ("image", 2, "image"),
+    ("image inspect", 0, "image inspect --no-cache oci:tests/images/example"),
+    ("image inspect", 1, "image inspect --no-cache oci:no/such/layout"),
+    ("image inspect", 2, "image inspect"),
+    ("image facts", 0, "image facts --no-cache oci:tests/images/example"),
+    ("image facts", 1, "image facts --no-cache oci:no/such/layout"),
+    ("image facts", 2, "image facts -f no/such/file.yaml"),
     // 0 is what tests/server sees after SIGTERM.
     ("serve", 2, "serve --tls-cert no/such.crt --tls-key no/such.key"),
     // 0 is what tests/watch sees after SIGTERM.

@@ -7,80 +7,98 @@ mod table;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use table::{By, FactTable, Found, Known, OwnUser, Program};
 
 /// The facts of one image, as an entry of an `ImageFacts` document. What is not known is not there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ImageFacts {
     /// The image's full name: registry, path and tag, or a digest if it is known by that alone.
     pub image: String,
     /// `sha256:` and 64 hexadecimal digits: what the name meant when the image was read.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// The platforms these facts hold for, `os/architecture[/variant]`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The platforms these facts hold for, `os/architecture[/variant]`; left out if unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<String>,
-    /// Where the facts are from.
-    #[serde(skip_serializing_if = "Origin::is_image")]
+    /// Where the facts are from; left out if from the whole image.
+    #[serde(default, skip_serializing_if = "Origin::is_image")]
     pub from: Origin,
     /// The user in the image's configuration, verbatim; absent means root.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The uid as a container runtime resolves it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
     /// The gid as a container runtime resolves it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
-    /// Supplementary groups by the image's `/etc/group`, ascending.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// All groups of the user, ascending: its own, and those that list it in the image's
+    /// `/etc/group`. It is left out if unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<u32>,
     /// Why a runtime cannot start the image as its own user, such as a name without an entry in
     /// `/etc/passwd`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unusable_user: Option<String>,
     /// The user's home directory, by the image's `/etc/passwd`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
-    /// `ENTRYPOINT`
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// `ENTRYPOINT`; left out if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entrypoint: Vec<String>,
-    /// `CMD`
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// `CMD`; left out if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cmd: Vec<String>,
     /// `WORKDIR`
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
-    /// `EXPOSE`: `3000/tcp`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// `EXPOSE`: `3000/tcp`. It is left out if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<String>,
-    /// `VOLUME`
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// `VOLUME`; left out if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<String>,
-    /// The topmost directories outside volumes that a user other than root may write.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The topmost directories outside volumes that a user other than root may write, 64 at most;
+    /// left out if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<WritableDirectory>,
-    /// Directories with content that an emptyDir at a customary writable path would hide.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Directories with content that an emptyDir at a customary writable path would hide; left out if
+    /// there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hidden: Vec<String>,
-    /// Programs with file capabilities, by path. `execve` fails for one whose capabilities are
-    /// effective and not in the bounding set (capabilities(7)).
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    /// Capabilities without which `execve` of a program fails, by its path: those of its file, where
+    /// they are effective at once (capabilities(7)). A program whose file has them merely permitted
+    /// starts without, and is not here. It is left out if there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub file_capabilities: BTreeMap<String, Vec<String>>,
-    /// Programs that are setuid or setgid to another user or group. Under
-    /// `allowPrivilegeEscalation: false` they run as their caller.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Programs that are setuid or setgid, whoever their owner. Under
+    /// `allowPrivilegeEscalation: false` they run as their caller. It is left out if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub setuid: Vec<String>,
-    /// What the script behind the entrypoint asks for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// What the script behind the entrypoint asks for; left out if nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
 }
 
 /// Where facts are from; what tells most comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum Origin {
     /// The image's configuration and its layers: what is not stated is not so.
@@ -100,7 +118,7 @@ impl Origin {
 }
 
 /// A directory that the image's user may write.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct WritableDirectory {
     /// Its path.
     pub path: String,
@@ -110,28 +128,28 @@ pub struct WritableDirectory {
 
 /// Something a script of the image does that a user other than root, or a read-only root file
 /// system, may not allow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Need {
     /// The script's path.
     pub by: String,
     /// The path whose owner it changes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chown: Option<String>,
     /// The command with which it becomes another user.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setuid: Option<String>,
     /// The path it writes to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write: Option<String>,
     /// The port below 1024 it binds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// Whether the script asks for it only where it runs as root.
-    #[serde(skip_serializing_if = "is_false")]
+    /// Whether the script asks for it only where it runs as root; left out if not.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub only_as_root: bool,
-    /// Whether the script goes on without it.
-    #[serde(skip_serializing_if = "is_false")]
+    /// Whether the script goes on without it; left out if not.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub optional: bool,
 }
 

@@ -80,6 +80,18 @@ pub fn of_arguments(container: &Container) -> Vec<Needed> {
     setuid.map(|needed| Needed { failure: Failure::GoesOn, ..needed }).collect()
 }
 
+/// The words from the program on that these run in the end: without `tini --`, `env A=b` and the
+/// like.
+pub fn unwrapped(words: &[String]) -> &[String] {
+    let mut words = words;
+    while let Some((program, arguments)) = words.split_first() {
+        let arguments: Vec<_> = arguments.iter().cloned().map(Some).collect();
+        let Some(inner) = reader::wrapped(program, &arguments) else { break };
+        words = words.get(inner + 1..).unwrap_or_default();
+    }
+    words
+}
+
 /// Needs of a command that is run in the container, such as a probe's.
 pub fn of_words<'c>(words: impl Iterator<Item = &'c String>, container: &'c Container) -> Program {
     let variables = container.env.iter().flatten();

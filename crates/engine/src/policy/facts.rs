@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::decode::{Decode, Decoder, Spanned, inline_schema, object, words};
+use super::decode::{Decode, Decoder, Spanned, inline_schema, object};
 use super::names::{ApiVersion, ImageFactsKind, Unread};
 use super::tree::{Node, Value};
 use super::values::integer;
@@ -106,7 +106,20 @@ object! {
     }
 }
 
-words! { Origin as "from" { Image = "image", Configuration = "configuration", Pod = "pod", } }
+impl Decode for Origin {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        const WORDS: [&str; 3] = ["image", "configuration", "pod"];
+        match decoder.string(node, "a source of facts")? {
+            "image" => Some(Self::Image),
+            "configuration" => Some(Self::Configuration),
+            "pod" => Some(Self::Pod),
+            other => {
+                decoder.unknown(node.span, "source", other, &WORDS);
+                None
+            }
+        }
+    }
+}
 
 /// An image's full name.
 #[derive(Clone, Debug)]

@@ -306,6 +306,12 @@ fn is_in(list: &str, word: &str) -> bool {
     list.split_whitespace().any(|known| known == word)
 }
 
+/// Index of the argument that is the program, if `program` only runs another one.
+pub(super) fn wrapped(program: &str, arguments: &[Option<String>]) -> Option<usize> {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    is_in(WRAPPERS, name).then(|| inner(name, arguments)).flatten()
+}
+
 /// Index of the argument that is the program of a wrapper.
 fn inner(name: &str, arguments: &[Option<String>]) -> Option<usize> {
     let mut number = matches!(name, "timeout");
