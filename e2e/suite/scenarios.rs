@@ -6,6 +6,7 @@ mod chart;
 mod corpus;
 mod disturbances;
 mod excuses;
+mod facts;
 mod images;
 mod opt_in;
 mod policies;
@@ -114,6 +115,11 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
         .needs(&[Need::Volumes]),
     scenario("images::a_root_image", images::a_root_image),
     scenario("images::an_image_with_a_named_user", images::an_image_with_a_named_user),
+    scenario("facts::images_run_as_themselves", facts::images_run_as_themselves),
+    scenario("facts::non_root_alone", facts::non_root_alone),
+    scenario("facts::a_file_capability", facts::a_file_capability),
+    scenario("facts::an_own_directory", facts::an_own_directory),
+    scenario("facts::facts_are_what_id_prints", facts::facts_are_what_id_prints),
     scenario("workloads::every_kind", workloads::every_kind),
     scenario("workloads::debug_twice", workloads::debug_twice),
     scenario("another_webhook::before_ironhull", another_webhook::before_ironhull)

@@ -33,6 +33,10 @@ pub const HOME: &str = "ironhull-system";
 /// The shipped policies that a namespace chooses by label; `restricted` is compiled in.
 pub const BY_LABEL: [&str; 3] = ["fill-only", "warn-only", "openshift"];
 
+/// The images that ironhull has facts of: those that no other scenario uses.
+pub const FACTS: [&str; 5] =
+    ["user-number", "user-name", "user-root", "writes-its-own", "caddy-8080"];
+
 /// A cluster with ironhull in it.
 pub struct World {
     runtime: Runtime,
@@ -83,8 +87,23 @@ impl World {
             arguments
                 .extend(["--set-file".into(), format!("policies.files.{policy}\\.yaml={file}")]);
         }
+        let facts = project("target/e2e-facts.yaml");
+        std::fs::write(&facts, self.facts()).expect("target/ is there");
+        arguments.extend(["--set-file".into(), format!("policies.files.facts\\.yaml={facts}")]);
         arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
         self.helm(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// The facts of [`FACTS`], read from their archives.
+    pub fn facts(&self) -> String {
+        let archives = FACTS.map(|image| project(&format!("target/cluster/images/{image}.tar")));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ironhull"));
+        command.args(["image", "facts", "--no-cache"]);
+        command.args(archives.map(|archive| format!("docker-archive:{archive}")));
+        let output = command.output().expect("the program runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "image facts: {said}");
+        String::from_utf8(output.stdout).expect("YAML is text")
     }
 
     /// Removes it again; nothing is said where it is not there.
