@@ -112,7 +112,6 @@ pub const EXTRAS: &[Extra] = &[
             ("ironhull preview -n shop", "before it opts in"),
             ("ironhull preview -f manifests/ --facts facts.yaml", "without a cluster"),
             ("ironhull preview -A -o json", "everything, for a program"),
-            ("ironhull preview -l team=pay --policy new/", "with policies not installed yet"),
         ],
         statuses: &[
             DONE,

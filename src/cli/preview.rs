@@ -29,9 +29,9 @@ use report::{Preview, WorkloadPreview};
 
 /// Predict what hardening would do to workloads
 ///
-/// Reads workloads and their pods, or manifests (-f), and reports for each workload what
-/// would change, what is exempt and until when, what Pod Security restricted would still
-/// refuse, what is likely to break, and what helps. Read-only; the role `view` is enough.
+/// Reports for each workload what would change, what is exempt, what Pod Security restricted
+/// would still refuse, what is likely to break, and what helps. Read-only: the role `view` is
+/// enough.
 ///
 /// The verdicts are `starts`; `breaks`: it needs the change or the annotation shown; and
 /// `unknown`: it runs a program that ironhull does not know, and has to be tried.
@@ -57,8 +57,8 @@ pub struct Args {
     #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
 
-    /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    /// Output format: table, json, yaml, markdown or sarif
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, hide_possible_values = true)]
     output: Format,
 
     /// Exit with 1 if anything breaks
