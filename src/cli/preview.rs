@@ -37,8 +37,7 @@ use report::{Preview, WorkloadPreview};
 /// `unknown`: it runs a program that ironhull does not know, and has to be tried.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Manifests instead of a cluster, or - for standard input; may be given several times. -n
-    /// is the namespace of documents that have none
+    /// Manifests instead of a cluster; -n is for documents that name no namespace
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", value_hint = ValueHint::AnyPath, conflicts_with_all = ["all_namespaces", "selector"])]
     files: Vec<PathBuf>,
 
