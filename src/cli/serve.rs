@@ -63,8 +63,7 @@ pub struct Args {
         visible_alias = "policy-dir"
     )]
     policy: Option<PathBuf>,
-    /// Facts of images: a file, or a directory, which may be empty or missing; read again when
-    /// they change
+    /// Facts of images; may be missing, and are read again when they change
     #[arg(
         long,
         env = "IRONHULL_FACTS",
