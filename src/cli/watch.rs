@@ -34,7 +34,7 @@ pub struct Args {
     /// The webhook's facts of images; read again when they change
     #[arg(long, env = "IRONHULL_FACTS", value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath, hide_short_help = true)]
     facts: Option<PathBuf>,
-    /// As for the webhook: root stays root in pods with `hostUsers: false`
+    /// As for the webhook: trust `hostUsers: false`
     #[arg(
         long,
         env = "IRONHULL_USER_NAMESPACES",
