@@ -20,7 +20,7 @@ use crate::watch::{Judging, watch};
 /// Read-only. Its own options also have environment variables, such as IRONHULL_POLICY for --policy.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Address of /healthz, /readyz and /metrics (HTTP)
+    /// Address of /healthz, /readyz and /metrics
     #[arg(
         long,
         env = "IRONHULL_OPS_LISTEN",
