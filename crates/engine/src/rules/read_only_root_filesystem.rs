@@ -358,7 +358,7 @@ fn is_mountable(path: &str) -> bool {
     let of_kernel = ["/proc", "/sys", "/dev"];
     normalise_path(path) == path
         && path.len() > 1
-        && !path.contains(':')
+        && !path.contains(|character: char| character == ':' || character.is_control())
         && !of_kernel.iter().any(|it| within(path, it))
 }
 
