@@ -210,8 +210,18 @@ fn of_config(config: &Config) -> ImageFacts {
         map.iter().flatten().take(WORDS).map(|(key, _)| text(key)).collect()
     };
     let Config { user, entrypoint, cmd, env: _, working_dir, exposed_ports, volumes } = config;
-    let number = user.split_once(':').unwrap_or((user, "0"));
-    let mut facts = ImageFacts {
+    let (uid, gid) = match user.split_once(':') {
+        None if user.is_empty() => (Some(0), Some(0)),
+        // Its gid is that of /etc/passwd.
+        None => (user.parse().ok(), None),
+        Some((uid, gid)) => match (uid.parse().ok(), gid.parse().ok()) {
+            (Some(uid), Some(gid)) => (Some(uid), Some(gid)),
+            _ => (None, None),
+        },
+    };
+    ImageFacts {
+        uid,
+        gid,
         user: Some(text(user)).filter(|user| !user.is_empty()),
         entrypoint: words(entrypoint),
         cmd: words(cmd),
@@ -219,18 +229,7 @@ fn of_config(config: &Config) -> ImageFacts {
         ports: keys(exposed_ports),
         volumes: keys(volumes),
         ..ImageFacts::default()
-    };
-    if let (Ok(uid), true) = (number.0.parse::<u32>(), user.parse::<u32>().is_err()) {
-        // `uid:gid` says all; after a number alone the gid is that of /etc/passwd.
-        if let Ok(gid) = number.1.parse::<u32>() {
-            (facts.uid, facts.gid) = (Some(uid), Some(gid));
-        }
-    } else if let Ok(uid) = user.parse::<u32>() {
-        facts.uid = Some(uid);
-    } else if user.is_empty() {
-        (facts.uid, facts.gid) = (Some(0), Some(0));
     }
-    facts
 }
 
 /// Adds what the files tell.
