@@ -78,8 +78,10 @@ pub(super) fn of_source(
     if let Some(facts) = key.as_deref().and_then(|key| cache.get("facts", key)) {
         return Ok(named(facts));
     }
+    let options = &Options { limits: options.limits.started(), ..options.clone() };
     let mut all: Vec<ImageFacts> = Vec::new();
     for (platform, manifest) in manifests(source, &top, options)? {
+        options.limits.check_time()?;
         let facts = of_manifest(source, platform, &manifest, options, cache)?;
         let agrees = |other: &&mut ImageFacts| {
             ImageFacts { platforms: Vec::new(), ..(*other).clone() }
@@ -128,6 +130,7 @@ fn manifests(
             Some(platform) => error.at(platform.name()),
             None => error,
         };
+        options.limits.check_time()?;
         match source.document(descriptor, &options.limits).map_err(place)? {
             Document::Manifest(manifest) => found.push((platform.clone(), manifest)),
             Document::Index(_) => {
