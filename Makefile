@@ -39,7 +39,8 @@ left-out:
 	command -v $(GO) >/dev/null || out "Kubernetes' own evaluator and decoder, helm, kustomize (Go is missing)"; \
 	[ -d "$$IRONHULL_CORPUS" ] || out "real manifests (IRONHULL_CORPUS names no directory of them)"; \
 	[ -x "$${IRONHULL_PROMTOOL:-target/tools/promtool}" ] || out "alerts (promtool is missing: e2e/setup)"; \
-	for tool in bash zsh fish groff script git patch; do command -v $$tool >/dev/null || out "$$tool (not installed)"; done; \
+	[ -x target/tools/docker-registry ] || command -v docker-registry >/dev/null || out "registries (docker-registry is missing: e2e/setup)"; \
+	for tool in bash zsh fish groff script git patch skopeo htpasswd; do command -v $$tool >/dev/null || out "$$tool (not installed)"; done; \
 	echo "make test: $${left:+all but: }$${left:-nothing is left out}"
 
 .PHONY: lint

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -22,10 +22,16 @@ const IN_MEMORY: usize = 64 << 20;
 /// Maximum size of a file that is read back, in bytes.
 const LARGEST: u64 = 256 << 20;
 
+/// Bytes that the directory may take. Beyond them, the oldest files go until half of that is left.
+/// An ordinary image takes a megabyte.
+const ON_DISK: u64 = 512 << 20;
+
 /// What was read before.
 #[derive(Debug, Default)]
 pub struct Cache {
     directory: Option<PathBuf>,
+    /// Whether the directory was looked at for what is too much.
+    pruned: OnceLock<()>,
     layers: Mutex<Recent>,
 }
 
@@ -127,6 +133,7 @@ impl Cache {
         let Some(directory) = self.directory.as_deref() else { return };
         let write = || {
             make_private(directory)?;
+            self.pruned.get_or_init(|| prune(directory, ON_DISK));
             let draft = path.with_extension(format!("{}.new", std::process::id()));
             let mut file = fs::File::create(&draft)?;
             file.write_all(&serde_json::to_vec(value)?)?;
@@ -143,10 +150,83 @@ fn make_private(directory: &Path) -> std::io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
+/// Removes the oldest files of a directory that takes more than `limit` bytes.
+fn prune(directory: &Path, limit: u64) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let files = entries.filter_map(|entry| {
+        let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+        Some((metadata.modified().ok()?, metadata.len(), entry.path()))
+    });
+    let mut files: Vec<_> = files.collect();
+    let mut size: u64 = files.iter().map(|(_, size, _)| size).sum();
+    if size <= limit {
+        return;
+    }
+    files.sort();
+    for (_, bytes, path) in files {
+        if size <= limit / 2 {
+            break;
+        }
+        // Another process may have been faster.
+        let _ = fs::remove_file(path);
+        size -= bytes;
+    }
+}
+
 /// The directory where the caches of a user's programs are: `$XDG_CACHE_HOME/ironhull/images`, else
 /// below `~/.cache`. `None` where there is neither.
 pub fn default_directory() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
     let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     Some(caches.join("ironhull").join("images"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn the_oldest_files_go() {
+        let home = tempfile::tempdir().unwrap();
+        for n in 0..10_u64 {
+            let file = fs::File::create(home.path().join(n.to_string())).unwrap();
+            file.set_len(100).unwrap();
+            // The names say how old they are, backwards.
+            file.set_modified(SystemTime::now() - Duration::from_secs(n * 60)).unwrap();
+        }
+        let left = || {
+            let entries = fs::read_dir(home.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|it| it.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        prune(home.path(), 1000);
+        assert_eq!(left().len(), 10);
+        prune(home.path(), 999);
+        assert_eq!(left(), ["0", "1", "2", "3"]);
+        prune(&home.path().join("no/such"), 0);
+    }
+
+    /// Layers beyond the limit are forgotten, the oldest first.
+    #[test]
+    fn memory_has_a_bound() {
+        let cache = Cache::default();
+        let layer = |weight| {
+            let (root, asked) = (Directory::default(), BTreeSet::new());
+            Arc::new(Layer { root, asked, weight })
+        };
+        let digest = |n: u8| Digest::of(&[n]);
+        for n in 0..4 {
+            cache.put_layer(&digest(n), &layer(IN_MEMORY / 3));
+        }
+        let known: Vec<bool> = (0..4).map(|n| cache.layer(&digest(n)).is_some()).collect();
+        assert_eq!(known, [false, true, true, true]);
+        cache.put_layer(&digest(4), &layer(IN_MEMORY + 1));
+        assert!(cache.layer(&digest(4)).is_none());
+        assert!(cache.layer(&digest(3)).is_some());
+    }
 }

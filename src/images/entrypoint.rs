@@ -15,6 +15,8 @@ use crate::text;
 
 /// Where programs are looked for if the image does not say: containerd's default.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Maximum number of directories in PATH that are looked into.
+const DIRECTORIES: usize = 64;
 /// Maximum number of needs that are kept.
 const LONGEST: usize = 32;
 /// Maximum length of a command that is kept, in characters.
@@ -27,9 +29,14 @@ pub(super) fn candidates(config: &Config) -> BTreeSet<String> {
     let words = words(config);
     let words = needs::unwrapped(&words);
     let program = of_shell(words).map(|(script, _)| script).or(words.first());
-    // What is found by PATH is in a directory where scripts are kept anyway.
-    let program = program.filter(|program| program.contains('/'));
-    program.map(|program| at(config, program)).into_iter().collect()
+    let Some(program) = program else { return BTreeSet::new() };
+    if program.contains('/') {
+        return BTreeSet::from([at(config, program)]);
+    }
+    let places = search_path(config).split(':').map(|directory| format!("{directory}/{program}"));
+    let places = places.map(|place| path::clean(&place)).take(DIRECTORIES);
+    // Elsewhere scripts are kept anyway.
+    places.filter(|place| !layer::is_script_place(place)).collect()
 }
 
 /// What the entrypoint asks for. Adds to `wanted` the path of a file that has to be read first.
@@ -121,9 +128,7 @@ fn locate<'t>(tree: &'t Directory, config: &Config, program: &str) -> Option<(St
     if program.contains('/') {
         return tree.find(&at(config, program));
     }
-    let variables = config.env.iter().flatten();
-    let path = variables.filter_map(|variable| variable.strip_prefix("PATH=")).next_back();
-    path.unwrap_or(DEFAULT_PATH).split(':').find_map(|directory| {
+    search_path(config).split(':').take(DIRECTORIES).find_map(|directory| {
         let found = tree.find(&path::clean(&format!("{directory}/{program}")))?;
         let executable = match found.1 {
             Found::File(file) => file.attributes.mode & 0o111 != 0,
@@ -132,6 +137,13 @@ fn locate<'t>(tree: &'t Directory, config: &Config, program: &str) -> Option<(St
         };
         executable.then_some(found)
     })
+}
+
+/// The directories where programs are looked for.
+fn search_path(config: &Config) -> &str {
+    let variables = config.env.iter().flatten();
+    let path = variables.filter_map(|variable| variable.strip_prefix("PATH=")).next_back();
+    path.unwrap_or(DEFAULT_PATH)
 }
 
 /// The shell of a script, and the options in its first line; `None` if it is no shell's.

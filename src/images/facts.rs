@@ -78,8 +78,10 @@ pub(super) fn of_source(
     if let Some(facts) = key.as_deref().and_then(|key| cache.get("facts", key)) {
         return Ok(named(facts));
     }
+    let options = &Options { limits: options.limits.started(), ..options.clone() };
     let mut all: Vec<ImageFacts> = Vec::new();
     for (platform, manifest) in manifests(source, &top, options)? {
+        options.limits.check_time()?;
         let facts = of_manifest(source, platform, &manifest, options, cache)?;
         let agrees = |other: &&mut ImageFacts| {
             ImageFacts { platforms: Vec::new(), ..(*other).clone() }
@@ -128,6 +130,7 @@ fn manifests(
             Some(platform) => error.at(platform.name()),
             None => error,
         };
+        options.limits.check_time()?;
         match source.document(descriptor, &options.limits).map_err(place)? {
             Document::Manifest(manifest) => found.push((platform.clone(), manifest)),
             Document::Index(_) => {
@@ -210,8 +213,18 @@ fn of_config(config: &Config) -> ImageFacts {
         map.iter().flatten().take(WORDS).map(|(key, _)| text(key)).collect()
     };
     let Config { user, entrypoint, cmd, env: _, working_dir, exposed_ports, volumes } = config;
-    let number = user.split_once(':').unwrap_or((user, "0"));
-    let mut facts = ImageFacts {
+    let (uid, gid) = match user.split_once(':') {
+        None if user.is_empty() => (Some(0), Some(0)),
+        // Its gid is that of /etc/passwd.
+        None => (user.parse().ok(), None),
+        Some((uid, gid)) => match (uid.parse().ok(), gid.parse().ok()) {
+            (Some(uid), Some(gid)) => (Some(uid), Some(gid)),
+            _ => (None, None),
+        },
+    };
+    ImageFacts {
+        uid,
+        gid,
         user: Some(text(user)).filter(|user| !user.is_empty()),
         entrypoint: words(entrypoint),
         cmd: words(cmd),
@@ -219,18 +232,7 @@ fn of_config(config: &Config) -> ImageFacts {
         ports: keys(exposed_ports),
         volumes: keys(volumes),
         ..ImageFacts::default()
-    };
-    if let (Ok(uid), true) = (number.0.parse::<u32>(), user.parse::<u32>().is_err()) {
-        // `uid:gid` says all; after a number alone the gid is that of /etc/passwd.
-        if let Ok(gid) = number.1.parse::<u32>() {
-            (facts.uid, facts.gid) = (Some(uid), Some(gid));
-        }
-    } else if let Ok(uid) = user.parse::<u32>() {
-        facts.uid = Some(uid);
-    } else if user.is_empty() {
-        (facts.uid, facts.gid) = (Some(0), Some(0));
     }
-    facts
 }
 
 /// Adds what the files tell.

@@ -28,6 +28,10 @@ pub struct Limits {
     pub document: usize,
     /// Time for one layer.
     pub time: Duration,
+    /// Time for one image, of all platforms.
+    pub total: Duration,
+    /// When that time is over. Set when reading begins.
+    pub deadline: Option<Instant>,
 }
 
 /// Unpacked bytes that every layer may have, whatever it was packed from: a large file of zeros is
@@ -46,7 +50,26 @@ impl Default for Limits {
             platforms: 64,
             document: 4 << 20,
             time: Duration::from_mins(30),
+            total: Duration::from_hours(1),
+            deadline: None,
         }
+    }
+}
+
+impl Limits {
+    /// The same limits for an image that is read from now on.
+    pub(super) fn started(self) -> Self {
+        Self { deadline: Some(Instant::now() + self.total), ..self }
+    }
+
+    /// # Errors
+    /// When the time for the image is over.
+    pub(super) fn check_time(&self) -> Result<(), ImageError> {
+        if self.deadline.is_none_or(|deadline| Instant::now() <= deadline) {
+            return Ok(());
+        }
+        let message = format!("it takes more than {} s to read", self.total.as_secs());
+        Err(ImageError::new(ErrorKind::Timeout, message))
     }
 }
 
@@ -63,7 +86,8 @@ pub(super) struct Counted<'c, R> {
 
 impl<'c, R: Read> Counted<'c, R> {
     pub(super) fn new(inner: R, count: &'c Cell<u64>, size: u64, limits: &Limits) -> Self {
-        let deadline = Instant::now() + limits.time;
+        let own = Instant::now() + limits.time;
+        let deadline = limits.deadline.map_or(own, |whole| whole.min(own));
         Self { inner, count, size, limit: limits.stored, deadline }
     }
 }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `session` | one request: authorisation, redirects, retries |
 //! | `auth` | challenges and tokens |
+//! | `refusal` | what is said where a registry refuses |
 //! | `credentials` | docker's configuration and credential helpers |
 //! | `connect` | addresses, proxies, TLS |
 //! | `http` | connections that are used again, deadlines |
@@ -18,6 +19,7 @@ mod blob;
 mod connect;
 mod credentials;
 mod http;
+mod refusal;
 mod session;
 
 use std::io::Read;

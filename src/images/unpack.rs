@@ -17,8 +17,10 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// lazily pulled layers begin or end with one.
 const SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 /// Magic numbers of what layers are not packed with.
-const OTHER: [(&[u8], &str); 3] =
-    [(b"BZh", "bzip2"), (&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz"), (b"PK\x03\x04", "zip")];
+const OTHER: [(&[u8], &str); 2] =
+    [(&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz"), (b"PK\x03\x04", "zip")];
+/// bzip2's, behind a level. What is before it may begin a file's name, too.
+const BZIP2: &[u8] = b"1AY&SY";
 /// Maximum window of a zstd frame, in bytes, which has to be in memory. Builders use 8 MiB at most;
 /// more is of `--ultra --long`.
 const WINDOW: u64 = 128 << 20;
@@ -49,7 +51,11 @@ impl<'c, R: Read> Unpacked<'c, R> {
         let start = inner.fill_buf()?;
         let skippable = start.first().is_some_and(|byte| byte & 0xf0 == 0x50)
             && start.get(1..).is_some_and(|rest| rest.starts_with(SKIPPABLE));
-        if let Some((_, name)) = OTHER.iter().find(|(magic, _)| start.starts_with(magic)) {
+        let bzip2 =
+            start.starts_with(b"BZh") && start.get(4..).is_some_and(|rest| rest.starts_with(BZIP2));
+        let other = OTHER.iter().find(|(magic, _)| start.starts_with(magic));
+        let other = other.map(|(_, name)| *name).or(bzip2.then_some("bzip2"));
+        if let Some(name) = other {
             let message =
                 format!("the layer is packed with {name}, which container runtimes do not read");
             return Err(ImageError::new(ErrorKind::Unsupported, message));

@@ -10,6 +10,7 @@ use ironhull::images::cache::Cache;
 use ironhull::images::digest::Digest;
 use ironhull::images::error::{ErrorKind, ImageError};
 use ironhull::images::facts::Options;
+use ironhull::images::limits::Limits;
 use ironhull::images::reference::Reference;
 use ironhull::images::registry::Settings;
 use serde_json::json;
@@ -240,6 +241,23 @@ fn a_registry_that_drips() {
     let error = read(&fake).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
     assert!(error.message.contains("it sends next to nothing"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+/// A registry that is just fast enough keeps nobody longer than the time for an image.
+#[test]
+fn a_registry_that_takes_for_ever() {
+    let (home, blob) = layout();
+    let fake = Fake::start(Some(home.path()), move |seen| match is_layer(seen, &blob) {
+        true => Reply::Drip(blob.clone(), Duration::from_micros(50)),
+        false => Reply::Usual,
+    });
+    let limits = Limits { total: Duration::from_secs(1), ..Limits::default() };
+    let options = Options { limits, ..Options::default() };
+    let reader = Reader::new(options, Cache::default(), Settings::default());
+    let start = Instant::now();
+    let error = reader.facts(&Reference::parse(&fake.image("1")).unwrap()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 

@@ -25,9 +25,16 @@ use super::tar::Tar;
 const USER: &str = "puller";
 const PASSWORD: &str = "hunter2-s3cret";
 
+/// The registry: where `e2e/setup` puts it, or else what is installed.
+fn docker_registry() -> PathBuf {
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/docker-registry");
+    if unpacked.exists() { unpacked } else { PathBuf::from("docker-registry") }
+}
+
 /// Whether the programs are there. In CI they must be.
 fn programs() -> bool {
-    let missing = ["docker-registry", "skopeo", "htpasswd"].into_iter().find(|program| {
+    let registry = docker_registry().display().to_string();
+    let missing = [registry.as_str(), "skopeo", "htpasswd"].into_iter().find(|program| {
         let found = Command::new("which").arg(program).stdout(Stdio::null()).status();
         !found.is_ok_and(|status| status.success())
     });
@@ -113,7 +120,7 @@ impl World {
         let file = self.path(&format!("{port}.yml"));
         fs::write(&file, serde_yaml::to_string(&config).unwrap()).unwrap();
         let log = fs::File::create(self.path(&format!("{port}.log"))).unwrap();
-        let child = Command::new("docker-registry")
+        let child = Command::new(docker_registry())
             .arg("serve")
             .arg(&file)
             .stdout(log.try_clone().unwrap())

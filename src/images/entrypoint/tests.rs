@@ -59,6 +59,10 @@ fn wherever_it_is() {
             json!({ "Entrypoint": ["entry"] }),
             Tar::new().symlink("usr/bin/entry", "../../run").program("run", script),
         ),
+        (
+            json!({ "Entrypoint": ["start"], "Env": ["PATH=/opt/app:/usr/bin"] }),
+            Tar::new().program("opt/app/start", script),
+        ),
         (json!({ "Entrypoint": ["sh", "/opt/start"] }), Tar::new().file("opt/start", script)),
         (
             json!({ "Entrypoint": ["/bin/bash", "-x", "/opt/start"] }),

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use ::http::{Method, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::Deserialize;
+
+use super::connect::Origin;
 
 /// What a registry wants to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,8 +104,39 @@ impl Token {
     }
 }
 
+/// A request for a token that allows to read one repository.
+pub(super) fn token_request(
+    origin: &Origin,
+    path: &str,
+    service: Option<String>,
+    repository: &str,
+    credential: Option<&Credential>,
+) -> Option<::http::Request<Bytes>> {
+    let scope = escaped(&format!("repository:{repository}:pull"));
+    let mut query = format!("scope={scope}");
+    if let Some(service) = service {
+        query.push_str(&format!("&service={}", escaped(&service)));
+    }
+    let builder = ::http::Request::builder().header(header::HOST, origin.authority());
+    if let Some(Credential::Identity(token)) = credential {
+        let form = format!(
+            "grant_type=refresh_token&client_id=ironhull&refresh_token={}&{query}",
+            escaped(token)
+        );
+        let builder = builder.method(Method::POST).uri(path);
+        let builder = builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        return builder.body(Bytes::from(form)).ok();
+    }
+    let separator = if path.contains('?') { '&' } else { '?' };
+    let mut builder = builder.uri(format!("{path}{separator}{query}"));
+    if let Some(basic) = credential.and_then(Credential::basic) {
+        builder = builder.header(header::AUTHORIZATION, basic);
+    }
+    builder.body(Bytes::new()).ok()
+}
+
 /// Text for a query: everything but letters, digits and a few marks is escaped.
-pub(super) fn escaped(text: &str) -> String {
+fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for byte in text.bytes() {
         match byte {
@@ -116,6 +151,8 @@ pub(super) fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
     use super::*;
 
     #[test]
@@ -152,5 +189,30 @@ mod tests {
     fn queries() {
         assert_eq!(escaped("repository:a/b:pull"), "repository:a/b:pull");
         assert_eq!(escaped("a b&c=ü"), "a%20b%26c%3D%C3%BC");
+    }
+
+    #[test]
+    fn requests_for_tokens() {
+        let origin = Origin::of_host("auth.example").unwrap();
+        let request = |path: &str, credential: Option<Credential>| {
+            token_request(&origin, path, Some("a b".into()), "team/web", credential.as_ref())
+                .unwrap()
+        };
+        let plain = request("/token", None);
+        assert_eq!(plain.uri(), "/token?scope=repository:team/web:pull&service=a%20b");
+        assert_eq!(plain.headers().get("authorization"), None);
+        let password = Credential::Password { user: "me".into(), password: "x".into() };
+        let password = request("/token?a=b", Some(password));
+        assert_eq!(password.uri(), "/token?a=b&scope=repository:team/web:pull&service=a%20b");
+        assert_eq!(password.headers()["authorization"], "Basic bWU6eA==");
+        let identity = request("/token", Some(Credential::Identity("s=t".into())));
+        assert_eq!((identity.method(), identity.uri().path()), (&Method::POST, "/token"));
+        let form = std::str::from_utf8(identity.body()).unwrap();
+        assert!(
+            form.starts_with(
+                "grant_type=refresh_token&client_id=ironhull&refresh_token=s%3Dt&scope="
+            ),
+            "{form}"
+        );
     }
 }

@@ -13,10 +13,11 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
 
 use super::Settings;
-use super::auth::{Challenge, Credential, Token, escaped};
+use super::auth::{Challenge, Credential, Token, token_request};
 use super::connect::{Connector, Origin, Reach};
 use super::credentials::Credentials;
 use super::http::{Answer, Pool, exchange};
+use super::refusal::{bad_realm, rate_limited, refused, unauthorized};
 use crate::images::error::{ErrorKind, ImageError};
 
 /// Requests to one registry at once.
@@ -136,7 +137,10 @@ impl Client {
                     let patient = asked.is_none_or(|asked| asked <= PATIENCE);
                     match retries.next().filter(|_| busy && patient) {
                         Some(retry) => sleep(asked.unwrap_or(pause(retry))).await,
-                        None => return Err(refused(request, status, asked)),
+                        None => {
+                            let Request { registry, repository, path, .. } = request;
+                            return Err(refused(registry, repository, path, status, asked));
+                        }
                     }
                 }
                 Err(error) => match retries.next().filter(|_| error.kind == ErrorKind::Unreachable)
@@ -293,37 +297,6 @@ impl Client {
     }
 }
 
-/// A request for a token that allows to read one repository.
-fn token_request(
-    origin: &Origin,
-    path: &str,
-    service: Option<String>,
-    repository: &str,
-    credential: Option<&Credential>,
-) -> Option<::http::Request<Bytes>> {
-    let scope = escaped(&format!("repository:{repository}:pull"));
-    let mut query = format!("scope={scope}");
-    if let Some(service) = service {
-        query.push_str(&format!("&service={}", escaped(&service)));
-    }
-    let builder = ::http::Request::builder().header(header::HOST, origin.authority());
-    if let Some(Credential::Identity(token)) = credential {
-        let form = format!(
-            "grant_type=refresh_token&client_id=ironhull&refresh_token={}&{query}",
-            escaped(token)
-        );
-        let builder = builder.method(Method::POST).uri(path);
-        let builder = builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        return builder.body(Bytes::from(form)).ok();
-    }
-    let separator = if path.contains('?') { '&' } else { '?' };
-    let mut builder = builder.uri(format!("{path}{separator}{query}"));
-    if let Some(basic) = credential.and_then(Credential::basic) {
-        builder = builder.header(header::AUTHORIZATION, basic);
-    }
-    builder.body(Bytes::new()).ok()
-}
-
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
@@ -347,56 +320,6 @@ fn redirected(origin: &Origin, tls: bool, location: &str) -> Result<(Origin, Str
         return Err(forbidden("from https to http"));
     }
     Ok((target, path))
-}
-
-/// The error for a status that is no success.
-fn refused(request: &Request, status: StatusCode, asked: Option<Duration>) -> ImageError {
-    let Request { registry, repository, path, .. } = request;
-    let what = path.rsplit('/').next().unwrap_or_default();
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            let message = format!(
-                "{registry}: it does not let these credentials read `{repository}`, or there is no such image"
-            );
-            ImageError::new(ErrorKind::Unauthorized, message)
-        }
-        StatusCode::NOT_FOUND => {
-            let message = format!("{registry}: there is no `{what}` in `{repository}`");
-            ImageError::new(ErrorKind::NotFound, message)
-        }
-        StatusCode::TOO_MANY_REQUESTS => rate_limited(registry, asked),
-        status => {
-            let message = format!("{registry}: it answers with status {status}");
-            ImageError::new(ErrorKind::Registry, message)
-        }
-    }
-}
-
-fn rate_limited(registry: &str, asked: Option<Duration>) -> ImageError {
-    let when = match asked {
-        Some(asked) => format!("in {} s", asked.as_secs()),
-        None => "later".to_owned(),
-    };
-    let message = format!(
-        "{registry}: too many requests; it asks to come back {when}, and may allow more after `docker login`"
-    );
-    ImageError::new(ErrorKind::RateLimited, message)
-}
-
-fn unauthorized(registry: &str, credential: &Option<Credential>) -> String {
-    match credential {
-        Some(_) => format!(
-            "{registry}: it refuses the credentials of docker's configuration; log in again with `docker login {registry}`"
-        ),
-        None => format!(
-            "{registry}: it wants credentials, or there is no such image; log in with `docker login {registry}`"
-        ),
-    }
-}
-
-fn bad_realm(registry: &str) -> ImageError {
-    let message = format!("{registry}: its tokens are to be had where no credentials should go");
-    ImageError::new(ErrorKind::Forbidden, message)
 }
 
 #[cfg(test)]
@@ -429,30 +352,5 @@ mod tests {
         }
         let plain = redirected(&home, false, "http://cdn.example/blob").unwrap();
         assert!(!plain.0.tls);
-    }
-
-    #[test]
-    fn requests_for_tokens() {
-        let origin = Origin::of_host("auth.example").unwrap();
-        let request = |path: &str, credential: Option<Credential>| {
-            token_request(&origin, path, Some("a b".into()), "team/web", credential.as_ref())
-                .unwrap()
-        };
-        let plain = request("/token", None);
-        assert_eq!(plain.uri(), "/token?scope=repository:team/web:pull&service=a%20b");
-        assert_eq!(plain.headers().get("authorization"), None);
-        let password = Credential::Password { user: "me".into(), password: "x".into() };
-        let password = request("/token?a=b", Some(password));
-        assert_eq!(password.uri(), "/token?a=b&scope=repository:team/web:pull&service=a%20b");
-        assert_eq!(password.headers()["authorization"], "Basic bWU6eA==");
-        let identity = request("/token", Some(Credential::Identity("s=t".into())));
-        assert_eq!((identity.method(), identity.uri().path()), (&Method::POST, "/token"));
-        let form = std::str::from_utf8(identity.body()).unwrap();
-        assert!(
-            form.starts_with(
-                "grant_type=refresh_token&client_id=ironhull&refresh_token=s%3Dt&scope="
-            ),
-            "{form}"
-        );
     }
 }

@@ -63,7 +63,7 @@ fn what_is_damaged_or_of_another_kind() {
         damaged[middle..middle + 8].fill(0xff);
         assert!(unpack(&damaged).is_err() || unpack(&damaged).unwrap() != text);
     }
-    for start in [&b"BZh91AY"[..], b"\xfd7zXZ\0", b"PK\x03\x04"] {
+    for start in [&b"BZh91AY&SY"[..], b"\xfd7zXZ\0", b"PK\x03\x04"] {
         assert_eq!(unpack(start).unwrap_err().kind, ErrorKind::Unsupported);
     }
 }
