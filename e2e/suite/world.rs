@@ -34,8 +34,8 @@ pub const HOME: &str = "ironhull-system";
 pub const BY_LABEL: [&str; 3] = ["fill-only", "warn-only", "openshift"];
 
 /// The images that ironhull has facts of: those that no other scenario uses.
-pub const FACTS: [&str; 5] =
-    ["user-number", "user-name", "user-root", "writes-its-own", "caddy-8080"];
+pub const FACTS: [&str; 6] =
+    ["user-number", "user-name", "user-group", "user-root", "writes-its-own", "caddy-8080"];
 
 /// A cluster with ironhull in it.
 pub struct World {

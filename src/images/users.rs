@@ -1,6 +1,12 @@
-//! Who an image's user is, by its own `/etc/passwd` and `/etc/group`.
+//! Who an image's user is in a pod that says nothing of users, by the image's own `/etc/passwd` and
+//! `/etc/group`.
 //!
-//! As containerd resolves it: `WithUser` and `WithAdditionalGIDs` (`pkg/oci/spec_opts.go`), over
+//! The kubelet tells the runtime the part of the user before `:` and no more (`GetImageUser` and
+//! `getUserFromImage` in containerd's CRI plugin, `determineEffectiveSecurityContext` in the
+//! kubelet): a group that is stated there counts for nothing, whether it exists or not. Without that
+//! part, as in `:web`, the runtime reads the whole.
+//!
+//! As containerd resolves it then: `WithUser` and `WithAdditionalGIDs` (`pkg/oci/spec_opts.go`), over
 //! the parser of `github.com/moby/sys/user`. That one takes what it can from a malformed line: a
 //! number that is none is 0, a missing field is empty.
 
@@ -43,10 +49,11 @@ pub(super) fn resolve(
 ) -> Result<User, String> {
     let (name, group_name) = match user.split_once(':') {
         None => (user, None),
-        Some((_, group)) if group.contains(':') => {
+        Some(("", group)) if group.contains(':') => {
             return Err(format!("`{user}` is not of the form user:group"));
         }
-        Some((name, group)) => (name, Some(group)),
+        Some(("", group)) => ("", Some(group)),
+        Some((name, _)) => (name, None),
     };
     let (uid, gid) = match (Id::read(name, "uid")?, group_name) {
         _ if user.is_empty() => (0, 0),
@@ -59,20 +66,10 @@ pub(super) fn resolve(
             let entry = entry.ok_or_else(|| no_entry("user", name, "/etc/passwd", passwd))?;
             (entry.uid, entry.gid)
         }
-        (user, Some(group_name)) => {
-            let group_id = Id::read(group_name, "gid")?;
-            let uid = match user {
-                Id::Number(uid) => uid,
-                // `:group` is uid 0.
-                Id::Name("") => 0,
-                Id::Name(name) => {
-                    let entry = find_user(passwd, |entry| entry.name == name)?;
-                    entry.ok_or_else(|| no_entry("user", name, "/etc/passwd", passwd))?.uid
-                }
-            };
-            let gid = match group_id {
+        // `:group` is uid 0.
+        (_, Some(group_name)) => {
+            let gid = match Id::read(group_name, "gid")? {
                 Id::Number(gid) => gid,
-                // `user:` is gid 0.
                 Id::Name("") => 0,
                 Id::Name(name) => {
                     let mut found = groups(group)?.filter(|entry| entry.name == name);
@@ -80,10 +77,10 @@ pub(super) fn resolve(
                     entry.ok_or_else(|| no_entry("group", name, "/etc/group", group))?.gid
                 }
             };
-            (uid, gid)
+            (0, gid)
         }
     };
-    let mut all = supplementary(if user.is_empty() { "0" } else { name }, passwd, group)?;
+    let mut all = supplementary(if name.is_empty() { "0" } else { name }, passwd, group)?;
     all.push(gid);
     let in_range = |id: i64| {
         let id = u32::try_from(id).ok().filter(|id| i64::from(*id) <= MAX);

@@ -161,6 +161,12 @@ var Images = []Image{
 		files:  map[string]string{"home/node/.profile": "umask 022\n"},
 	},
 	{
+		Name:   "user-group",
+		About:  "sleeps as node; the group that its user states counts for nothing in a pod",
+		Config: archive.Config{User: "node:33", Cmd: []string{"sleep", "infinity"}},
+		users:  []string{"node:x:1500:1600:node:/home/node:/bin/sh"},
+	},
+	{
 		Name:   "user-root",
 		About:  "sleeps as root",
 		Config: archive.Config{Cmd: []string{"sleep", "infinity"}},

@@ -20,7 +20,9 @@ fn container(image: &str) -> Value {
 /// Images with a user of their own run as themselves, in a namespace at *restricted*.
 pub fn images_run_as_themselves(world: &'static World) {
     let space = world.namespace("facts-users", &RESTRICTED);
-    for (image, uid, gid) in [("user-number", 65_532, 65_532), ("user-name", 1500, 1600)] {
+    // A group that an image states beside its user never counts in a pod.
+    let users = [("user-number", 65_532, 0), ("user-name", 1500, 1600), ("user-group", 1500, 1600)];
+    for (image, uid, gid) in users {
         let pod = pod(image, &[container(image)]);
         say(world.kubectl_with(&pod, &["create", "--namespace", &space.name]));
         space.ready(image);

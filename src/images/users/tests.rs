@@ -32,16 +32,18 @@ fn names_and_numbers() {
         ("77", 77, 78, &[78]),
         ("+77", 77, 78, &[78]),
         ("0077", 77, 78, &[78]),
-        // A group that is stated. The groups that list the user stay.
-        ("node:web", 1000, 33, &[8, 33]),
-        ("node:5000", 1000, 5000, &[8, 33, 5000]),
-        ("1000:web", 1000, 33, &[8, 33]),
-        ("2000:3000", 2000, 3000, &[3000]),
-        ("2000:root", 2000, 0, &[0]),
-        ("2000:0077", 2000, 77, &[77]),
-        ("node:", 1000, 0, &[0, 8, 33]),
-        // No name, hence no groups but the stated one.
-        (":web", 0, 33, &[33]),
+        // A group that is stated counts for nothing, even one that does not exist.
+        ("node:web", 1000, 1001, &[8, 33, 1001]),
+        ("node:nogroup", 1000, 1001, &[8, 33, 1001]),
+        ("1000:web", 1000, 1001, &[8, 33, 1001]),
+        ("2000:3000", 2000, 0, &[0]),
+        ("2000:4294967295", 2000, 0, &[0]),
+        ("node:", 1000, 1001, &[8, 33, 1001]),
+        ("node:b:c", 1000, 1001, &[8, 33, 1001]),
+        // But where it is all there is.
+        (":web", 0, 33, &[2, 33]),
+        (":0077", 0, 77, &[2, 77]),
+        (":", 0, 0, &[0, 2]),
     ] {
         assert_eq!(of(user), Ok((uid, gid, groups.to_vec())), "{user}");
     }
@@ -51,14 +53,13 @@ fn names_and_numbers() {
 fn what_cannot_start() {
     for (user, why) in [
         ("nobody", "user `nobody` is not in its /etc/passwd"),
-        ("node:nogroup", "group `nogroup` is not in its /etc/group"),
-        ("1000:nogroup", "group `nogroup` is not in its /etc/group"),
+        (":nogroup", "group `nogroup` is not in its /etc/group"),
         ("nobody:0", "user `nobody` is not in its /etc/passwd"),
-        ("a:b:c", "`a:b:c` is not of the form user:group"),
+        (":b:c", "`:b:c` is not of the form user:group"),
         ("-1", "uid `-1` is out of range"),
         ("2147483648", "uid `2147483648` is out of range"),
         ("99999999999999999999", "uid `99999999999999999999` is out of range"),
-        ("1000:4294967295", "gid `4294967295` is out of range"),
+        (":4294967295", "gid `4294967295` is out of range"),
         (" node", "user ` node` is not in its /etc/passwd"),
         ("0x10", "user `0x10` is not in its /etc/passwd"),
     ] {
@@ -76,7 +77,7 @@ fn without_databases() {
     let why = "user `app` is looked for in /etc/passwd, which it does not have";
     assert_eq!(of("app"), Err(why.to_owned()));
     let why = "group `app` is looked for in /etc/group, which it does not have";
-    assert_eq!(of("1:app"), Err(why.to_owned()));
+    assert_eq!(of(":app"), Err(why.to_owned()));
     // A directory in its place keeps even a number from starting.
     let of = resolve("1000", Database::Unusable, Database::Absent);
     assert_eq!(of, Err("its /etc/passwd is not a regular file".to_owned()));
