@@ -213,13 +213,14 @@ impl ManifestFile {
         let text = self.text_of(document);
         let (first, indent) = kube_yaml::position(&self.text, document.range.start);
         let tree = self.tree_of(document);
-        let at = |pointer| {
-            let offset = tree.as_ref().map(|tree| tree.offset_of(pointer)).unwrap_or_default();
-            let (line, column) = kube_yaml::position(text, offset);
-            // Several objects may stand on one line.
+        let offset =
+            |pointer| tree.as_ref().map(|tree| tree.offset_of(pointer)).unwrap_or_default();
+        let offsets: Vec<usize> = pointers.map(offset).collect();
+        // Several objects may stand on one line.
+        let at = |(line, column)| {
             (first + line - 1, if line == 1 { indent + column - 1 } else { column })
         };
-        pointers.map(at).collect()
+        kube_yaml::positions(text, &offsets).into_iter().map(at).collect()
     }
 
     /// Applies an RFC 6902 patch of `add` and `replace` to one of the documents.
@@ -234,8 +235,10 @@ impl ManifestFile {
 /// Remarks for the author on how a document is written.
 fn remarks(read: &kube_yaml::Document<'_>, text: &str, start: usize) -> Vec<Remark> {
     let at = |offset| kube_yaml::position(text, start + offset);
-    let duplicates = read.duplicates.iter().map(|duplicate| Remark {
-        at: at(duplicate.offset),
+    let offsets: Vec<usize> = read.duplicates.iter().map(|one| start + one.offset).collect();
+    let places = kube_yaml::positions(text, &offsets);
+    let duplicates = read.duplicates.iter().zip(places).map(|(duplicate, at)| Remark {
+        at,
         message: format!(
             "duplicate key `{}`; the last one counts, earlier ones are lost",
             duplicate.key

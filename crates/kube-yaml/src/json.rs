@@ -10,7 +10,7 @@ use crate::tree::{Kind, Node, NodeId, Style, Tree};
 /// The tree of a text that serde_json has accepted. For any other text, as much as was
 /// understood.
 pub(crate) fn parse(text: &str) -> Tree<'_> {
-    let mut parser = Parser { text, at: 0, line: 0, nodes: Vec::new() };
+    let mut parser = Parser { text, at: 0, line: 0, counted: (0, 0), nodes: Vec::new() };
     let root = parser.value();
     Tree { nodes: parser.nodes, root, unread: None, comments: Vec::new() }
 }
@@ -20,6 +20,8 @@ struct Parser<'t> {
     at: usize,
     /// Start of the line.
     line: usize,
+    /// A place, and its column: a whole text may be one line, which is counted once.
+    counted: (usize, usize),
     nodes: Vec<Node<'t>>,
 }
 
@@ -52,7 +54,10 @@ impl<'t> Parser<'t> {
     fn value(&mut self) -> Option<NodeId> {
         let first = self.next()?;
         let start = self.at;
-        let column = self.text.get(self.line..start).map_or(0, |line| line.chars().count());
+        let (from, before) =
+            if self.counted.0 >= self.line { self.counted } else { (self.line, 0) };
+        let column = before + self.text.get(from..start).map_or(0, |text| text.chars().count());
+        self.counted = (start, column);
         match first {
             b'{' => {
                 let map = Kind::Mapping { flow: true, entries: Vec::new() };
@@ -150,6 +155,16 @@ mod tests {
         assert_eq!(texts, ["a/b", "1.5", "😀", "c"]);
         assert_eq!(tree.node(1).column, 1);
         assert_eq!(tree.node(0).range, 0..text.len());
+    }
+
+    #[test]
+    fn a_column_is_of_characters_from_the_lines_start() {
+        let text = "{\"é\": [\"ü\",\n \"x\", {\"é\":\"😀\"}], \"y\": 1}";
+        let tree = parse(text);
+        for node in &tree.nodes {
+            let before = text.get(..node.range.start).unwrap().rsplit('\n').next().unwrap();
+            assert_eq!(node.column, before.chars().count(), "{node:?}");
+        }
     }
 
     #[test]

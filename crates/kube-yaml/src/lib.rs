@@ -83,10 +83,48 @@ fn json_offset(text: &str, error: &serde_json::Error) -> usize {
     (line + error.column().saturating_sub(1)).min(text.len())
 }
 
+/// Lines and columns of byte offsets, as [`position`] has them, in the order of `offsets`. The text is
+/// read once.
+pub fn positions(text: &str, offsets: &[usize]) -> Vec<(usize, usize)> {
+    // An offset that no character begins at is the text's end, as for one alone.
+    let whole = |offset: &usize| if text.is_char_boundary(*offset) { *offset } else { text.len() };
+    let mut order: Vec<(usize, usize)> = offsets.iter().map(whole).zip(0..).collect();
+    order.sort_unstable();
+    let mut positions = vec![(1, 1); offsets.len()];
+    let (mut at, mut line, mut column) = (0, 1, 1);
+    for (wanted, index) in order {
+        let between = text.get(at..wanted).unwrap_or_default();
+        line += between.bytes().filter(|byte| *byte == b'\n').count();
+        column = match between.rsplit_once('\n') {
+            Some((_, last)) => last.chars().count() + 1,
+            None => column + between.chars().count(),
+        };
+        at = wanted;
+        if let Some(position) = positions.get_mut(index) {
+            *position = (line, column);
+        }
+    }
+    positions
+}
+
 /// Line and column of a byte offset. Both count from 1, the column in characters.
 pub fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{position, positions};
+
+    #[test]
+    fn many_positions_are_those_of_each() {
+        let text = "a: é\nü: {x: 😀}\n\nlast";
+        let offsets: Vec<usize> = (0..=text.len() + 2).rev().chain(0..text.len()).collect();
+        let one_by_one: Vec<_> = offsets.iter().map(|offset| position(text, *offset)).collect();
+        assert_eq!(positions(text, &offsets), one_by_one);
+        assert_eq!(positions("", &[]), []);
+    }
 }

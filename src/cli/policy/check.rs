@@ -71,7 +71,12 @@ fn summary(set: Option<&PolicySet>, found: &[Diagnostic], files: usize) -> Strin
     match set {
         Some(set) => {
             let policies = counted(set.policies().len(), "policy", "policies");
-            format!("{policies} in {files}: {errors}, {warnings}")
+            let facts = match set.facts().len() {
+                0 => String::new(),
+                1 => " and facts of 1 image".to_owned(),
+                count => format!(" and facts of {count} images"),
+            };
+            format!("{policies}{facts} in {files}: {errors}, {warnings}")
         }
         None => format!("{files}: {errors}, {warnings}"),
     }

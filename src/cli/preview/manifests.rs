@@ -44,18 +44,20 @@ pub(super) fn preview(
     for source in &sources {
         for document in &source.documents {
             pass::say_remarks(err, source, document)?;
+            let before = workloads.len();
             for workload in &document.contents.workloads {
                 let namespace = workload.namespace.as_deref().unwrap_or(input.namespace());
                 let unlabelled = || unlabelled(namespace);
                 let settings = namespaces.entry(namespace.to_owned()).or_insert_with(unlabelled);
                 let policy = policies.for_namespace(namespace);
-                let mut judged = found(source, document, workload, settings, |found| {
+                let judged = found(source, document, workload, settings, |found| {
                     WorkloadPreview::new(found, policy, environment)
                 });
-                if with_places {
-                    judged.places = places(source, document, workload);
-                }
                 workloads.push((namespace.to_owned(), judged));
+            }
+            if with_places {
+                let new = workloads.iter_mut().skip(before).map(|(_, judged)| judged);
+                new.zip(places(source, document)).for_each(|(judged, at)| judged.places = at);
             }
         }
     }
@@ -120,21 +122,28 @@ fn found<T>(
     })
 }
 
-/// Line and column of a workload (under the empty name) and of its containers.
-fn places(
-    source: &ManifestFile,
-    document: &Document,
-    workload: &Workload,
-) -> BTreeMap<String, (usize, usize)> {
-    let mut named = vec![(String::new(), workload.at.clone())];
-    for list in ["initContainers", "containers"] {
-        let at = format!("{}/spec/{list}", workload.pod);
-        let containers = document.value.pointer(&at).and_then(Value::as_array);
-        for (index, container) in containers.into_iter().flatten().enumerate() {
-            let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
-            named.push((name.to_owned(), format!("{at}/{index}")));
+/// Lines and columns of a document's workloads, in order: of each, under the empty name, and of its
+/// containers.
+fn places(source: &ManifestFile, document: &Document) -> Vec<BTreeMap<String, (usize, usize)>> {
+    let mut named: Vec<(usize, String, String)> = Vec::new();
+    for (of, workload) in document.contents.workloads.iter().enumerate() {
+        named.push((of, String::new(), workload.at.clone()));
+        for list in ["initContainers", "containers"] {
+            let at = format!("{}/spec/{list}", workload.pod);
+            let containers = document.value.pointer(&at).and_then(Value::as_array);
+            for (index, container) in containers.into_iter().flatten().enumerate() {
+                let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
+                named.push((of, name.to_owned(), format!("{at}/{index}")));
+            }
         }
     }
-    let places = source.positions(document, named.iter().map(|(_, pointer)| pointer.as_str()));
-    named.into_iter().map(|(name, _)| name).zip(places).collect()
+    let pointers = named.iter().map(|(.., pointer)| pointer.as_str());
+    let at = source.positions(document, pointers);
+    let mut places = vec![BTreeMap::new(); document.contents.workloads.len()];
+    for ((of, name, _), at) in named.into_iter().zip(at) {
+        if let Some(places) = places.get_mut(of) {
+            places.insert(name, at);
+        }
+    }
+    places
 }
