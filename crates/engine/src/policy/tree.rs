@@ -425,7 +425,7 @@ mod tests {
         for text in [line.as_str(), "", "x", &"x".repeat(1024), &"é".repeat(1024)] {
             let lines = Lines::of(text);
             for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
-                let before = text[..at].rsplit('\n').next().unwrap();
+                let before = text.get(..at).unwrap().rsplit('\n').next().unwrap();
                 let column = before.trim_start_matches(BOM).chars().count() + 1;
                 assert_eq!(lines.span(at..at).column, column, "{at}");
             }
