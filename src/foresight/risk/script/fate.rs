@@ -130,9 +130,7 @@ impl Walk {
             Answer::Fails | Answer::Handles => Failure::Expected,
         };
         let root = match condition.as_slice() {
-            [AndOr { pipelines, .. }] if pipelines.len() == 1 => {
-                pipelines.first().and_then(tests_for_root)
-            }
+            [AndOr { pipelines, joins, .. }] => root_of(pipelines, joins),
             _ => None,
         };
         self.asks(condition, Outcomes { failure: fate(&otherwise), success: fate(&then) });
@@ -289,12 +287,41 @@ fn tests_for_root(pipeline: &Pipeline) -> Option<bool> {
     if matches!(words.first(), Some(&("[" | "[["))) {
         words.pop();
     }
-    let ["[" | "[[" | "test", one, compared, other] = words.as_slice() else { return None };
-    let of_root = [one, other].iter().any(|word| matches!(**word, "0" | "root"));
-    let equal = match *compared {
-        "=" | "==" | "-eq" => true,
-        "!=" | "-ne" | "-gt" => false,
-        _ => return None,
+    let ["[" | "[[" | "test", expression @ ..] = words.as_slice() else { return None };
+    let asks = |part: &[&str]| {
+        let [one, compared, other] = part else { return None };
+        let of_root = [one, other].iter().any(|word| matches!(**word, "0" | "root"));
+        let equal = match *compared {
+            "=" | "==" | "-eq" => true,
+            "!=" | "-ne" | "-gt" => false,
+            _ => return None,
+        };
+        of_root.then_some(equal)
     };
-    of_root.then_some(equal != pipeline.negated)
+    let among = |joined: &str, wanted: bool| {
+        let mut parts = expression.split(|word| *word == joined);
+        parts.any(|part| asks(part) == Some(wanted)).then_some(wanted)
+    };
+    let equal = match (expression.contains(&"-a"), expression.contains(&"-o")) {
+        (false, false) => asks(expression),
+        (true, false) => among("-a", true),
+        (false, true) => among("-o", false),
+        (true, true) => None,
+    };
+    equal.map(|equal| equal != pipeline.negated)
+}
+
+/// The same for a list of tests: all of them pass only for root, or only for root none does.
+fn root_of(pipelines: &[Pipeline], joins: &[Joined]) -> Option<bool> {
+    let mut tests = pipelines.iter().map(tests_for_root);
+    match joins {
+        [] => tests.next().flatten(),
+        _ if joins.iter().all(|joined| *joined == Joined::And) => {
+            tests.any(|test| test == Some(true)).then_some(true)
+        }
+        _ if joins.iter().all(|joined| *joined == Joined::Or) => {
+            tests.any(|test| test == Some(false)).then_some(false)
+        }
+        _ => None,
+    }
 }
