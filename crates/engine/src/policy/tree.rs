@@ -126,7 +126,7 @@ impl<'s> Node<'s> {
     pub(crate) fn is_number(&self) -> bool {
         self.plain().is_some_and(|text| {
             text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
-                && (text.parse::<f64>().is_ok() || text.starts_with("0x") || text.starts_with("0o"))
+                && (text.parse::<f64>().is_ok() || is_prefixed_number(text))
         })
     }
 
@@ -330,6 +330,15 @@ fn syntax(error: &kube_yaml::Error, start: usize, lines: &Lines<'_>, decoder: &m
     }
 }
 
+/// `0x1f`, `0o17`: an integer of YAML with its base.
+fn is_prefixed_number(text: &str) -> bool {
+    let digits = |prefix, base| {
+        let digits: Option<&str> = text.strip_prefix(prefix);
+        digits.is_some_and(|it| !it.is_empty() && it.chars().all(|digit| digit.is_digit(base)))
+    };
+    digits("0x", 16) || digits("0o", 8)
+}
+
 /// The lines of a file, and its characters.
 struct Lines<'s> {
     text: &'s str,
@@ -395,52 +404,4 @@ fn begun(bytes: &[u8]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The caret below a character of two, three and four bytes.
-    #[test]
-    fn a_place_is_of_whole_characters() {
-        for wide in ['\u{a0}', '\u{2028}', '\u{1f6a2}'] {
-            for text in [
-                format!("kind: a\n---\n  name: x\n {wide} rules: 1\n"),
-                format!("a: b\n...\n{wide}: c\n"),
-                format!("a: 'b\n{wide}"),
-                format!("a: {{b\n{wide}"),
-                format!("--- {wide}\n"),
-            ] {
-                let mut decoder = Decoder::new("policy.yaml");
-                documents(&text, &mut decoder);
-                for found in &decoder.diagnostics {
-                    let place = &found.place;
-                    assert!(text.get(place.span.clone()).is_some(), "{text:?}: {place:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn columns_are_characters_however_long_a_line_is() {
-        let line = "\u{feff}a: é, ".to_owned() + &"ü\u{1f6a2}x".repeat(400) + "\n\u{feff}c: ü\n";
-        for text in [line.as_str(), "", "x", &"x".repeat(1024), &"é".repeat(1024)] {
-            let lines = Lines::of(text);
-            for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
-                let before = text.get(..at).unwrap().rsplit('\n').next().unwrap();
-                let column = before.trim_start_matches(BOM).chars().count() + 1;
-                assert_eq!(lines.span(at..at).column, column, "{at}");
-            }
-        }
-    }
-
-    #[test]
-    fn aliases_are_counted_over_all_documents_of_a_file() {
-        let items = "a, ".repeat(100);
-        let aliases = "*x, ".repeat(60);
-        let document = format!("---\nx: &x [{items}]\ny: [{aliases}]\n");
-        for (copies, errors) in [(1, 0), (2, 1), (3, 1)] {
-            let mut decoder = Decoder::new("policy.yaml");
-            documents(&document.repeat(copies), &mut decoder);
-            assert_eq!(decoder.diagnostics.len(), errors, "{copies}");
-        }
-    }
-}
+mod tests;
