@@ -16,6 +16,7 @@
 
 mod decider;
 pub mod placement;
+mod undecided;
 pub mod windows;
 
 use crate::facts::{Found, OwnUser};

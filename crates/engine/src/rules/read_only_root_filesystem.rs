@@ -49,10 +49,9 @@
 //! NSA/CISA Kubernetes Hardening Guidance, "Immutable container file systems";
 //! cluster-autoscaler's FAQ, "What types of pods can prevent CA from removing a node?".
 
-use std::borrow::Cow;
-use std::collections::HashSet;
+mod names;
 
-use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 use crate::facts::Known;
 use crate::image::{ImageEntry, Met, Purpose};
@@ -64,6 +63,7 @@ use crate::policy::decode::{settings, words};
 use crate::policy::{Quantity, WritablePath};
 use crate::rule::{Action, RuleName};
 use crate::rules::Rule;
+use names::Names;
 
 settings! {
     /// What a policy says to this rule.
@@ -360,102 +360,4 @@ fn is_mountable(path: &str) -> bool {
         && path.len() > 1
         && !path.contains(|character: char| character == ':' || character.is_control())
         && !of_kernel.iter().any(|it| within(path, it))
-}
-
-/// Maximum length of a DNS label (RFC 1123), which a volume's name has to be.
-const MAX_NAME: usize = 63;
-
-/// Names for new volumes: deterministic, DNS labels, unique in the pod.
-#[derive(Default)]
-struct Names<'p> {
-    /// [`Self::theirs`], computed when the first name is needed.
-    theirs: Option<HashSet<&'p str>>,
-    ours: Option<HashSet<String>>,
-}
-
-impl<'p> Names<'p> {
-    /// The pod's names that one of ironhull's could clash with.
-    fn theirs(pass: &Pass<'p>) -> HashSet<&'p str> {
-        let own = pass.pod.spec.volumes.iter().map(|volume| &*volume.name);
-        let reserved = pass.reserved_volumes.iter().copied();
-        // A mount may name a volume that does not exist. A new volume must not take that name.
-        let containers = pass.containers.iter().flat_map(|c| &c.placed.container.volume_mounts);
-        let mounted = containers.map(|mount| &*mount.name);
-        let names = own.chain(reserved).chain(mounted);
-        names.filter(|name| name.starts_with(PREFIX)).collect()
-    }
-
-    fn take(&mut self, container: &str, path: &str) -> String {
-        let mut name = volume_name(container, path);
-        if self.has(&name) {
-            // One of so many names is free.
-            let mut others = (2..).map(|count| counted(&name, count));
-            name = others.find(|other| !self.has(other)).unwrap_or_default();
-        }
-        self.ours.get_or_insert_default().insert(name.clone());
-        name
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.ours.as_ref().is_some_and(|names| names.contains(name))
-            || self.theirs.as_ref().is_some_and(|names| names.contains(name))
-    }
-}
-
-/// A name with a number appended, within the maximum length.
-fn counted(name: &str, count: usize) -> String {
-    let suffix = format!("-{count}");
-    let head: String = name.chars().take(MAX_NAME - suffix.len()).collect();
-    head + &suffix
-}
-
-/// Prefix of the names of ironhull's volumes.
-const PREFIX: &str = "ironhull-";
-
-/// `ironhull-CONTAINER-PATH`, with a digest in place of what does not fit.
-fn volume_name(container: &str, path: &str) -> String {
-    let label = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let mut name = String::with_capacity(PREFIX.len() + container.len() + path.len());
-    name.push_str(PREFIX);
-    name.extend(container.chars().chain(path.chars()).map(label));
-    if name.len() <= MAX_NAME && !name.ends_with('-') {
-        return name;
-    }
-    let digest = Sha256::digest([container, "\0", path].concat());
-    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let head: String = name.chars().take(MAX_NAME - digest.len() - 1).collect();
-    [head.trim_end_matches('-'), "-", &digest].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn volume_names_are_labels() {
-        assert_eq!(volume_name("web", "/tmp"), "ironhull-web-tmp");
-        assert_eq!(volume_name("web", "/var/cache/Ngin_x"), "ironhull-web-var-cache-ngin-x");
-        let long = volume_name(&"x".repeat(63), "/tmp");
-        assert_eq!(long.len(), 63);
-        assert_ne!(long, volume_name(&"x".repeat(63), "/run"));
-        assert!(!volume_name("web", "/a/é").ends_with('-'));
-    }
-
-    #[test]
-    fn a_name_that_is_taken_is_counted_up() {
-        let theirs = Some(HashSet::from(["ironhull-a-b-c"]));
-        let mut names = Names { theirs, ours: None };
-        assert_eq!(names.take("a", "/b-c"), "ironhull-a-b-c-2");
-        assert_eq!(names.take("a-b", "/c"), "ironhull-a-b-c-3");
-    }
-
-    #[test]
-    fn a_name_that_is_counted_up_stays_as_long_as_it_may_be() {
-        let container = "x".repeat(MAX_NAME);
-        let mut names = Names::default();
-        let first = names.take(&container, "/tmp");
-        let second = names.take(&container, "/tmp");
-        assert_eq!(second.len(), MAX_NAME);
-        assert_eq!(second.strip_suffix("-2"), first.get(..MAX_NAME - 2));
-    }
 }

@@ -1,8 +1,9 @@
 //! The decision about one container, by what its author says.
 
+use super::undecided::Undecided;
 use super::{Author, Candidate, Choice, Decision, KnownUser, USER_NAMESPACE_IDS, is_unknown};
-use crate::facts::{By, Found, OwnUser};
-use crate::image::{EntryUser, ImageEntry};
+use crate::facts::{By, OwnUser};
+use crate::image::EntryUser;
 use crate::outcome::{Note, RuleResult, Skip};
 use crate::pod::{ContainerKind, Placed, Pod};
 use crate::policy::Policy;
@@ -335,92 +336,8 @@ impl<'p> Decider<'p> {
     }
 }
 
-/// A container before the decision.
-struct Undecided<'p> {
-    author: Author,
-    entry: Option<&'p ImageEntry>,
-    facts: Option<Found<'p>>,
-    exempt: RuleSet,
-}
-
 /// The note for an image's own user.
 fn from_image(user: &OwnUser, by: By) -> Note<'_> {
     let OwnUser { name, uid, from, .. } = user;
     Note::OwnUser { name: name.as_deref(), uid: uid.unwrap_or_default(), from: *from, by }
-}
-
-impl<'p> Undecided<'p> {
-    /// A rule's action for this container: an exemption turns it off.
-    fn action(&self, rule: RuleName, action: Action) -> Action {
-        if self.exempt.contains(rule) { Action::Off } else { action }
-    }
-
-    fn decided(
-        self,
-        non_root: Choice<'p, bool>,
-        uid: Choice<'p, i64>,
-        gid: Choice<'p, i64>,
-    ) -> Decision<'p> {
-        let exempt = |rule| self.exempt.contains(rule);
-        let uid = if exempt(RuleName::RunAsUser) && uid.set.is_none() {
-            Choice::of(RuleResult::Exempt)
-        } else {
-            uid
-        };
-        let gid = if exempt(RuleName::RunAsGroup) && gid.set.is_none() {
-            Choice::of(RuleResult::Exempt)
-        } else {
-            gid
-        };
-        let image_uid = self.image_uid();
-        Decision {
-            author: self.author,
-            non_root,
-            uid,
-            gid,
-            may_run_as_root: false,
-            takes_pod_level: true,
-            entry: self.entry,
-            image_uid,
-        }
-    }
-
-    fn image_uid(&self) -> Option<i64> {
-        self.facts.and_then(|found| found.known.user.as_ref()?.uid)
-    }
-
-    /// The same result for all three fields, with nothing set.
-    fn all(self, result: RuleResult, may_run_as_root: bool) -> Decision<'p> {
-        Decision {
-            author: self.author,
-            non_root: Choice::of(result),
-            uid: Choice::of(result),
-            gid: Choice::of(result),
-            may_run_as_root,
-            takes_pod_level: false,
-            entry: self.entry,
-            image_uid: self.image_uid(),
-        }
-    }
-
-    /// Keeps the image's user.
-    fn image_user(self, non_root: Choice<'p, bool>, note: Option<Note<'p>>) -> Decision<'p> {
-        let uid = Choice { set: None, result: RuleResult::Skipped(Skip::ImageUser), note };
-        self.decided(non_root, uid, Choice::of(RuleResult::Skipped(Skip::ImageUser)))
-    }
-
-    fn privileged(self, ours: Option<i64>) -> Decision<'p> {
-        let decision = self.all(RuleResult::Skipped(Skip::Privileged), false);
-        decision.injected_after(ours)
-    }
-
-    /// `acts`: whether runAsNonRoot changes anything at all.
-    fn exempt(self, acts: bool, ours: Option<i64>) -> Decision<'p> {
-        // With a uid above 0 the container starts, and not as root: there is nothing to undo.
-        let root = !self.author.has_non_root_uid();
-        let undo = acts && root && self.author.non_root == Some(true);
-        let mut decision = self.all(RuleResult::Exempt, root);
-        decision.non_root.set = undo.then_some(false);
-        decision.injected_after(ours)
-    }
 }

@@ -1,3 +1,5 @@
+use kube_yaml::BOM;
+
 use super::*;
 
 /// The caret below a character of two, three and four bytes.
