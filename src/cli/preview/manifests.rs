@@ -47,7 +47,8 @@ pub(super) fn preview(
             let before = workloads.len();
             for workload in &document.contents.workloads {
                 let namespace = workload.namespace.as_deref().unwrap_or(input.namespace());
-                let unlabelled = || unlabelled(namespace);
+                // Of others the manifests tell nothing but the name.
+                let unlabelled = || labelled(namespace, BTreeMap::new());
                 let settings = namespaces.entry(namespace.to_owned()).or_insert_with(unlabelled);
                 let policy = policies.for_namespace(namespace);
                 let judged = found(source, document, workload, settings, |found| {
@@ -75,24 +76,20 @@ pub(super) fn preview(
     Ok(Some(Preview::new(input.date().to_string(), from, judged.into_iter(), workloads)))
 }
 
-/// A namespace of which the manifests tell nothing but its name.
-fn unlabelled(name: &str) -> NamespaceSettings {
-    NamespaceSettings::of(ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() })
-}
-
 /// The namespaces among the manifests.
 fn settings(sources: &[ManifestFile]) -> BTreeMap<String, NamespaceSettings> {
     let documents = sources.iter().flat_map(|source| &source.documents);
     let namespaces = documents.flat_map(|document| &document.contents.namespaces);
-    let settings = namespaces.map(|namespace| {
-        let metadata = ObjectMeta {
-            name: Some(namespace.name.clone()),
-            labels: Some(namespace.labels.clone()),
-            ..ObjectMeta::default()
-        };
-        (namespace.name.clone(), NamespaceSettings::of(metadata))
-    });
+    let settings = namespaces.map(|it| (it.name.clone(), labelled(&it.name, it.labels.clone())));
     settings.collect()
+}
+
+fn labelled(name: &str, labels: BTreeMap<String, String>) -> NamespaceSettings {
+    NamespaceSettings::of(ObjectMeta {
+        name: Some(name.to_owned()),
+        labels: Some(labels),
+        ..ObjectMeta::default()
+    })
 }
 
 fn found<T>(

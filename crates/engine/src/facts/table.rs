@@ -1,7 +1,6 @@
 //! Facts by an image's name, its digest and its repository.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::Hash;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -298,7 +297,7 @@ impl Same {
     }
 }
 
-fn grouped<K: Hash + Eq + Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, Vec<V>> {
+fn grouped<K: Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, Vec<V>> {
     let mut groups: BTreeMap<K, Vec<V>> = BTreeMap::new();
     for (key, value) in pairs {
         groups.entry(key).or_default().push(value);

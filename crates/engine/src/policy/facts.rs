@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::decode::{Decode, Decoder, Spanned, inline_schema, object};
+use super::decode::{Decode, Decoder, inline_schema, object};
 use super::names::{ApiVersion, ImageFactsKind, Unread};
 use super::tree::{Node, Value};
 use super::values::integer;
@@ -196,9 +196,9 @@ impl Decode for Programs {
         let mut programs = BTreeMap::new();
         for (path, capabilities) in entries {
             let path = String::decode(path, decoder);
-            let capabilities = Vec::<Spanned<String>>::decode(capabilities, decoder);
+            let capabilities = Vec::decode(capabilities, decoder);
             if let (Some(path), Some(capabilities)) = (path, capabilities) {
-                programs.insert(path, capabilities.into_iter().map(|it| it.value).collect());
+                programs.insert(path, capabilities);
             }
         }
         Some(Self(programs))

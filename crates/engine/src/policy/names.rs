@@ -302,53 +302,42 @@ impl Kind {
     }
 }
 
-/// `kind: HardeningPolicy`, already checked by [`Kind::of`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PolicyKind;
+/// A `kind` that [`Kind::of`] has checked already.
+macro_rules! checked_kind {
+    ($(#[$meta:meta])* $name:ident, $kind:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $name;
 
-impl Decode for PolicyKind {
-    fn decode(_: &Node<'_>, _: &mut Decoder) -> Option<Self> {
-        Some(Self)
-    }
+        impl Decode for $name {
+            fn decode(_: &Node<'_>, _: &mut Decoder) -> Option<Self> {
+                Some(Self)
+            }
 
-    fn stand_in() -> Option<Self> {
-        Some(Self)
-    }
+            fn stand_in() -> Option<Self> {
+                Some(Self)
+            }
+        }
+
+        inline_schema!($name, { "const": $kind });
+    };
 }
 
-inline_schema!(PolicyKind, { "const": "HardeningPolicy" });
-
-/// `kind: KnownImages`, already checked by [`Kind::of`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct KnownImagesKind;
-
-impl Decode for KnownImagesKind {
-    fn decode(_: &Node<'_>, _: &mut Decoder) -> Option<Self> {
-        Some(Self)
-    }
-
-    fn stand_in() -> Option<Self> {
-        Some(Self)
-    }
-}
-
-inline_schema!(KnownImagesKind, { "const": "KnownImages" });
-
-/// `kind: ImageFacts`, already checked by [`Kind::of`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ImageFactsKind;
-
-impl Decode for ImageFactsKind {
-    fn decode(_: &Node<'_>, _: &mut Decoder) -> Option<Self> {
-        Some(Self)
-    }
-
-    fn stand_in() -> Option<Self> {
-        Some(Self)
-    }
-}
-
-inline_schema!(ImageFactsKind, { "const": "ImageFacts" });
+checked_kind!(
+    /// `kind: HardeningPolicy`
+    PolicyKind,
+    "HardeningPolicy"
+);
+checked_kind!(
+    /// `kind: KnownImages`
+    KnownImagesKind,
+    "KnownImages"
+);
+checked_kind!(
+    /// `kind: ImageFacts`
+    ImageFactsKind,
+    "ImageFacts"
+);
 
 #[cfg(test)]
 mod tests {

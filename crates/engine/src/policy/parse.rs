@@ -22,8 +22,6 @@ pub struct Loaded {
     /// The policy of every namespace that none of them claims: the compiled-in `restricted`,
     /// with the known images of these files if they have their own.
     pub fallback: Policy,
-    /// What the files know of images. Every policy has them too.
-    pub facts: Arc<FactTable>,
     /// The warnings.
     pub warnings: Vec<Diagnostic>,
 }
@@ -107,7 +105,7 @@ impl Reading {
         };
         let policies = self.policies.into_iter().map(with_facts).collect();
         let fallback = with_facts(fallback);
-        (Loaded { policies, fallback, facts, warnings: Vec::new() }, self.diagnostics)
+        (Loaded { policies, fallback, warnings: Vec::new() }, self.diagnostics)
     }
 }
 
