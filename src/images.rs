@@ -12,6 +12,7 @@
 //! | [`cache`] | what was read before, by digest |
 //! | [`registry`] | images in registries |
 //! | `layout`, `docker_archive`, `files` | images in the file system |
+//! | [`pods`] | the images of a running pod, and what its kubelet tells |
 //! | `source`, `document`, [`digest`], [`reference`], [`limits`] | what all of them have in common |
 
 pub mod cache;
@@ -29,6 +30,7 @@ mod layers;
 mod layout;
 pub mod limits;
 mod path;
+pub mod pods;
 pub mod reference;
 pub mod registry;
 mod source;
@@ -48,24 +50,37 @@ use error::ImageError;
 use facts::Options;
 use layout::Layout;
 use reference::Reference;
-use registry::{Client, RegistryImage, Settings};
+use registry::{Client, Logins, RegistryImage, Settings};
 use source::Source;
 
 /// Reads images. May be used by several threads at once, none of which may be within an asynchronous
 /// runtime.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Reader {
     options: Options,
-    cache: Cache,
+    cache: Arc<Cache>,
     settings: Settings,
     /// Made for the first image that is in a registry.
-    client: OnceLock<Result<Arc<Client>, ImageError>>,
+    client: Arc<OnceLock<Result<Arc<Client>, ImageError>>>,
 }
 
 impl Reader {
     /// A reader that keeps in `cache` what it has read.
     pub fn new(options: Options, cache: Cache, settings: Settings) -> Self {
-        Self { options, cache, settings, client: OnceLock::new() }
+        Self { options, cache: Arc::new(cache), settings, client: Arc::default() }
+    }
+
+    /// The same reader, for other options.
+    #[must_use]
+    pub fn with_options(&self, options: Options) -> Self {
+        Self { options, ..self.clone() }
+    }
+
+    /// A reader with the same cache that shows registries other credentials.
+    #[must_use]
+    pub fn with_logins(&self, logins: Logins) -> Self {
+        let settings = Settings { logins, ..self.settings.clone() };
+        Self { settings, client: Arc::default(), ..self.clone() }
     }
 
     /// The facts of an image: an entry for all platforms that agree, and one for each that does

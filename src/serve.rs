@@ -12,8 +12,10 @@
 //! | [`connection`] | deadlines, the end of a connection |
 //! | [`http`], [`ops`] | the two listeners' requests |
 //! | [`store`], [`poll`] | policies and certificate, reloaded |
+//! | [`ask`] | questions about unknown images, to `ironhull watch` |
 //! | [`readiness`], [`metrics`], [`telemetry`] | what the outside can see |
 
+pub mod ask;
 pub mod certs;
 pub mod config;
 pub mod connection;
@@ -43,6 +45,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use ask::Asker;
 use config::OVERFLOW_CONNECTIONS;
 use http::Hook;
 use limits::{Budget, Slots};
@@ -149,11 +152,16 @@ impl Parts {
             .context("cannot start without a good certificate")?;
         let (store, policies) = load_policies(&config.policies, &metrics, &readiness)
             .context("cannot start without good policies")?;
+        let asker = config.ask_facts.take().map(|settings| {
+            metrics.asks();
+            Asker::new(settings, Arc::clone(&store), Arc::clone(&metrics))
+        });
         let slots = Slots::new(config.max_connections, OVERFLOW_CONNECTIONS);
         let budget = Budget::new(config.max_body_total);
         let hook = Arc::new(Hook {
             review: config.review,
             store,
+            asker,
             user_namespaces: config.user_namespaces,
             metrics: Arc::clone(&metrics),
             readiness: Arc::clone(&readiness),

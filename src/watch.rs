@@ -1,8 +1,9 @@
 //! `ironhull watch`: metrics of what runs in the namespaces that opted in.
 //!
 //! It follows namespaces and pods with one watch each. The engine judges every pod as it comes, and
-//! some sixty bytes of it are kept. It writes nothing, so two instances do no harm and there is no
-//! leader to elect.
+//! some sixty bytes of it are kept. It writes nothing but facts of images, if it learns any, and
+//! there the last word is the API server's: two instances do no harm, and there is no leader to
+//! elect.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -13,8 +14,10 @@
 //! | [`tally`] | what is kept, and the sums by namespace |
 //! | [`state`] | everything known of the cluster, and the policies it is judged by |
 //! | [`metrics`] | the sums as metrics |
+//! | [`images`] | facts of the images that pods use |
 
 pub mod follow;
+pub mod images;
 pub mod judge;
 pub mod lines;
 pub mod metrics;
@@ -41,6 +44,8 @@ use crate::serve::policy_files::{self, PolicyFiles};
 use crate::serve::poll::{Polled as _, Poller};
 use crate::serve::stop::Stop;
 use follow::{Follower, What};
+use images::answers::Answers;
+use images::{Learner, Learning};
 use metrics::WatchMetrics;
 use state::{ClusterState, WatchedPolicies};
 
@@ -60,20 +65,28 @@ pub async fn watch(
     config: Config,
     ops_listen: SocketAddr,
     judging: Judging,
+    learning: Option<Learning>,
     poll_interval: Duration,
 ) -> anyhow::Result<()> {
     // Install the signal handlers first: a signal that comes now must not kill the process.
     let (_kept, never) = oneshot::channel();
     let mut stop = Stop::new(never, true)?;
     let mut registry = Registry::default();
-    let (state, poller) = load(judging, &mut registry)?;
     let server = cluster::address(&config);
     let client = Client::try_from(config).context("cannot set up the client")?;
+    let answer_at = learning.as_ref().and_then(|learning| learning.answer_at);
+    let learner = learning.map(|learning| Learner::new(learning, client.clone()));
+    let (state, poller) = load(judging, learner.clone(), &mut registry)?;
     let observed = Arc::new(WatchMetrics::new(registry, Arc::clone(&state)));
+    let mut serving = JoinSet::new();
+    if let (Some(address), Some(learner)) = (answer_at, learner.clone()) {
+        let answers = Answers { ops: Arc::<WatchMetrics>::clone(&observed), learner };
+        let (facts_addr, listener) = serve::observe(address, Arc::new(answers))?;
+        info!(%facts_addr, "answering questions about images");
+        serving.spawn(listener);
+    }
     let (ops_addr, listener) = serve::observe(ops_listen, observed)?;
     info!(version = env!("CARGO_PKG_VERSION"), %ops_addr, server, "listening");
-
-    let mut serving = JoinSet::new();
     serving.spawn(listener);
     let mut watching = JoinSet::new();
     for what in What::ALL {
@@ -82,6 +95,9 @@ pub async fn watch(
     }
     if let Some(poller) = poller {
         watching.spawn(poller.run(poll_interval));
+    }
+    if let Some(learner) = learner {
+        watching.spawn(learner.run());
     }
     watching.spawn(turn_the_day(Arc::clone(&state)));
     // Nobody would miss what is in flight, so it ends as soon as it is told to.
@@ -98,14 +114,16 @@ pub async fn watch(
 /// Loads the policies, so that they are in force before the first pod comes.
 fn load(
     Judging { files, user_namespaces }: Judging,
+    learner: Option<Arc<Learner>>,
     registry: &mut Registry,
 ) -> anyhow::Result<(Arc<ClusterState>, Option<Poller<WatchedPolicies>>)> {
     let Some(files) = files else {
-        return Ok((ClusterState::new(policy_files::embedded()?, user_namespaces, registry), None));
+        let embedded = policy_files::embedded()?;
+        return Ok((ClusterState::new(embedded, user_namespaces, learner, registry), None));
     };
     let texts = (files.read)().map_err(anyhow::Error::msg)?;
     let loaded = files.parse_first(&texts).context("cannot start without good policies")?;
-    let state = ClusterState::new(loaded, user_namespaces, registry);
+    let state = ClusterState::new(loaded.policies, user_namespaces, learner, registry);
     let digest = WatchedPolicies::digest(&texts);
     let source = WatchedPolicies { files, state: Arc::clone(&state) };
     Ok((state, Some(Poller::new(source, digest))))

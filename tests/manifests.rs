@@ -1,4 +1,4 @@
-//! `ironhull harden` and `ironhull explain`, whole: each folder of tests/manifests is a
+//! Commands that read files, whole: each folder of tests/manifests is a
 //! command with its files and exactly what comes of it.
 //!
 //! `cmd` holds the arguments, then `exit N` where it is not 0 and `stdin FILE` where it

@@ -43,7 +43,7 @@ pub fn run(command: &Command, out: &mut dyn Write, err: &mut dyn Write) -> anyho
 /// How registries are spoken to, and what is kept of what they say.
 #[derive(Clone, Debug, Default, clap::Args)]
 struct Reading {
-    /// Certificates to trust besides the system's, as PEM
+    /// Further certificates to trust, as PEM
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     ca_file: Option<PathBuf>,
 
@@ -51,7 +51,7 @@ struct Reading {
     #[arg(long, hide_short_help = true)]
     plain_http: bool,
 
-    /// Directory for what was read before; by default ~/.cache/ironhull/images
+    /// Directory for what was read; else ~/.cache/ironhull/images
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, hide_short_help = true)]
     cache: Option<PathBuf>,
 

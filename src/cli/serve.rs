@@ -16,9 +16,10 @@ use crate::terminal::diagnostics;
 
 mod managed;
 use crate::admission;
+use crate::serve::ask;
 use crate::serve::certs::CertificateFiles;
 use crate::serve::connection::Timeouts;
-use crate::serve::policy_files::PolicyFiles;
+use crate::serve::policy_files::{PolicyFiles, PolicyTexts};
 use crate::serve::telemetry::{self, LogFormat};
 use crate::serve::{self, Certificate, Config, Policies, defaults};
 
@@ -72,6 +73,12 @@ pub struct Args {
         hide_short_help = true
     )]
     facts: Option<PathBuf>,
+    /// Ask `ironhull watch` there about unknown images: http://HOST:PORT
+    #[arg(long, env = "IRONHULL_ASK_FACTS", value_name = "URL", help_heading = "Policies", hide_short_help = true, value_parser = ask::Settings::url)]
+    ask_facts: Option<http::Uri>,
+    /// How much longer a review may take for that
+    #[arg(long, env = "IRONHULL_ASK_FACTS_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "300ms")]
+    ask_facts_timeout: Duration,
     /// Trust `hostUsers: false`: root stays root in a pod that asks for a user namespace
     ///
     /// Set it only where every API server and every kubelet honours the field: Kubernetes 1.33
@@ -177,6 +184,8 @@ impl Args {
             managed,
             policy,
             facts,
+            ask_facts,
+            ask_facts_timeout,
             user_namespaces,
             poll_interval,
             workers,
@@ -205,6 +214,7 @@ impl Args {
                 }),
             },
             policies: files(policy, facts).map_or(Policies::Embedded, Policies::Files),
+            ask_facts: ask_facts.map(|url| ask::Settings { url, timeout: ask_facts_timeout }),
             user_namespaces,
             poll_interval,
             workers: workers.unwrap_or_else(defaults::workers),
@@ -231,14 +241,14 @@ impl Args {
 pub fn files(policy: Option<PathBuf>, facts: Option<PathBuf>) -> Option<PolicyFiles> {
     let name = policy.as_ref().or(facts.as_ref())?.display().to_string();
     let read = move || {
-        let mut files = policy_files::read_all(policy.iter())?;
-        match facts.as_deref().map(policy_files::read) {
-            Some(Ok(facts)) => files.extend(facts),
+        let policies = policy_files::read_all(policy.iter())?;
+        let facts = match facts.as_deref().map(policy_files::read) {
+            Some(Ok(facts)) => facts,
             // Whoever writes facts may not have begun.
             Some(Err(error)) if !error.is_absence() => return Err(error),
-            _ => {}
-        }
-        Ok(files)
+            _ => Vec::new(),
+        };
+        Ok(PolicyTexts { policies, facts })
     };
     let read = move || read().map_err(|error| format!("{:#}", anyhow::Error::from(error)));
     Some(PolicyFiles { name, read: Arc::new(read), render: diagnostics::plain })

@@ -11,6 +11,8 @@ use tracing::level_filters::LevelFilter;
 use super::serve as served;
 use crate::cluster::Connection;
 use crate::serve::telemetry::{self, LogFormat};
+use crate::watch::images::Learning;
+use crate::watch::images::config_maps::Place;
 use crate::watch::{Judging, watch};
 
 /// Export what runs unhardened as metrics
@@ -34,6 +36,65 @@ pub struct Args {
     /// The webhook's facts of images; read again when they change
     #[arg(long, env = "IRONHULL_FACTS", value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath, hide_short_help = true)]
     facts: Option<PathBuf>,
+    /// Learn facts of the images of pods, and keep them in the ConfigMaps NAME-00 to NAME-15 there
+    #[arg(
+        long,
+        env = "IRONHULL_IMAGE_FACTS",
+        value_name = "NAMESPACE/NAME",
+        help_heading = "Image facts"
+    )]
+    image_facts: Option<Place>,
+    /// Answer the webhook's questions about images (`serve --ask-facts`) at this address
+    #[arg(
+        long,
+        env = "IRONHULL_ANSWER_FACTS",
+        value_name = "ADDRESS",
+        help_heading = "Image facts",
+        requires = "image_facts",
+        hide_short_help = true
+    )]
+    answer_facts: Option<SocketAddr>,
+    /// Ask only these registries, which may be at any address; by default those that pods name
+    #[arg(
+        long = "registry",
+        env = "IRONHULL_REGISTRY",
+        value_name = "HOST[:PORT]",
+        value_delimiter = ',',
+        help_heading = "Image facts",
+        hide_short_help = true
+    )]
+    registries: Vec<String>,
+    /// Read configurations and no layers: nothing is known of files
+    #[arg(
+        long,
+        env = "IRONHULL_CONFIG_ONLY",
+        value_name = "BOOL",
+        hide_possible_values = true,
+        help_heading = "Image facts",
+        hide_short_help = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false,
+        hide_default_value = true,
+        action = clap::ArgAction::Set
+    )]
+    config_only: bool,
+    /// Platform to read; by default the one it runs on
+    #[arg(
+        long,
+        env = "IRONHULL_PLATFORM",
+        value_name = "OS/ARCH",
+        help_heading = "Image facts",
+        hide_short_help = true
+    )]
+    platform: Option<String>,
+    /// Certificates that registries are trusted by besides the usual ones, as PEM
+    #[arg(long, env = "IRONHULL_CA_FILE", value_name = "FILE", value_hint = clap::ValueHint::FilePath, help_heading = "Image facts", hide_short_help = true)]
+    ca_file: Option<PathBuf>,
+    /// Directory for what was read of layers; by default only memory
+    #[arg(long, env = "IRONHULL_CACHE", value_name = "DIR", value_hint = clap::ValueHint::DirPath, help_heading = "Image facts", hide_short_help = true)]
+    cache: Option<PathBuf>,
     /// As for the webhook: trust `hostUsers: false`
     #[arg(
         long,
@@ -77,6 +138,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ops_listen,
         policy,
         facts,
+        image_facts,
+        answer_facts,
+        registries,
+        config_only,
+        platform,
+        ca_file,
+        cache,
         user_namespaces,
         poll_interval,
         log_format,
@@ -86,15 +154,40 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if poll_interval.is_zero() {
         bail!("the poll interval must be above zero");
     }
+    let learning = image_facts.map(|place| Learning {
+        place,
+        answer_at: answer_facts,
+        config_only,
+        platform: platform.unwrap_or_else(own_platform),
+        registries,
+        ca_file,
+        cache,
+        write_every: poll_interval * WRITE_AFTER,
+    });
     let _flush = telemetry::init(log_format, log_level);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let config = connection.config().await?;
         let policies = Judging { files: served::files(policy, facts), user_namespaces };
-        watch(config, ops_listen, policies, poll_interval).await
-    })?;
-    Ok(ExitCode::SUCCESS)
+        watch(config, ops_listen, policies, learning, poll_interval).await
+    });
+    // An image that is being read is nobody's loss.
+    runtime.shutdown_background();
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// Facts are written at most once in so many intervals at which files are read.
+const WRITE_AFTER: u32 = 4;
+
+/// The platform that this program runs on, in the words of images.
+fn own_platform() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!("linux/{architecture}")
 }

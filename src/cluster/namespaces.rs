@@ -41,6 +41,13 @@ pub struct NamespaceArgs {
     pub selector: Option<String>,
 }
 
+impl NamespaceArgs {
+    /// Whether any namespaces are named.
+    pub fn is_given(&self) -> bool {
+        !self.namespaces.is_empty() || self.all_namespaces || self.selector.is_some()
+    }
+}
+
 /// The namespaces that a command looks at.
 pub struct SelectedNamespaces {
     namespaces: BTreeMap<String, NamespaceSettings>,

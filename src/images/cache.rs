@@ -27,9 +27,11 @@ const LARGEST: u64 = 256 << 20;
 const ON_DISK: u64 = 512 << 20;
 
 /// What was read before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cache {
     directory: Option<PathBuf>,
+    /// Bytes of layers that are kept in memory.
+    in_memory: usize,
     /// Whether the directory was looked at for what is too much.
     pruned: OnceLock<()>,
     layers: Mutex<Recent>,
@@ -60,7 +62,24 @@ struct Versioned<T> {
     value: T,
 }
 
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            in_memory: IN_MEMORY,
+            pruned: OnceLock::new(),
+            layers: Mutex::default(),
+        }
+    }
+}
+
 impl Cache {
+    /// The same, with so many bytes of layers in memory.
+    #[must_use]
+    pub fn with_memory(self, bytes: usize) -> Self {
+        Self { in_memory: bytes, ..self }
+    }
+
     /// A cache that also keeps files in `directory`, which is made when the first one is written.
     pub fn in_directory(directory: PathBuf) -> Self {
         Self { directory: Some(directory), ..Self::default() }
@@ -89,7 +108,7 @@ impl Cache {
     }
 
     fn remember(&self, digest: &Digest, layer: &Arc<Layer>) {
-        if layer.weight > IN_MEMORY {
+        if layer.weight > self.in_memory {
             return;
         }
         let mut recent = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +117,7 @@ impl Cache {
             Some(before) => recent.weight -= before.weight,
             None => recent.order.push_back(digest.clone()),
         }
-        while recent.weight > IN_MEMORY {
+        while recent.weight > self.in_memory {
             let Some(oldest) = recent.order.pop_front() else { break };
             let weight = recent.layers.remove(&oldest).map_or(0, |layer| layer.weight);
             recent.weight -= weight;

@@ -49,6 +49,20 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Whether it is about the registry, rather than about one image in it.
+    pub const fn is_of_registry(self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable
+                | Self::Tls
+                | Self::NoTls
+                | Self::RateLimited
+                | Self::Timeout
+                | Self::Forbidden
+                | Self::Registry
+        )
+    }
+
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {

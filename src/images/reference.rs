@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::digest::Digest;
 use super::error::{ErrorKind, ImageError};
-use crate::image::RegistryAliases;
+use crate::image::full_name;
 use crate::text;
 
 /// Maximum length of a name, in characters: the one of the reference implementation, 255, and a tag
@@ -125,8 +125,7 @@ impl Name {
             None => (text, None),
         };
         // Not through the digest, which would be lost beside a tag.
-        let aliases = RegistryAliases::default();
-        let complete = aliases.normalise(rest);
+        let complete = full_name(rest);
         let (name, tag) = complete.rsplit_once(':').ok_or_else(|| bad("it has no name"))?;
         let (registry, repository) = name.split_once('/').ok_or_else(|| bad("it has no name"))?;
         let stated = rest.rsplit('/').next().is_some_and(|last| last.contains(':'));

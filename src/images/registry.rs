@@ -39,6 +39,7 @@ use super::reference::Name;
 use super::source::{Resolved, Source};
 use blob::Blob;
 use connect::Origin;
+pub use credentials::PullSecret;
 pub(super) use session::Client;
 use session::Request;
 
@@ -47,6 +48,13 @@ use session::Request;
 pub struct Settings {
     /// Certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whose credentials are shown to registries.
+    pub logins: Logins,
+    /// Whether names come from strangers. Then only a registry of `trusted` may be on this machine
+    /// or have a link-local address: names are no way to what is near.
+    pub strangers: bool,
+    /// Registries that the operator named.
+    pub trusted: Vec<String>,
     /// Whether HTTP will do where there is no TLS. On loopback it does anyway.
     pub plain_http: bool,
     /// Time in which 30 KiB of an answer have to come, at least. Nobody waits for less than a modem's
@@ -56,8 +64,24 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { ca_file: None, plain_http: false, progress: Duration::from_secs(30) }
+        Self {
+            ca_file: None,
+            logins: Logins::User,
+            strangers: false,
+            trusted: Vec::new(),
+            plain_http: false,
+            progress: Duration::from_secs(30),
+        }
     }
+}
+
+/// Whose credentials are shown to registries.
+#[derive(Clone, Debug)]
+pub enum Logins {
+    /// Those of whoever runs the program, as docker and podman keep them.
+    User,
+    /// Those of a pod's `imagePullSecrets`.
+    PullSecret(PullSecret),
 }
 
 /// One image in a registry.

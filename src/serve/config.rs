@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::bail;
 use tracing::warn;
 
+use super::ask;
 use super::certs::{CertificateFiles, PemPair};
 use super::connection::Timeouts;
 use super::limits;
@@ -30,6 +31,8 @@ pub struct Config {
     pub certificate: Certificate,
     /// Source of the policies.
     pub policies: Policies,
+    /// Whom to ask about unknown images, if enabled.
+    pub ask_facts: Option<ask::Settings>,
     /// Whether the cluster honours `hostUsers: false`: see
     /// [`crate::harden::Context::user_namespaces`].
     pub user_namespaces: bool,
@@ -96,6 +99,7 @@ impl Config {
             ops_listen: loopback,
             certificate,
             policies: Policies::Embedded,
+            ask_facts: None,
             user_namespaces: false,
             poll_interval: defaults::POLL_INTERVAL,
             workers: defaults::workers(),

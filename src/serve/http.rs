@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::ask::Asker;
 use super::config::Reviewer;
 use super::connection::Talk;
 use super::limits::{Budget, Reservation};
@@ -38,6 +39,8 @@ pub struct Hook {
     pub review: Reviewer,
     /// The policies in force.
     pub store: Arc<Store>,
+    /// Asks about images of which nothing is known, if enabled.
+    pub asker: Option<Arc<Asker>>,
     /// Whether the cluster honours `hostUsers: false`.
     pub user_namespaces: bool,
     /// Metrics that requests are counted in.
@@ -100,8 +103,18 @@ impl Hook {
         if let Some(talk) = request.conn_data::<Rc<Talk>>() {
             talk.is_read();
         }
+        let weight = Weight::of(&body);
+        if let (Some(asker), Weight::Ordinary, Mode::Enforce) =
+            (&self.asker, &weight, endpoint.mode)
+        {
+            // Not held while it waits.
+            let unknown = admission::unknown_images(&body, endpoint, &self.store.load().policies);
+            if let Some(unknown) = unknown {
+                asker.ask(&unknown).await;
+            }
+        }
         let loaded = self.store.load();
-        let (reviewed, reservation) = match Weight::of(&body) {
+        let (reviewed, reservation) = match weight {
             Weight::Ordinary => {
                 let reviewed = guarded(self.review, &body, endpoint, &loaded, self.environment());
                 (reviewed, Some(reservation))

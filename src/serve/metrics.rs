@@ -38,6 +38,31 @@ const DURATION_BUCKETS: [f64; 16] = [
 /// HTTP status codes of all answers that are not reviews.
 const ERROR_CODES: [u16; 10] = [400, 404, 405, 408, 413, 415, 417, 431, 500, 503];
 
+/// How a question about an image ended, as a label value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// With facts.
+    Known,
+    /// Without any, or not in time: they may come later.
+    Unknown,
+    /// With something that is no answer, or with none at all.
+    Failed,
+}
+
+impl Asked {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Known, Self::Unknown, Self::Failed];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Reload counters of one source.
 #[derive(Clone, Debug)]
 pub struct Reloads {
@@ -71,6 +96,8 @@ pub struct Metrics {
     pub policies: Gauge,
     /// Number of image names that facts are known of.
     pub image_facts: Gauge,
+    image_facts_refused: Gauge,
+    image_questions: Family<ResultLabel, Counter>,
     /// Open connections of the webhook's listener.
     pub connections: Gauge,
     /// Connections beyond the limit, answered with 503.
@@ -144,6 +171,16 @@ impl Metrics {
             ),
             policies: register(r, "policies", "Policies loaded from files"),
             image_facts: register(r, "image_facts", "Image names with known facts"),
+            image_facts_refused: register(
+                r,
+                "image_facts_refused",
+                "Files of facts that cannot be read",
+            ),
+            image_questions: register(
+                r,
+                "image_questions",
+                "Questions about unknown images to `ironhull watch`, by result",
+            ),
             connections: register(r, "connections", "Open connections of the webhook"),
             connections_over_limit,
             connections_dropped,
@@ -184,6 +221,25 @@ impl Metrics {
     /// Counts one request that was refused with `code`.
     pub fn http_error(&self, code: u16) {
         self.http_errors.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// Sets the number of files of facts that cannot be read.
+    pub fn facts_refused(&self, files: usize) {
+        self.image_facts_refused.set(i64::try_from(files).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a question about an image.
+    pub fn asked(&self, asked: Asked) {
+        let label = ResultLabel { result: Word(asked.as_str()) };
+        self.image_questions.get_or_create(&label).inc();
+    }
+
+    /// Begins to count questions, each result at zero.
+    pub fn asks(&self) {
+        for asked in Asked::ALL {
+            let label = ResultLabel { result: Word(asked.as_str()) };
+            let _at_zero = self.image_questions.get_or_create(&label);
+        }
     }
 
     /// Drops the counts of policies that are no longer loaded: their names no longer belong to the

@@ -23,6 +23,11 @@ pub trait Observed: Debug + Send + Sync {
 
     /// The body of `/metrics`.
     fn metrics(&self) -> String;
+
+    /// A further page, if there is one at this path.
+    fn page(&self, _path: &str, _query: &str) -> Option<HttpResponse> {
+        None
+    }
 }
 
 /// Source of the ops listener's answers.
@@ -51,7 +56,7 @@ pub async fn answer(request: HttpRequest, ops: Data<Ops>) -> HttpResponse {
     if let Some(talk) = talk {
         talk.handling();
     }
-    let mut response = ops.answer(request.method(), request.path());
+    let mut response = ops.answer(request.method(), request.path(), request.query_string());
     // Probes and scrapes are few. Closing after each leaves nothing to drain, and no
     // connection that could keep a probe out.
     response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
@@ -62,7 +67,12 @@ pub async fn answer(request: HttpRequest, ops: Data<Ops>) -> HttpResponse {
 }
 
 impl Ops {
-    fn answer(&self, method: &Method, path: &str) -> HttpResponse {
+    fn answer(&self, method: &Method, path: &str, query: &str) -> HttpResponse {
+        if method == Method::GET
+            && let Some(page) = self.0.page(path, query)
+        {
+            return page;
+        }
         let mut found = match path {
             "/healthz" => HttpResponse::Ok(),
             "/readyz" if !self.0.is_ready() => HttpResponse::ServiceUnavailable(),

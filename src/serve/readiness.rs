@@ -18,6 +18,7 @@ pub struct Readiness {
 struct Detail {
     certificate: Certificate,
     policies: Policies,
+    image_facts: ImageFacts,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -35,6 +36,14 @@ struct Certificate {
 struct Policies {
     loaded: usize,
     since: Option<Timestamp>,
+    /// Why the newest files are not in force.
+    refused: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct ImageFacts {
+    /// Number of images that something is known of.
+    known: usize,
     /// Why the newest files are not in force.
     refused: Option<String>,
 }
@@ -87,6 +96,12 @@ impl Readiness {
     /// Records why the newest policy files are refused, or with `None` that they no longer are.
     pub fn policies_refused(&self, why: Option<&str>) {
         self.lock().policies.refused = why.map(str::to_owned);
+    }
+
+    /// Records how many images are known, and why files of facts are refused, if they are.
+    pub fn facts_in_force(&self, known: usize, refused: &[String]) {
+        let refused = (!refused.is_empty()).then(|| refused.join("; "));
+        self.lock().image_facts = ImageFacts { known, refused };
     }
 
     /// Readiness, and the reasons against it, as a JSON object. Refused content leaves the server

@@ -1,7 +1,7 @@
 //! The policies and the certificate in force, and the sources they come from.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
@@ -11,27 +11,34 @@ use super::certs::{CertificateFiles, Identity, PemPair};
 use super::config::{Certificate, Policies};
 use super::managed;
 use super::metrics::{Metrics, PolicyRow, Reloads};
-use super::policy_files::{PolicyFiles, embedded};
+use super::policy_files::{ParsedFiles, PolicyFiles, PolicyTexts, embedded};
 use super::poll::{Digest, Polled, Poller, digest};
 use super::readiness::Readiness;
 use super::tls::InForce;
-use crate::policy::{self, PolicySet};
+use crate::facts::ImageFacts;
+use crate::policy::PolicySet;
 
 /// The policies in force, with the counters of each.
 #[derive(Debug)]
 pub struct Loaded {
     /// The policies.
     pub policies: PolicySet,
-    rows: HashMap<String, PolicyRow>,
+    rows: Arc<HashMap<String, PolicyRow>>,
     /// Counters of reviews to which no policy was applied.
-    none: PolicyRow,
+    none: Arc<PolicyRow>,
 }
 
 impl Loaded {
     /// `policies`, with all counters at zero.
     pub fn new(policies: PolicySet) -> Self {
-        let rows = PolicyRow::table(names(&policies));
-        Self { policies, rows, none: PolicyRow::new("") }
+        let rows = Arc::new(PolicyRow::table(names(&policies)));
+        Self { policies, rows, none: Arc::new(PolicyRow::new("")) }
+    }
+
+    /// The same, knowing these facts of images too.
+    fn and_facts(&self, facts: &[ImageFacts]) -> Self {
+        let (rows, none) = (Arc::clone(&self.rows), Arc::clone(&self.none));
+        Self { policies: self.policies.and_facts(facts), rows, none }
     }
 
     /// Counters of the named policy, or of reviews without one.
@@ -45,26 +52,77 @@ fn names(policies: &PolicySet) -> impl Iterator<Item = &str> {
     loaded.map(|policy| policy.name.as_str())
 }
 
+/// Maximum number of facts that are learnt besides those in files. Those that were learnt first go.
+const LEARNT: usize = 4096;
+
 /// Holder of the policies in force.
 #[derive(Debug)]
-pub struct Store(ArcSwap<Loaded>);
+pub struct Store {
+    in_force: ArcSwap<Loaded>,
+    read: Mutex<Read>,
+}
+
+/// What the policies in force are made of.
+#[derive(Debug)]
+struct Read {
+    /// As they were read from files.
+    loaded: Arc<Loaded>,
+    /// Facts that were learnt since, and that no file tells.
+    learnt: VecDeque<ImageFacts>,
+}
 
 impl Store {
     /// A store that begins with `policies`.
     pub fn new(policies: PolicySet) -> Arc<Self> {
-        Arc::new(Self(ArcSwap::from_pointee(Loaded::new(policies))))
+        let loaded = Arc::new(Loaded::new(policies));
+        Arc::new(Self {
+            in_force: ArcSwap::new(Arc::clone(&loaded)),
+            read: Mutex::new(Read { loaded, learnt: VecDeque::new() }),
+        })
     }
 
     /// The policies in force. Hold them for the length of one review.
     pub fn load(&self) -> Guard<Arc<Loaded>> {
-        self.0.load()
+        self.in_force.load()
+    }
+
+    /// The policies in force as they were read, without what was learnt since.
+    fn as_read(&self) -> Arc<Loaded> {
+        Arc::clone(&self.read.lock().unwrap_or_else(PoisonError::into_inner).loaded)
+    }
+
+    /// Adds facts to those in force, until files tell the same of an image.
+    pub fn learn(&self, facts: Vec<ImageFacts>) {
+        if facts.is_empty() {
+            return;
+        }
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.learnt.retain(|known| {
+            facts.iter().all(|it| (&it.image, &it.digest) != (&known.image, &known.digest))
+        });
+        read.learnt.extend(facts);
+        let over = read.learnt.len().saturating_sub(LEARNT);
+        read.learnt.drain(..over);
+        self.put_in_force(&mut read);
     }
 
     /// Replaces the policies in force. Returns the names that are gone.
     fn replace(&self, policies: PolicySet) -> Vec<String> {
         let new = Arc::new(Loaded::new(policies));
-        let old = self.0.swap(Arc::clone(&new));
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut read.loaded, Arc::clone(&new));
+        read.learnt.retain(|facts| !new.policies.facts().names(&facts.image));
+        self.put_in_force(&mut read);
         old.rows.keys().filter(|name| !new.rows.contains_key(*name)).cloned().collect()
+    }
+
+    fn put_in_force(&self, read: &mut Read) {
+        let Read { loaded, learnt } = read;
+        let in_force = match learnt.is_empty() {
+            true => Arc::clone(loaded),
+            false => Arc::new(loaded.and_facts(learnt.make_contiguous())),
+        };
+        self.in_force.store(in_force);
     }
 }
 
@@ -82,23 +140,25 @@ pub struct PolicySource {
 }
 
 impl Polled for PolicySource {
-    type Content = Vec<policy::PolicyFile>;
+    type Content = PolicyTexts;
 
     const WHAT: &'static str = "policies";
 
-    fn read(&self) -> Result<Vec<policy::PolicyFile>, String> {
+    fn read(&self) -> Result<PolicyTexts, String> {
         (self.files.read)()
     }
 
-    fn digest(content: &Vec<policy::PolicyFile>) -> Digest {
+    fn digest(content: &PolicyTexts) -> Digest {
         PolicyFiles::digest(content)
     }
 
-    fn put_in_force(&self, content: Vec<policy::PolicyFile>) -> Result<(), String> {
-        let policies = self.files.parse_again(&content)?;
+    fn put_in_force(&self, content: PolicyTexts) -> Result<(), String> {
+        let before = self.store.as_read();
+        let ParsedFiles { policies, refused_facts } =
+            self.files.parse_again(&content, &before.policies)?;
         let gone = self.store.replace(policies);
         self.metrics.forget_policies(gone.iter().map(String::as_str));
-        note_policies(&self.store, &self.metrics, &self.readiness);
+        note_policies(&self.store, &self.metrics, &self.readiness, &refused_facts);
         Ok(())
     }
 
@@ -111,15 +171,28 @@ impl Polled for PolicySource {
     }
 }
 
-/// Reports the policies in force to metrics, readiness and log.
-pub fn note_policies(store: &Store, metrics: &Metrics, readiness: &Readiness) {
+/// Reports the policies in force to metrics, readiness and log, and which facts are refused.
+pub fn note_policies(
+    store: &Store,
+    metrics: &Metrics,
+    readiness: &Readiness,
+    refused_facts: &[String],
+) {
     let loaded = store.load();
     let count = loaded.policies.policies().len();
     metrics.policies.set(i64::try_from(count).unwrap_or(i64::MAX));
     readiness.policies_in_force(count);
-    let facts = loaded.policies.facts().len();
-    metrics.image_facts.set(i64::try_from(facts).unwrap_or(i64::MAX));
+    let facts = note_facts(store, metrics);
+    readiness.facts_in_force(facts, refused_facts);
+    metrics.facts_refused(refused_facts.len());
     info!(policies = count, image_facts = facts, "policies in force");
+}
+
+/// Reports how many images are known, and returns it.
+pub(super) fn note_facts(store: &Store, metrics: &Metrics) -> usize {
+    let facts = store.load().policies.facts().len();
+    metrics.image_facts.set(i64::try_from(facts).unwrap_or(i64::MAX));
+    facts
 }
 
 /// The certificate files as a source to be polled.
@@ -232,11 +305,14 @@ pub(super) fn load_policies(
     metrics: &Arc<Metrics>,
     readiness: &Arc<Readiness>,
 ) -> anyhow::Result<(Arc<Store>, Option<Poller<PolicySource>>)> {
+    let mut refused = Vec::new();
     let (store, poller) = match policies {
         Policies::Embedded => (Store::new(embedded()?), None),
         Policies::Files(files) => {
             let texts = (files.read)().map_err(anyhow::Error::msg)?;
-            let store = Store::new(files.parse_first(&texts)?);
+            let ParsedFiles { policies, refused_facts } = files.parse_first(&texts)?;
+            refused = refused_facts;
+            let store = Store::new(policies);
             let source = PolicySource {
                 files: files.clone(),
                 store: Arc::clone(&store),
@@ -247,6 +323,6 @@ pub(super) fn load_policies(
             (store, Some(Poller::new(source, digest)))
         }
     };
-    note_policies(&store, metrics, readiness);
+    note_policies(&store, metrics, readiness, &refused);
     Ok((store, poller))
 }

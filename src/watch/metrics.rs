@@ -17,6 +17,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::metrics::{MetricType, TypedMetric as _};
 use prometheus_client::registry::Registry;
 
+use super::images::metrics::Learnt;
 use super::judge::{Allowed, RESULTS, Standing};
 use super::state::{ClusterState, State};
 use super::tally::{Sums, What};
@@ -50,6 +51,9 @@ impl WatchMetrics {
         );
         let watch = ours.sub_registry_with_prefix("watch");
         watch.register_collector(Box::new(Watched(Arc::clone(&state))));
+        if let Some(learner) = state.learner() {
+            watch.register_collector(Box::new(Learnt(Arc::clone(learner))));
+        }
         Self { state, registry, process, log_lines_dropped }
     }
 }
@@ -76,7 +80,7 @@ impl Observed for WatchMetrics {
 }
 
 /// Labels and their values.
-struct Labels<'l, const N: usize>([(&'static str, &'l str); N]);
+pub(super) struct Labels<'l, const N: usize>(pub(super) [(&'static str, &'l str); N]);
 
 impl<const N: usize> EncodeLabelSet for Labels<'_, N> {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
@@ -244,7 +248,7 @@ fn each(
     Ok(())
 }
 
-fn one<const N: usize>(
+pub(super) fn one<const N: usize>(
     metric: &mut MetricEncoder<'_>,
     labels: Labels<'_, N>,
     value: i64,
@@ -252,7 +256,7 @@ fn one<const N: usize>(
     ConstGauge::new(value).encode(metric.encode_family(&labels)?)
 }
 
-fn counts<const N: usize>(
+pub(super) fn counts<const N: usize>(
     metric: &mut MetricEncoder<'_>,
     labels: Labels<'_, N>,
     value: u64,

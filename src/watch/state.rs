@@ -13,15 +13,16 @@ use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use tracing::{debug, error, info};
 
+use super::images::Learner;
 use super::judge::{self, Live};
 use super::tally::{Tally, What};
 use super::trouble::Trouble;
 use crate::admission::Environment;
 use crate::cluster::namespaces::NamespaceSettings;
 use crate::date::today;
-use crate::policy::{self, PolicySet};
+use crate::policy::PolicySet;
 use crate::serve::metrics::{Reloads, register};
-use crate::serve::policy_files::PolicyFiles;
+use crate::serve::policy_files::{PolicyFiles, PolicyTexts};
 use crate::serve::poll::{self, Digest};
 
 /// Everything known of the cluster.
@@ -35,6 +36,8 @@ pub struct ClusterState {
     state: Mutex<State>,
     /// Wakes the follower of pods when all are to be judged again.
     again: Notify,
+    /// Learns facts of images, if enabled.
+    learner: Option<Arc<Learner>>,
 }
 
 /// The part that changes from event to event.
@@ -74,6 +77,13 @@ struct Report<'r> {
     namespaces: WatchProgress<'r>,
     pods: WatchProgress<'r>,
     policies_refused: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_facts: Option<FactsProgress>,
+}
+
+#[derive(Serialize)]
+struct FactsProgress {
+    trouble: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -93,7 +103,12 @@ impl WatchHealth {
 
 impl ClusterState {
     /// Knows nothing yet but the policies, whose metrics are registered in `registry`.
-    pub fn new(policies: PolicySet, user_namespaces: bool, registry: &mut Registry) -> Arc<Self> {
+    pub fn new(
+        policies: PolicySet,
+        user_namespaces: bool,
+        learner: Option<Arc<Learner>>,
+        registry: &mut Registry,
+    ) -> Arc<Self> {
         let registry = registry.sub_registry_with_prefix("ironhull");
         let state = Self {
             policies: ArcSwap::from_pointee(policies),
@@ -107,6 +122,7 @@ impl ClusterState {
                 refused: None,
             }),
             again: Notify::new(),
+            learner,
         };
         state.note_policies();
         Arc::new(state)
@@ -122,6 +138,11 @@ impl ClusterState {
         let count = self.policies.load().policies().len();
         self.loaded.set(i64::try_from(count).unwrap_or(i64::MAX));
         info!(policies = count, "policies in force");
+    }
+
+    /// Who learns facts of images, if anybody does.
+    pub fn learner(&self) -> Option<&Arc<Learner>> {
+        self.learner.as_ref()
     }
 
     /// Locks the state.
@@ -224,12 +245,14 @@ impl ClusterState {
         let mut state = self.state();
         let name = namespace.name.clone();
         let before = state.tally.policy_of(&name, &policies);
+        let mode = state.tally.mode_of(&name);
         match gone {
             true => state.tally.namespace_is_gone(&name),
             false => state.tally.namespace(namespace),
         }
         let after = state.tally.policy_of(&name, &policies);
-        if before.name != after.name && state.tally.has_pods_in(&name) {
+        let to_learn = self.learner.is_some() && state.tally.mode_of(&name) != mode;
+        if (before.name != after.name || to_learn) && state.tally.has_pods_in(&name) {
             self.again.notify_one();
         }
         Ok(())
@@ -248,7 +271,12 @@ impl ClusterState {
         let environment = Environment { date: state.date, user_namespaces: self.user_namespaces };
         let facts = judge::judge(object.get(), &status, policy, environment);
         state.tally.pod(namespace, &metadata.uid, facts);
-        Ok(())
+        let opted_in = state.tally.mode_of(namespace).is_some();
+        drop(state);
+        match &self.learner {
+            Some(learner) if opted_in => learner.pod(namespace, object.get()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether both first lists are complete.
@@ -266,6 +294,7 @@ impl ClusterState {
             namespaces: namespaces.progress(),
             pods: pods.progress(),
             policies_refused: state.refused.as_deref(),
+            image_facts: self.learner.as_ref().map(|it| FactsProgress { trouble: it.trouble() }),
         };
         serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
     }
@@ -281,20 +310,21 @@ pub struct WatchedPolicies {
 }
 
 impl poll::Polled for WatchedPolicies {
-    type Content = Vec<policy::PolicyFile>;
+    type Content = PolicyTexts;
 
     const WHAT: &'static str = "policies";
 
-    fn read(&self) -> Result<Vec<policy::PolicyFile>, String> {
+    fn read(&self) -> Result<PolicyTexts, String> {
         (self.files.read)()
     }
 
-    fn digest(content: &Vec<policy::PolicyFile>) -> Digest {
+    fn digest(content: &PolicyTexts) -> Digest {
         PolicyFiles::digest(content)
     }
 
-    fn put_in_force(&self, content: Vec<policy::PolicyFile>) -> Result<(), String> {
-        self.state.put_in_force(self.files.parse_again(&content)?);
+    fn put_in_force(&self, content: PolicyTexts) -> Result<(), String> {
+        let before = self.state.policies.load();
+        self.state.put_in_force(self.files.parse_again(&content, &before)?.policies);
         Ok(())
     }
 

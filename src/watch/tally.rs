@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use sha2::{Digest as _, Sha256};
 
 use super::judge::{Allowed, PodCounts, RESULTS, RULES, Standing};
+use crate::admission::Mode;
 use crate::cluster::namespaces::{NamespaceSettings, PROTECTED};
 use crate::policy::{Policy, PolicySet};
 
@@ -150,6 +151,12 @@ impl Tally {
         }
     }
 
+    /// The mode that a namespace opted in to, unless it can never do so.
+    pub fn mode_of(&self, name: &str) -> Option<Mode> {
+        let (_, namespace) = self.namespaces.get(name)?;
+        namespace.mode.filter(|_| !PROTECTED.contains(&name))
+    }
+
     /// Whether any pod of the namespace was judged.
     pub fn has_pods_in(&self, namespace: &str) -> bool {
         self.pods.contains_key(namespace)
@@ -165,9 +172,7 @@ impl Tally {
         let mut all: BTreeMap<(&str, &'static str), Sums> = BTreeMap::new();
         let mut named = 0;
         for (name, (_, namespace)) in &self.namespaces {
-            let Some(mode) = namespace.mode.filter(|_| !PROTECTED.contains(&&**name)) else {
-                continue;
-            };
+            let Some(mode) = self.mode_of(name) else { continue };
             named += 1;
             let name = if named <= MAX_NAMESPACES { &**name } else { OTHERS };
             let sums = all.entry((name, mode.as_str())).or_default();

@@ -108,8 +108,8 @@ fn a_document_and_its_update() {
     assert!(err.contains("there is no `one` in it"), "{err}");
 
     for (content, why) in [
-        ("kind: List\n", "not a document of facts"),
-        ("apiVersion: v1\nkind: ImageFacts\nimages: []\n", "not a document of kind ImageFacts"),
+        ("kind: List\n", "unknown kind `List`"),
+        ("apiVersion: v1\nkind: ImageFacts\nimages: []\n", "unknown apiVersion `v1`"),
     ] {
         fs::write(&facts, content).unwrap();
         let (code, out, err) =
@@ -121,7 +121,10 @@ fn a_document_and_its_update() {
     let (code, _, err) = run(home.path(), &["image", "facts"]);
     assert_eq!(
         (code, err.as_str()),
-        (2, "error: no images are named: name some, or manifests with -f\n")
+        (
+            2,
+            "error: no images are named: name some, manifests with -f, or namespaces with -n or -A\n"
+        )
     );
 }
 

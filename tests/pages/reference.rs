@@ -1,6 +1,6 @@
 //! Tables that are made from the program: the server's flags and metrics.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,9 @@ use ironhull::policy::PolicySet;
 use ironhull::rule::RuleName;
 use ironhull::serve::metrics::{Metrics, PolicyRow};
 use ironhull::serve::ops::Observed;
+use ironhull::watch::images::Progress;
+use ironhull::watch::images::known::Counts;
+use ironhull::watch::images::metrics::Shown;
 use ironhull::watch::metrics::WatchMetrics;
 use ironhull::watch::state::ClusterState;
 use ironhull::watch::tally::What;
@@ -48,7 +51,12 @@ pub fn flags(command: &str) -> String {
 /// The metrics of `ironhull watch`.
 pub fn watch_metrics() -> String {
     let mut registry = Registry::default();
-    let state = ClusterState::new(PolicySet::new(Vec::new()).unwrap(), false, &mut registry);
+    let policies = PolicySet::new(Vec::new()).unwrap();
+    let state = ClusterState::new(policies, false, None, &mut registry);
+    let failed = BTreeMap::from([(("r.corp".to_owned(), "timeout"), 1)]);
+    let known = Counts { failed, oldest: Some(1), ..Counts::default() };
+    let watch = registry.sub_registry_with_prefix("ironhull").sub_registry_with_prefix("watch");
+    watch.register_collector(Box::new(Shown(known, Progress::default())));
     let metrics = WatchMetrics::new(registry, Arc::clone(&state));
     let take = |what, object: serde_json::Value| {
         let object = serde_json::value::to_raw_value(&object).unwrap();
@@ -74,6 +82,7 @@ pub fn watch_metrics() -> String {
 /// The metrics of `ironhull serve`.
 pub fn metrics() -> String {
     let metrics = Metrics::new();
+    metrics.asks();
     let facts = Facts {
         uid: String::new(),
         namespace: String::new(),

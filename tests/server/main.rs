@@ -15,6 +15,7 @@ mod fixture;
 mod process;
 
 mod abuse;
+mod ask;
 mod binary;
 mod errors;
 mod failures;

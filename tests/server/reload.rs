@@ -317,9 +317,18 @@ fn facts_come_and_go() {
     fs::write(facts.join("00.yaml"), of("uid: many")).unwrap();
     eventually("bad facts are refused", || {
         assert_eq!(uid(), Some(500));
-        let why = ready(server.ops()).1["policies"]["refused"].clone();
+        let why = ready(server.ops()).1["imageFacts"]["refused"].clone();
         why.as_str().is_some_and(|why| why.contains("00.yaml:4:"))
     });
+    assert_eq!(server.metric("ironhull_image_facts_refused"), 1);
+    // Policies and other facts are none the worse for a file of another version.
+    fs::write(facts.join("01.yaml"), of("uid: 501, gid: 501, newKey: 1")).unwrap();
+    fs::write(facts.join("00.yaml"), of("uid: 501, gid: 501")).unwrap();
+    eventually("one file is mended", || server.metric("ironhull_image_facts_refused") == 1);
+    assert_eq!(uid(), Some(500));
+    fs::remove_file(facts.join("01.yaml")).unwrap();
+    eventually("all are", || uid() == Some(501));
+    assert_eq!(server.metric("ironhull_image_facts_refused"), 0);
     fs::remove_dir_all(&facts).unwrap();
     eventually("they are gone, and the policy stays", || uid() == Some(1000));
     server.stop();

@@ -2,7 +2,7 @@
 //! version on, bookmarks, versions that are forgotten, and what goes wrong with them.
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -45,6 +45,8 @@ struct Store {
     connections: Vec<TcpStream>,
     /// How often pods were listed: as a stream, in pages.
     lists: (usize, usize),
+    /// Objects that are read one by one, by path.
+    single: BTreeMap<String, Value>,
 }
 
 /// The server; it runs until the test ends.
@@ -109,6 +111,54 @@ impl Api {
         self.store.1.notify_all();
     }
 
+    /// Sets an object that is read by its path; text is the reason why it may not be.
+    pub fn set(&self, path: &str, mut object: Value) {
+        let mut store = self.lock();
+        store.version += 1;
+        if object.is_object() {
+            object["metadata"]["resourceVersion"] = store.version.to_string().into();
+        }
+        store.single.insert(path.to_owned(), object);
+    }
+
+    /// An object that is read by its path.
+    pub fn object(&self, path: &str) -> Option<Value> {
+        self.lock().single.get(path).cloned()
+    }
+
+    /// Answers for an object that is read and written by its path.
+    fn single(
+        &self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        out: &mut TcpStream,
+    ) -> std::io::Result<()> {
+        let mut store = self.lock();
+        let Some(held) = store.single.get(path).cloned() else {
+            drop(store);
+            return status(out, 404, "not found");
+        };
+        if held.is_string() {
+            drop(store);
+            return status(out, 403, held.as_str().unwrap_or_default());
+        }
+        if method == "GET" {
+            drop(store);
+            return whole(out, 200, &held.to_string());
+        }
+        let mut new: Value = serde_json::from_slice(body).unwrap();
+        if new["metadata"]["resourceVersion"] != held["metadata"]["resourceVersion"] {
+            drop(store);
+            return status(out, 409, "the object has been modified");
+        }
+        store.version += 1;
+        new["metadata"]["resourceVersion"] = store.version.to_string().into();
+        store.single.insert(path.to_owned(), new.clone());
+        drop(store);
+        whole(out, 200, &new.to_string())
+    }
+
     pub fn behave(&self, manners: Manners) {
         self.lock().manners = manners;
         self.cut();
@@ -145,7 +195,23 @@ impl Api {
         self.lock().connections.push(stream.try_clone().unwrap());
         let mut reader = BufReader::new(stream);
         while let Some(head) = head(&mut reader) {
-            if self.answer(target(&head), &mut writer).is_err() {
+            let method = head[0].split(' ').next().unwrap().to_owned();
+            let length = head.iter().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
+            });
+            let mut body = vec![0; length.unwrap_or(0)];
+            if reader.read_exact(&mut body).is_err() {
+                return;
+            }
+            let path = target(&head).split('?').next().unwrap_or_default();
+            let single = path.contains("/configmaps/") || path.contains("/secrets/");
+            let away = self.lock().manners.away;
+            let answered = match single && !away {
+                true => self.single(&method, path, &body, &mut writer),
+                false => self.answer(target(&head), &mut writer),
+            };
+            if answered.is_err() {
                 let _gone = writer.shutdown(Shutdown::Both);
                 return;
             }
@@ -311,9 +377,16 @@ fn whole(out: &mut TcpStream, code: u16, body: &str) -> std::io::Result<()> {
 }
 
 fn status(out: &mut TcpStream, code: u16, message: &str) -> std::io::Result<()> {
+    let reason = match code {
+        403 => "Forbidden",
+        404 => "NotFound",
+        409 => "Conflict",
+        410 => "Expired",
+        _ => "Invalid",
+    };
     let body = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": message, "reason": "X", "code": code,
+        "message": message, "reason": reason, "code": code,
     });
     whole(out, code, &body.to_string())
 }

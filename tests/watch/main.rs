@@ -15,9 +15,19 @@ mod api;
 #[path = "../server/client.rs"]
 #[allow(dead_code, reason = "the server's tests ask for more")]
 mod client;
+#[path = "../images/fake.rs"]
+#[allow(dead_code, reason = "the tests of images ask for more")]
+mod fake;
+#[path = "../support/image.rs"]
+#[allow(dead_code, reason = "the tests of images ask for more")]
+mod image;
+mod images;
 mod monitoring;
 mod objects;
 mod process;
+#[path = "../support/tar.rs"]
+#[allow(dead_code, reason = "the tests of images ask for more")]
+mod tar;
 
 use std::fs;
 use std::thread;

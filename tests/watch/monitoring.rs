@@ -9,10 +9,10 @@ use ironhull::serve::certs::self_signed;
 use ironhull::serve::{self, Certificate, Config};
 use serde_json::Value;
 
-use super::api::Api;
 use super::client::Trust;
-use super::objects::{annotated, namespace, opted_in, pod};
-use super::process::{Process, get};
+use super::images::{cluster, learning, of_image};
+use super::objects::{annotated, namespace, pod};
+use super::process::get;
 
 const RULES: [&str; 2] = ["webhook.rules.yaml", "watch.rules.yaml"];
 
@@ -145,14 +145,16 @@ fn exported() -> String {
     assert_eq!(client.post("/enforce", review).unwrap().status, 200);
     let mut text = get(server.ops_addr, "/metrics").1;
 
-    let api = Api::start(None);
-    api.put("namespaces", opted_in("shop"));
+    let api = cluster();
     api.put("namespaces", namespace("new", &[("ironhull.dev/harden", "audit")]));
     let exempt =
         annotated(pod("shop", "a", 0), "exempt.ironhull.dev/fsGroup", "until=2099-12-31 x");
     api.put("pods", exempt);
-    let watch = Process::start(api.address, &[]);
+    api.put("pods", of_image("unreadable", "127.0.0.1:1/web:1"));
+    let watch = learning(&api, "127.0.0.1:1", &[]);
     watch.ready();
+    watch
+        .reaches(r#"ironhull_watch_images_failed{registry="127.0.0.1:1",reason="unreachable"}"#, 1);
     text += &watch.get("/metrics").1;
     server.stop().unwrap();
     text

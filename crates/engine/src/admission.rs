@@ -7,6 +7,7 @@ mod advise;
 mod facts;
 mod read;
 mod respond;
+mod unknown;
 mod update;
 
 use std::borrow::Cow;
@@ -21,6 +22,7 @@ use crate::policy::{Policy, PolicySet};
 pub use facts::{Facts, Results, Verdict};
 use read::{Asks, Unreadable};
 use respond::{Refusal, Response};
+pub use unknown::{UnknownImages, unknown_images};
 
 /// The mode a namespace opted in to, and so the question a review asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,7 +10,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use table::without_group;
 pub use table::{By, FactTable, Found, Known, OwnUser, Program};
+
+/// `kind` of a document of facts.
+pub const KIND: &str = "ImageFacts";
 
 /// The facts of one image, as an entry of an `ImageFacts` document. What is not known is not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

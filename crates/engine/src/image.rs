@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::policy::{Capability, GroupId, NonRootId, WritablePath};
 
 use name::Marks;
-pub use name::{ImagePattern, RegistryAliases, repository};
+pub use name::{ImagePattern, RegistryAliases, full_name, repository};
 pub use requires::{Condition, Met, Purpose, Requirement, When};
 pub use tags::{TagBounds, TagBoundsError};
 

@@ -30,7 +30,7 @@ use crate::rules::Settings;
 use crate::text::is_deceptive;
 
 pub use diagnostic::{Diagnostic, Place, PolicyFile, Severity};
-pub use names::is_label;
+pub use names::{API_VERSION, is_label};
 pub use set::PolicySet;
 pub use tree::Span;
 

@@ -106,6 +106,15 @@ projected:
   {{- end }}
 {{- end }}
 
+{{- /* The facts that `ironhull watch` keeps. */ -}}
+{{- define "ironhull.factsVolume" -}}
+projected:
+  sources:
+  {{- range $shard := until 16 }}
+  - configMap: {name: {{ include "ironhull.fullname" $ }}-image-facts-{{ printf "%02d" $shard }}, optional: true}
+  {{- end }}
+{{- end }}
+
 {{- /* Whether `hostUsers: false` is trusted: see userNamespaces in values.yaml. */}}
 {{- define "ironhull.userNamespaces" -}}
 {{- if kindIs "bool" .Values.userNamespaces -}}

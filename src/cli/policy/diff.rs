@@ -145,8 +145,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     let environment = Environment { date, user_namespaces: false };
     let mut judge =
         Judge { old, new, environment, found, errors: Vec::new(), unclaimed: BTreeMap::new() };
-    let of_cluster =
-        wanted.all_namespaces || wanted.selector.is_some() || !wanted.namespaces.is_empty();
+    let of_cluster = wanted.is_given();
     if !files.is_empty() {
         if wanted.all_namespaces || wanted.selector.is_some() {
             bail!("`-f` reads manifests, `-A` and `-l` read a cluster: use one of the two");

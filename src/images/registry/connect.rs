@@ -161,9 +161,14 @@ impl Connector {
     /// When the certificates to trust cannot be read.
     pub(super) fn new(settings: &Settings) -> Result<Self, ImageError> {
         let mut roots = RootCertStore::empty();
-        // Reads SSL_CERT_FILE and SSL_CERT_DIR too. Without any, the handshake says so.
+        // Reads SSL_CERT_FILE and SSL_CERT_DIR too. ironhull's own image has no certificates.
         let native = rustls_native_certs::load_native_certs().certs;
-        roots.add_parsable_certificates(native);
+        match native.is_empty() {
+            true => roots.add_parsable_certificates(
+                webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned(),
+            ),
+            false => roots.add_parsable_certificates(native),
+        };
         if let Some(path) = &settings.ca_file {
             let unreadable = |why: String| {
                 ImageError::new(ErrorKind::Unreadable, format!("{}: {why}", path.display()))

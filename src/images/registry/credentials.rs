@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use super::Logins;
 use super::auth::Credential;
 use crate::images::error::{ErrorKind, ImageError};
 
@@ -23,7 +24,7 @@ const HELPER: Duration = Duration::from_secs(20);
 /// What Docker Hub is called in docker's configuration.
 const DOCKER_HUB: &str = "index.docker.io";
 
-/// What is known of the user's credentials. Files are read once, helpers asked once a registry.
+/// What is known of credentials. Files are read once, helpers asked once a registry.
 #[derive(Default)]
 pub(super) struct Credentials {
     configurations: Vec<Configuration>,
@@ -31,7 +32,7 @@ pub(super) struct Credentials {
 }
 
 /// `config.json` or `auth.json`.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Configuration {
     auths: HashMap<String, Entry>,
@@ -40,7 +41,7 @@ struct Configuration {
 }
 
 /// One registry's entry.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 struct Entry {
     auth: String,
@@ -57,9 +58,47 @@ struct Answer {
     secret: String,
 }
 
+/// Credentials of a Secret that pods name in `imagePullSecrets`. It names no helpers: those would
+/// be programs of ours that a stranger starts.
+#[derive(Clone)]
+pub struct PullSecret(Configuration);
+
+impl std::fmt::Debug for PullSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a pull secret")
+    }
+}
+
+impl PullSecret {
+    /// Reads a Secret's content: `kubernetes.io/dockerconfigjson` or the older
+    /// `kubernetes.io/dockercfg`. `None` if it is neither.
+    pub fn of<'s>(data: impl Fn(&str) -> Option<&'s [u8]>) -> Option<Self> {
+        let auths = match (data(".dockerconfigjson"), data(".dockercfg")) {
+            (Some(bytes), _) => serde_json::from_slice::<Configuration>(bytes).ok()?.auths,
+            (None, Some(bytes)) => serde_json::from_slice(bytes).ok()?,
+            (None, None) => return None,
+        };
+        Some(Self(Configuration { auths, ..Configuration::default() }))
+    }
+
+    /// Whether it has credentials for a repository of a registry.
+    pub fn knows(&self, registry: &str, repository: &str) -> bool {
+        self.0.find(registry, repository).is_ok_and(|found| found.is_some())
+    }
+}
+
 impl Credentials {
+    pub(super) fn of(logins: &Logins) -> Self {
+        match logins {
+            Logins::User => Self::of_user(),
+            Logins::PullSecret(PullSecret(configuration)) => {
+                Self { configurations: vec![configuration.clone()], found: Mutex::default() }
+            }
+        }
+    }
+
     /// Those of whoever runs the program.
-    pub(super) fn of_user() -> Self {
+    fn of_user() -> Self {
         let directory = |name| env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
         let home = directory("HOME");
         let docker = env::var_os("DOCKER_CONFIG").map(PathBuf::from);
@@ -143,10 +182,44 @@ impl Configuration {
             }
             match path.rfind('/') {
                 Some(slash) => path.truncate(slash),
-                None => return of_key(host),
+                None => return of_key(host).or_else(|| self.by_glob(registry, repository)),
             }
         }
     }
+
+    /// The entry with `*` in its host that says most, as the kubelet reads pull secrets
+    /// (`URLsMatch` in `pkg/credentialprovider/keyring.go`): `*` stands for a part of one label.
+    fn by_glob(&self, registry: &str, repository: &str) -> Option<Credential> {
+        let fits = |key: &str| {
+            let (host, path) = key.split_once('/').unwrap_or((key, ""));
+            let (labels, wanted) = (host.split('.'), registry.split('.'));
+            let below = repository.strip_prefix(path);
+            host.contains('*')
+                && labels.clone().count() == wanted.clone().count()
+                && labels.zip(wanted).all(|(pattern, label)| is_like(pattern, label))
+                && below
+                    .is_some_and(|rest| path.is_empty() || rest.is_empty() || rest.starts_with('/'))
+        };
+        let mut entries: Vec<_> =
+            self.auths.iter().map(|(key, entry)| (bare(key), entry)).collect();
+        entries.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        let mut entries = entries.into_iter().filter(|(key, _)| fits(key));
+        entries.find_map(|(_, entry)| entry.credential())
+    }
+}
+
+/// Whether a label is of this pattern, in which `*` stands for any characters.
+fn is_like(pattern: &str, label: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| label.strip_prefix(first)) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
 }
 
 /// A key without the scheme and the version that docker wrote around some.
@@ -260,6 +333,8 @@ mod tests {
             "empty.example": {},
             "token.example": { "auth": auth("x"), "identitytoken": "t" },
             "bad.example": { "auth": "%" },
+            "*.glob.example": { "auth": auth("glob") },
+            "https://*.glob.example/team": { "auth": auth("glob team") },
         } }))
         .unwrap();
         for (registry, repository, expected) in [
@@ -272,6 +347,12 @@ mod tests {
             ("empty.example", "a", None),
             ("bad.example", "a", None),
             ("other.example", "a", None),
+            ("a.glob.example", "a", Some("glob")),
+            ("a.glob.example", "team/web", Some("glob team")),
+            ("a.glob.example", "teams/web", Some("glob")),
+            ("glob.example", "a", None),
+            ("a.b.glob.example", "a", None),
+            ("a.glob.example:5000", "a", None),
             // A registry is not another one with more before its name.
             ("evil-ghcr.io", "team/web", None),
             ("ghcr.io:5000", "team/web", None),

@@ -41,6 +41,8 @@ pub(in crate::images) struct Client {
     pool: Arc<Pool>,
     credentials: Credentials,
     plain_http: bool,
+    strangers: bool,
+    trusted: Vec<String>,
     /// Origins that turned out to speak no TLS.
     plain: Mutex<HashSet<Origin>>,
     /// Places in the queue, by registry.
@@ -88,8 +90,10 @@ impl Client {
         Ok(Arc::new(Self {
             connector,
             pool: Pool::new(settings.progress),
-            credentials: Credentials::of_user(),
+            credentials: Credentials::of(&settings.logins),
             plain_http: settings.plain_http,
+            strangers: settings.strangers,
+            trusted: settings.trusted.clone(),
             plain: Mutex::default(),
             places: Mutex::default(),
             authorizations: Mutex::default(),
@@ -158,8 +162,7 @@ impl Client {
         home.tls = !self.plain.lock().unwrap_or_else(PoisonError::into_inner).contains(&home);
         let mut origin = home.clone();
         let mut path = request.path.clone();
-        // The registry itself is whom the user names, wherever it is.
-        let mut nearest = Reach::Special;
+        let mut nearest = self.nearest(&request.registry);
         let mut redirects = 0;
         let mut authorised = false;
         loop {
@@ -202,6 +205,12 @@ impl Client {
                 return Ok(answer);
             }
         }
+    }
+
+    /// How near a registry may be. Whom the user names may be anywhere.
+    fn nearest(&self, registry: &str) -> Reach {
+        let named = !self.strangers || self.trusted.iter().any(|trusted| trusted == registry);
+        if named { Reach::Special } else { Reach::Private }
     }
 
     fn message(

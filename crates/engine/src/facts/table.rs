@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::{ImageFacts, Need, Origin, WritableDirectory};
-use crate::image::repository;
+use crate::image::{full_name, repository};
 use crate::pod::MAX_ID;
 
 /// What is known of an image, or of several: `None` where nothing is, or where they differ.
@@ -61,9 +61,13 @@ impl OwnUser {
     /// the part before `:` as a number (`GetImageUser` in containerd's CRI plugin) and does not
     /// look into `/etc/passwd`.
     pub fn is_numeric(&self) -> bool {
-        let user = self.name.as_deref().and_then(|name| name.split(':').next());
-        user.is_some_and(|user| user.parse::<i64>().is_ok())
+        self.name.as_deref().is_some_and(|name| without_group(name).parse::<i64>().is_ok())
     }
+}
+
+/// The user of `user[:group]`.
+pub(crate) fn without_group(user: &str) -> &str {
+    user.split_once(':').map_or(user, |(user, _)| user)
 }
 
 /// What an image starts.
@@ -84,10 +88,9 @@ impl Known {
         let read = facts.from == Origin::Image;
         // Without a look into `/etc/passwd`: a number, nobody, or the one name that is the same in
         // every image.
-        let by_itself = || match facts.user.as_deref().unwrap_or_default().split(':').next() {
-            Some("" | "root") => Some(0),
-            Some(number) => number.parse().ok(),
-            None => None,
+        let by_itself = || match without_group(facts.user.as_deref().unwrap_or_default()) {
+            "" | "root" => Some(0),
+            number => number.parse().ok(),
         };
         // What the API server does not take can be nobody's runAsUser.
         let id = |id: Option<u32>| id.map(i64::from).filter(|id| *id <= MAX_ID);
@@ -195,6 +198,8 @@ pub struct FactTable {
     by_digest: HashMap<Box<str>, Arc<Known>, foldhash::fast::RandomState>,
     by_repository: HashMap<Box<str>, Arc<Known>, foldhash::fast::RandomState>,
     revision: String,
+    /// The table to search if this one does not know an image.
+    then: Option<Arc<FactTable>>,
 }
 
 /// What a name meant when it was read.
@@ -233,14 +238,39 @@ impl FactTable {
         table
     }
 
+    /// A table of `entries`, followed by `then`. All tags of a repository count together, whichever
+    /// of the two has them.
+    pub fn before(entries: &[ImageFacts], then: &Arc<Self>) -> Self {
+        let mut table = Self::new(entries);
+        for (repository, known) in &mut table.by_repository {
+            if let Some(other) = then.by_repository.get(repository) {
+                *known = Arc::new(Known::agreed([&**known, &**other].into_iter()));
+            }
+        }
+        let revisions = [&*table.revision, &*then.revision].concat();
+        if !then.is_empty() {
+            table.revision = hex(&Sha256::digest(revisions));
+        }
+        Self { then: Some(Arc::clone(then)), ..table }
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
+        self.by_name.is_empty() && self.then.as_ref().is_none_or(|then| then.is_empty())
     }
 
     /// Number of names.
     pub fn len(&self) -> usize {
-        self.by_name.len()
+        let others = self.then.as_ref().map_or(0, |then| {
+            let both = self.by_name.keys().filter(|name| then.by_name.contains_key(*name)).count();
+            then.len() - both
+        });
+        self.by_name.len() + others
+    }
+
+    /// Whether something is known by this full name.
+    pub fn names(&self, name: &str) -> bool {
+        self.by_name.contains_key(name) || self.then.as_ref().is_some_and(|it| it.names(name))
     }
 
     /// The first 12 hexadecimal digits of the SHA-256 of all entries, in whatever order they were
@@ -250,7 +280,8 @@ impl FactTable {
     }
 
     /// What is known of a container's image. `written` is the text of `image`, and `name` its full
-    /// name, in which a mirror may count as what it mirrors.
+    /// name, in which a mirror may count as what it mirrors. What was read from the mirror itself
+    /// comes first.
     ///
     /// A digest that the pod names decides: a name that meant another digest tells nothing more
     /// than other tags do.
@@ -259,18 +290,33 @@ impl FactTable {
             return None;
         }
         let digest = written.split_once('@').map(|(_, digest)| digest);
-        if let Some(known) = digest.and_then(|digest| self.by_digest.get(digest)) {
+        if let Some(known) = digest.and_then(|digest| self.by_digest(digest)) {
             return Some(Found { known, by: By::Digest });
         }
-        match self.by_name.get(name) {
-            Some(named) if digest.is_none_or(|it| named.digest.as_deref() == Some(it)) => {
-                Some(Found { known: &named.known, by: By::Name })
-            }
-            _ => {
-                let known = self.by_repository.get(repository(name)?)?;
-                Some(Found { known, by: By::Repository })
-            }
+        let plain = full_name(written);
+        let names = [&*plain, name];
+        let named = names.iter().find_map(|name| self.by_name(name, digest));
+        if let Some(known) = named {
+            return Some(Found { known, by: By::Name });
         }
+        let known = names.iter().find_map(|name| self.by_repository(repository(name)?))?;
+        Some(Found { known, by: By::Repository })
+    }
+
+    fn by_digest(&self, digest: &str) -> Option<&Known> {
+        let own = self.by_digest.get(digest).map(|known| &**known);
+        own.or_else(|| self.then.as_ref()?.by_digest(digest))
+    }
+
+    fn by_name(&self, name: &str, digest: Option<&str>) -> Option<&Known> {
+        let meant = |named: &&Named| digest.is_none_or(|it| named.digest.as_deref() == Some(it));
+        let own = self.by_name.get(name).filter(meant).map(|named| &*named.known);
+        own.or_else(|| self.then.as_ref()?.by_name(name, digest))
+    }
+
+    fn by_repository(&self, repository: &str) -> Option<&Known> {
+        let own = self.by_repository.get(repository).map(|known| &**known);
+        own.or_else(|| self.then.as_ref()?.by_repository(repository))
     }
 }
 
@@ -306,8 +352,6 @@ fn grouped<K: Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, Vec<V>
 }
 
 fn revision(entries: &[ImageFacts]) -> String {
-    /// As of a policy's revision.
-    const BYTES: usize = 6;
     if entries.is_empty() {
         return String::new();
     }
@@ -320,7 +364,13 @@ fn revision(entries: &[ImageFacts]) -> String {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text);
     }
-    hash.finalize().iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
+}
+
+/// The beginning of a hash, as long as that of a policy's revision.
+fn hex(hash: &[u8]) -> String {
+    const BYTES: usize = 6;
+    hash.iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

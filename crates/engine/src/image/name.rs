@@ -61,10 +61,10 @@ impl RegistryAliases {
 
     /// The full name of `image`: registry, path and tag, or a digest if there is no tag.
     pub fn normalise<'i>(&self, image: &'i str) -> Cow<'i, str> {
-        let name = normalise(image);
+        let name = full_name(image);
         for (from, to) in &self.0 {
             if let Some(rest) = name.strip_prefix(from.as_str()) {
-                return Cow::Owned(normalise(&format!("{to}{rest}")).into_owned());
+                return Cow::Owned(full_name(&format!("{to}{rest}")).into_owned());
             }
         }
         name
@@ -110,8 +110,9 @@ impl Marks {
     }
 }
 
-/// The full name of an image, without aliases.
-fn normalise(image: &str) -> Cow<'_, str> {
+/// The full name of an image, without aliases: registry, path and tag, or a digest if there is no
+/// tag.
+pub fn full_name(image: &str) -> Cow<'_, str> {
     let Marks { digest, tag, .. } = Marks::of(image);
     let (name, digest) = match digest.and_then(|at| image.split_at_checked(at)) {
         Some((name, digest)) => (name, Some(digest)),

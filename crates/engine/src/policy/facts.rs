@@ -7,7 +7,7 @@ use super::names::{ApiVersion, ImageFactsKind, Unread};
 use super::tree::{Node, Value};
 use super::values::integer;
 use crate::facts::{ImageFacts, Need, Origin, WritableDirectory};
-use crate::image::RegistryAliases;
+use crate::image::full_name;
 use crate::text::quoted;
 
 object! {
@@ -134,7 +134,7 @@ impl Decode for ImageName {
                 .hint("write it as a container does, for example `registry.corp/shop/web:1.4.2`");
             return None;
         }
-        Some(Self(RegistryAliases::default().normalise(text).into_owned()))
+        Some(Self(full_name(text).into_owned()))
     }
 
     fn stand_in() -> Option<Self> {

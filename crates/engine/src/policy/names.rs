@@ -3,11 +3,12 @@
 use super::NamespacePattern;
 use super::decode::{Decode, Decoder, Spanned, inline_schema};
 use super::tree::{Node, Value};
+use crate::facts;
 use crate::image::ImagePattern;
 use crate::text::{is_deceptive, nearest, quoted};
 
 /// The `apiVersion` of every document.
-pub(super) const API_VERSION: &str = "ironhull.dev/v1alpha1";
+pub const API_VERSION: &str = "ironhull.dev/v1alpha1";
 
 /// Maximum length of a DNS label (RFC 1123): of the names of namespaces and containers, and of
 /// a label's value.
@@ -286,11 +287,11 @@ impl Kind {
             return Some(Self::HardeningPolicy);
         };
         let text = decoder.string(kind, "`HardeningPolicy`")?;
-        let kinds = ["HardeningPolicy", "KnownImages", "ImageFacts"];
+        let kinds = ["HardeningPolicy", "KnownImages", facts::KIND];
         match text {
             "HardeningPolicy" => Some(Self::HardeningPolicy),
             "KnownImages" => Some(Self::KnownImages),
-            "ImageFacts" => Some(Self::ImageFacts),
+            facts::KIND => Some(Self::ImageFacts),
             _ => {
                 let near = nearest(text, &kinds).unwrap_or("HardeningPolicy");
                 decoder

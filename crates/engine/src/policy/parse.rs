@@ -46,6 +46,26 @@ pub fn parse_on(files: &[PolicyFile], today: Option<Date>) -> Result<Loaded, Vec
     }
 }
 
+/// Reads a file that has documents of kind `ImageFacts` and no others.
+///
+/// # Errors
+/// Everything that is wrong with it, in order.
+pub fn facts(source: &PolicyFile) -> Result<Vec<ImageFacts>, Vec<Diagnostic>> {
+    let File { mut decoder, manifests, known, facts } = File::read(source);
+    let others =
+        manifests.iter().map(|(node, _)| node.span).chain(known.iter().map(|it| it.0.span));
+    for span in others {
+        decoder
+            .error(span, "not a document of facts")
+            .hint("this file may only have documents of kind `ImageFacts`");
+    }
+    decoder.diagnostics.sort_by_key(|diagnostic| diagnostic.place.span.start);
+    match decoder.diagnostics.iter().any(|it| it.severity == Severity::Error) {
+        true => Err(decoder.diagnostics),
+        false => Ok(facts),
+    }
+}
+
 /// Like [`parse_on`], but with errors it still returns the policies that could be read.
 pub(super) fn read(files: &[PolicyFile], today: Option<Date>) -> (Loaded, Vec<Diagnostic>) {
     let mut reading = Reading::new(today);

@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use super::diagnostic::{Diagnostic, Place, PolicyFile, Severity};
 use super::parse::{self, Loaded};
 use super::{NamespacePattern, Policy};
-use crate::facts::FactTable;
+use crate::facts::{FactTable, ImageFacts};
 
 mod meet;
 
@@ -109,6 +110,28 @@ impl PolicySet {
     /// What is known of images, by every policy.
     pub fn facts(&self) -> &FactTable {
         &self.fallback.facts
+    }
+
+    /// The same policies, which also know `facts` of images. These come before those that are known
+    /// already.
+    #[must_use]
+    pub fn and_facts(&self, facts: &[ImageFacts]) -> Self {
+        self.with_facts(&Arc::new(FactTable::before(facts, &self.fallback.facts)))
+    }
+
+    /// The same policies, which know of images what `other` ones do.
+    #[must_use]
+    pub fn with_facts_of(&self, other: &Self) -> Self {
+        self.with_facts(&other.fallback.facts)
+    }
+
+    fn with_facts(&self, facts: &Arc<FactTable>) -> Self {
+        let knowing = |policy: &Policy| Policy { facts: Arc::clone(facts), ..policy.clone() };
+        Self {
+            policies: self.policies.iter().map(knowing).collect(),
+            fallback: knowing(&self.fallback),
+            ..self.clone()
+        }
     }
 
     /// The policy for namespaces that no loaded policy claims.

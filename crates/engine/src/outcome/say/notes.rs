@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{MAX_WARNING, MAX_WORD, skip_reason};
-use crate::facts::{By, Origin};
+use crate::facts::{By, Origin, without_group};
 use crate::outcome::{Note, Remark, Skip};
 use crate::rule::RuleName;
 use crate::text::printable;
@@ -26,7 +26,7 @@ impl fmt::Display for Note<'_> {
             Self::OwnUser { name, uid, from, by } => {
                 let number = uid.to_string();
                 match name {
-                    Some(name) if name.split(':').next() != Some(&number) => {
+                    Some(name) if without_group(name) != number => {
                         write!(f, "the image's user is {} ({uid})", word(name))?;
                     }
                     _ => write!(f, "the image's user is {uid}")?,
