@@ -13,12 +13,18 @@
 //! | [`exemptions`] | exemptions in words |
 //! | [`unhardened`] | what stays root, privileged or untouched |
 
+#[cfg(feature = "server")]
 pub mod advice;
+#[cfg(feature = "server")]
 pub mod exemptions;
+#[cfg(feature = "server")]
 pub mod observed;
+#[cfg(feature = "server")]
 pub mod outlook;
 pub mod risk;
+#[cfg(feature = "server")]
 pub mod unhardened;
+#[cfg(feature = "server")]
 pub mod workloads;
 
 use k8s_openapi::api::core::v1::{PodSecurityContext, SecurityContext};

@@ -28,9 +28,10 @@ pub mod cli {
 pub mod cluster;
 #[cfg(feature = "server")]
 pub mod date;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "fuzzing"))]
 pub mod foresight;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "fuzzing"))]
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the fuzzer reads no registries"))]
 pub mod images;
 #[cfg(any(feature = "server", feature = "fuzzing"))]
 pub mod manifest;

@@ -58,7 +58,7 @@ use stop::{Stop, drain};
 use store::{PolicySource, Upkeep, load_certificate, load_policies};
 use tls::{InForce, watch_expiry};
 
-pub use config::{Certificate, Config, Policies, defaults};
+pub use config::{AskFacts, Certificate, Config, Policies, defaults};
 
 /// A running server.
 #[derive(Debug)]

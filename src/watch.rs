@@ -13,7 +13,7 @@
 //! | [`judge`] | what the engine makes of a pod, and what is kept of it |
 //! | [`tally`] | what is kept, and the sums by namespace |
 //! | [`state`] | everything known of the cluster, and the policies it is judged by |
-//! | [`metrics`] | the sums as metrics |
+//! | [`metrics`], `series` | the sums as metrics |
 //! | [`images`] | facts of the images that pods use |
 
 pub mod follow;
@@ -21,6 +21,7 @@ pub mod images;
 pub mod judge;
 pub mod lines;
 pub mod metrics;
+mod series;
 pub mod state;
 pub mod tally;
 pub mod trouble;

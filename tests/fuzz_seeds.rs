@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use ironhull::rule::RuleName;
-use properties::{annotation, manifest, policy, review};
+use properties::{annotation, layer, manifest, policy, review};
 use serde_json::Value;
 
 /// Every input of a target, and where it is.
@@ -111,6 +111,11 @@ fn manifests() {
     replay("manifest", manifest::check);
 }
 
+#[test]
+fn layers() {
+    replay("layer", layer::check);
+}
+
 /// A target without a test here, seeds or a dictionary would be one that nobody runs.
 #[test]
 fn every_target_is_replayed() {
@@ -119,7 +124,8 @@ fn every_target_is_replayed() {
         let paths = fs::read_dir(fuzz.join(directory)).unwrap().map(|entry| entry.unwrap().path());
         paths.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
     };
-    let expected = ["annotation", "manifest", "policy", "review"].map(str::to_owned).into();
+    let expected =
+        ["annotation", "layer", "manifest", "policy", "review"].map(str::to_owned).into();
     for directory in ["targets", "seeds", "dictionaries"] {
         assert_eq!(names(directory), expected, "{directory}");
     }

@@ -14,6 +14,7 @@ mod json;
 mod mutate;
 #[path = "../../tests/fuzz_editor/random.rs"]
 mod random;
+mod tar;
 
 use libfuzzer_sys::fuzzer_mutate;
 use random::Random;
@@ -25,6 +26,18 @@ pub fn json(data: &mut [u8], size: usize, max: usize, seed: u32) -> usize {
         return fuzzer_mutate(data, size, max);
     }
     match json::mutated(&mut random, &data[..size]) {
+        Some(new) if new.len() <= max => put(data, &new),
+        _ => fuzzer_mutate(data, size, max),
+    }
+}
+
+/// Layers behind a configuration.
+pub fn layers(data: &mut [u8], size: usize, max: usize, seed: u32) -> usize {
+    let mut random = Random::new(u64::from(seed));
+    if random.one_in(4) {
+        return fuzzer_mutate(data, size, max);
+    }
+    match tar::mutated(&mut random, &data[..size]) {
         Some(new) if new.len() <= max => put(data, &new),
         _ => fuzzer_mutate(data, size, max),
     }

@@ -17,6 +17,7 @@ mod answer;
 #[path = "../../tests/fuzz_editor/check.rs"]
 mod check;
 mod hardening;
+pub mod layer;
 pub mod manifest;
 pub mod policy;
 #[path = "../../tests/support/reader.rs"]

@@ -96,7 +96,7 @@ pub fn title(workload: &Workload) -> String {
     titled(&workload.kind, &workload.name)
 }
 
-fn titled(kind: &str, name: &str) -> String {
+pub(super) fn titled(kind: &str, name: &str) -> String {
     let name = if name.is_empty() { "(no name)" } else { name };
     format!("{kind}/{name}")
 }

@@ -16,6 +16,22 @@ use crate::manifest::ManifestError;
 /// Directory that file names are relative to. The reader knows where it is.
 const ROOT: &str = "%SRCROOT%";
 
+/// Address of the help for what is found. SARIF wants one for each.
+const HELP: &str = "https://kubernetes.io/docs/concepts/security/pod-security-standards/";
+
+/// Describes something that may be found.
+pub(super) fn descriptor(id: &str, short: &str, full: &str, help: Value, level: &str) -> Value {
+    json!({
+        "id": id,
+        "shortDescription": {"text": short},
+        "fullDescription": {"text": full},
+        "help": help,
+        "helpUri": HELP,
+        "defaultConfiguration": {"level": level},
+        "properties": {"tags": ["security", "kubernetes"]},
+    })
+}
+
 /// A log of one run.
 #[derive(Default)]
 pub(super) struct Log {

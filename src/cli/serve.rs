@@ -16,12 +16,11 @@ use crate::terminal::diagnostics;
 
 mod managed;
 use crate::admission;
-use crate::serve::ask;
 use crate::serve::certs::CertificateFiles;
 use crate::serve::connection::Timeouts;
 use crate::serve::policy_files::{PolicyFiles, PolicyTexts};
 use crate::serve::telemetry::{self, LogFormat};
-use crate::serve::{self, Certificate, Config, Policies, defaults};
+use crate::serve::{self, AskFacts, Certificate, Config, Policies, defaults};
 
 /// Run the admission webhook
 ///
@@ -74,12 +73,12 @@ pub struct Args {
     )]
     facts: Option<PathBuf>,
     /// Ask `ironhull watch` there about unknown images: http://HOST:PORT
-    #[arg(long, env = "IRONHULL_ASK_FACTS", value_name = "URL", help_heading = "Policies", hide_short_help = true, value_parser = ask::Settings::url)]
+    #[arg(long, env = "IRONHULL_ASK_FACTS", value_name = "URL", help_heading = "Policies", hide_short_help = true, value_parser = AskFacts::url)]
     ask_facts: Option<http::Uri>,
     /// How much longer a review may take for that
-    #[arg(long, env = "IRONHULL_ASK_FACTS_TIMEOUT", value_name = "DURATION", help_heading = "Timeouts", hide_short_help = true, value_parser = duration, default_value = "300ms")]
+    #[arg(long, env = "IRONHULL_ASK_FACTS_TIMEOUT", value_name = "DURATION", help_heading = "Policies", hide_short_help = true, value_parser = duration, default_value = "300ms")]
     ask_facts_timeout: Duration,
-    /// Trust `hostUsers: false`: root stays root in a pod that asks for a user namespace
+    /// Trust `hostUsers: false`: root stays root in such a pod
     ///
     /// Set it only where every API server and every kubelet honours the field: Kubernetes 1.33
     /// and later, unless the feature UserNamespacesSupport is switched off. Elsewhere the field is
@@ -98,7 +97,7 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     user_namespaces: bool,
-    /// Interval at which certificate and policies are read again
+    /// Interval at which files are read again
     #[arg(long, env = "IRONHULL_POLL_INTERVAL", value_name = "DURATION", help_heading = "Policies", hide_short_help = true, value_parser = duration, default_value = "5s")]
     poll_interval: Duration,
     /// Threads that answer requests (by default one per CPU, at most 4)
@@ -214,7 +213,7 @@ impl Args {
                 }),
             },
             policies: files(policy, facts).map_or(Policies::Embedded, Policies::Files),
-            ask_facts: ask_facts.map(|url| ask::Settings { url, timeout: ask_facts_timeout }),
+            ask_facts: ask_facts.map(|url| AskFacts { url, timeout: ask_facts_timeout }),
             user_namespaces,
             poll_interval,
             workers: workers.unwrap_or_else(defaults::workers),

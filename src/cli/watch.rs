@@ -19,7 +19,8 @@ use crate::watch::{Judging, watch};
 ///
 /// Watches pods and namespaces, judges them by the policies as the webhook does, and counts by
 /// namespace: root containers, missing hardening, exemptions and when the first of them ends.
-/// Read-only. Its own options also have environment variables, such as IRONHULL_POLICY for --policy.
+/// It writes nothing but facts of images, if it is to learn any. Its own options also have
+/// environment variables, such as IRONHULL_POLICY for --policy.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Address of /healthz, /readyz and /metrics
@@ -36,7 +37,7 @@ pub struct Args {
     /// The webhook's facts of images; read again when they change
     #[arg(long, env = "IRONHULL_FACTS", value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath, hide_short_help = true)]
     facts: Option<PathBuf>,
-    /// Learn facts of the images of pods, and keep them in the ConfigMaps NAME-00 to NAME-15 there
+    /// Learn facts of pods' images, and keep them in ConfigMaps NAME-00 to NAME-15
     #[arg(
         long,
         env = "IRONHULL_IMAGE_FACTS",
@@ -44,7 +45,7 @@ pub struct Args {
         help_heading = "Image facts"
     )]
     image_facts: Option<Place>,
-    /// Answer the webhook's questions about images (`serve --ask-facts`) at this address
+    /// Answer questions about images here (`serve --ask-facts`)
     #[arg(
         long,
         env = "IRONHULL_ANSWER_FACTS",
@@ -89,7 +90,7 @@ pub struct Args {
         hide_short_help = true
     )]
     platform: Option<String>,
-    /// Certificates that registries are trusted by besides the usual ones, as PEM
+    /// Further certificates to trust registries by, as PEM
     #[arg(long, env = "IRONHULL_CA_FILE", value_name = "FILE", value_hint = clap::ValueHint::FilePath, help_heading = "Image facts", hide_short_help = true)]
     ca_file: Option<PathBuf>,
     /// Directory for what was read of layers; by default only memory

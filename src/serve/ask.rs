@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::{FutureExt as _, Shared, join_all};
-use http::{Request, StatusCode, Uri, header};
+use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
+use super::config::AskFacts;
 use super::metrics::{Asked, Metrics};
 use super::store::{Store, note_facts};
 use crate::admission::UnknownImages;
@@ -39,29 +40,6 @@ const REMEMBERED: usize = 4096;
 /// Maximum size of an answer, in bytes. A dozen platforms with long lists have 50 KB.
 const LARGEST: usize = 512 << 10;
 
-/// Whom to ask, and for how long.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where `ironhull watch` answers: `http://HOST[:PORT]`.
-    pub url: Uri,
-    /// How much longer a review may take for it.
-    pub timeout: Duration,
-}
-
-impl Settings {
-    /// Reads `http://HOST[:PORT]`.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn url(text: &str) -> Result<Uri, String> {
-        let wrong = || "not of the form http://HOST:PORT".to_owned();
-        let uri: Uri = text.parse().map_err(|_| wrong())?;
-        let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
-        let host = uri.host().is_some_and(|host| !host.is_empty());
-        (plain && host && uri.query().is_none()).then_some(uri).ok_or_else(wrong)
-    }
-}
-
 /// A question that somebody waits for.
 type Pending = Shared<oneshot::Receiver<()>>;
 
@@ -81,7 +59,7 @@ impl Question {
 /// Asks about images.
 #[derive(Debug)]
 pub struct Asker {
-    settings: Settings,
+    settings: AskFacts,
     store: Arc<Store>,
     metrics: Arc<Metrics>,
     questions: Mutex<HashMap<String, Question>>,
@@ -89,7 +67,7 @@ pub struct Asker {
 
 impl Asker {
     /// An asker that tells `store` what it learns.
-    pub fn new(settings: Settings, store: Arc<Store>, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn new(settings: AskFacts, store: Arc<Store>, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self { settings, store, metrics, questions: Mutex::default() })
     }
 
@@ -224,18 +202,6 @@ impl Query {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses() {
-        for good in ["http://watch:8082", "http://10.0.0.1", "http://[::1]:80/"] {
-            assert!(Settings::url(good).is_ok(), "{good}");
-        }
-        for bad in
-            ["watch:8082", "https://watch", "http://", "http://watch/x", "http://watch?x", ""]
-        {
-            assert!(Settings::url(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn what_a_pod_names_stays_a_value() {

@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::bail;
+use http::Uri;
 use tracing::warn;
 
-use super::ask;
 use super::certs::{CertificateFiles, PemPair};
 use super::connection::Timeouts;
 use super::limits;
@@ -32,7 +32,7 @@ pub struct Config {
     /// Source of the policies.
     pub policies: Policies,
     /// Whom to ask about unknown images, if enabled.
-    pub ask_facts: Option<ask::Settings>,
+    pub ask_facts: Option<AskFacts>,
     /// Whether the cluster honours `hostUsers: false`: see
     /// [`crate::harden::Context::user_namespaces`].
     pub user_namespaces: bool,
@@ -57,6 +57,29 @@ pub struct Config {
     pub signals: bool,
     /// Function that answers a review.
     pub review: Reviewer,
+}
+
+/// Whom to ask, and for how long.
+#[derive(Clone, Debug)]
+pub struct AskFacts {
+    /// Where `ironhull watch` answers: `http://HOST[:PORT]`.
+    pub url: Uri,
+    /// How much longer a review may take for it.
+    pub timeout: Duration,
+}
+
+impl AskFacts {
+    /// Reads `http://HOST[:PORT]`.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn url(text: &str) -> Result<Uri, String> {
+        let wrong = || "not of the form http://HOST:PORT".to_owned();
+        let uri: Uri = text.parse().map_err(|_| wrong())?;
+        let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
+        let host = uri.host().is_some_and(|host| !host.is_empty());
+        (plain && host && uri.query().is_none()).then_some(uri).ok_or_else(wrong)
+    }
 }
 
 /// Source of the certificate.
@@ -195,5 +218,22 @@ pub mod defaults {
     /// asks for.
     pub fn workers() -> usize {
         thread::available_parallelism().map_or(1, |count| count.get().min(4))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in ["http://watch:8082", "http://10.0.0.1", "http://[::1]:80/"] {
+            assert!(AskFacts::url(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["watch:8082", "https://watch", "http://", "http://watch/x", "http://watch?x", ""]
+        {
+            assert!(AskFacts::url(bad).is_err(), "{bad}");
+        }
     }
 }

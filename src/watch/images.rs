@@ -3,7 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`known`] | what is known of each image, and when it is read next |
-//! | [`shards`] | facts as text, by ConfigMap |
+//! | [`shards`] | which ConfigMap an image's facts are in |
 //! | [`config_maps`] | the ConfigMaps, read and written |
 //! | [`answers`] | answers to the webhook's questions |
 //! | [`metrics`] | what is known, as metrics |
@@ -29,13 +29,13 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use crate::images::pods::PodOfImages;
 use crate::facts::ImageFacts;
 use crate::images::Reader;
 use crate::images::cache::Cache;
 use crate::images::error::{ErrorKind, ImageError};
 use crate::images::facts::Options;
 use crate::images::limits::Limits;
+use crate::images::pods::PodOfImages;
 use crate::images::reference::{Name, Reference};
 use crate::images::registry::{Logins, PullSecret, Settings};
 use config_maps::{ConfigMaps, Failure, Place};

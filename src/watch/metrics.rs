@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabel, LabelSetEncoder};
-use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder};
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::metrics::{MetricType, TypedMetric as _};
@@ -19,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use super::images::metrics::Learnt;
 use super::judge::{Allowed, RESULTS, Standing};
+use super::series::{Labels, counts, one};
 use super::state::{ClusterState, State};
 use super::tally::{Sums, What};
 use super::trouble::Trouble;
@@ -76,15 +75,6 @@ impl Observed for WatchMetrics {
             let _never = writeln!(text, "# a metric could not be written");
         }
         text
-    }
-}
-
-/// Labels and their values.
-pub(super) struct Labels<'l, const N: usize>(pub(super) [(&'static str, &'l str); N]);
-
-impl<const N: usize> EncodeLabelSet for Labels<'_, N> {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|label| label.encode(encoder.encode_label()))
     }
 }
 
@@ -246,20 +236,4 @@ fn each(
         }
     }
     Ok(())
-}
-
-pub(super) fn one<const N: usize>(
-    metric: &mut MetricEncoder<'_>,
-    labels: Labels<'_, N>,
-    value: i64,
-) -> std::fmt::Result {
-    ConstGauge::new(value).encode(metric.encode_family(&labels)?)
-}
-
-pub(super) fn counts<const N: usize>(
-    metric: &mut MetricEncoder<'_>,
-    labels: Labels<'_, N>,
-    value: u64,
-) -> std::fmt::Result {
-    ConstCounter::new(value).encode(metric.encode_family(&labels)?)
 }

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ironhull::cli;
-use ironhull::serve::Policies;
-use ironhull::serve::ask::Settings;
+use ironhull::serve::{AskFacts, Policies};
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, eventually, with};
@@ -77,8 +76,8 @@ const KNOWN: &str = "- {image: 'registry.corp/shop/web:1', user: app, uid: 1500,
 /// A webhook that asks there.
 fn asking(address: SocketAddr) -> Fixture {
     with(|config| {
-        let url = Settings::url(&format!("http://{address}")).unwrap();
-        config.ask_facts = Some(Settings { url, timeout: DEADLINE });
+        let url = AskFacts::url(&format!("http://{address}")).unwrap();
+        config.ask_facts = Some(AskFacts { url, timeout: DEADLINE });
     })
 }
 
@@ -294,8 +293,8 @@ fn files_replace_what_was_learnt() {
     let facts = directory.path().join("facts");
     let watch = Watch::start(|_, _, out| say(out, 200, &document(KNOWN)));
     let server = with(|config| {
-        let url = Settings::url(&format!("http://{}", watch.address)).unwrap();
-        config.ask_facts = Some(Settings { url, timeout: DEADLINE });
+        let url = AskFacts::url(&format!("http://{}", watch.address)).unwrap();
+        config.ask_facts = Some(AskFacts { url, timeout: DEADLINE });
         config.policies = Policies::Files(cli::serve::files(None, Some(facts.clone())).unwrap());
     });
     assert_eq!(uid(&post(&server, "/enforce", WEB)), Some(1500));

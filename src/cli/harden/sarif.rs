@@ -7,19 +7,16 @@ use super::output::for_each_change;
 use super::would_change::level;
 use crate::cli::pass::passed_through;
 use crate::cli::rules::summary;
-use crate::cli::sarif::{Log, location, notification};
+use crate::cli::sarif::{Log, descriptor, location, notification};
 use crate::manifest::{Document, ManifestError, Unknown};
 use crate::policy::Policy;
 use crate::rule::RuleName;
-
-/// Help address of the rules. SARIF wants one for each; their own pages are in the log.
-const HELP: &str = "https://kubernetes.io/docs/concepts/security/pod-security-standards/";
 
 /// The log: one run, with a result for each field that would change, and a notification
 /// for each thing that could not be read or judged.
 pub(super) fn log(hardened: &[Hardened], errors: &[ManifestError]) -> String {
     let mut log = Log {
-        rules: RuleName::ALL.iter().map(|rule| descriptor(*rule)).collect(),
+        rules: RuleName::ALL.iter().map(|rule| described(*rule)).collect(),
         notifications: errors.iter().map(notification).collect(),
         successful: errors.is_empty(),
         ..Log::default()
@@ -29,19 +26,13 @@ pub(super) fn log(hardened: &[Hardened], errors: &[ManifestError]) -> String {
     log.text()
 }
 
-fn descriptor(rule: RuleName) -> Value {
-    let summary = format!("{}.", summary(rule));
+fn described(rule: RuleName) -> Value {
+    let summary = format!("{}.", summary(rule)).replace('`', "");
     let page = rule.doc();
     let (what, why) = (section(&page, "What it does"), section(&page, "Why"));
-    json!({
-        "id": rule.as_str(),
-        "shortDescription": {"text": summary.replace('`', "")},
-        "fullDescription": {"text": what.replace('`', "")},
-        "help": {"text": format!("{what}\n\n{why}"), "markdown": page.trim_end()},
-        "helpUri": HELP,
-        "defaultConfiguration": {"level": level(Policy::restricted().rules.action(rule))},
-        "properties": {"tags": ["security", "kubernetes"]},
-    })
+    let help = json!({"text": format!("{what}\n\n{why}"), "markdown": page.trim_end()});
+    let level = level(Policy::restricted().rules.action(rule));
+    descriptor(rule.as_str(), &summary, &what.replace('`', ""), help, level)
 }
 
 /// A section of a rule's page, each paragraph and each item on one line.

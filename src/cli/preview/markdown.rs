@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::report::{NamespacePreview, Preview, Verdicts, WorkloadPreview};
 use super::table::sentence;
+use crate::cli::pass::titled;
 use crate::foresight::risk::Verdict;
 use crate::text::clean;
 
@@ -141,7 +142,7 @@ fn folded(page: &mut Page, namespace: &NamespacePreview, starts: &[&WorkloadPrev
 
 /// `Deployment/web` in `app.yaml`
 fn named(workload: &WorkloadPreview) -> String {
-    let name = code(&format!("{}/{}", workload.kind, workload.name));
+    let name = code(&titled(&workload.kind, &workload.name));
     match &workload.file {
         Some(file) => format!("{name} in {}", code(file)),
         None => name,

@@ -4,11 +4,9 @@ use schemars::schema_for;
 use serde_json::{Value, json};
 
 use super::report::{Preview, RiskPreview, WorkloadPreview};
-use crate::cli::sarif::{Log, location};
+use crate::cli::pass::titled;
+use crate::cli::sarif::{Log, descriptor, location};
 use crate::foresight::risk::Cause;
-
-/// Address of the help for a cause. SARIF wants one for each.
-const HELP: &str = "https://kubernetes.io/docs/concepts/security/pod-security-standards/";
 
 /// The log: a result for each risk, at its container.
 pub(super) fn log(preview: &Preview) -> String {
@@ -22,7 +20,7 @@ pub(super) fn log(preview: &Preview) -> String {
                 log.successful = false;
                 log.notifications.push(json!({
                     "level": "error",
-                    "message": {"text": format!("{}: {error}", title(workload))},
+                    "message": {"text": format!("{}: {error}", titled(&workload.kind, &workload.name))},
                     "locations": [place(workload, "")],
                 }));
             }
@@ -32,7 +30,7 @@ pub(super) fn log(preview: &Preview) -> String {
 }
 
 fn result(namespace: &str, workload: &WorkloadPreview, risk: &RiskPreview, log: &mut Log) {
-    let title = title(workload);
+    let title = titled(&workload.kind, &workload.name);
     let RiskPreview { container, cause, certain, why } = risk;
     let id = id(*cause);
     let mut message = format!("{title}, container {container}: {why}");
@@ -51,10 +49,6 @@ fn result(namespace: &str, workload: &WorkloadPreview, risk: &RiskPreview, log: 
     });
     let WorkloadPreview { kind, name, .. } = workload;
     log.result(result, &[&id, kind, namespace, name, container, why].join("\n"));
-}
-
-fn title(workload: &WorkloadPreview) -> String {
-    format!("{}/{}", workload.kind, workload.name)
 }
 
 /// Where a container stands, else its workload.
@@ -80,17 +74,9 @@ fn descriptors() -> Vec<Value> {
         let variant = variants.find(|variant| variant.get("const") == Some(&name));
         variant.and_then(|variant| variant.get("description")?.as_str()).unwrap_or_default()
     };
-    let descriptor = |cause: &Cause| {
+    let described = |cause: &Cause| {
         let text = text(*cause);
-        json!({
-            "id": id(*cause),
-            "shortDescription": {"text": text},
-            "fullDescription": {"text": text},
-            "help": {"text": text},
-            "helpUri": HELP,
-            "defaultConfiguration": {"level": "warning"},
-            "properties": {"tags": ["kubernetes", "hardening"]},
-        })
+        descriptor(&id(*cause), text, text, json!({"text": text}), "warning")
     };
-    Cause::ALL.iter().map(descriptor).collect()
+    Cause::ALL.iter().map(described).collect()
 }

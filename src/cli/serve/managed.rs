@@ -21,13 +21,13 @@ pub(super) struct Args {
     /// The namespace of the Secret and the Service
     #[arg(long, env = "IRONHULL_NAMESPACE", value_name = "NAME")]
     namespace: Option<String>,
-    /// The Secret that the replicas share; ironhull fills it, but does not create it
+    /// The Secret that the replicas share, which must exist
     #[arg(long, env = "IRONHULL_SECRET", value_name = "NAME")]
     secret: Option<String>,
     /// The Service by which the API server calls the webhook
     #[arg(long, env = "IRONHULL_SERVICE", value_name = "NAME")]
     service: Option<String>,
-    /// MutatingWebhookConfiguration whose caBundle to set; may be given several times
+    /// MutatingWebhookConfiguration whose caBundle to set; repeatable
     #[arg(
         long,
         env = "IRONHULL_WEBHOOK_CONFIGURATION",

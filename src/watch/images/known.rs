@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::images::pods::PodImage;
 use crate::facts::{ImageFacts, Origin};
 use crate::images::digest::Digest;
 use crate::images::error::{ErrorKind, ImageError};
+use crate::images::pods::PodImage;
 use crate::images::reference::Name;
+use crate::images::write;
 
 use super::shards::{self, SHARDS};
 
@@ -213,7 +214,7 @@ impl KnownImages {
         let key = name.to_string();
         let Some(image) = self.image(&key, name, now) else { return Answer::Unknown };
         if !image.lines.is_empty() {
-            return Answer::Known(shards::document([&*image.lines].into_iter()));
+            return Answer::Known(write::document([&*image.lines].into_iter()));
         }
         let held = |it: &Registry| it.held > now;
         let later = image.failure.is_some() && image.due.is_some_and(|(_, due)| due > now);
@@ -323,17 +324,17 @@ impl KnownImages {
             .iter_mut()
             .filter(|(_, image)| !image.lines.is_empty() && shards::of(&image.name) == shard);
         let mut entries: Vec<(&String, &mut Image)> = entries.collect();
-        let mut size: usize = entries.iter().map(|(_, image)| shards::size(&image.lines)).sum();
+        let mut size: usize = entries.iter().map(|(_, image)| write::size(&image.lines)).sum();
         entries.sort_by(|(a, one), (b, other)| one.used.cmp(&other.used).then_with(|| a.cmp(b)));
         for (_, image) in &mut entries {
             image.written = size <= shards::LARGEST;
             if !image.written {
-                size -= shards::size(&image.lines);
+                size -= write::size(&image.lines);
             }
         }
         entries.sort_by_key(|(key, _)| *key);
         let lines = entries.iter().filter(|(_, image)| image.written).map(|(_, it)| &*it.lines);
-        let text = shards::document(lines);
+        let text = write::document(lines);
         if let Some(changed) = self.changed.get_mut(shard) {
             *changed = false;
         }
@@ -424,7 +425,7 @@ impl KnownImages {
 impl Image {
     /// Takes facts. Returns whether they differ from what was known.
     fn know(&mut self, facts: &[ImageFacts]) -> bool {
-        let lines = shards::lines(facts);
+        let lines = write::lines(facts);
         let first = facts.first();
         self.from = first.map(|facts| facts.from);
         self.digest = first.and_then(|facts| Digest::parse(facts.digest.as_deref()?));

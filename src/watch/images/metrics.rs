@@ -10,7 +10,7 @@ use prometheus_client::metrics::{MetricType, TypedMetric as _};
 
 use super::known::Counts;
 use super::{Learner, Progress};
-use crate::watch::metrics::{Labels, counts, one};
+use crate::watch::series::{Labels, counts, one};
 use crate::watch::tally::OTHERS;
 
 /// Maximum number of registries with lines of their own. Anybody who may create pods can name one.
