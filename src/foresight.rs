@@ -11,12 +11,15 @@
 //! | [`advice`] | what a container's own error message means |
 //! | [`observed`] | what the running pods tell of their workload |
 //! | [`exemptions`] | exemptions in words |
+//! | [`image_alone`] | an image in a container that says nothing else |
 //! | [`unhardened`] | what stays root, privileged or untouched |
 
 #[cfg(feature = "server")]
 pub mod advice;
 #[cfg(feature = "server")]
 pub mod exemptions;
+#[cfg(feature = "server")]
+pub mod image_alone;
 #[cfg(feature = "server")]
 pub mod observed;
 #[cfg(feature = "server")]

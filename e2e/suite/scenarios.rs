@@ -8,6 +8,7 @@ mod disturbances;
 mod excuses;
 mod facts;
 mod images;
+mod learning;
 mod opt_in;
 mod policies;
 mod preview;
@@ -45,6 +46,8 @@ pub enum Need {
     UserNamespaces,
     /// Prometheus, where `e2e/setup` puts it.
     Prometheus,
+    /// Debian's `docker-registry`, where `e2e/setup` puts it, and skopeo.
+    Registry,
 }
 
 impl Need {
@@ -58,6 +61,9 @@ impl Need {
                 return world.trusts_user_namespaces() && world.has_user_namespaces();
             }
             Self::Prometheus => return Path::new(&project("target/tools/prometheus")).is_file(),
+            Self::Registry => {
+                return Path::new(&project("target/tools/docker-registry")).is_file();
+            }
         };
         std::env::var_os(variable).is_some_and(|value| !value.is_empty())
     }
@@ -72,6 +78,7 @@ impl Need {
                 "Kubernetes 1.36, and a node that can run pods with `hostUsers: false`"
             }
             Self::Prometheus => "Prometheus (e2e/setup)",
+            Self::Registry => "docker-registry (e2e/setup)",
         }
     }
 }
@@ -177,6 +184,8 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
 
 /// Scenarios that change ironhull or take it away for a while.
 pub const DISTURBING: &[Scenario] = &[
+    scenario("learning::images_are_learnt", learning::images_are_learnt)
+        .needs(&[Need::Programs, Need::Registry]),
     scenario("policies::take_effect_and_are_refused", policies::take_effect_and_are_refused),
     scenario("disturbances::certificates_rotate", disturbances::certificates_rotate),
     scenario("disturbances::rolling_update", disturbances::rolling_update),

@@ -8,6 +8,7 @@ use super::tree::{Attributes, Directory, Found, Node};
 use super::users::User;
 use crate::facts::WritableDirectory;
 use crate::policy::Policy;
+use crate::text::is_deceptive;
 
 /// Maximum number of entries of each list. An image with more is not told apart by them.
 const LONGEST: usize = 64;
@@ -44,6 +45,9 @@ fn below(
     }
     for (name, node) in &directory.nodes {
         let Node::Directory(directory) = node else { continue };
+        if is_untold(name) {
+            continue;
+        }
         let at = path::join(at, name);
         if CUSTOMARY.contains(&at.as_str()) || volumes.contains(&at) {
             continue;
@@ -55,6 +59,12 @@ fn below(
             below(directory, &at, user, volumes, found);
         }
     }
+}
+
+/// Whether a name is not told of: what would break a line, or look like another one, is nobody's to
+/// mount, and nobody starts it.
+fn is_untold(name: &str) -> bool {
+    name.chars().any(is_deceptive)
 }
 
 /// Whether the user has these of the permissions 4, 2 and 1. The owner's count for the owner alone,
@@ -112,7 +122,7 @@ pub(super) fn privileged(tree: &Directory) -> Privileged {
 }
 
 fn collect(directory: &Directory, at: &str, found: &mut Privileged) {
-    for (name, node) in &directory.nodes {
+    for (name, node) in directory.nodes.iter().filter(|(name, _)| !is_untold(name)) {
         match node {
             Node::Directory(directory) => collect(directory, &path::join(at, name), found),
             Node::File(file) => {

@@ -43,6 +43,14 @@ registry.example/shop/web:1.4.2
   script        /docker-entrypoint.sh changes the owner of /data, as root only
   script        /docker-entrypoint.sh becomes another user: gosu node, as root only
   script        /docker-entrypoint.sh writes /var/cache/web
+  hardened      as uid 1000, gid 1000
+  hardened      capabilities: drop ALL, add NET_BIND_SERVICE
+  hardened      read-only, but for /tmp, /app/cache
+  hardened      may bind ports below 1024
+  verdict       breaks
+  because       `/docker-entrypoint.sh` writes to `/var/cache/web`, which becomes read-only
+  what helps    app.ironhull.dev/writable-paths: \"/var/cache\"
+  what helps    app: mount a volume with that content there, if the program needs it
 ";
 
 #[test]

@@ -66,7 +66,7 @@ pub fn a_root_container_is_alerted_of(world: &'static World) {
 }
 
 /// The pod of the watch, and its address.
-fn watch(world: &World) -> (String, String) {
+pub fn watch(world: &World) -> (String, String) {
     let api: Api<Pod> = Api::namespaced(world.client.clone(), HOME);
     let list = ListParams::default().labels("app.kubernetes.io/name=ironhull-watch");
     world.eventually("the watch runs", || {

@@ -6,8 +6,12 @@ use clap::ValueHint;
 
 use super::{Reading, read, say_unread};
 use crate::facts::{ImageFacts, Need};
+use crate::foresight::image_alone::image_alone;
+use crate::foresight::outlook::{Effects, Outlook};
+use crate::foresight::risk::remedy::Remedies;
 use crate::images::facts::Options;
 use crate::images::reference::Reference;
+use crate::rule::RuleName;
 use crate::terminal::say;
 use crate::terminal::table::{BOLD, DIM};
 use crate::text::clean;
@@ -15,7 +19,8 @@ use crate::text::clean;
 /// Show what an image is: its user, what it writes, binds and needs
 ///
 /// An image is named as in a manifest, or as oci:DIR[:TAG], oci-archive:FILE[:TAG] or
-/// docker-archive:FILE[:TAG]. Nothing of it is run or stored. Credentials are those of docker.
+/// docker-archive:FILE[:TAG]. Nothing of it is run or stored. Credentials are those of docker. At
+/// the end stands what becomes of a container that says nothing else, by the built-in policy.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The images
@@ -67,24 +72,28 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
         Format::Table => {
             for (index, facts) in all.iter().enumerate() {
                 let gap = if index > 0 { "\n" } else { "" };
-                write!(out, "{gap}{}", described(facts))?;
+                let (outlook, effects) = image_alone(facts)?;
+                write!(out, "{gap}{}", described(facts, &hardened(&outlook, &effects)))?;
             }
         }
     }
     Ok(code)
 }
 
+/// A subject, and what is said of it.
+type Line = (&'static str, String);
+
 /// All that is known of an image, a line for each subject.
-fn described(facts: &ImageFacts) -> String {
+fn described(facts: &ImageFacts, hardened: &[Line]) -> String {
     let mut text = format!("{BOLD}{}{BOLD:#}\n", clean(&facts.image));
-    for (subject, said) in lines(facts) {
-        let said = clean(&said);
+    for (subject, said) in lines(facts).iter().chain(hardened) {
+        let said = clean(said);
         text.push_str(&format!("  {DIM}{subject:<14}{DIM:#}{said}\n"));
     }
     text
 }
 
-fn lines(facts: &ImageFacts) -> Vec<(&'static str, String)> {
+fn lines(facts: &ImageFacts) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut line = |subject, said: String| {
         if !said.is_empty() {
@@ -114,6 +123,32 @@ fn lines(facts: &ImageFacts) -> Vec<(&'static str, String)> {
     for need in &facts.needs {
         line("script", said(need));
     }
+    lines
+}
+
+/// What ironhull makes of a container that says nothing else.
+fn hardened(outlook: &Outlook, effects: &Effects) -> Vec<Line> {
+    let value = |rule: RuleName| {
+        let mut rules = effects.rules.iter().filter(|((_, name), _)| *name == rule.as_str());
+        rules.find(|(_, effect)| effect.changes).map(|(_, effect)| effect.value.clone())
+    };
+    let ids = [("uid", RuleName::RunAsUser), ("gid", RuleName::RunAsGroup)];
+    let ids = ids.map(|(what, rule)| Some(format!("{what} {}", value(rule)?)));
+    let ids: Vec<_> = ids.into_iter().flatten().collect();
+    let root = value(RuleName::ReadOnlyRootFilesystem);
+    let writable = root.as_deref().and_then(|value| value.strip_prefix("true, writable "));
+    let said = [
+        (!ids.is_empty()).then(|| format!("as {}", ids.join(", "))),
+        value(RuleName::Capabilities).map(|value| format!("capabilities: {value}")),
+        writable.map(|paths| format!("read-only, but for {paths}")),
+        value(RuleName::UnprivilegedPorts).map(|_| "may bind ports below 1024".to_owned()),
+    ];
+    let mut lines: Vec<Line> = said.into_iter().flatten().map(|said| ("hardened", said)).collect();
+    lines.push(("verdict", outlook.verdict().as_str().to_owned()));
+    lines.extend(outlook.risks.iter().map(|risk| ("because", risk.why.clone())));
+    let Remedies { annotations, advice, .. } = &outlook.remedies;
+    let annotations = annotations.iter().map(|(key, value)| format!("{key}: {value:?}"));
+    lines.extend(annotations.chain(advice.iter().cloned()).map(|said| ("what helps", said)));
     lines
 }
 

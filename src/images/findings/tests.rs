@@ -33,7 +33,10 @@ fn what_a_user_may_write() {
             .owned_directory("tmp", 0o1777, 0, 0)
             .owned_directory("dev/shm", 0o1777, 0, 0)
             .owned_directory("closed", 0o700, 0, 0)
-            .owned_directory("closed/open", 0o777, 0, 0),
+            .owned_directory("closed/open", 0o777, 0, 0)
+            // Not to be told from others, or a line by itself.
+            .owned_directory("srv/a\nb", 0o777, 0, 0)
+            .owned_directory("srv/\u{202e}gpj", 0o777, 0, 0),
     );
     let volumes = BTreeSet::from(["data".to_owned()]);
     let found = |user| {
