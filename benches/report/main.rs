@@ -22,14 +22,24 @@ mod client;
 mod cluster;
 mod cold;
 mod engine;
+mod facts;
+#[path = "../../tests/images/fake.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests of images need more of it")]
+mod fake;
 mod hooks;
 mod https;
+#[path = "../../tests/support/image.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests of images need more of it")]
+mod image;
 mod memory;
 mod render;
 mod run;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "abuse needs the rest of it")]
 mod support;
+#[path = "../../tests/support/tar.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests of images need more of it")]
+mod tar;
 
 use std::env;
 use std::fs;
@@ -45,13 +55,14 @@ const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
 /// of rounds has a median that was seen.
 type Part = (&'static str, usize, fn(&Bench) -> anyhow::Result<Value>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("engine", 9, engine::run),
     ("https", 9, https::run),
     ("apiserver", 7, |bench| cluster::measure("apiserver", bench)),
     ("storm", 1, |bench| cluster::measure("storm", bench)),
     ("memory", 9, memory::run),
     ("start", 25, memory::starts),
+    ("facts", 9, facts::run),
 ];
 
 fn main() -> anyhow::Result<()> {
@@ -97,7 +108,9 @@ fn main() -> anyhow::Result<()> {
     }
     if smoke {
         let page = render::files(&report)?.remove(0).1;
-        for title in ["## Goals", "## Engine", "## HTTPS", "## Memory", "## Start"] {
+        for title in
+            ["## Goals", "## Engine", "## HTTPS", "## Memory", "## Start", "## Image facts"]
+        {
             ensure!(page.contains(title), "the page has no {title}");
         }
         println!("bench: each part that needs no cluster ran; nothing is written");

@@ -184,16 +184,19 @@ fn of_manifest(
         return Err(no_platform(Some(asked), &platform.name()));
     }
     let config = file.config.unwrap_or_default();
-    let mut facts = of_config(&config);
-    facts.platforms = Some(platform.name()).filter(|name| name != "/").into_iter().collect();
+    let mut configured = of_config(&config);
+    configured.platforms = Some(platform.name()).filter(|name| name != "/").into_iter().collect();
     if options.config_only {
-        facts.from = Origin::Configuration;
-        return Ok(facts);
+        configured.from = Origin::Configuration;
+        return Ok(configured);
     }
+    let mut facts = configured.clone();
     let mut asked = entrypoint::candidates(&config);
     for _ in 0..ROUNDS {
         let tree = layers::merged(source, &manifest.layers, &asked, cache, &options.limits)?;
         let mut wanted = BTreeSet::new();
+        // What was read in part may have told something else.
+        facts.clone_from(&configured);
         of_tree(&tree, &config, &asked, &mut facts, &mut wanted);
         if wanted.is_empty() {
             break;
