@@ -127,6 +127,10 @@ bench: ## measures all of docs/performance.md anew (BENCH=engine,https for parts
 abuse: ## attacks on the running server, measured: docs/abuse.json and docs/abuse.md (six minutes; needs openssl, gzip)
 	$(CARGO) bench --locked --bench abuse
 
+.PHONY: heavy-images
+heavy-images: ## layers that are large or want to be: time and memory of reading them (IRONHULL_BINARY; minutes)
+	$(CARGO) test --locked --test images heavy -- --ignored --nocapture --test-threads=1
+
 # In a copy, so that nobody's work is changed. MUTANTS_ARGS="-F user.rs" takes one file.
 MUTANTS_ARGS ?=
 .PHONY: mutants

@@ -12,7 +12,8 @@ use super::tar::Tar;
 
 /// The program, with a home of its own and nothing of the caller's environment.
 pub fn ironhull(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ironhull"));
+    let binary = std::env::var_os("IRONHULL_BINARY");
+    let mut command = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_ironhull").into()));
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env_clear();
     command.env("HOME", home).env("NO_COLOR", "1").stdin(Stdio::null());
     command

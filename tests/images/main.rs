@@ -14,6 +14,7 @@ mod attacks;
 mod commands;
 mod example;
 mod fake;
+mod heavy;
 #[path = "../support/image.rs"]
 mod image;
 mod layouts;
