@@ -1,8 +1,8 @@
 //! The images of a running pod, and what its kubelet tells of them.
 
+use super::digest::Digest;
 use crate::facts::{ImageFacts, Origin};
 use crate::image::full_name;
-use super::digest::Digest;
 use crate::pod::{Text, view};
 
 /// An image that a pod uses.

@@ -29,13 +29,13 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use crate::images::pods::PodOfImages;
 use crate::facts::ImageFacts;
 use crate::images::Reader;
 use crate::images::cache::Cache;
 use crate::images::error::{ErrorKind, ImageError};
 use crate::images::facts::Options;
 use crate::images::limits::Limits;
+use crate::images::pods::PodOfImages;
 use crate::images::reference::{Name, Reference};
 use crate::images::registry::{Logins, PullSecret, Settings};
 use config_maps::{ConfigMaps, Failure, Place};

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::images::pods::PodImage;
 use crate::facts::{ImageFacts, Origin};
 use crate::images::digest::Digest;
 use crate::images::error::{ErrorKind, ImageError};
+use crate::images::pods::PodImage;
 use crate::images::reference::Name;
 
 use super::shards::{self, SHARDS};
