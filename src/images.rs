@@ -40,6 +40,7 @@ mod testing;
 mod tree;
 mod unpack;
 mod users;
+mod view;
 
 use std::sync::{Arc, OnceLock};
 
