@@ -50,6 +50,7 @@ mod testing;
 mod tree;
 mod unpack;
 mod users;
+mod view;
 pub mod write;
 
 #[cfg(feature = "server")]

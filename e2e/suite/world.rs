@@ -94,12 +94,18 @@ impl World {
         self.helm(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
-    /// The facts of [`FACTS`], read from their archives.
+    /// The facts of [`FACTS`].
     pub fn facts(&self) -> String {
-        let archives = FACTS.map(|image| project(&format!("target/cluster/images/{image}.tar")));
+        self.facts_of(&FACTS)
+    }
+
+    /// The facts of images of the suite, read from their archives.
+    pub fn facts_of(&self, images: &[&str]) -> String {
+        let archive = |image: &&str| {
+            format!("docker-archive:{}", project(&format!("target/cluster/images/{image}.tar")))
+        };
         let mut command = Command::new(env!("CARGO_BIN_EXE_ironhull"));
-        command.args(["image", "facts", "--no-cache"]);
-        command.args(archives.map(|archive| format!("docker-archive:{archive}")));
+        command.args(["image", "facts", "--no-cache"]).args(images.iter().map(archive));
         let output = command.output().expect("the program runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "image facts: {said}");

@@ -9,12 +9,13 @@ use super::entrypoint;
 use super::error::{ErrorKind, ImageError};
 use super::findings::{self, Privileged};
 use super::layer::{GROUP, PASSWD};
-use super::layers;
+use super::layers::{self, Merged};
 use super::limits::Limits;
 use super::path;
 use super::source::{Resolved, Source};
-use super::tree::{Content, Directory, Found};
+use super::tree::{Content, Found};
 use super::users::{self, Database};
+use super::view::{Refused, View};
 use crate::facts::{ImageFacts, Origin};
 use crate::text;
 
@@ -193,11 +194,11 @@ fn of_manifest(
     let mut facts = configured.clone();
     let mut asked = entrypoint::candidates(&config);
     for _ in 0..ROUNDS {
-        let tree = layers::merged(source, &manifest.layers, &asked, cache, &options.limits)?;
+        let files = layers::merged(source, &manifest.layers, &asked, cache, &options.limits)?;
         let mut wanted = BTreeSet::new();
         // What was read in part may have told something else.
         facts.clone_from(&configured);
-        of_tree(&tree, &config, &asked, &mut facts, &mut wanted);
+        of_files(&files, &config, &asked, &mut facts, &mut wanted);
         if wanted.is_empty() {
             break;
         }
@@ -206,7 +207,8 @@ fn of_manifest(
     Ok(facts)
 }
 
-/// What the configuration alone tells. A user that is a number is known without any file.
+/// What the configuration alone tells. A uid is known without any file; its gid is that of
+/// `/etc/passwd`.
 fn of_config(config: &Config) -> ImageFacts {
     let text = |text: &str| text::printable(text, TEXT).into_owned();
     let words = |words: &Option<Vec<String>>| -> Vec<String> {
@@ -216,18 +218,8 @@ fn of_config(config: &Config) -> ImageFacts {
         map.iter().flatten().take(WORDS).map(|(key, _)| text(key)).collect()
     };
     let Config { user, entrypoint, cmd, env: _, working_dir, exposed_ports, volumes } = config;
-    let (uid, gid) = match user.split_once(':') {
-        None if user.is_empty() => (Some(0), Some(0)),
-        // Its gid is that of /etc/passwd.
-        None => (user.parse().ok(), None),
-        Some((uid, gid)) => match (uid.parse().ok(), gid.parse().ok()) {
-            (Some(uid), Some(gid)) => (Some(uid), Some(gid)),
-            _ => (None, None),
-        },
-    };
     ImageFacts {
-        uid,
-        gid,
+        uid: users::number(user),
         user: Some(text(user)).filter(|user| !user.is_empty()),
         entrypoint: words(entrypoint),
         cmd: words(cmd),
@@ -239,15 +231,17 @@ fn of_config(config: &Config) -> ImageFacts {
 }
 
 /// Adds what the files tell.
-fn of_tree(
-    tree: &Directory,
+fn of_files(
+    files: &Merged,
     config: &Config,
     asked: &BTreeSet<String>,
     facts: &mut ImageFacts,
     wanted: &mut BTreeSet<String>,
 ) {
-    let passwd = database(tree, PASSWD, asked, wanted);
-    let group = database(tree, GROUP, asked, wanted);
+    let Merged { tree, layers } = files;
+    let view = View::new(layers);
+    let passwd = database(&view, PASSWD, asked, wanted);
+    let group = database(&view, GROUP, asked, wanted);
     let volumes: BTreeSet<String> =
         config.volumes.iter().flatten().map(|(volume, _)| path::clean(volume)).collect();
     (facts.uid, facts.gid) = (None, None);
@@ -267,13 +261,13 @@ fn of_tree(
     facts.needs = entrypoint::needs(tree, config, asked, wanted);
 }
 
-/// A user database, wherever links lead to it.
-fn database<'t>(
-    tree: &'t Directory,
+/// A user database, as containerd finds it.
+fn database<'l>(
+    view: &View<'l>,
     path: &str,
     asked: &BTreeSet<String>,
     wanted: &mut BTreeSet<String>,
-) -> Database<'t> {
+) -> Database<'l> {
     let mut want = |place: &str| {
         if asked.contains(place) {
             return Database::Unusable;
@@ -281,16 +275,13 @@ fn database<'t>(
         wanted.insert(place.to_owned());
         Database::Absent
     };
-    let Some(path) = tree.resolve(path, true) else { return Database::Unusable };
-    match tree.get(&path) {
-        // Below a file there is nothing to be found, and no container runtime goes on then.
-        None if tree.is_below_file(&path) => Database::Unusable,
-        None => Database::Absent,
-        Some(Found::File(file)) => match &file.content {
+    match view.open(path) {
+        Ok(None) => Database::Absent,
+        Ok(Some((_, Found::File(file)))) => match &file.content {
             Content::Kept(text) => Database::Text(text),
             Content::At(place) => want(place),
         },
-        Some(Found::Plain { .. }) => want(&path),
-        Some(Found::Directory(_) | Found::Symlink(_)) => Database::Unusable,
+        Ok(Some((place, Found::Plain { .. }))) => want(&place),
+        Ok(Some((_, Found::Directory(_) | Found::Symlink(_)))) | Err(Refused) => Database::Unusable,
     }
 }

@@ -115,6 +115,8 @@ enum New {
     Node(Node),
     /// The directory above becomes opaque.
     Opaque,
+    /// What was here is gone, in this layer and those below.
+    Removed,
     Plain {
         executable: bool,
     },
@@ -135,10 +137,6 @@ impl Reading<'_> {
         // The root's own entry is ignored, as containerd ignores it.
         let Some((parent, name)) = path::split(&cleaned) else { return Ok(()) };
         let parent = self.root.resolve(parent, true).ok_or_else(too_many_links)?;
-        // overlayfs merges the roots of all layers, whatever they say.
-        if parent.is_empty() && name == OPAQUE {
-            return Ok(());
-        }
         let place = path::join(&parent, name);
         let deep = place.bytes().filter(|byte| *byte == b'/').count() > DEPTH;
         if deep || place.len() > PATH || name.len() > NAME || header.link.len() > PATH {
@@ -185,6 +183,7 @@ impl Reading<'_> {
             Kind::Symlink => New::Node(Node::Symlink(header.link.clone())),
             Kind::File => self.file(header, attributes, place, archive)?,
             Kind::Link => self.link(header, attributes, place)?,
+            Kind::Removed => New::Removed,
             Kind::Special | Kind::Global => New::Plain { executable: false },
         })
     }
@@ -287,6 +286,7 @@ fn put(directory: &mut Directory, name: &str, new: New) {
     let removed = name.strip_prefix(WHITEOUT).unwrap_or(name);
     match new {
         New::Opaque => directory.opaque = true,
+        New::Removed => directory.put(name, Node::Whiteout),
         New::Plain { executable } => directory.put_plain(name, executable),
         // What the layer itself has here already is not removed.
         New::Node(Node::Whiteout) if directory.get(removed).is_some() => {}

@@ -15,7 +15,15 @@ use super::source::{DIFF_ID, Source};
 use super::tree::Directory;
 use super::unpack::Unpacked;
 
-/// The merged tree of an image's layers, with the content of the `wanted` paths.
+/// What is kept of an image's files.
+pub(super) struct Merged {
+    /// What a container has.
+    pub(super) tree: Directory,
+    /// The layers, the lowest first.
+    pub(super) layers: Vec<Arc<Layer>>,
+}
+
+/// The layers of an image and their merged tree, with the content of the `wanted` paths.
 ///
 /// # Errors
 /// When a layer cannot be read.
@@ -25,24 +33,26 @@ pub(super) fn merged(
     wanted: &BTreeSet<String>,
     cache: &Cache,
     limits: &Limits,
-) -> Result<Directory, ImageError> {
+) -> Result<Merged, ImageError> {
     if layers.len() > limits.layers {
         return Err(ImageError::bad(format!("it has {} layers", layers.len())));
     }
-    let mut tree = Directory::default();
+    let mut merged = Merged { tree: Directory::default(), layers: Vec::new() };
     for descriptor in layers {
-        let mut layer = cache.layer(&descriptor.digest).filter(|layer| !layer.lacks(wanted));
-        if layer.is_none() {
-            let place = |error: ImageError| error.at(format!("layer {}", descriptor.digest));
-            let read = Arc::new(read(source, descriptor, wanted, limits).map_err(place)?);
-            cache.put_layer(&descriptor.digest, &read);
-            layer = Some(read);
-        }
-        if let Some(layer) = layer {
-            tree.overlay(layer.root.clone());
-        }
+        let known = cache.layer(&descriptor.digest).filter(|layer| !layer.lacks(wanted));
+        let layer = match known {
+            Some(layer) => layer,
+            None => {
+                let place = |error: ImageError| error.at(format!("layer {}", descriptor.digest));
+                let read = Arc::new(read(source, descriptor, wanted, limits).map_err(place)?);
+                cache.put_layer(&descriptor.digest, &read);
+                read
+            }
+        };
+        merged.tree.overlay(layer.root.clone());
+        merged.layers.push(layer);
     }
-    Ok(tree)
+    Ok(merged)
 }
 
 fn read(

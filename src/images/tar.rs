@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Symlink,
     /// A device or a named pipe.
     Special,
+    /// The character device 0:0. overlayfs removes a file with it, and has no other use for it.
+    Removed,
     Directory,
     /// Extended headers for all further entries: container runtimes ignore them.
     Global,

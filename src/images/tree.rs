@@ -9,7 +9,7 @@ use super::path;
 pub(super) use rows::Row;
 
 /// Maximum number of symbolic links on the way to a file: containerd's.
-const LINKS: usize = 255;
+pub(super) const LINKS: usize = 255;
 
 /// Owner and permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,18 +99,6 @@ impl Directory {
             };
         }
         directory.child(name)
-    }
-
-    /// Whether one of the directories above a path, which has no symbolic links, is a file.
-    pub(super) fn is_below_file(&self, path: &str) -> bool {
-        let mut above = path;
-        while let Some((parent, _)) = path::split(above) {
-            if matches!(self.get(parent), Some(Found::File(_) | Found::Plain { .. })) {
-                return true;
-            }
-            above = parent;
-        }
-        false
     }
 
     fn child(&self, name: &str) -> Option<Found<'_>> {
@@ -206,8 +194,10 @@ impl Directory {
         self.plain.remove(&mark(name, true));
     }
 
-    /// Puts a layer on top of this tree, as overlayfs does.
+    /// Puts a layer on top of this tree, as overlayfs does: it merges the roots of all layers,
+    /// whatever they say.
     pub(super) fn overlay(&mut self, mut layer: Self) {
+        layer.opaque = false;
         layer.inherit("", self);
         self.merge(layer);
     }

@@ -4,14 +4,17 @@
 //! The kubelet tells the runtime the part of the user before `:` and no more (`GetImageUser` and
 //! `getUserFromImage` in containerd's CRI plugin, `determineEffectiveSecurityContext` in the
 //! kubelet): a group that is stated there counts for nothing, whether it exists or not. Without that
-//! part, as in `:web`, the runtime reads the whole.
+//! part, as in `:web` and where there is no user at all, it tells the uid 0.
 //!
 //! As containerd resolves it then: `WithUser` and `WithAdditionalGIDs` (`pkg/oci/spec_opts.go`), over
 //! the parser of `github.com/moby/sys/user`. That one takes what it can from a malformed line: a
-//! number that is none is 0, a missing field is empty.
+//! number that is none is 0, a missing field is empty. Of numbers in the files, only the lower 32
+//! bits count.
 
-/// Maximum uid and gid: runc's.
+/// Maximum uid that an image may state: runc's.
 const MAX: i64 = i32::MAX as i64;
+/// What the kernel has for no id at all: `setuid` and `setgroups` fail with it.
+const NO_ID: u32 = u32::MAX;
 /// Maximum length of a line of `/etc/passwd`, in bytes: that of Go's `bufio.Scanner`.
 const PASSWD_LINE: usize = 64 << 10;
 /// The same for `/etc/group`, whose lines list members.
@@ -22,7 +25,7 @@ const GROUP_LINE: usize = 1 << 20;
 pub(super) enum Database<'t> {
     /// The image has none.
     Absent,
-    /// It is a directory or a device, or a link that leads nowhere but in circles.
+    /// It is a directory or a device, or a link that leads in a circle or below a file.
     Unusable,
     Text(&'t str),
 }
@@ -47,63 +50,65 @@ pub(super) fn resolve(
     passwd: Database<'_>,
     group: Database<'_>,
 ) -> Result<User, String> {
-    let (name, group_name) = match user.split_once(':') {
-        None => (user, None),
-        Some(("", group)) if group.contains(':') => {
-            return Err(format!("`{user}` is not of the form user:group"));
-        }
-        Some(("", group)) => ("", Some(group)),
-        Some((name, _)) => (name, None),
-    };
-    let (uid, gid) = match (Id::read(name, "uid")?, group_name) {
-        _ if user.is_empty() => (0, 0),
-        (Id::Number(uid), None) => {
+    let name = without_group(user);
+    let (uid, gid) = match Id::read(name)? {
+        Id::Number(uid) => {
             let entry = find_user(passwd, |entry| entry.uid == uid)?;
             entry.map_or((uid, 0), |entry| (entry.uid, entry.gid))
         }
-        (Id::Name(name), None) => {
+        Id::Name(name) => {
             let entry = find_user(passwd, |entry| entry.name == name)?;
-            let entry = entry.ok_or_else(|| no_entry("user", name, "/etc/passwd", passwd))?;
+            let entry = entry.ok_or_else(|| no_entry(name, passwd))?;
             (entry.uid, entry.gid)
         }
-        // `:group` is uid 0.
-        (_, Some(group_name)) => {
-            let gid = match Id::read(group_name, "gid")? {
-                Id::Number(gid) => gid,
-                Id::Name("") => 0,
-                Id::Name(name) => {
-                    let mut found = groups(group)?.filter(|entry| entry.name == name);
-                    let entry = found.next();
-                    entry.ok_or_else(|| no_entry("group", name, "/etc/group", group))?.gid
-                }
-            };
-            (0, gid)
-        }
     };
-    let mut all = supplementary(if name.is_empty() { "0" } else { name }, passwd, group)?;
-    all.push(gid);
-    let in_range = |id: i64| {
-        let id = u32::try_from(id).ok().filter(|id| i64::from(*id) <= MAX);
-        id.ok_or_else(|| format!("`{user}` has a uid or gid that is out of range"))
-    };
-    let mut groups = all.into_iter().map(in_range).collect::<Result<Vec<u32>, String>>()?;
+    let mut groups = supplementary(name, passwd, group)?;
+    groups.push(gid);
+    let mut groups: Vec<u32> = groups.into_iter().map(truncated).collect();
     groups.sort_unstable();
     groups.dedup();
-    let home = find_user(passwd, |entry| entry.uid == uid).ok().flatten().map(|entry| entry.home);
+    let of_uid = |entry: &Passwd<'_>| entry.uid == i64::from(truncated(uid));
+    let home = find_user(passwd, of_uid).ok().flatten().map(|entry| entry.home);
     let home = home.filter(|home| !home.is_empty()).map(str::to_owned);
-    Ok(User { uid: in_range(uid)?, gid: in_range(gid)?, groups, home })
+    let user = User { uid: truncated(uid), gid: truncated(gid), groups, home };
+    if user.uid == NO_ID || user.groups.contains(&NO_ID) {
+        return Err(format!("`{name}` has the uid or a gid {NO_ID}, which is nobody's"));
+    }
+    Ok(user)
 }
 
-fn no_entry(what: &str, name: &str, path: &str, database: Database<'_>) -> String {
-    match database {
-        Database::Absent => {
-            format!("{what} `{name}` is looked for in {path}, which it does not have")
-        }
-        _ => format!("{what} `{name}` is not in its {path}"),
+/// The uid of a configuration's user, where it is known without any file.
+pub(super) fn number(user: &str) -> Option<u32> {
+    match Id::read(without_group(user)).ok()? {
+        Id::Number(uid) => u32::try_from(uid).ok(),
+        Id::Name(_) => None,
     }
 }
 
-/// A part of the configuration's user.
+/// What the kubelet tells the runtime.
+fn without_group(user: &str) -> &str {
+    match user.split(':').next() {
+        None | Some("") => "0",
+        Some(name) => name,
+    }
+}
+
+/// An id of a file as containerd hands it on.
+fn truncated(id: i64) -> u32 {
+    let [a, b, c, d, ..] = id.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+fn no_entry(name: &str, passwd: Database<'_>) -> String {
+    match passwd {
+        Database::Absent => {
+            format!("user `{name}` is looked for in /etc/passwd, which it does not have")
+        }
+        _ => format!("user `{name}` is not in its /etc/passwd"),
+    }
+}
+
+/// The user of a configuration.
 enum Id<'t> {
     Number(i64),
     Name(&'t str),
@@ -112,10 +117,10 @@ enum Id<'t> {
 impl<'t> Id<'t> {
     /// A number wherever Go's `strconv.Atoi` reads one: never the name of an entry then, whatever
     /// `/etc/passwd` has.
-    fn read(text: &'t str, what: &str) -> Result<Self, String> {
+    fn read(text: &'t str) -> Result<Self, String> {
         match atoi(text) {
             Ok(number) if (0..=MAX).contains(&number) => Ok(Self::Number(number)),
-            Ok(_) | Err(NotANumber::Range) => Err(format!("{what} `{text}` is out of range")),
+            Ok(_) | Err(NotANumber::Range) => Err(format!("uid `{text}` is out of range")),
             Err(NotANumber::Syntax) => Ok(Self::Name(text)),
         }
     }

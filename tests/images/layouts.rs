@@ -167,13 +167,15 @@ fn the_configuration_alone() {
     let mut directory = LayoutDirectory::new(home.path());
     let options = Options { config_only: true, ..Options::default() };
     let reader = Reader::new(options, Cache::default(), Settings::default());
-    for (user, uid, gid) in [
-        ("node", None, None),
-        ("", Some(0), Some(0)),
-        ("65532", Some(65532), None),
-        ("65532:65533", Some(65532), Some(65533)),
-        ("65532:web", None, None),
-        ("node:7", None, None),
+    // The gid is that of /etc/passwd, whatever is stated.
+    for (user, uid) in [
+        ("node", None),
+        ("", Some(0)),
+        ("65532", Some(65532)),
+        ("65532:65533", Some(65532)),
+        ("65532:web", Some(65532)),
+        ("3000000000", None),
+        ("node:7", None),
     ] {
         let tag = format!("u{}", user.replace(':', "-"));
         // A layer that does not exist is not asked for.
@@ -184,7 +186,7 @@ fn the_configuration_alone() {
         let _ = std::fs::remove_file(home.path().join("blobs/sha256").join(layer.digits()));
         let facts =
             &reader.facts(&Reference::parse(&layout(home.path(), &tag)).unwrap()).unwrap()[0];
-        assert_eq!((facts.uid, facts.gid), (uid, gid), "{user}");
+        assert_eq!((facts.uid, facts.gid), (uid, None), "{user}");
         assert!(yaml(facts).contains("from: configuration"), "{}", yaml(facts));
     }
 }

@@ -45,15 +45,26 @@ fn whatever_happens_to_the_databases() {
             Tar::new().directory("etc/passwd"),
             Err("its /etc/passwd is not a regular file"),
         ),
+        // The device that overlayfs removes files with.
         (
-            "device",
-            "app",
+            "removed-by-device",
+            "100",
             Tar::new().entry(
                 super::tar::Entry { name: "etc/passwd", kind: b'3', ..Default::default() },
                 b"",
             ),
+            Ok((100, 0)),
+        ),
+        (
+            "block-device",
+            "app",
+            Tar::new().entry(
+                super::tar::Entry { name: "etc/passwd", kind: b'4', ..Default::default() },
+                b"",
+            ),
             Err("its /etc/passwd is not a regular file"),
         ),
+        ("root-opaque", "app", Tar::new().file(".wh..wh..opq", ""), missing),
         ("unknown", "nobody", Tar::new(), Err("user `nobody` is not in its /etc/passwd")),
         ("group", "app:web", Tar::new(), Ok((100, 101))),
         ("no-group", "app:no", Tar::new(), Ok((100, 101))),
@@ -73,5 +84,43 @@ fn whatever_happens_to_the_databases() {
         };
         assert_eq!(found, expected, "{name}");
         assert_eq!(facts.uid.is_some(), found.is_ok(), "{name}: no uid beside a reason");
+    }
+}
+
+/// containerd looks for users layer by layer, and finds what overlayfs no longer shows.
+#[test]
+fn what_containerd_still_finds() {
+    let home = tempfile::tempdir().unwrap();
+    let mut directory = LayoutDirectory::new(home.path());
+    let etc = || Tar::new().directory("etc");
+    let file = |path: &str, gid: u32| Tar::new().file(path, format!("app:x:100:{gid}::/:\n"));
+    let linked = Tar::new().symlink("etc", "conf").file("conf/passwd", "app:x:100:3::/:\n");
+    let back = file("data/users", 4)
+        .file("a/users", "app:x:100:5::/:\n")
+        .symlink("a/b", "../data/below")
+        .symlink("etc/passwd", "../a/b/../users");
+    for (name, layers, gid) in [
+        ("remade", vec![base(), Tar::new().file(".wh.etc", ""), etc()], 101),
+        ("remade-at-once", vec![base(), Tar::new().file(".wh.etc", "").directory("etc")], 101),
+        ("was-link", vec![linked, etc()], 3),
+        ("link-back", vec![back], 5),
+    ] {
+        let layers = layers.into_iter().map(Tar::finish).collect();
+        directory.image(name, json!({ "User": "100" }), layers);
+        let facts = one(&layout(home.path(), name));
+        assert_eq!((facts.uid, facts.gid), (Some(100), Some(gid)), "{name}");
+    }
+}
+
+/// Without a user the kubelet says uid 0, whose entry may have any gid.
+#[test]
+fn root_by_its_entry() {
+    let home = tempfile::tempdir().unwrap();
+    let mut directory = LayoutDirectory::new(home.path());
+    for (name, user) in [("none", ""), ("group", ":33")] {
+        let layer = Tar::new().file("etc/passwd", "root:x:0:7::/:\n").finish();
+        directory.image(name, json!({ "User": user }), vec![layer]);
+        let facts = one(&layout(home.path(), name));
+        assert_eq!((facts.uid, facts.gid, facts.groups), (Some(0), Some(7), vec![7]), "{name}");
     }
 }

@@ -3,6 +3,7 @@ package archive
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,7 +30,7 @@ type Config struct {
 	StopSignal   string              `json:"StopSignal,omitempty"`
 }
 
-// Layer writes an image's only layer, a tar file in which each path is once: the
+// Layer writes a layer of an image, a tar file in which each path is once: the
 // first entry with a path is kept, later ones are dropped. Parents are added as
 // needed, root's with mode 0755. Modification times are the epoch. After an error
 // nothing more is written, and [Write] returns it.
@@ -63,6 +65,26 @@ func (l *Layer) File(name string, mode int64, content []byte) {
 // Symlink adds a symbolic link called name, which leads to target.
 func (l *Layer) Symlink(target, name string) {
 	l.write(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}, nil)
+}
+
+// Link adds a hard link called name to target, which this layer has already.
+func (l *Layer) Link(target, name string) {
+	l.write(&tar.Header{Typeflag: tar.TypeLink, Name: name, Linkname: target, Mode: 0o644}, nil)
+}
+
+// Device adds a character device of root's.
+func (l *Layer) Device(name string, major, minor int64) {
+	l.write(&tar.Header{Typeflag: tar.TypeChar, Name: name, Mode: 0o666, Devmajor: major, Devminor: minor}, nil)
+}
+
+// Remove removes what the layers below have at this path.
+func (l *Layer) Remove(name string) {
+	l.File(path.Join(path.Dir(name), ".wh."+path.Base(name)), 0o644, nil)
+}
+
+// Opaque removes all that the layers below have in this directory.
+func (l *Layer) Opaque(directory string) {
+	l.File(path.Join(directory, ".wh..wh..opq"), 0o644, nil)
 }
 
 // Has says whether the layer has an entry with this path.
@@ -131,40 +153,55 @@ func capabilityAttribute(permitted uint64) string {
 	return out.String()
 }
 
-// Write writes an image with one layer, which fill fills, to a file. name is what
-// the image is called once loaded, such as localhost/busybox:local. caps are the
-// file capabilities of paths in the layer, as bit sets; each path must be there.
-// The file appears when it is complete, and replaces an older one.
-func Write(file, name string, config Config, caps map[string]uint64, fill func(*Layer) error) error {
-	layerFile, err := os.CreateTemp("", "layer-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(layerFile.Name())
-	defer layerFile.Close()
-	hash := sha256.New()
-	l := &Layer{tar: tar.NewWriter(io.MultiWriter(layerFile, hash)), seen: map[string]bool{}, caps: caps}
-	if err := fill(l); err != nil {
-		return err
-	}
-	if l.err != nil {
-		return l.err
-	}
-	if err := l.tar.Close(); err != nil {
-		return err
-	}
-	for capable := range caps {
-		if !l.seen[capable] {
-			return fmt.Errorf("%s has no file %s to give capabilities to", name, capable)
+// blob is a part of an archive, in a file of its own.
+type blob struct {
+	file   *os.File
+	size   int64
+	digest string // hexadecimal SHA-256
+}
+
+// Write writes an image to a file. Each of fill fills a layer, the lowest first; layers
+// of equal content are stored once. name is what the image is called once loaded, such
+// as localhost/busybox:local. caps are the file capabilities of paths, as bit sets; each
+// path must be in a layer. The file appears when it is complete, and replaces an older one.
+func Write(file, name string, config Config, caps map[string]uint64, fill ...func(*Layer) error) error {
+	var layers []blob
+	defer func() {
+		for _, layer := range layers {
+			layer.file.Close()
+			os.Remove(layer.file.Name())
+		}
+	}()
+	capable := map[string]bool{}
+	for _, fill := range fill {
+		l := &Layer{seen: map[string]bool{}, caps: caps}
+		layer, err := writeLayer(l, fill)
+		if layer.file != nil {
+			layers = append(layers, layer)
+		}
+		if err != nil {
+			return err
+		}
+		for target := range caps {
+			capable[target] = capable[target] || l.seen[target]
 		}
 	}
-	digest := hex.EncodeToString(hash.Sum(nil))
+	for target := range caps {
+		if !capable[target] {
+			return fmt.Errorf("%s has no file %s to give capabilities to", name, target)
+		}
+	}
 
+	var diffIDs, paths []string
+	for _, layer := range layers {
+		diffIDs = append(diffIDs, "sha256:"+layer.digest)
+		paths = append(paths, layer.path())
+	}
 	configuration, err := json.Marshal(map[string]any{
 		"architecture": runtime.GOARCH,
 		"os":           "linux",
 		"config":       config,
-		"rootfs":       map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + digest}},
+		"rootfs":       map[string]any{"type": "layers", "diff_ids": diffIDs},
 	})
 	if err != nil {
 		return err
@@ -174,7 +211,7 @@ func Write(file, name string, config Config, caps map[string]uint64, fill func(*
 	manifest, err := json.Marshal([]map[string]any{{
 		"Config":   configurationName,
 		"RepoTags": []string{name},
-		"Layers":   []string{digest + "/layer.tar"},
+		"Layers":   paths,
 	}})
 	if err != nil {
 		return err
@@ -187,32 +224,53 @@ func Write(file, name string, config Config, caps map[string]uint64, fill func(*
 	}
 	defer os.Remove(partial)
 	defer out.Close()
-	size, err := layerFile.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	if _, err := layerFile.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
 	archive := tar.NewWriter(out)
-	for _, part := range []struct {
-		name    string
-		size    int64
-		content io.Reader
-	}{
-		{digest + "/layer.tar", size, layerFile},
-		{configurationName, int64(len(configuration)), bytes.NewReader(configuration)},
-		{"manifest.json", int64(len(manifest)), bytes.NewReader(manifest)},
-	} {
-		if err := archive.WriteHeader(&tar.Header{Name: part.name, Mode: 0o644, Size: part.size}); err != nil {
+	part := func(name string, size int64, content io.Reader) error {
+		if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size}); err != nil {
 			return err
 		}
-		if _, err := io.Copy(archive, part.content); err != nil {
+		_, err := io.Copy(archive, content)
+		return err
+	}
+	for n, layer := range layers {
+		if slices.Contains(paths[:n], layer.path()) {
+			continue
+		}
+		if _, err := layer.file.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
+		if err := part(layer.path(), layer.size, layer.file); err != nil {
+			return err
+		}
+	}
+	if err := part(configurationName, int64(len(configuration)), bytes.NewReader(configuration)); err != nil {
+		return err
+	}
+	if err := part("manifest.json", int64(len(manifest)), bytes.NewReader(manifest)); err != nil {
+		return err
 	}
 	if err := archive.Close(); err != nil {
 		return err
 	}
 	return os.Rename(partial, file)
+}
+
+func (b blob) path() string { return b.digest + "/layer.tar" }
+
+// writeLayer writes a layer to a temporary file. The file may be there after an error.
+func writeLayer(l *Layer, fill func(*Layer) error) (blob, error) {
+	file, err := os.CreateTemp("", "layer-")
+	if err != nil {
+		return blob{}, err
+	}
+	hash := sha256.New()
+	l.tar = tar.NewWriter(io.MultiWriter(file, hash))
+	if err := cmp.Or(fill(l), l.err); err != nil {
+		return blob{file: file}, err
+	}
+	if err := l.tar.Close(); err != nil {
+		return blob{file: file}, err
+	}
+	size, err := file.Seek(0, io.SeekEnd)
+	return blob{file, size, hex.EncodeToString(hash.Sum(nil))}, err
 }

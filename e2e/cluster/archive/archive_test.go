@@ -84,6 +84,39 @@ func TestArchiveHasEachPathOnceAfterItsParents(t *testing.T) {
 	}
 }
 
+func TestLayersOfEqualContentAreStoredOnce(t *testing.T) {
+	archive := filepath.Join(t.TempDir(), "image.tar")
+	base := func(l *Layer) error { l.File("etc/passwd", 0o644, []byte("base")); return nil }
+	above := func(l *Layer) error {
+		l.Remove("etc/passwd")
+		l.Opaque("data")
+		l.File("users", 0o644, []byte("above"))
+		l.Link("users", "linked")
+		l.Device("null", 1, 3)
+		return nil
+	}
+	if err := Write(archive, "localhost/x:local", Config{}, nil, base, above, base); err != nil {
+		t.Fatal(err)
+	}
+	parts := readTar(t, mustRead(t, archive))
+	var manifest []struct{ Layers []string }
+	if err := json.Unmarshal(parts.content["manifest.json"], &manifest); err != nil {
+		t.Fatal(err)
+	}
+	layers := manifest[0].Layers
+	if len(layers) != 3 || layers[0] != layers[2] || layers[0] == layers[1] || len(parts.order) != 4 {
+		t.Fatalf("layers %v, in an archive of %v", layers, parts.order)
+	}
+	files := readTar(t, parts.content[layers[1]])
+	for name, kind := range map[string]byte{
+		"etc/.wh.passwd": tar.TypeReg, "data/.wh..wh..opq": tar.TypeReg, "linked": tar.TypeLink, "null": tar.TypeChar,
+	} {
+		if header := files.headers[name]; header == nil || header.Typeflag != kind {
+			t.Errorf("%s is %+v", name, header)
+		}
+	}
+}
+
 func TestCapabilitiesOfNoFileAreAnError(t *testing.T) {
 	err := Write(filepath.Join(t.TempDir(), "image.tar"), "localhost/x:local", Config{},
 		map[string]uint64{"usr/bin/absent": 1}, func(*Layer) error { return nil })

@@ -28,6 +28,7 @@ type Image struct {
 	links   map[string]string // path: target
 	caps    map[string]uint64 // path: file capabilities
 	program string            // Go source of what it runs, as /usr/local/bin/NAME
+	layers  [][]entry         // above the layer with all of that, the lowest first
 }
 
 // owned is a directory that is not root's, or has another mode.
@@ -49,7 +50,7 @@ var ports80 = map[string]struct{}{"80/tcp": {}}
 
 // Images are all test images. None of the servers has a USER: as most images on
 // the public registries, they start as root and leave that to whoever runs them.
-var Images = []Image{
+var Images = append([]Image{
 	{
 		Name:  "pause",
 		About: "sleeps; what a pod's sandbox runs",
@@ -197,7 +198,7 @@ var Images = []Image{
 		program: injectorSource,
 		Config:  archive.Config{User: "1234:1234", Entrypoint: []string{"/usr/local/bin/injector"}},
 	},
-}
+}, users...)
 
 // Reference is what a pod names the image by.
 func (i Image) Reference() string { return "localhost/" + i.Name + ":local" }
@@ -212,7 +213,21 @@ func imageFile(name string) string {
 	return string(content)
 }
 
-// fill writes the image's files. busybox is in every image, behind the image's
+// fills are what writes its layers.
+func (i Image) fills() []func(*archive.Layer) error {
+	fills := []func(*archive.Layer) error{i.fill}
+	for _, entries := range i.layers {
+		fills = append(fills, func(l *archive.Layer) error {
+			for _, entry := range entries {
+				entry.add(l)
+			}
+			return nil
+		})
+	}
+	return fills
+}
+
+// fill writes the image's lowest layer. busybox is in every image, behind the image's
 // own programs: tests look around in all of them.
 func (i Image) fill(l *archive.Layer) error {
 	users := append([]string{

@@ -50,7 +50,7 @@ func (s Store) Make(image Image) (string, error) {
 	if len(config.Env) == 0 {
 		config.Env = []string{defaultPath}
 	}
-	if err := archive.Write(file, image.Reference(), config, image.caps, image.fill); err != nil {
+	if err := archive.Write(file, image.Reference(), config, image.caps, image.fills()...); err != nil {
 		return "", fmt.Errorf("image %s: %w", image.Name, err)
 	}
 	info, err := os.Stat(file)

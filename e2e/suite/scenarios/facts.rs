@@ -1,9 +1,12 @@
 //! What facts of images change on a real node: docs/images.md, row by row.
 
+mod id;
+
 use serde_json::{Value, json};
 
 use crate::pods::pod;
-use crate::world::{FACTS, Inside, World, say};
+use crate::world::{Inside, World, say};
+pub use id::facts_are_what_id_prints;
 
 const RESTRICTED: [(&str, &str); 2] =
     [("ironhull.dev/harden", "enforce"), ("pod-security.kubernetes.io/enforce", "restricted")];
@@ -82,32 +85,4 @@ pub fn an_own_directory(world: &'static World) {
         ["sh", "-c", "test -s /var/lib/app/started && ! touch /var/lib/x 2>&1 && echo ok"];
     let said = space.exec("writes-its-own", "app", &written);
     assert!(said.ends_with("ok\n"), "{said}");
-}
-
-/// What the archives of these images are read to is what `id` prints in a container.
-pub fn facts_are_what_id_prints(world: &'static World) {
-    let facts: Value = serde_yaml::from_str(&world.facts()).unwrap();
-    let space = world.namespace("facts-id", &[]);
-    for image in FACTS {
-        let of_image = facts["images"].as_array().unwrap().iter();
-        let name = format!("localhost/{image}:local");
-        let entry = of_image.clone().find(|it| it["image"] == name.as_str());
-        let entry = entry.unwrap_or_else(|| panic!("{image}: {facts}"));
-        space.create(&pod(image, &[container(image)])).unwrap();
-        space.ready(image);
-        let id = space.exec(image, "app", &["sh", "-c", "id -u; id -g; id -G"]);
-        say(format!("{image}: {}", id.replace('\n', " ")));
-        let mut lines = id.lines();
-        let mut number = || lines.next().unwrap().parse::<u64>().unwrap();
-        assert_eq!(
-            (number(), number()),
-            (entry["uid"].as_u64().unwrap(), entry["gid"].as_u64().unwrap())
-        );
-        let groups = lines.next().unwrap().split(' ').map(|gid| json!(gid.parse::<u64>().unwrap()));
-        let mut groups: Vec<Value> = groups.collect();
-        groups.sort_by_key(Value::as_u64);
-        groups.dedup();
-        let known = entry["groups"].as_array().cloned().unwrap_or_default();
-        assert_eq!(groups, known, "{image}");
-    }
 }

@@ -193,8 +193,25 @@ impl Space {
         self.world.eventually("the audit log", || creation(&self.name, pod))
     }
 
+    /// The kubelet's message, if it has failed to start a container.
+    pub fn why_not_started(&self, pod: &str, container: &str) -> Option<String> {
+        let api: Api<Event> = Api::namespaced(self.world.client.clone(), &self.name);
+        let about = format!(
+            "involvedObject.name={pod},involvedObject.fieldPath=spec.containers{{{container}}},\
+             reason=Failed"
+        );
+        let events = self.world.wait(api.list(&ListParams::default().fields(&about))).ok()?;
+        events.items.into_iter().find_map(|event| event.message)
+    }
+
     /// Runs a command in a container: standard output, then standard error.
     pub fn exec(&self, pod: &str, container: &str, command: &[&str]) -> String {
+        self.try_exec(pod, container, command)
+            .unwrap_or_else(|error| panic!("exec in {pod}/{container}: {error}"))
+    }
+
+    /// The same, where the container may not run.
+    pub fn try_exec(&self, pod: &str, container: &str, command: &[&str]) -> Result<String, Error> {
         let run = async {
             let parameters = AttachParams::default().container(container).stdin(false);
             let mut process = self.pods().exec(pod, command.iter().copied(), &parameters).await?;
@@ -205,7 +222,7 @@ impl Space {
                 tokio::join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err));
             Ok::<_, Error>(out + &err)
         };
-        self.world.wait(run).unwrap_or_else(|error| panic!("exec in {pod}/{container}: {error}"))
+        self.world.wait(run)
     }
 
     /// What the container shows of itself; printed as the scenario's evidence.

@@ -109,6 +109,8 @@ fn layers_cover_each_other() {
         // The marker may come last.
         (Tar::new().file("etc/passwd", "new").file("etc/.wh..wh..opq", ""), "new"),
         (Tar::new().file(".wh.etc", ""), "-"),
+        // overlayfs's own whiteout, the device 0:0.
+        (Tar::new().entry(Entry { name: "etc/passwd", kind: b'3', ..Entry::default() }, b""), "-"),
         (Tar::new().file(".wh..wh..opq", ""), "old"),
         (Tar::new().file(".wh.etc", "").directory("other"), "-"),
         (Tar::new().symlink("etc/passwd", "../app/a"), "-"),

@@ -73,6 +73,14 @@ impl Block {
         self.field(504, 1) != [0]
     }
 
+    /// Major and minor number of a device. Archives of before POSIX have none.
+    fn device(&self) -> Result<(i64, i64), ImageError> {
+        match self.field(257, 5) {
+            b"ustar" => Ok((number(self.field(329, 8))?, number(self.field(337, 8))?)),
+            _ => Ok((0, 0)),
+        }
+    }
+
     /// The entry under this name, as far as the header tells.
     pub(super) fn header(&self, name: String) -> Result<Header, ImageError> {
         let kind = match self.kind() {
@@ -82,6 +90,7 @@ impl Block {
             0 | b'0' | b'S' | b'7' => Kind::File,
             b'1' => Kind::Link,
             b'2' => Kind::Symlink,
+            b'3' if self.device()? == (0, 0) => Kind::Removed,
             b'3' | b'4' | b'6' => Kind::Special,
             b'5' => Kind::Directory,
             b'g' => Kind::Global,

@@ -21,6 +21,14 @@ fn names(archive: &[u8]) -> Vec<String> {
     headers(archive).unwrap().into_iter().map(|header| header.name).collect()
 }
 
+/// A header of a character device.
+fn device(name: &str, major: u32, minor: u32) -> [u8; 512] {
+    let mut block = header(Entry { name, kind: b'3', ..Entry::default() }, 0);
+    block[329..337].copy_from_slice(format!("{major:07o}\0").as_bytes());
+    block[337..345].copy_from_slice(format!("{minor:07o}\0").as_bytes());
+    sealed(block)
+}
+
 #[test]
 fn entries_and_their_content() {
     let bytes = Tar::new()
@@ -28,7 +36,9 @@ fn entries_and_their_content() {
         .file("data/a", "some text")
         .symlink("data/b", "/data/a")
         .hard_link("data/c", "data/a")
-        .entry(Entry { name: "null", kind: b'3', ..Entry::default() }, b"")
+        .entry(Entry { name: "disk", kind: b'4', ..Entry::default() }, b"")
+        .entry(Entry { name: "removed", kind: b'3', ..Entry::default() }, b"")
+        .header(&device("null", 1, 3))
         .finish();
     let mut archive = Archive::new(&*bytes);
     let directory = archive.next().unwrap().unwrap();
@@ -43,7 +53,9 @@ fn entries_and_their_content() {
     assert_eq!((symlink.kind, symlink.link.as_str()), (Kind::Symlink, "/data/a"));
     let link = archive.next().unwrap().unwrap();
     assert_eq!((link.kind, link.link.as_str()), (Kind::Link, "data/a"));
-    assert_eq!(archive.next().unwrap().unwrap().kind, Kind::Special);
+    for kind in [Kind::Special, Kind::Removed, Kind::Special] {
+        assert_eq!(archive.next().unwrap().unwrap().kind, kind);
+    }
     assert_eq!(archive.next(), Ok(None));
 }
 
