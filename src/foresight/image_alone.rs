@@ -10,21 +10,15 @@ use crate::date::today;
 use crate::facts::ImageFacts;
 use crate::policy::PolicySet;
 
-/// Name of an image that has none in a registry.
-const NAMELESS: &str = "localhost/image:latest";
-
 /// What hardening does to a pod with one container of this image.
 ///
 /// # Errors
 /// Never, as long as the compiled-in policy is good.
 pub fn image_alone(facts: &ImageFacts) -> anyhow::Result<(Outlook, Effects)> {
-    let is_name = crate::images::reference::Name::parse(&facts.image).is_ok();
-    let image = if is_name { facts.image.clone() } else { NAMELESS.to_owned() };
-    let facts = ImageFacts { image: image.clone(), ..facts.clone() };
     let policies =
         PolicySet::new(Vec::new()).map_err(|_| anyhow!("the compiled-in policy is bad"))?;
-    let policies = policies.and_facts(&[facts]);
-    let container = json!({ "name": "app", "image": image });
+    let policies = policies.and_facts(std::slice::from_ref(facts));
+    let container = json!({ "name": "app", "image": facts.image });
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "app" },
         "spec": { "containers": [container] },

@@ -10,7 +10,7 @@ use crate::foresight::image_alone::image_alone;
 use crate::foresight::outlook::{Effects, Outlook};
 use crate::foresight::risk::remedy::Remedies;
 use crate::images::facts::Options;
-use crate::images::reference::Reference;
+use crate::images::reference::{Name, Reference};
 use crate::rule::RuleName;
 use crate::terminal::say;
 use crate::terminal::table::{BOLD, DIM};
@@ -72,12 +72,20 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
         Format::Table => {
             for (index, facts) in all.iter().enumerate() {
                 let gap = if index > 0 { "\n" } else { "" };
-                let (outlook, effects) = image_alone(facts)?;
+                let (outlook, effects) = image_alone(&named(facts))?;
                 write!(out, "{gap}{}", described(facts, &hardened(&outlook, &effects)))?;
             }
         }
     }
     Ok(code)
+}
+
+/// The facts of an image that a container can name.
+fn named(facts: &ImageFacts) -> ImageFacts {
+    match Name::parse(&facts.image) {
+        Ok(_) => facts.clone(),
+        Err(_) => ImageFacts { image: "localhost/image:latest".to_owned(), ..facts.clone() },
+    }
 }
 
 /// A subject, and what is said of it.
