@@ -107,6 +107,7 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     )
     .needs(&[Need::Corpus]),
     scenario("preview::is_what_happens", preview::is_what_happens).needs(&[Need::Volumes]),
+    scenario("preview::of_images_is_what_happens", preview::images::of_images_is_what_happens),
     // Prometheus must reach a pod's address.
     scenario("watch::a_root_container_is_alerted_of", watch::a_root_container_is_alerted_of)
         .needs(&[Need::Programs, Need::Prometheus]),

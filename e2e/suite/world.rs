@@ -37,6 +37,42 @@ pub const BY_LABEL: [&str; 3] = ["fill-only", "warn-only", "openshift"];
 pub const FACTS: [&str; 6] =
     ["user-number", "user-name", "user-group", "user-root", "writes-its-own", "caddy-8080"];
 
+/// Images whose entrypoints ask for more or less, described in e2e/cluster/catalogue/programs.go.
+pub const PROGRAMS: [&str; 32] = [
+    "root-sleeps",
+    "root-talks",
+    "root-gives-up-root",
+    "root-must-give-up",
+    "root-chowns",
+    "root-chowns-or-not",
+    "root-configures",
+    "root-caches",
+    "root-caches-or-not",
+    "root-temporary",
+    "root-pid-file",
+    "root-home",
+    "root-working-directory",
+    "root-opens-home",
+    "root-links",
+    "root-port-80",
+    "root-port-8080",
+    "root-mounts",
+    "own-sleeps",
+    "own-temporary",
+    "own-seed",
+    "own-empty",
+    "own-below-empty",
+    "own-full",
+    "own-full-or-not",
+    "own-full-unwritten",
+    "own-volume",
+    "own-working-directory",
+    "own-home",
+    "own-home-full",
+    "own-port-8080",
+    "own-copies",
+];
+
 /// A cluster with ironhull in it.
 pub struct World {
     runtime: Runtime,
@@ -94,9 +130,9 @@ impl World {
         self.helm(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
-    /// The facts of [`FACTS`].
+    /// The facts of [`FACTS`] and [`PROGRAMS`].
     pub fn facts(&self) -> String {
-        self.facts_of(&FACTS)
+        self.facts_of(&[&FACTS[..], &PROGRAMS].concat())
     }
 
     /// The facts of images of the suite, read from their archives.

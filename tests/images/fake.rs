@@ -52,8 +52,16 @@ pub struct Fake {
     pub most: Arc<AtomicUsize>,
 }
 
+/// Something that a registry has.
+#[derive(Clone)]
+struct Blob {
+    media_type: String,
+    digest: String,
+    bytes: Arc<Vec<u8>>,
+}
+
 struct Served {
-    content: HashMap<String, (String, Vec<u8>)>,
+    content: HashMap<String, Blob>,
     handler: Box<Handler>,
     seen: Arc<Mutex<Vec<Seen>>>,
     now: AtomicUsize,
@@ -102,14 +110,16 @@ impl Fake {
 }
 
 /// Everything of a layout: blobs by digest, manifests by tag too.
-fn content(layout: &Path) -> HashMap<String, (String, Vec<u8>)> {
+fn content(layout: &Path) -> HashMap<String, Blob> {
     let mut content = HashMap::new();
     for entry in std::fs::read_dir(layout.join("blobs/sha256")).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         let media_type = serde_json::from_slice::<Value>(&bytes).ok();
         let media_type = media_type.and_then(|it| Some(it.get("mediaType")?.as_str()?.to_owned()));
         let media_type = media_type.unwrap_or_else(|| "application/octet-stream".to_owned());
-        content.insert(Digest::of(&bytes).as_str().to_owned(), (media_type, bytes));
+        let digest = Digest::of(&bytes).as_str().to_owned();
+        let blob = Blob { media_type, digest: digest.clone(), bytes: Arc::new(bytes) };
+        content.insert(digest, blob);
     }
     let index = std::fs::read(layout.join("index.json")).unwrap();
     let index: Value = serde_json::from_slice(&index).unwrap();
@@ -167,10 +177,21 @@ impl Served {
                 }
                 return true;
             }
-            Reply::Usual => self.usual(seen),
+            Reply::Usual => return self.usual(seen, stream),
         };
+        self.reply(seen, stream, status, &headers, &body)
+    }
+
+    fn reply(
+        &self,
+        seen: &Seen,
+        stream: &mut TcpStream,
+        status: u16,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+    ) -> bool {
         let mut head = format!("HTTP/1.1 {status} X\r\n");
-        for (name, value) in &headers {
+        for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         let sized = headers.iter().any(|(name, _)| *name == "Content-Length");
@@ -179,27 +200,25 @@ impl Served {
         }
         let _ = stream.write_all(format!("{head}\r\n").as_bytes());
         if seen.method != "HEAD" {
-            let _ = stream.write_all(&body);
+            let _ = stream.write_all(body);
         }
         true
     }
 
-    pub fn usual(&self, seen: &Seen) -> (u16, Vec<(&'static str, String)>, Vec<u8>) {
+    fn usual(&self, seen: &Seen, stream: &mut TcpStream) -> bool {
         let key = seen.path.rsplit('/').next().unwrap();
-        let Some((media_type, bytes)) = self.content.get(key) else {
-            return (404, Vec::new(), Vec::new());
+        let Some(Blob { media_type, digest, bytes }) = self.content.get(key) else {
+            return self.reply(seen, stream, 404, &[], &[]);
         };
-        let mut headers = vec![
-            ("Content-Type", media_type.clone()),
-            ("Docker-Content-Digest", Digest::of(bytes).as_str().to_owned()),
-        ];
+        let mut headers =
+            vec![("Content-Type", media_type.clone()), ("Docker-Content-Digest", digest.clone())];
         let range = seen.headers.get("range").and_then(|range| range.strip_prefix("bytes="));
         if let Some(from) = range.and_then(|range| range.strip_suffix('-')?.parse::<usize>().ok()) {
             let all = bytes.len();
             headers.push(("Content-Range", format!("bytes {from}-{}/{all}", all - 1)));
-            return (206, headers, bytes[from..].to_vec());
+            return self.reply(seen, stream, 206, &headers, &bytes[from..]);
         }
-        (200, headers, bytes.clone())
+        self.reply(seen, stream, 200, &headers, bytes)
     }
 }
 

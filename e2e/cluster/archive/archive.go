@@ -27,6 +27,7 @@ type Config struct {
 	Cmd          []string            `json:"Cmd,omitempty"`
 	WorkingDir   string              `json:"WorkingDir,omitempty"`
 	ExposedPorts map[string]struct{} `json:"ExposedPorts,omitempty"`
+	Volumes      map[string]struct{} `json:"Volumes,omitempty"`
 	StopSignal   string              `json:"StopSignal,omitempty"`
 }
 

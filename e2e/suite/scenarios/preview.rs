@@ -1,6 +1,8 @@
 //! What `ironhull preview` says of a namespace before it opts in, and what becomes of every
 //! workload in it afterwards.
 
+pub mod images;
+
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
