@@ -9,6 +9,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod image_facts;
 #[path = "../support/judge.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with tests that need more of it")]
 mod judge;
@@ -173,7 +174,10 @@ fn the_binary_understands_its_arguments() {
             let arguments = arguments.map(|argument| argument.as_str().unwrap());
             let parsed = Cli::try_parse_from(["ironhull"].into_iter().chain(arguments));
             assert!(parsed.is_ok(), "{name}: {}", parsed.unwrap_err());
-            assert_eq!(container["resources"]["limits"]["memory"], "64Mi");
+            // Who reads layers needs more.
+            let learns = container["args"].to_string().contains("--image-facts=");
+            let limit = if learns { "512Mi" } else { "64Mi" };
+            assert_eq!(container["resources"]["limits"]["memory"], limit);
         }
     }
 }

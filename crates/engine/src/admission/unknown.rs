@@ -90,7 +90,64 @@ pub fn unknown_images(
             images.push(image.to_string());
         }
     }
-    let pull_secrets = image_pull_secrets.iter().map(|secret| secret.name.to_string()).collect();
+    let secrets = image_pull_secrets.iter().map(|secret| secret.name.to_string());
+    let pull_secrets = secrets.filter(|name| !name.is_empty()).collect();
     let namespace = namespace.to_string();
     (!images.is_empty()).then_some(UnknownImages { namespace, images, pull_secrets })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::admission::Mode;
+    use crate::facts::ImageFacts;
+
+    const ENFORCE: Endpoint<'static> = Endpoint { mode: Mode::Enforce, policy: None };
+
+    fn unknown(resource: &str, sub_resource: &str, operation: &str) -> Option<UnknownImages> {
+        let known = ImageFacts {
+            image: "registry.corp/shop/web:1".to_owned(),
+            uid: Some(7),
+            ..ImageFacts::default()
+        };
+        let policies = PolicySet::new(Vec::new()).unwrap().and_facts(&[known]);
+        let container = |image: Value| json!({"name": "a", "image": image});
+        let review = json!({"request": {
+            "resource": {"resource": resource}, "subResource": sub_resource, "operation": operation,
+            "namespace": "shop",
+            "object": {"spec": {
+                "initContainers": [container(json!("registry.corp/shop/setup:1"))],
+                "containers": [
+                    container(json!("registry.corp/shop/web:1")),
+                    // Another tag of what is known may be another image.
+                    container(json!("registry.corp/shop/web:2")),
+                    container(json!("registry.corp/shop/web:2")),
+                    container(json!("")),
+                    container(Value::Null),
+                ],
+                "ephemeralContainers": [container(json!("busybox"))],
+                "imagePullSecrets": [{"name": "pull"}, {}],
+            }},
+        }});
+        unknown_images(review.to_string().as_bytes(), ENFORCE, &policies)
+    }
+
+    #[test]
+    fn what_a_new_pod_names_and_nobody_knows() {
+        let found = unknown("pods", "", "CREATE").unwrap();
+        assert_eq!(found.namespace, "shop");
+        assert_eq!(found.images, ["registry.corp/shop/setup:1", "registry.corp/shop/web:2"]);
+        assert_eq!(found.pull_secrets, ["pull"]);
+        assert_eq!(unknown("pods", "ephemeralcontainers", "UPDATE").unwrap().images, ["busybox"]);
+        assert_eq!(unknown("pods", "", "UPDATE"), None);
+        assert_eq!(unknown("deployments", "", "CREATE"), None);
+        let policies = PolicySet::new(Vec::new()).unwrap();
+        for body in ["", "{", "[]", "{\"request\": 7}", "\u{0}"] {
+            assert_eq!(unknown_images(body.as_bytes(), ENFORCE, &policies), None, "{body}");
+        }
+    }
 }

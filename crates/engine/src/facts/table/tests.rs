@@ -115,3 +115,53 @@ fn equal_facts_are_kept_once_and_their_order_does_not_count() {
     assert_eq!(FactTable::new(&backwards).revision(), table.revision());
     assert_ne!(FactTable::new(&entries[1..]).revision(), table.revision());
 }
+
+#[test]
+fn what_was_read_from_a_mirror_comes_before_what_it_mirrors() {
+    let original = user("docker.io/library/nginx:1", "app", 10, 10);
+    let mirrored = user("mirror.corp/nginx:2", "app", 20, 20);
+    let table = FactTable::new(&[original, mirrored]);
+    let aliases = crate::image::RegistryAliases::new(vec![(
+        "mirror.corp/".to_owned(),
+        "docker.io/library/".to_owned(),
+    )]);
+    let uid = |written: &str| {
+        let found = table.find(written, &aliases.normalise(written))?;
+        Some((found.known.user.as_ref()?.uid?, found.by))
+    };
+    assert_eq!(uid("mirror.corp/nginx:1"), Some((10, By::Name)));
+    assert_eq!(uid("mirror.corp/nginx:2"), Some((20, By::Name)));
+    // Of a tag that neither knows, the mirror's other tags tell.
+    assert_eq!(uid("mirror.corp/nginx:3"), Some((20, By::Repository)));
+    assert_eq!(uid("nginx:3"), Some((10, By::Repository)));
+}
+
+#[test]
+fn a_table_may_come_before_another() {
+    let with = |facts, it: char| ImageFacts { digest: Some(digest(it)), ..facts };
+    let below = std::sync::Arc::new(FactTable::new(&[
+        with(user("r.corp/web:1", "app", 10, 10), 'a'),
+        with(user("r.corp/api:1", "app", 30, 30), 'c'),
+    ]));
+    let table = FactTable::before(
+        &[
+            with(user("r.corp/web:1", "app", 11, 11), 'd'),
+            with(user("r.corp/web:2", "app", 11, 11), 'b'),
+            with(user("r.corp/new:1", "app", 40, 40), 'e'),
+        ],
+        &below,
+    );
+    assert_eq!(found(&table, "r.corp/web:1"), Some((Some(11), By::Name)));
+    assert_eq!(found(&table, "r.corp/api:1"), Some((Some(30), By::Name)));
+    assert_eq!(found(&table, "r.corp/new:2"), Some((Some(40), By::Repository)));
+    let a = digest('a');
+    assert_eq!(found(&table, &format!("r.corp/web:1@{a}")), Some((Some(10), By::Digest)));
+    // All tags of a repository count, and these differ.
+    assert_eq!(found(&table, "r.corp/web:9"), Some((None, By::Repository)));
+    assert_eq!((table.len(), table.is_empty()), (4, false));
+    assert!(table.names("r.corp/api:1") && !table.names("r.corp/api:2"));
+    assert!(table.revision() != below.revision() && table.revision().len() == 12);
+    let nothing = std::sync::Arc::new(FactTable::default());
+    let alone = FactTable::before(&[user("r.corp/web:1", "app", 1, 1)], &nothing);
+    assert_eq!(alone.revision(), FactTable::new(&[user("r.corp/web:1", "app", 1, 1)]).revision());
+}
