@@ -127,6 +127,10 @@ bench: ## measures all of docs/performance.md anew (BENCH=engine,https for parts
 abuse: ## attacks on the running server, measured: docs/abuse.json and docs/abuse.md (six minutes; needs openssl, gzip)
 	$(CARGO) bench --locked --bench abuse
 
+.PHONY: known-images
+known-images: ## the list of known images against the images themselves (asks registries)
+	$(CARGO) test --locked --test images known -- --ignored --nocapture
+
 .PHONY: heavy-images
 heavy-images: ## layers that are large or want to be: time and memory of reading them (IRONHULL_BINARY; minutes)
 	$(CARGO) test --locked --test images heavy -- --ignored --nocapture --test-threads=1

@@ -17,6 +17,7 @@ mod fake;
 mod heavy;
 #[path = "../support/image.rs"]
 mod image;
+mod known;
 mod layouts;
 mod registry;
 #[path = "../support/tar.rs"]
