@@ -38,7 +38,7 @@ pub const FACTS: [&str; 6] =
     ["user-number", "user-name", "user-group", "user-root", "writes-its-own", "caddy-8080"];
 
 /// Images whose entrypoints ask for more or less, described in e2e/cluster/catalogue/programs.go.
-pub const PROGRAMS: [&str; 32] = [
+pub const PROGRAMS: [&str; 36] = [
     "root-sleeps",
     "root-talks",
     "root-gives-up-root",
@@ -56,6 +56,7 @@ pub const PROGRAMS: [&str; 32] = [
     "root-links",
     "root-port-80",
     "root-port-8080",
+    "root-logs",
     "root-mounts",
     "own-sleeps",
     "own-temporary",
@@ -70,6 +71,9 @@ pub const PROGRAMS: [&str; 32] = [
     "own-home",
     "own-home-full",
     "own-port-8080",
+    "own-pid-file",
+    "own-etc",
+    "own-id",
     "own-copies",
 ];
 

@@ -26,6 +26,7 @@ exec sleep infinity`),
 	root("root-links", "makes a link at its root", "ln -s /data /link\nexec sleep infinity"),
 	root("root-port-80", "listens on port 80, and exposes it", "exec httpd -f -p 80 -h /data").exposes("80/tcp"),
 	root("root-port-8080", "listens on port 8080", "exec httpd -f -p 8080 -h /data").exposes("8080/tcp"),
+	root("root-logs", "writes its log below /var/log", "mkdir -p /var/log/app\necho x > /var/log/app/log\nexec sleep infinity"),
 	root("root-mounts", "asks for what nobody may", "mount -t tmpfs none /data 2>/dev/null || echo no mount\nexec sleep infinity"),
 
 	// Users of their own.
@@ -47,6 +48,10 @@ exec sleep infinity`),
 	own("own-home-full", "writes to its home directory, which has content", `echo x > "$HOME/.state"
 exec sleep infinity`).with("home/app/.profile", "umask 022\n"),
 	own("own-port-8080", "listens on port 8080", "exec httpd -f -p 8080 -h /var/lib/app").exposes("8080/tcp"),
+	own("own-pid-file", "writes its pid below /run, if it may", "echo $$ > /run/app.pid || echo no pid file\nexec sleep infinity"),
+	own("own-etc", "writes below /etc, which it never could", "echo x > /etc/app.conf 2>/dev/null || echo as ever\nexec sleep infinity"),
+	own("own-id", "wants to be the user of its image", `[ "$(id -u)" = 1700 ]
+exec sleep infinity`),
 	own("own-copies", "copies its content where it may write", "cp -r /usr/share/app/. /var/lib/app/\nexec sleep infinity").
 		with("usr/share/app/a", "x\n"),
 }
