@@ -6,7 +6,7 @@
 
 mod container;
 pub mod needs;
-mod reach;
+pub(crate) mod reach;
 pub mod remedy;
 pub mod script;
 mod shared;

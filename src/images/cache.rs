@@ -15,7 +15,7 @@ use super::layer::Layer;
 use super::tree::{Directory, Row};
 
 /// Version of what is kept. Files of another one are read anew.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Bytes of layers kept in memory, of the latest ones: a base image is used by many images of one
 /// run. An ordinary layer takes a megabyte at most.
 const IN_MEMORY: usize = 64 << 20;

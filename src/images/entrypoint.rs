@@ -10,6 +10,7 @@ use super::path;
 use super::tree::{Content, Directory, Found};
 use crate::facts;
 use crate::foresight::risk::needs::{self, Need, Needed, Program};
+use crate::foresight::risk::reach;
 use crate::foresight::risk::script::Failure;
 use crate::text;
 
@@ -39,24 +40,26 @@ pub(super) fn candidates(config: &Config) -> BTreeSet<String> {
     places.filter(|place| !layer::is_script_place(place)).collect()
 }
 
-/// What the entrypoint asks for. Adds to `wanted` the path of a file that has to be read first.
+/// What the entrypoint asks for, and whether that is all: every program that it runs is known. Adds to
+/// `wanted` the path of a file that has to be read first.
 pub(super) fn needs(
     tree: &Directory,
     config: &Config,
     asked: &BTreeSet<String>,
     wanted: &mut BTreeSet<String>,
-) -> Vec<facts::Need> {
+) -> (Vec<facts::Need>, bool) {
+    let nothing = || (Vec::new(), false);
     let words = words(config);
     let unwrapped = needs::unwrapped(&words);
     let of_shell = of_shell(unwrapped);
     let Some((program, arguments)) = of_shell.or(unwrapped.split_first()) else {
-        return Vec::new();
+        return nothing();
     };
     let located = match of_shell {
         Some(_) => tree.find(&at(config, program)),
         None => locate(tree, config, program),
     };
-    let Some((real, found)) = located else { return Vec::new() };
+    let Some((real, found)) = located else { return nothing() };
     let script = match found {
         Found::File(file) => match &file.content {
             // Its own first line is a comment to a shell that is given the script.
@@ -86,12 +89,11 @@ pub(super) fn needs(
         None => unwrapped.to_vec(),
     };
     let container = container(config);
-    let (Program::Recognised(needed) | Program::Unrecognised(_, needed)) =
-        needs::of_words(run.iter(), &container)
-    else {
-        return Vec::new();
-    };
-    told(&needed, &by, &container)
+    match needs::of_words(run.iter(), &container) {
+        Program::Recognised(needed) => told(&needed, &by, &container),
+        Program::Unrecognised(_, needed) => (told(&needed, &by, &container).0, false),
+        Program::Entrypoint => nothing(),
+    }
 }
 
 /// A file is read again only where the first reading did not look at it.
@@ -181,11 +183,13 @@ fn container(config: &Config) -> Container {
     }
 }
 
-/// The needs as facts tell them. What goes into volumes is no concern of the image.
-fn told(needed: &[Needed], by: &str, container: &Container) -> Vec<facts::Need> {
+/// The needs as facts tell them, and whether they tell all. What goes into volumes is no concern of the
+/// image.
+fn told(needed: &[Needed], by: &str, container: &Container) -> (Vec<facts::Need>, bool) {
     let volumes = container.volume_mounts.iter().flatten();
     let volumes: Vec<String> = volumes.map(|mount| path::clean(&mount.mount_path)).collect();
     let mut all: Vec<facts::Need> = Vec::new();
+    let mut complete = true;
     for needed in needed {
         let Needed { need, by: command, failure, for_root } = needed;
         let changes_owner = command.starts_with("chown ") || command.starts_with("chgrp ");
@@ -214,23 +218,35 @@ fn told(needed: &[Needed], by: &str, container: &Container) -> Vec<facts::Need> 
             }
             Need::Write(at) | Need::Fill(at) => match written(at) {
                 Some(write) => facts::Need { write: Some(write), ..base },
-                None => continue,
+                None => {
+                    complete &= at.is_some();
+                    continue;
+                }
             },
             Need::Port(port @ 1..1024) => match u16::try_from(*port) {
                 Ok(port) => facts::Need { port: Some(port), ..base },
                 Err(_) => continue,
             },
-            _ => continue,
+            // No privilege, and files that everybody may read.
+            Need::Port(_) => continue,
+            Need::Read(Some(at)) if !reach::is_roots(at) => continue,
+            _ => {
+                complete = false;
+                continue;
+            }
         };
         let says = told.chown.is_some()
             || told.setuid.is_some()
             || told.write.is_some()
             || told.port.is_some();
-        if says && !all.contains(&told) && all.len() < LONGEST {
+        complete &= says;
+        if says && !all.contains(&told) {
             all.push(told);
         }
     }
-    all
+    complete &= all.len() <= LONGEST;
+    all.truncate(LONGEST);
+    (all, complete)
 }
 
 #[cfg(test)]

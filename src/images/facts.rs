@@ -258,7 +258,7 @@ fn of_files(
     facts.hidden = findings::hidden(tree, &volumes);
     let Privileged { capabilities, setuid } = findings::privileged(tree);
     (facts.file_capabilities, facts.setuid) = (capabilities, setuid);
-    facts.needs = entrypoint::needs(tree, config, asked, wanted);
+    (facts.needs, facts.recognised) = entrypoint::needs(tree, config, asked, wanted);
 }
 
 /// A user database, as containerd finds it.

@@ -55,7 +55,7 @@ const SECRET: Duration = Duration::from_secs(5);
 /// Bytes of layers that are kept in memory.
 const LAYERS_IN_MEMORY: usize = 16 << 20;
 /// Bytes of names that are kept of a layer.
-const NAMES: usize = 24 << 20;
+const NAMES: usize = 12 << 20;
 
 /// How facts are learnt.
 #[derive(Clone, Debug)]
@@ -136,7 +136,7 @@ impl Learner {
         let cache = cache.with_memory(LAYERS_IN_MEMORY);
         let reader = Reader::new(Options::default(), cache, settings);
         Arc::new(Self {
-            known: Mutex::new(KnownImages::new(!learning.config_only)),
+            known: Mutex::new(KnownImages::new(!learning.config_only, learning.registries.clone())),
             progress: Mutex::default(),
             learning,
             reader,
@@ -168,9 +168,7 @@ impl Learner {
         let now = now();
         let mut known = self.known();
         for image in pod.images() {
-            if self.may_ask(&image.image) {
-                known.seen(&image, namespace, &secrets, now);
-            }
+            known.seen(&image, namespace, &secrets, now);
         }
         drop(known);
         self.wake_all();
@@ -180,19 +178,9 @@ impl Learner {
     /// Answers a question about an image.
     pub fn ask(&self, image: &str, namespace: &str, secrets: &[String]) -> Answer {
         let Ok(name) = Name::parse(image) else { return Answer::Unknown };
-        if !self.may_ask(image) {
-            return Answer::Unknown;
-        }
         let answer = self.known().ask(name, namespace, secrets, now());
         self.wake_all();
         answer
-    }
-
-    /// Whether the registry of an image is one of those that are asked.
-    fn may_ask(&self, image: &str) -> bool {
-        let registries = &self.learning.registries;
-        registries.is_empty()
-            || Name::parse(image).is_ok_and(|name| registries.contains(&name.registry))
     }
 
     fn wake_all(&self) {

@@ -18,8 +18,8 @@ use super::image::{LayoutDirectory, Packing};
 use super::tar::{Entry, Tar, header};
 
 const MIB: u64 = 1 << 20;
-/// What the program may take of memory, whatever it reads.
-const MEMORY: u64 = 256 * MIB;
+/// What the program may take of memory, whatever it reads: nearly all of it are names.
+const MEMORY: u64 = 640 * MIB;
 
 /// A gzip stream of one piece, and of another one many times. Streams may follow one another.
 fn members(first: &[u8], again: &[u8], times: usize) -> Vec<u8> {

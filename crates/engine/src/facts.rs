@@ -86,6 +86,10 @@ pub struct ImageFacts {
     /// What the script behind the entrypoint asks for; left out if nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
+    /// Whether `needs` is all that the image asks for when it is started as it is: every program that
+    /// its entrypoint runs is known. It is left out if not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub recognised: bool,
 }
 
 /// Where facts are from; what tells most comes first.

@@ -66,7 +66,7 @@ pub(super) fn assess(case: &Case<'_>, before: &Container, after: &Container) -> 
         Program::Recognised(needs) => (needs.as_slice(), false),
         Program::Unrecognised(_, needs) => (needs.as_slice(), true),
     };
-    let unknown = unknown && !view.is_confined_to_its_image();
+    let unknown = unknown && !view.is_confined_to_its_image() && !view.is_recognised();
     let mut risks: Vec<Risk> = needs.iter().filter_map(|needed| view.need(needed)).collect();
     if program == Program::Entrypoint {
         for risk in &mut risks {

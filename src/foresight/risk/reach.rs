@@ -42,6 +42,14 @@ pub(super) fn within(path: &str, directory: &str) -> bool {
     crate::pod::within(path, &crate::pod::normalise_path(directory))
 }
 
+/// What only root may read in most images.
+const ROOTS: [&str; 5] = ["/root", "/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/var/log/btmp"];
+
+/// Whether a path is root's alone in most images.
+pub(crate) fn is_roots(path: &str) -> bool {
+    ROOTS.iter().any(|at| within(path, at))
+}
+
 /// What can be in a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contents {

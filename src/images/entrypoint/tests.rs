@@ -20,7 +20,7 @@ fn asked(tar: Tar, config: &Config) -> (Vec<String>, Vec<String>) {
     let mut tree = Directory::default();
     tree.overlay(layer::read(&*tar.finish(), &candidates, &Limits::default()).unwrap().root);
     let mut wanted = BTreeSet::new();
-    let needs = needs(&tree, config, &candidates, &mut wanted);
+    let (needs, _) = needs(&tree, config, &candidates, &mut wanted);
     let words = needs.into_iter().map(|need| serde_json::to_string(&need).unwrap());
     (words.collect(), wanted.into_iter().collect())
 }
@@ -118,4 +118,35 @@ fn what_is_no_script_of_a_shell() {
     assert_eq!(interpreter("#! /bin/busybox sh"), Some(vec!["sh".into()]));
     assert_eq!(interpreter("#!/usr/bin/perl"), None);
     assert_eq!(interpreter("echo"), None);
+}
+
+#[test]
+fn whether_that_is_all() {
+    let all = |script: &str| {
+        let config = config(json!({ "Entrypoint": ["/run.sh"], "Volumes": { "/data": {} } }));
+        let tar = Tar::new().program("run.sh", format!("#!/bin/sh\nset -e\n{script}\n"));
+        let candidates = candidates(&config);
+        let mut tree = Directory::default();
+        tree.overlay(layer::read(&*tar.finish(), &candidates, &Limits::default()).unwrap().root);
+        needs(&tree, &config, &candidates, &mut BTreeSet::new()).1
+    };
+    for script in [
+        "exec sleep infinity",
+        "echo x > /data/x; exec sleep 1",
+        "echo x > /etc/x; exec sleep 1",
+        "chown app /srv || true; exec httpd -f -p 8080",
+        "cat /etc/hosts; exec sleep 1",
+    ] {
+        assert!(all(script), "{script}");
+    }
+    for script in [
+        "exec node server.js",
+        "exec \"$@\"; /opt/app",
+        "ls /root; exec sleep 1",
+        "echo x > \"$WHERE\"; exec sleep 1",
+        "mount -t tmpfs none /data; ping example.com",
+        "for n in 1 2 3; do echo x > /etc/$n; something; done",
+    ] {
+        assert!(!all(script), "{script}");
+    }
 }

@@ -118,6 +118,8 @@ pub struct KnownImages {
     changed: [bool; SHARDS],
     /// Whether layers are read.
     layers: bool,
+    /// The only registries that are asked; empty for all.
+    trusted: Vec<String>,
     /// Images beyond the limit.
     over: u64,
 }
@@ -143,14 +145,16 @@ impl Counts {
 }
 
 impl KnownImages {
-    /// Knows nothing. `layers` is whether layers are to be read.
-    pub fn new(layers: bool) -> Self {
+    /// Knows nothing. `layers` is whether layers are to be read, and `trusted` the only registries
+    /// that are asked, unless it is empty.
+    pub fn new(layers: bool, trusted: Vec<String>) -> Self {
         Self {
             images: BTreeMap::new(),
             due: Default::default(),
             registries: HashMap::new(),
             changed: [false; SHARDS],
             layers,
+            trusted,
             over: 0,
         }
     }
@@ -216,6 +220,10 @@ impl KnownImages {
         if !image.lines.is_empty() {
             return Answer::Known(write::document([&*image.lines].into_iter()));
         }
+        if !self.may_read(&key) {
+            return Answer::Unknown;
+        }
+        let Some(image) = self.images.get_mut(&key) else { return Answer::Unknown };
         let held = |it: &Registry| it.held > now;
         let later = image.failure.is_some() && image.due.is_some_and(|(_, due)| due > now);
         let registry = image.name.registry.clone();
@@ -395,8 +403,17 @@ impl KnownImages {
         self.images.get_mut(key)
     }
 
+    /// Whether the registry of an image is one of those that are asked.
+    fn may_read(&self, key: &str) -> bool {
+        let registry = self.images.get(key).map(|image| &image.name.registry);
+        self.trusted.is_empty() || registry.is_some_and(|registry| self.trusted.contains(registry))
+    }
+
     fn schedule(&mut self, key: &str, depth: Depth, due: i64) {
         self.unschedule(key);
+        if !self.may_read(key) {
+            return;
+        }
         if let Some(image) = self.images.get_mut(key)
             && let Some(queue) = self.due.get_mut(depth as usize)
         {

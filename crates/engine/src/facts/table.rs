@@ -30,6 +30,8 @@ pub struct Known {
     pub setuid: Option<Vec<String>>,
     /// What the script behind its entrypoint asks for.
     pub needs: Option<Vec<Need>>,
+    /// Whether that is all that it asks for, as it is started by itself.
+    pub recognised: Option<bool>,
 }
 
 /// An image's own user.
@@ -118,6 +120,7 @@ impl Known {
             file_capabilities: read.then(|| facts.file_capabilities.clone()),
             setuid: read.then(|| facts.setuid.clone()),
             needs: read.then(|| facts.needs.clone()),
+            recognised: read.then_some(facts.recognised),
         }
     }
 
@@ -138,7 +141,8 @@ impl Known {
             hidden: one(all.clone().filter_map(|known| known.hidden.as_ref())),
             file_capabilities: one(all.clone().filter_map(|it| it.file_capabilities.as_ref())),
             setuid: one(all.clone().filter_map(|known| known.setuid.as_ref())),
-            needs: one(all.filter_map(|known| known.needs.as_ref())),
+            needs: one(all.clone().filter_map(|known| known.needs.as_ref())),
+            recognised: one(all.filter_map(|known| known.recognised.as_ref())),
         }
     }
 

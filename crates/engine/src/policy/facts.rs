@@ -73,6 +73,8 @@ object! {
         setuid: Option<Vec<String>> = "setuid",
         /// What the script behind its entrypoint asks for.
         needs: Option<Vec<Asked>> = "needs",
+        /// Whether that is all that it asks for, as it is started by itself.
+        recognised: Option<bool> = "recognised",
     }
 }
 
@@ -245,6 +247,7 @@ impl Entry {
             file_capabilities: self.file_capabilities.map(|it| it.0).unwrap_or_default(),
             setuid: self.setuid.unwrap_or_default(),
             needs: self.needs.unwrap_or_default().into_iter().map(need).collect(),
+            recognised: self.recognised.unwrap_or_default(),
         }
     }
 }

@@ -23,6 +23,13 @@ impl View<'_> {
         same && (!self.becomes_read_only() || writable.iter().all(|it| self.stays(&it.path)))
     }
 
+    /// Whether it starts its image as it is, and everything that this runs is known.
+    pub(super) fn is_recognised(&self) -> bool {
+        let given = |words: &Option<Vec<String>>| words.iter().flatten().next().is_some();
+        let own = !given(&self.before.command) && !given(&self.before.args);
+        own && self.facts.and_then(|known| known.recognised) == Some(true)
+    }
+
     /// Directories of its image that it may write today, and that no emptyDir can stand in for.
     pub(super) fn full_directories(&self) -> Vec<&str> {
         let own = self.facts.and_then(|known| known.user.as_ref()?.uid);

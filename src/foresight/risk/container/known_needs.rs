@@ -194,10 +194,12 @@ impl View<'_> {
 
     fn read(&self, path: Option<&str>, by: &str, ends: bool) -> Option<Risk> {
         let path = path.filter(|_| self.new_user())?;
-        let Place::Mount(mount, Some(volume)) = reach::place(self.case.after, self.after, path)
-        else {
-            return None;
-        };
+        let place = reach::place(self.case.after, self.after, path);
+        if matches!(place, Place::Image) && reach::is_roots(path) && self.may_be_root() {
+            let why = format!("`{by}` reads `{path}`, which is root's alone in most images");
+            return Some(self.risk(Cause::NotOwner, false, why, Remedy::Exempt(ROOT)));
+        }
+        let Place::Mount(mount, Some(volume)) = place else { return None };
         if reach::is_narrow(volume) {
             return self.narrow(volume, ends);
         }

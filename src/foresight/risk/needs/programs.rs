@@ -8,7 +8,8 @@ pub(super) const HARMLESS: &str = "sleep tail true false : echo printf cat date 
     dig host getent jq yq pwd sync yes expr let mktemp uptime getconf nproc";
 
 /// Programs that read the files they are given.
-pub(super) const READERS: &str = "tail cat head grep egrep fgrep wc sort sha256sum md5sum base64";
+pub(super) const READERS: &str =
+    "tail cat head grep egrep fgrep wc sort sha256sum md5sum base64 ls du stat";
 
 /// Programs that run the one in their arguments.
 pub(super) const WRAPPERS: &str = "exec nohup time timeout nice ionice env tini dumb-init catatonit stdbuf busybox setsid command";

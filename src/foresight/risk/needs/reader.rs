@@ -163,7 +163,7 @@ impl Reader<'_> {
         Some(match name {
             "cd" => {
                 self.directory = self.path(all.first().and_then(Option::as_deref));
-                Vec::new()
+                self.directory.iter().map(|at| Need::Read(Some(at.clone()))).collect()
             }
             // They write an owner and a mode too, which fails on what is read-only.
             "chown" | "chgrp" => std::iter::once(Need::Capability("CHOWN"))

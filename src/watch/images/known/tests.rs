@@ -29,7 +29,7 @@ fn error(kind: ErrorKind) -> Result<Option<Vec<ImageFacts>>, ImageError> {
 
 /// One that reads layers.
 fn known() -> KnownImages {
-    KnownImages::new(true)
+    KnownImages::new(true, Vec::new())
 }
 
 /// Reads what is due, as digest `n`, first the configurations. Returns what was read.
@@ -79,7 +79,7 @@ fn configurations_come_before_layers_and_both_once() {
 
 #[test]
 fn without_layers_the_configuration_is_all() {
-    let mut known = KnownImages::new(false);
+    let mut known = KnownImages::new(false, Vec::new());
     known.seen(&pod("r.corp/web:1", None), "shop", &[], NOW);
     assert_eq!(read(&mut known, 1, NOW), [("r.corp/web:1".to_owned(), Depth::Configuration)]);
     assert_eq!(known.counts().known, [0, 1, 0, 0]);
@@ -122,6 +122,25 @@ fn a_pod_tells_the_user_until_the_registry_does() {
     known.seen(&seen, "shop", &[], NOW + HOUR);
     assert!(!text(&mut known).contains("\"from\":\"pod\""));
     assert_eq!(known.counts().known, [1, 0, 0, 0]);
+}
+
+#[test]
+fn only_registries_that_are_named_are_asked_and_pods_tell_of_all() {
+    let mut known = KnownImages::new(true, vec!["r.corp".to_owned()]);
+    let user = facts("elsewhere.corp/web:1", 7, Origin::Pod);
+    let seen = PodImage { user: Some(user), ..pod("elsewhere.corp/web:1", Some(7)) };
+    known.seen(&seen, "shop", &[], NOW);
+    known.seen(&pod("elsewhere.corp/api:1", Some(7)), "shop", &[], NOW);
+    known.seen(&pod("r.corp/web:1", None), "shop", &[], NOW);
+    let read = read(&mut known, 1, NOW);
+    assert!(read.iter().all(|(name, _)| name == "r.corp/web:1") && read.len() == 2, "{read:?}");
+    assert!(text(&mut known).contains("elsewhere.corp/web:1"));
+    let ask = |known: &mut KnownImages, name: &str| {
+        known.ask(Name::parse(name).unwrap(), "shop", &[], NOW)
+    };
+    assert!(matches!(ask(&mut known, "elsewhere.corp/web:1"), Answer::Known(_)));
+    assert_eq!(ask(&mut known, "elsewhere.corp/new:1"), Answer::Unknown);
+    assert_eq!(ask(&mut known, "r.corp/new:1"), Answer::Reading);
 }
 
 #[test]
@@ -227,7 +246,7 @@ fn what_no_pod_uses_is_forgotten() {
 
 #[test]
 fn a_shard_that_is_full_leaves_out_what_was_used_longest_ago() {
-    let mut known = KnownImages::new(false);
+    let mut known = KnownImages::new(false, Vec::new());
     // One repository, so one shard.
     let long = "x".repeat(4000);
     let count = 300;
@@ -252,7 +271,7 @@ fn a_shard_that_is_full_leaves_out_what_was_used_longest_ago() {
 
 #[test]
 fn there_is_a_limit() {
-    let mut known = KnownImages::new(false);
+    let mut known = KnownImages::new(false, Vec::new());
     for n in 0..MAX_IMAGES + 3 {
         known.seen(&pod(&format!("r.corp/web:{n}"), None), "shop", &[], NOW);
     }
