@@ -31,7 +31,7 @@ view! {
         containers: Vec<Container<'a>> = "containers",
         ephemeral_containers: Vec<Container<'a>> = "ephemeralContainers",
         image_pull_secrets: Vec<PullSecret<'a>> = "imagePullSecrets",
-        security_context: SecurityContext = "securityContext",
+        security_context: SecurityContext<'a> = "securityContext",
         host_users: Option<bool> = "hostUsers",
         os: Os<'a> = "os",
     }
@@ -49,7 +49,7 @@ view! {
     pub struct Container<'a> {
         name: Text<'a> = "name",
         image: Text<'a> = "image",
-        security_context: SecurityContext = "securityContext",
+        security_context: SecurityContext<'a> = "securityContext",
         volume_mounts: Vec<VolumeMount<'a>> = "volumeMounts",
     }
 }
@@ -70,11 +70,12 @@ view! {
 
 view! {
     /// What a pod or a container says of its user.
-    pub struct SecurityContext {
+    pub struct SecurityContext<'a> {
         run_as_user: Option<i64> = "runAsUser",
         run_as_group: Option<i64> = "runAsGroup",
         fs_group: Option<i64> = "fsGroup",
         supplemental_groups: Option<Vec<i64>> = "supplementalGroups",
+        supplemental_groups_policy: Text<'a> = "supplementalGroupsPolicy",
     }
 }
 
@@ -112,13 +113,16 @@ view! {
     }
 }
 
-impl SecurityContext {
+impl SecurityContext<'_> {
     fn says_nothing(&self) -> bool {
         let Self { run_as_user, run_as_group, fs_group, supplemental_groups, .. } = self;
+        // `Strict` leaves out the groups that the image's /etc/group gives its user.
+        let merges = matches!(&*self.supplemental_groups_policy, "" | "Merge");
         run_as_user.is_none()
             && run_as_group.is_none()
             && fs_group.is_none()
             && supplemental_groups.as_ref().is_none_or(Vec::is_empty)
+            && merges
     }
 }
 
@@ -235,11 +239,12 @@ mod tests {
 
     #[test]
     fn whoever_is_told_what_to_be_shows_nothing() {
-        let changes: [(&str, Value); 9] = [
+        let changes: [(&str, Value); 10] = [
             ("/spec/securityContext", json!({"runAsUser": 1500})),
             ("/spec/securityContext", json!({"runAsGroup": 1})),
             ("/spec/securityContext", json!({"fsGroup": 1})),
             ("/spec/securityContext", json!({"supplementalGroups": [1]})),
+            ("/spec/securityContext", json!({"supplementalGroupsPolicy": "Strict"})),
             ("/spec/containers/0/volumeMounts/0/mountPath", json!("/etc/")),
             ("/spec/containers/0/volumeMounts/0/mountPath", json!("/etc/passwd")),
             ("/spec/containers/0/volumeMounts/0/mountPath", json!("/")),

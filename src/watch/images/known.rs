@@ -27,6 +27,13 @@ const AGAIN: i64 = DAY;
 const AGAIN_IF_OTHER: i64 = 10 * MINUTE;
 /// Time after which what no pod uses is forgotten: what runs once a month is kept.
 const UNUSED: i64 = 35 * DAY;
+/// The same for what could never be read.
+const UNUSED_AND_UNREAD: i64 = 2 * DAY;
+/// Maximum size of the facts of one image, in bytes. Ordinary ones have less than one KiB, and nobody
+/// is to crowd out others.
+const LARGEST: usize = 8 << 10;
+/// Maximum size of all facts, in bytes. The ConfigMaps together hold a third of it.
+const ALL: usize = 48 << 20;
 /// Time in which everything is asked about again after a start.
 const SPREAD: i64 = HOUR;
 /// Pauses of an image after failures; the last one is for all further ones.
@@ -122,6 +129,8 @@ pub struct KnownImages {
     trusted: Vec<String>,
     /// Images beyond the limit.
     over: u64,
+    /// Bytes of all facts.
+    bytes: usize,
 }
 
 /// Numbers of images for the metrics.
@@ -135,7 +144,7 @@ pub struct Counts {
     pub oldest: Option<i64>,
     /// Images whose facts do not fit in their shard.
     pub dropped: u64,
-    /// Images beyond the limit.
+    /// Images that were not kept because of a limit.
     pub over: u64,
 }
 
@@ -156,6 +165,7 @@ impl KnownImages {
             layers,
             trusted,
             over: 0,
+            bytes: 0,
         }
     }
 
@@ -170,9 +180,9 @@ impl KnownImages {
             let Some(image) = self.image(&key, name, now) else { continue };
             if image.from.is_none() {
                 let spread = i64::from(shards::spread(&key)) * SPREAD / i64::from(u16::MAX);
-                image.know(&facts);
                 image.written = true;
-                let depth = image.depth();
+                self.know(&key, &facts);
+                let depth = self.images.get(&key).map_or(Depth::Configuration, Image::depth);
                 self.schedule(&key, depth, now + spread);
             }
         }
@@ -189,7 +199,7 @@ impl KnownImages {
             && image.from.is_none_or(|from| from == Origin::Pod)
         {
             let facts = ImageFacts { image: image.name.normalised(), ..user.clone() };
-            if image.know(&[facts]) {
+            if self.know(&key, &[facts]) {
                 self.has_changed(&key);
             }
         }
@@ -278,11 +288,12 @@ impl KnownImages {
             Ok(facts) => {
                 image.failure = None;
                 image.checked = now;
-                let changed = facts.is_some_and(|facts| image.know(&facts));
+                let changed = facts.is_some_and(|facts| self.know(&key, &facts));
                 let deeper = self.layers && job.depth == Depth::Configuration;
+                let next = self.images.get(&key).map_or(Depth::Configuration, Image::depth);
                 let (depth, due) = match deeper {
                     true => (Depth::Layers, now),
-                    false => (image.depth(), now + AGAIN),
+                    false => (next, now + AGAIN),
                 };
                 if changed {
                     self.has_changed(&key);
@@ -314,13 +325,12 @@ impl KnownImages {
 
     /// Forgets what no pod has used for long.
     pub fn forget_unused(&mut self, now: i64) {
-        let gone = self.images.iter().filter(|(_, image)| now - image.used > UNUSED);
+        let gone = self.images.iter().filter(|(_, image)| {
+            let patience = if image.lines.is_empty() { UNUSED_AND_UNREAD } else { UNUSED };
+            now - image.used > patience
+        });
         let gone: Vec<String> = gone.map(|(key, _)| key.clone()).collect();
-        for key in gone {
-            self.unschedule(&key);
-            self.has_changed(&key);
-            self.images.remove(&key);
-        }
+        gone.iter().for_each(|key| self.forget(key));
     }
 
     /// The next shard whose text has changed, and the text. What does not fit is left out: first
@@ -382,7 +392,12 @@ impl KnownImages {
         if !self.images.contains_key(key) {
             if self.images.len() >= MAX_IMAGES {
                 self.over += 1;
-                return None;
+                // What could not be read makes room: anybody may name what is not there.
+                let failed = self.images.iter().filter(|(_, image)| {
+                    image.lines.is_empty() && image.failure.is_some() && image.due.is_some()
+                });
+                let oldest = failed.min_by_key(|(_, image)| image.used).map(|(key, _)| key.clone());
+                self.forget(&oldest?);
             }
             let image = Image {
                 name,
@@ -401,6 +416,39 @@ impl KnownImages {
             self.schedule(key, Depth::Configuration, now);
         }
         self.images.get_mut(key)
+    }
+
+    /// Takes facts of an image. Returns whether they differ from what was known. Of an image whose facts
+    /// are too large, nothing is known.
+    fn know(&mut self, key: &str, facts: &[ImageFacts]) -> bool {
+        let Some(image) = self.images.get_mut(key) else { return false };
+        let mut lines = write::lines(facts);
+        let others = self.bytes - image.lines.len();
+        if lines.len() > LARGEST || others + lines.len() > ALL {
+            self.over += 1;
+            lines.clear();
+        }
+        let first = facts.first().filter(|_| !lines.is_empty());
+        image.from = first.map(|facts| facts.from);
+        image.digest = first.and_then(|facts| Digest::parse(facts.digest.as_deref()?));
+        if image.digest == image.other {
+            image.other = None;
+        }
+        if *image.lines == *lines {
+            return false;
+        }
+        self.bytes = others + lines.len();
+        image.lines = lines.into_boxed_str();
+        true
+    }
+
+    /// Removes an image.
+    fn forget(&mut self, key: &str) {
+        self.unschedule(key);
+        self.has_changed(key);
+        if let Some(image) = self.images.remove(key) {
+            self.bytes -= image.lines.len();
+        }
     }
 
     /// Whether the registry of an image is one of those that are asked.
@@ -440,22 +488,6 @@ impl KnownImages {
 }
 
 impl Image {
-    /// Takes facts. Returns whether they differ from what was known.
-    fn know(&mut self, facts: &[ImageFacts]) -> bool {
-        let lines = write::lines(facts);
-        let first = facts.first();
-        self.from = first.map(|facts| facts.from);
-        self.digest = first.and_then(|facts| Digest::parse(facts.digest.as_deref()?));
-        if self.digest == self.other {
-            self.other = None;
-        }
-        if *self.lines == *lines {
-            return false;
-        }
-        self.lines = lines.into_boxed_str();
-        true
-    }
-
     /// How deep it is read next. Where the layers are known, what is known stays until all of the
     /// new image is.
     fn depth(&self) -> Depth {

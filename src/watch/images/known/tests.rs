@@ -249,7 +249,7 @@ fn a_shard_that_is_full_leaves_out_what_was_used_longest_ago() {
     let mut known = KnownImages::new(false, Vec::new());
     // One repository, so one shard.
     let long = "x".repeat(4000);
-    let count = 300;
+    let count = 300_i64;
     for n in 0..count {
         let image = format!("r.corp/web:{n}");
         known.seen(&pod(&image, None), "shop", &[], NOW + n);
@@ -267,6 +267,33 @@ fn a_shard_that_is_full_leaves_out_what_was_used_longest_ago() {
     // It still knows them, and answers.
     let name = Name::parse("r.corp/web:0").unwrap();
     assert!(matches!(known.ask(name, "shop", &[], NOW), Answer::Known(_)));
+}
+
+/// Whoever may create pods may name what is not there, and what says very much.
+#[test]
+fn strangers_crowd_nobody_out() {
+    let mut known = KnownImages::new(false, Vec::new());
+    for n in 0..MAX_IMAGES {
+        known.seen(&pod(&format!("evil.corp/web:{n}"), None), "evil", &[], NOW);
+    }
+    known.seen(&pod("r.corp/web:1", None), "shop", &[], NOW);
+    assert!(!known.images.contains_key("r.corp/web:1"));
+    let job = known.next(Depth::Configuration, NOW).unwrap();
+    known.done(&job, error(ErrorKind::NotFound), NOW);
+    known.seen(&pod("r.corp/web:1", None), "shop", &[], NOW);
+    assert!(known.images.contains_key("r.corp/web:1"));
+    assert_eq!(known.images.len(), MAX_IMAGES);
+    known.forget_unused(NOW + UNUSED_AND_UNREAD + 1);
+    assert_eq!(known.images.len(), 0);
+
+    known.seen(&pod("r.corp/web:1", None), "shop", &[], NOW);
+    let job = known.next(Depth::Configuration, NOW).unwrap();
+    let long = ImageFacts {
+        cmd: vec!["x".repeat(LARGEST)],
+        ..facts("r.corp/web:1", 1, Origin::Configuration)
+    };
+    known.done(&job, Ok(Some(vec![long])), NOW);
+    assert_eq!((known.counts().known, known.bytes), ([0, 0, 0, 1], 0));
 }
 
 #[test]
