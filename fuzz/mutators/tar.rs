@@ -72,10 +72,16 @@ pub fn mutated(random: &mut Random, input: &[u8]) -> Option<Vec<u8>> {
             new[header + KIND] = b"0125xgLKSVD34"[random.below(13)];
             set(&mut new[header..], LINK, NAMES[random.below(NAMES.len())]);
         }
-        6 => number(&mut new[header + MODE..], [0o644, 0o755, 0o4755, 0o2755, 0o1777, 0o700][random.below(6)]),
+        6 => number(
+            &mut new[header + MODE..],
+            [0o644, 0o755, 0o4755, 0o2755, 0o1777, 0o700][random.below(6)],
+        ),
         7 => {
             let field = [UID, GID][random.below(2)];
-            number(&mut new[header + field..], [0, 1, 33, 1000, 65_534, 0o7_777_777][random.below(6)]);
+            number(
+                &mut new[header + field..],
+                [0, 1, 33, 1000, 65_534, 0o7_777_777][random.below(6)],
+            );
         }
         8 => number(&mut new[header + SIZE..], [0, 1, 511, 512, 513, 2048][random.below(6)]),
         _ => {
