@@ -174,9 +174,9 @@ fn the_binary_understands_its_arguments() {
             let arguments = arguments.map(|argument| argument.as_str().unwrap());
             let parsed = Cli::try_parse_from(["ironhull"].into_iter().chain(arguments));
             assert!(parsed.is_ok(), "{name}: {}", parsed.unwrap_err());
-            // Who reads layers needs more.
-            let learns = container["args"].to_string().contains("--image-facts=");
-            let limit = if learns { "512Mi" } else { "64Mi" };
+            // Facts of many images take their room.
+            let knows = container["args"].to_string().contains("--facts=");
+            let limit = if knows { "512Mi" } else { "64Mi" };
             assert_eq!(container["resources"]["limits"]["memory"], limit);
         }
     }
