@@ -23,6 +23,7 @@ use prometheus_client::registry::Registry;
 use crate::admission::{Facts, Mode, Verdict};
 use crate::outcome::RuleResult;
 use crate::rule::RuleName;
+pub use labels::Asked;
 use labels::{
     CodeLabel, ModeLabel, ReasonLabel, ResultLabel, ReviewLabels, RuleLabel, RuleResultLabels,
     SkipLabels, Word, review_labels,
@@ -37,31 +38,6 @@ const DURATION_BUCKETS: [f64; 16] = [
 
 /// HTTP status codes of all answers that are not reviews.
 const ERROR_CODES: [u16; 10] = [400, 404, 405, 408, 413, 415, 417, 431, 500, 503];
-
-/// How a question about an image ended, as a label value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// With facts.
-    Known,
-    /// Without any, or not in time: they may come later.
-    Unknown,
-    /// With something that is no answer, or with none at all.
-    Failed,
-}
-
-impl Asked {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Known, Self::Unknown, Self::Failed];
-
-    /// The label value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Known => "known",
-            Self::Unknown => "unknown",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 /// Reload counters of one source.
 #[derive(Clone, Debug)]

@@ -16,6 +16,31 @@ impl EncodeLabelValue for Word {
     }
 }
 
+/// How a question about an image ended, as a label value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// With facts.
+    Known,
+    /// Without any, or not in time: they may come later.
+    Unknown,
+    /// With something that is no answer, or with none at all.
+    Failed,
+}
+
+impl Asked {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Known, Self::Unknown, Self::Failed];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ReviewLabels {
     pub(super) mode: Word,
