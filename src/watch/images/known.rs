@@ -2,16 +2,24 @@
 //!
 //! Nothing here does input or output or looks at a clock. Times are Unix times in seconds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod counts;
+mod image;
+mod registries;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::{ImageFacts, Origin};
 use crate::images::digest::Digest;
-use crate::images::error::{ErrorKind, ImageError};
+use crate::images::error::ImageError;
 use crate::images::pods::PodImage;
 use crate::images::reference::Name;
 use crate::images::write;
 
 use super::shards::{self, SHARDS};
+pub use counts::Counts;
+use image::Image;
+pub use image::{Depth, SecretName};
+use registries::{Registries, pause};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -19,8 +27,6 @@ const DAY: i64 = 24 * HOUR;
 
 /// Maximum number of images. The API server's own limits end at 150,000 pods.
 pub const MAX_IMAGES: usize = 50_000;
-/// Maximum number of pull secrets that are tried for an image.
-const MAX_SECRETS: usize = 8;
 /// Time after which a registry is asked whether a name still means the same.
 const AGAIN: i64 = DAY;
 /// The same, where a pod runs something else by that name.
@@ -38,23 +44,6 @@ const ALL: usize = 48 << 20;
 const SPREAD: i64 = HOUR;
 /// Pauses of an image after failures; the last one is for all further ones.
 const PAUSES: [i64; 5] = [MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR];
-/// Pauses of a registry that fails, in the same way.
-const HELD: [i64; 4] = [MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE];
-/// Images of one registry that are read at once. One that hangs leaves room for others.
-const AT_ONCE: usize = 2;
-
-/// How much of an image is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Depth {
-    /// The configuration: two short answers.
-    Configuration,
-    /// The layers too.
-    Layers,
-}
-
-/// A Secret, by namespace and name.
-pub type SecretName = (String, String);
-
 /// An image to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -79,78 +68,21 @@ pub enum Answer {
     Unknown,
 }
 
-/// What is known of one image.
-#[derive(Debug)]
-struct Image {
-    name: Name,
-    /// Its entries, a line each; empty if nothing is known.
-    lines: Box<str>,
-    /// Where they are from.
-    from: Option<Origin>,
-    digest: Option<Digest>,
-    /// When a pod used it last.
-    used: i64,
-    /// When its registry told about it last; 0 if it never did.
-    checked: i64,
-    /// When it is due, while nobody reads it.
-    due: Option<(Depth, i64)>,
-    failure: Option<(ErrorKind, usize)>,
-    secrets: BTreeSet<SecretName>,
-    /// What runs by this name and is something else.
-    other: Option<Digest>,
-    /// Whether its lines are in its shard, which has room for so much.
-    written: bool,
-}
-
-/// How a registry does.
-#[derive(Debug, Default)]
-struct Registry {
-    /// Images that are being read.
-    busy: usize,
-    /// When it may be asked again.
-    held: i64,
-    /// Failures in a row.
-    failures: usize,
-}
-
 /// What is known of all images.
 #[derive(Debug)]
 pub struct KnownImages {
     images: BTreeMap<String, Image>,
     /// What is due, the first one first.
     due: [BTreeSet<(i64, String)>; 2],
-    /// Registries that are being read, or are left alone for a while.
-    registries: HashMap<String, Registry>,
+    registries: Registries,
     /// Shards whose text has changed.
     changed: [bool; SHARDS],
     /// Whether layers are read.
     layers: bool,
-    /// The only registries that are asked; empty for all.
-    trusted: Vec<String>,
     /// Images beyond the limit.
     over: u64,
     /// Bytes of all facts.
     bytes: usize,
-}
-
-/// Numbers of images for the metrics.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// By how much is known: the layers, the configuration, what a pod shows, nothing.
-    pub known: [u64; Self::KNOWN.len()],
-    /// Images that could not be read at the last try, by registry and reason.
-    pub failed: BTreeMap<(String, &'static str), u64>,
-    /// When the image that was checked longest ago was checked.
-    pub oldest: Option<i64>,
-    /// Images whose facts do not fit in their shard.
-    pub dropped: u64,
-    /// Images that were not kept because of a limit.
-    pub over: u64,
-}
-
-impl Counts {
-    /// Label values of [`Self::known`].
-    pub const KNOWN: [&str; 4] = ["image", "configuration", "pod", "nothing"];
 }
 
 impl KnownImages {
@@ -160,10 +92,9 @@ impl KnownImages {
         Self {
             images: BTreeMap::new(),
             due: Default::default(),
-            registries: HashMap::new(),
+            registries: Registries::new(trusted),
             changed: [false; SHARDS],
             layers,
-            trusted,
             over: 0,
             bytes: 0,
         }
@@ -226,21 +157,15 @@ impl KnownImages {
     /// Answers about an image, and has it read at once if nothing is known of it.
     pub fn ask(&mut self, name: Name, namespace: &str, secrets: &[String], now: i64) -> Answer {
         let key = name.to_string();
-        let Some(image) = self.image(&key, name, now) else { return Answer::Unknown };
+        self.image(&key, name, now);
+        let Some(image) = self.images.get_mut(&key) else { return Answer::Unknown };
         if !image.lines.is_empty() {
             return Answer::Known(write::document([&*image.lines].into_iter()));
         }
-        if !self.may_read(&key) {
-            return Answer::Unknown;
-        }
-        let Some(image) = self.images.get_mut(&key) else { return Answer::Unknown };
-        let held = |it: &Registry| it.held > now;
         let later = image.failure.is_some() && image.due.is_some_and(|(_, due)| due > now);
-        let registry = image.name.registry.clone();
-        if later || self.registries.get(&registry).is_some_and(held) {
+        if later || !self.registries.may_be_asked(&image.name.registry, now) {
             return Answer::Unknown;
         }
-        let Some(image) = self.images.get_mut(&key) else { return Answer::Unknown };
         image.may_open(namespace, secrets.iter().map(String::as_str));
         if image.due.is_some() {
             self.schedule(&key, Depth::Configuration, 0);
@@ -254,8 +179,7 @@ impl KnownImages {
         let due = self.due.get(depth as usize)?.iter().take_while(|(due, _)| *due <= now);
         let free = |key: &&String| {
             let image = self.images.get(*key);
-            let registry = image.and_then(|image| self.registries.get(&image.name.registry));
-            registry.is_none_or(|it| it.busy < AT_ONCE && it.held <= now)
+            image.is_none_or(|it| self.registries.have_room(&it.name.registry, now))
         };
         let key = due.map(|(_, key)| key).find(free)?.clone();
         self.unschedule(&key);
@@ -265,7 +189,7 @@ impl KnownImages {
             Some(Origin::Configuration) => depth == Depth::Configuration,
             Some(Origin::Pod) | None => false,
         };
-        self.registries.entry(image.name.registry.clone()).or_default().busy += 1;
+        self.registries.begin(&image.name.registry);
         Some(Job {
             name: image.name.clone(),
             depth,
@@ -281,7 +205,8 @@ impl KnownImages {
         result: Result<Option<Vec<ImageFacts>>, ImageError>,
         now: i64,
     ) {
-        self.note(&job.name.registry, result.as_ref().err().map(|error| error.kind), now);
+        let failure = result.as_ref().err().map(|error| error.kind);
+        self.registries.end(&job.name.registry, failure, now);
         let key = job.name.to_string();
         let Some(image) = self.images.get_mut(&key) else { return };
         match result {
@@ -303,23 +228,8 @@ impl KnownImages {
             Err(error) => {
                 let times = image.failure.map_or(0, |(_, times)| times);
                 image.failure = Some((error.kind, times + 1));
-                self.schedule(&key, job.depth, now + nth(&PAUSES, times));
+                self.schedule(&key, job.depth, now + pause(&PAUSES, times));
             }
-        }
-    }
-
-    /// Notes how a registry did.
-    fn note(&mut self, name: &str, failure: Option<ErrorKind>, now: i64) {
-        let Some(registry) = self.registries.get_mut(name) else { return };
-        registry.busy = registry.busy.saturating_sub(1);
-        if failure.is_some_and(ErrorKind::is_of_registry) {
-            registry.held = now + nth(&HELD, registry.failures);
-            registry.failures += 1;
-            return;
-        }
-        registry.failures = 0;
-        if registry.busy == 0 {
-            self.registries.remove(name);
         }
     }
 
@@ -340,7 +250,7 @@ impl KnownImages {
         let entries = self
             .images
             .iter_mut()
-            .filter(|(_, image)| !image.lines.is_empty() && shards::of(&image.name) == shard);
+            .filter(|(_, image)| !image.lines.is_empty() && image.shard == shard);
         let mut entries: Vec<(&String, &mut Image)> = entries.collect();
         let mut size: usize = entries.iter().map(|(_, image)| write::size(&image.lines)).sum();
         entries.sort_by(|(a, one), (b, other)| one.used.cmp(&other.used).then_with(|| a.cmp(b)));
@@ -399,20 +309,7 @@ impl KnownImages {
                 let oldest = failed.min_by_key(|(_, image)| image.used).map(|(key, _)| key.clone());
                 self.forget(&oldest?);
             }
-            let image = Image {
-                name,
-                lines: Box::default(),
-                from: None,
-                digest: None,
-                used: now,
-                checked: 0,
-                due: None,
-                failure: None,
-                secrets: BTreeSet::new(),
-                other: None,
-                written: false,
-            };
-            self.images.insert(key.to_owned(), image);
+            self.images.insert(key.to_owned(), Image::new(name, now));
             self.schedule(key, Depth::Configuration, now);
         }
         self.images.get_mut(key)
@@ -451,18 +348,10 @@ impl KnownImages {
         }
     }
 
-    /// Whether the registry of an image is one of those that are asked.
-    fn may_read(&self, key: &str) -> bool {
-        let registry = self.images.get(key).map(|image| &image.name.registry);
-        self.trusted.is_empty() || registry.is_some_and(|registry| self.trusted.contains(registry))
-    }
-
     fn schedule(&mut self, key: &str, depth: Depth, due: i64) {
         self.unschedule(key);
-        if !self.may_read(key) {
-            return;
-        }
         if let Some(image) = self.images.get_mut(key)
+            && self.registries.are_asked(&image.name.registry)
             && let Some(queue) = self.due.get_mut(depth as usize)
         {
             image.due = Some((depth, due));
@@ -480,35 +369,11 @@ impl KnownImages {
     }
 
     fn has_changed(&mut self, key: &str) {
-        let shard = self.images.get(key).map(|image| shards::of(&image.name));
+        let shard = self.images.get(key).map(|image| image.shard);
         if let Some(changed) = shard.and_then(|shard| self.changed.get_mut(shard)) {
             *changed = true;
         }
     }
-}
-
-impl Image {
-    /// How deep it is read next. Where the layers are known, what is known stays until all of the
-    /// new image is.
-    fn depth(&self) -> Depth {
-        match self.from {
-            Some(Origin::Image) => Depth::Layers,
-            _ => Depth::Configuration,
-        }
-    }
-
-    fn may_open<'n>(&mut self, namespace: &str, secrets: impl Iterator<Item = &'n str>) {
-        for secret in secrets {
-            if self.secrets.len() < MAX_SECRETS {
-                self.secrets.insert((namespace.to_owned(), secret.to_owned()));
-            }
-        }
-    }
-}
-
-/// The pause after so many failures.
-fn nth(pauses: &[i64], failures: usize) -> i64 {
-    pauses.get(failures).or(pauses.last()).copied().unwrap_or(HOUR)
 }
 
 /// The name under which an entry is kept. An entry with a name and a digest may be of a pod that

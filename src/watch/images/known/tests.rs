@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says where")]
 
+use super::image::MAX_SECRETS;
+use super::registries::HELD;
 use super::*;
+use crate::images::error::ErrorKind;
 
 const NOW: i64 = 1_800_000_000;
 
