@@ -8,7 +8,7 @@ use super::error::ImageError;
 use super::facts::Options;
 use super::layout::Layout;
 use super::reference::Reference;
-use super::registry::{Client, Logins, RegistryImage, Settings};
+use super::registry::{Client, PullSecret, RegistryImage, Settings};
 use super::source::Source;
 use crate::facts::ImageFacts;
 
@@ -35,11 +35,16 @@ impl Reader {
         Self { options, ..self.clone() }
     }
 
-    /// A reader with the same cache that shows registries other credentials.
+    /// A reader with the same cache and connections that shows registries other credentials than the
+    /// user's.
     #[must_use]
-    pub fn with_logins(&self, logins: Logins) -> Self {
-        let settings = Settings { logins, ..self.settings.clone() };
-        Self { settings, client: Arc::default(), ..self.clone() }
+    pub fn with_pull_secret(&self, secret: PullSecret) -> Self {
+        let client = self.client().map(|client| client.with_pull_secret(secret));
+        Self { client: Arc::new(OnceLock::from(client)), ..self.clone() }
+    }
+
+    fn client(&self) -> Result<Arc<Client>, ImageError> {
+        self.client.get_or_init(|| Client::new(&self.settings)).clone()
     }
 
     /// The facts of an image: an entry for all platforms that agree, and one for each that does
@@ -68,11 +73,7 @@ impl Reader {
             Reference::Layout(place) => read(&Layout::in_directory(place)),
             Reference::OciArchive(place) => read(&Layout::in_archive(place)?),
             Reference::DockerArchive(place) => read(&DockerArchive::new(place)?),
-            Reference::Registry(name) => {
-                let client = self.client.get_or_init(|| Client::new(&self.settings));
-                let client = client.as_ref().map_err(ImageError::clone)?;
-                read(&RegistryImage::new(client, name)?)
-            }
+            Reference::Registry(name) => read(&RegistryImage::new(&self.client()?, name)?),
         }
     }
 }

@@ -48,8 +48,6 @@ use session::Request;
 pub struct Settings {
     /// Certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// Whose credentials are shown to registries.
-    pub logins: Logins,
     /// Whether names come from strangers. Then only a registry of `trusted` may be on this machine
     /// or have a link-local address: names are no way to what is near.
     pub strangers: bool,
@@ -66,22 +64,12 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             ca_file: None,
-            logins: Logins::User,
             strangers: false,
             trusted: Vec::new(),
             plain_http: false,
             progress: Duration::from_secs(30),
         }
     }
-}
-
-/// Whose credentials are shown to registries.
-#[derive(Clone, Debug)]
-pub enum Logins {
-    /// Those of whoever runs the program, as docker and podman keep them.
-    User,
-    /// Those of a pod's `imagePullSecrets`.
-    PullSecret(PullSecret),
 }
 
 /// One image in a registry.

@@ -37,7 +37,8 @@ use crate::images::facts::Options;
 use crate::images::limits::Limits;
 use crate::images::pods::PodOfImages;
 use crate::images::reference::{Name, Reference};
-use crate::images::registry::{Logins, PullSecret, Settings};
+use crate::images::registry::{PullSecret, Settings};
+use crate::serve::poll::{Digest, digest};
 use config_maps::{ConfigMaps, Failure, Place};
 use known::{Answer, Depth, Job, KnownImages, SecretName};
 use shards::SHARDS;
@@ -115,6 +116,10 @@ impl std::fmt::Debug for Learner {
 
 fn now() -> i64 {
     Timestamp::now().as_second()
+}
+
+fn digest_of(text: &str) -> Digest {
+    digest(std::iter::once(text.as_bytes()))
 }
 
 fn count<const N: usize>(counts: &mut [u64; N], index: usize) {
@@ -201,18 +206,18 @@ impl Learner {
         }
     }
 
-    /// Reads the ConfigMaps, and does not give up. Returns the text of each.
-    async fn load(&self, maps: &ConfigMaps) -> Vec<String> {
-        let mut texts = Vec::new();
-        while texts.len() < SHARDS {
-            match maps.get(texts.len()).await {
+    /// Reads the ConfigMaps, and does not give up. Returns the digest of each one's text.
+    async fn load(&self, maps: &ConfigMaps) -> Vec<Digest> {
+        let mut digests = Vec::new();
+        while digests.len() < SHARDS {
+            match maps.get(digests.len()).await {
                 Ok(held) => {
                     match held.facts() {
                         Ok(facts) => self.known().remember(facts, now()),
                         // It is written anew.
                         Err(error) => warn!(error, "facts cannot be read"),
                     }
-                    texts.push(held.text().to_owned());
+                    digests.push(digest_of(held.text()));
                 }
                 Err(failure) => {
                     self.failed(failure);
@@ -223,11 +228,11 @@ impl Learner {
         self.well();
         let images: u64 = self.known().counts().known.iter().sum();
         info!(images, "facts of images loaded");
-        texts
+        digests
     }
 
     /// Writes what has changed.
-    async fn write(&self, maps: &ConfigMaps, written: &mut [String]) {
+    async fn write(&self, maps: &ConfigMaps, written: &mut [Digest]) {
         // A shard that cannot be written is tried in the next round.
         let mut failed = Vec::new();
         loop {
@@ -257,19 +262,21 @@ impl Learner {
         maps: &ConfigMaps,
         shard: usize,
         text: String,
-        before: &mut String,
+        before: &mut Digest,
     ) -> Result<(), Failure> {
         let held = maps.get(shard).await?;
-        if held.text() != before {
+        let found = digest_of(held.text());
+        if found != *before {
             // Another one has written: what it knows is taken over first.
             if let Ok(facts) = held.facts() {
                 self.known().remember(facts, now());
             }
-            held.text().clone_into(before);
+            *before = found;
             return Err(Failure::Conflict);
         }
-        maps.put(shard, held, text.clone()).await?;
-        *before = text;
+        let new = digest_of(&text);
+        maps.put(held, text).await?;
+        *before = new;
         Ok(())
     }
 
@@ -313,18 +320,17 @@ impl Learner {
     }
 
     async fn read(self: Arc<Self>, job: Job) {
-        let mut logins = Vec::new();
+        let mut secrets = Vec::new();
         let mut unread = Vec::new();
         for secret in &job.secrets {
             match self.pull_secret(secret).await {
                 Ok(Some(found)) if found.knows(&job.name.registry, &job.name.repository) => {
-                    logins.push(Logins::PullSecret(found));
+                    secrets.push(found);
                 }
                 Ok(_) => {}
                 Err(why) => unread.push(why),
             }
         }
-        logins.push(Logins::User);
         let options = Options {
             platform: Some(self.learning.platform.clone()),
             config_only: job.depth == Depth::Configuration,
@@ -334,7 +340,7 @@ impl Learner {
         let (reference, known) = (Reference::Registry(job.name.clone()), job.known.clone());
         let result = spawn_blocking(move || {
             let known = known.as_ref().map(|digest| digest.as_str());
-            first_that_opens(&reader, logins, &reference, known)
+            first_that_opens(&reader, secrets, &reference, known)
         });
         let broken = |_| {
             Err(ImageError::new(ErrorKind::BadImage, "reading it ended by a fault of ironhull"))
@@ -373,27 +379,19 @@ impl Learner {
     }
 }
 
-/// Reads an image with the first credentials that open it.
+/// Reads an image with the first credentials that open it: those of these secrets, then our own.
 fn first_that_opens(
     reader: &Reader,
-    logins: Vec<Logins>,
+    secrets: Vec<PullSecret>,
     reference: &Reference,
     known: Option<&str>,
 ) -> Result<Option<Vec<ImageFacts>>, ImageError> {
-    let mut last = Err(ImageError::new(ErrorKind::Unauthorized, "no credentials were tried"));
-    for login in logins {
-        let reader = match login {
-            Logins::User => reader.clone(),
-            other => reader.with_logins(other),
-        };
-        last = reader.changed(reference, known);
-        // Some registries say of what may not be seen that it is not there.
-        let closed = |error: &ImageError| {
-            matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::NotFound)
-        };
-        if !last.as_ref().is_err_and(closed) {
-            break;
+    for secret in secrets {
+        match reader.with_pull_secret(secret).changed(reference, known) {
+            // Some registries say of what may not be seen that it is not there.
+            Err(error) if matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::NotFound) => {}
+            result => return result,
         }
     }
-    last
+    reader.changed(reference, known)
 }

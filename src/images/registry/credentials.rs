@@ -13,7 +13,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::Logins;
 use super::auth::Credential;
 use crate::images::error::{ErrorKind, ImageError};
 
@@ -88,17 +87,13 @@ impl PullSecret {
 }
 
 impl Credentials {
-    pub(super) fn of(logins: &Logins) -> Self {
-        match logins {
-            Logins::User => Self::of_user(),
-            Logins::PullSecret(PullSecret(configuration)) => {
-                Self { configurations: vec![configuration.clone()], found: Mutex::default() }
-            }
-        }
+    /// Those of a pull secret.
+    pub(super) fn of(PullSecret(configuration): PullSecret) -> Self {
+        Self { configurations: vec![configuration], found: Mutex::default() }
     }
 
     /// Those of whoever runs the program.
-    fn of_user() -> Self {
+    pub(super) fn of_user() -> Self {
         let directory = |name| env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
         let home = directory("HOME");
         let docker = env::var_os("DOCKER_CONFIG").map(PathBuf::from);

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::Settings;
 use super::auth::{Challenge, Credential, Token, token_request};
 use super::connect::{Connector, Origin, Reach};
-use super::credentials::Credentials;
+use super::credentials::{Credentials, PullSecret};
 use super::http::{Answer, Pool, exchange};
 use super::refusal::{bad_realm, rate_limited, refused, unauthorized};
 use crate::images::error::{ErrorKind, ImageError};
@@ -34,12 +34,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Maximum size of a token server's answer, in bytes.
 const TOKEN: usize = 256 << 10;
 
-/// A client for all registries, for any number of threads. Its connections are looked after by a
-/// thread of its own, so that whoever reads an image need not be asynchronous.
+/// A client for all registries, for any number of threads.
 pub(in crate::images) struct Client {
+    shared: Arc<Shared>,
+    credentials: Credentials,
+    /// The header `Authorization`, by origin and repository.
+    authorizations: Mutex<HashMap<(Origin, String), String>>,
+}
+
+/// What clients have in common, whatever credentials they show. Connections are looked after by a
+/// thread of its own, so that whoever reads an image need not be asynchronous.
+struct Shared {
     connector: Connector,
     pool: Arc<Pool>,
-    credentials: Credentials,
     plain_http: bool,
     strangers: bool,
     trusted: Vec<String>,
@@ -47,10 +54,8 @@ pub(in crate::images) struct Client {
     plain: Mutex<HashSet<Origin>>,
     /// Places in the queue, by registry.
     places: Mutex<HashMap<String, Arc<Semaphore>>>,
-    /// The header `Authorization`, by origin and repository.
-    authorizations: Mutex<HashMap<(Origin, String), String>>,
     runtime: Handle,
-    /// Dropped with the client, which ends the thread.
+    /// Dropped with the last client, which ends the thread.
     _stop: oneshot::Sender<()>,
 }
 
@@ -87,19 +92,27 @@ impl Client {
         let (stop, stopped) = oneshot::channel::<()>();
         let work = move || drop(runtime.block_on(stopped));
         thread::Builder::new().name("registries".to_owned()).spawn(work).map_err(failed)?;
-        Ok(Arc::new(Self {
+        let shared = Shared {
             connector,
             pool: Pool::new(settings.progress),
-            credentials: Credentials::of(&settings.logins),
             plain_http: settings.plain_http,
             strangers: settings.strangers,
             trusted: settings.trusted.clone(),
             plain: Mutex::default(),
             places: Mutex::default(),
-            authorizations: Mutex::default(),
             runtime: handle,
             _stop: stop,
-        }))
+        };
+        Ok(Self::showing(Credentials::of_user(), Arc::new(shared)))
+    }
+
+    /// A client that shows the credentials of a pull secret.
+    pub(in crate::images) fn with_pull_secret(&self, secret: PullSecret) -> Arc<Self> {
+        Self::showing(Credentials::of(secret), Arc::clone(&self.shared))
+    }
+
+    fn showing(credentials: Credentials, shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self { shared, credentials, authorizations: Mutex::default() })
     }
 
     /// Waits for `work`. Not to be called from within a runtime.
@@ -107,7 +120,7 @@ impl Client {
         &self,
         work: impl Future<Output = Result<T, ImageError>>,
     ) -> Result<T, ImageError> {
-        self.runtime.block_on(work)
+        self.shared.runtime.block_on(work)
     }
 
     /// Sends a request, and again where that may help.
@@ -116,7 +129,7 @@ impl Client {
     /// When there is no answer, or not the one that was asked for.
     pub(super) async fn send(&self, request: &Request) -> Result<Answer, ImageError> {
         let place = {
-            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut places = self.shared.places.lock().unwrap_or_else(PoisonError::into_inner);
             let places = places.entry(request.registry.clone());
             Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
         };
@@ -158,19 +171,20 @@ impl Client {
 
     /// Sends a request once, with what it takes to be let in, and follows redirects.
     async fn follow(&self, request: &Request) -> Result<Answer, ImageError> {
+        let Shared { connector, pool, plain, .. } = &*self.shared;
         let mut home = request.origin.clone();
-        home.tls = !self.plain.lock().unwrap_or_else(PoisonError::into_inner).contains(&home);
+        home.tls = !plain.lock().unwrap_or_else(PoisonError::into_inner).contains(&home);
         let mut origin = home.clone();
         let mut path = request.path.clone();
-        let mut nearest = self.nearest(&request.registry);
+        let mut nearest = self.shared.nearest(&request.registry);
         let mut redirects = 0;
         let mut authorised = false;
         loop {
             let message = self.message(request, &home, &origin, &path)?;
-            let sent = exchange(&self.connector, &self.pool, &origin, nearest, &message).await;
+            let sent = exchange(connector, pool, &origin, nearest, &message).await;
             let answer = match sent {
-                Err(error) if redirects == 0 && self.may_be_plain(&origin, &error) => {
-                    let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
+                Err(error) if redirects == 0 && self.shared.may_be_plain(&origin, &error) => {
+                    let mut plain = plain.lock().unwrap_or_else(PoisonError::into_inner);
                     plain.insert(request.origin.clone());
                     home.tls = false;
                     origin = home.clone();
@@ -207,12 +221,6 @@ impl Client {
         }
     }
 
-    /// How near a registry may be. Whom the user names may be anywhere.
-    fn nearest(&self, registry: &str) -> Reach {
-        let named = !self.strangers || self.trusted.iter().any(|trusted| trusted == registry);
-        if named { Reach::Special } else { Reach::Private }
-    }
-
     fn message(
         &self,
         request: &Request,
@@ -247,17 +255,6 @@ impl Client {
         })
     }
 
-    /// Whether HTTP may be tried where TLS failed.
-    fn may_be_plain(&self, origin: &Origin, error: &ImageError) -> bool {
-        let no_tls = match error.kind {
-            ErrorKind::NoTls => true,
-            // Where HTTP is spoken is another port then.
-            ErrorKind::Unreachable => origin.port.is_none(),
-            _ => false,
-        };
-        origin.tls && no_tls && (self.plain_http || origin.is_loopback())
-    }
-
     /// Finds the header `Authorization` that the registry asks for.
     async fn authorise(
         &self,
@@ -283,8 +280,8 @@ impl Client {
                 let path = uri.path_and_query().map_or("/", |path| path.as_str());
                 let token = token_request(&origin, path, service, repository, credential.as_ref());
                 let token = token.ok_or_else(|| bad_realm(registry))?;
-                let answer =
-                    exchange(&self.connector, &self.pool, &origin, nearest, &token).await?;
+                let Shared { connector, pool, .. } = &*self.shared;
+                let answer = exchange(connector, pool, &origin, nearest, &token).await?;
                 match answer.status {
                     status if status.is_success() => {}
                     StatusCode::TOO_MANY_REQUESTS => return Err(rate_limited(registry, None)),
@@ -303,6 +300,25 @@ impl Client {
         let mut known = self.authorizations.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert((home.clone(), repository.clone()), value);
         Ok(())
+    }
+}
+
+impl Shared {
+    /// How near a registry may be. Whom the user names may be anywhere.
+    fn nearest(&self, registry: &str) -> Reach {
+        let named = !self.strangers || self.trusted.iter().any(|trusted| trusted == registry);
+        if named { Reach::Special } else { Reach::Private }
+    }
+
+    /// Whether HTTP may be tried where TLS failed.
+    fn may_be_plain(&self, origin: &Origin, error: &ImageError) -> bool {
+        let no_tls = match error.kind {
+            ErrorKind::NoTls => true,
+            // Where HTTP is spoken is another port then.
+            ErrorKind::Unreachable => origin.port.is_none(),
+            _ => false,
+        };
+        origin.tls && no_tls && (self.plain_http || origin.is_loopback())
     }
 }
 

@@ -40,6 +40,11 @@ impl std::str::FromStr for Place {
     }
 }
 
+/// The key of a shard. All are mounted into one directory.
+fn key(shard: usize) -> String {
+    format!("facts-{shard:02}.yaml")
+}
+
 /// The ConfigMaps.
 pub struct ConfigMaps {
     api: Api<ConfigMap>,
@@ -58,13 +63,14 @@ pub enum Failure {
 /// What one holds.
 pub struct Held {
     map: ConfigMap,
-    text: String,
+    shard: usize,
 }
 
 impl Held {
     /// Its text.
     pub fn text(&self) -> &str {
-        &self.text
+        let text = self.map.data.as_ref().and_then(|data| data.get(&key(self.shard)));
+        text.map_or("", String::as_str)
     }
 
     /// The facts in it.
@@ -72,11 +78,11 @@ impl Held {
     /// # Errors
     /// When they cannot be read: what is wrong first.
     pub fn facts(&self) -> Result<Vec<ImageFacts>, String> {
-        if self.text.is_empty() {
+        if self.text().is_empty() {
             return Ok(Vec::new());
         }
         let name = self.map.metadata.name.clone().unwrap_or_default();
-        let file = PolicyFile { name, text: self.text.clone() };
+        let file = PolicyFile { name, text: self.text().to_owned() };
         parse::facts(&file)
             .map_err(|errors| errors.first().map(ToString::to_string).unwrap_or_default())
     }
@@ -92,11 +98,6 @@ impl ConfigMaps {
         format!("{}-{shard:02}", self.place.name)
     }
 
-    /// The key of a shard. All are mounted into one directory.
-    fn key(shard: usize) -> String {
-        format!("facts-{shard:02}.yaml")
-    }
-
     /// Reads one.
     ///
     /// # Errors
@@ -110,20 +111,19 @@ impl ConfigMaps {
                 self.place.namespace
             )));
         };
-        let text = map.data.as_ref().and_then(|data| data.get(&Self::key(shard)).cloned());
-        Ok(Held { map, text: text.unwrap_or_default() })
+        Ok(Held { map, shard })
     }
 
     /// Writes one that was read before, unless it holds the same.
     ///
     /// # Errors
     /// When it has changed meanwhile, or may not be written.
-    pub async fn put(&self, shard: usize, held: Held, text: String) -> Result<(), Failure> {
-        let Held { mut map, text: before } = held;
-        if before == text {
+    pub async fn put(&self, held: Held, text: String) -> Result<(), Failure> {
+        if held.text() == text {
             return Ok(());
         }
-        map.data.get_or_insert_default().insert(Self::key(shard), text);
+        let Held { mut map, shard } = held;
+        map.data.get_or_insert_default().insert(key(shard), text);
         let replaced = self.api.replace(&self.name(shard), &PostParams::default(), &map).await;
         replaced.map(drop).map_err(|error| self.failed("update", &error))
     }
