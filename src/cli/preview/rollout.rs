@@ -96,9 +96,12 @@ fn open(
     if let Some(owner) = &workload.managed_by {
         step.notes.push(format!("managed by {owner}, which may undo this: set the label there"));
     }
-    let mut metadata = json!({"labels": {LABEL: "enforce"}});
+    let labels = json!({LABEL: "enforce"});
+    let metadata = match remedy.annotations.is_empty() {
+        true => json!({"labels": labels}),
+        false => json!({"labels": labels, "annotations": remedy.annotations}),
+    };
     if !remedy.annotations.is_empty() {
-        metadata["annotations"] = json!(remedy.annotations);
         step.notes.push("with the annotations that it needs".to_owned());
     }
     if workload.unguarded == Some(true) {
