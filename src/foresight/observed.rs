@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exemption::HARDENED_ANNOTATION;
-use crate::foresight::advice::{Advice, advice};
+use crate::foresight::advice::advice;
 use crate::foresight::author;
 use crate::foresight::risk::{Cause, Remedy, Risk, Seen, Unseen};
 use crate::provenance::Incoming;
@@ -179,9 +179,10 @@ impl Observed {
         let certain = hardened.as_deref() == Some(policy);
         let fails = if over.is_some() { "failed" } else { "does not start" };
         let (why, remedy) = match (certain, advice(what)) {
-            (true, Some(Advice { remedy, .. })) => {
-                (format!("a pod that this policy hardened {fails}: {what}"), remedy)
-            }
+            (true, Some(advice)) => (
+                format!("a pod that this policy hardened {fails}: {what}"),
+                advice.remedy(Some(container)),
+            ),
             (true, None) => (
                 format!("a pod that this policy hardened {fails}: {what}"),
                 "`ironhull explain POD` explains the message".to_owned(),
