@@ -37,6 +37,14 @@ pub struct Args {
     #[command(flatten)]
     input: Input,
 
+    /// Print what would help POD as a patch of what it is made from
+    #[arg(long, requires = "pod", help_heading = "A pod that does not run")]
+    fix: bool,
+
+    /// Apply that patch, as you
+    #[arg(long, requires = "fix", help_heading = "A pod that does not run")]
+    apply: bool,
+
     /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     output: Format,
@@ -131,7 +139,7 @@ pub struct KnownImage {
 /// # Errors
 /// When nothing can be written.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
-    let Args { pod, input, output, connection: _ } = args;
+    let Args { pod, input, output, .. } = args;
     if let Some(file) = pod.as_ref().filter(|pod| is_file(pod)) {
         say::error(err, format!("`{file}` is a file: pass it with -f, as in `-f {file}`"))?;
         return Ok(say::EXIT_ERROR);
@@ -167,19 +175,37 @@ fn live_pod(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let Args { pod: _, input, output, connection } = args;
+    let Args { pod: _, input, output, connection, fix, apply } = args;
     let date = input.date();
     let Some(choice) = Choice::of(input.policy.as_deref(), &input.facts, date, err)? else {
         return Ok(say::EXIT_ERROR);
     };
     let namespace = input.namespace.as_ref();
-    let asked = live::Asked { pod, namespace, connection, choice, date };
-    let explained = cluster::block_on(live::explain(asked, err))?;
-    match output {
-        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,
-        Format::Table => out.write_all(live::table(&explained, super::width()).as_bytes())?,
+    let asked = live::Asked { pod, namespace, connection, choice, date, fix: *fix };
+    let (explained, applied) = cluster::block_on(async {
+        let explained = live::explain(asked, err).await?;
+        let applied = *apply && live::apply(connection, &explained).await?;
+        anyhow::Ok((explained, applied))
+    })?;
+    match (output, &explained.fix) {
+        (Format::Json, _) => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,
+        (Format::Table, None) => {
+            out.write_all(live::table(&explained, super::width()).as_bytes())?;
+        }
+        (Format::Table, Some(proposal)) => {
+            out.write_all(live::yaml(&explained, proposal, applied).as_bytes())?;
+        }
     }
-    Ok(0)
+    match &explained.fix {
+        Some(proposal) if applied => say::note(err, format!("{} is changed", proposal.owner))?,
+        Some(proposal) if *apply && proposal.patch.is_some() => {
+            say::error(err, "nothing was changed: see the note above")?;
+        }
+        _ => {}
+    }
+    let helped = explained.fix.as_ref().is_none_or(|fix| fix.patch.is_some());
+    let done = helped && (applied || !*apply);
+    Ok(if done { 0 } else { say::EXIT_CHANGES })
 }
 
 fn explain_all(

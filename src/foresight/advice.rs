@@ -12,6 +12,7 @@ pub use fix::{Fix, User};
 pub use message::path as path_in;
 pub use symptom::Symptom;
 
+use fix::Cure;
 use message::Message;
 
 /// Meaning of a message, and what to do.
@@ -53,7 +54,12 @@ fn of_line(said: &Message<'_>) -> Option<Advice> {
     let (line, trace) = (said.line.to_lowercase(), said.trace.to_lowercase());
     let lower = Message { line: &line, trace: &trace };
     let symptom = table::entries().find(|entry| entry.fits(said, &lower))?;
-    let fixes = symptom.cures.iter().filter_map(|cure| cure.filled(said)).collect();
+    let mut fixes = Vec::new();
+    for cure in symptom.cures {
+        if !matches!(cure, Cure::IfUnnamed(_)) || fixes.is_empty() {
+            fixes.extend(cure.filled(said));
+        }
+    }
     Some(Advice { symptom, fixes })
 }
 

@@ -83,6 +83,8 @@ pub(super) enum Cure {
     DefaultMode(u16),
     Exempt(&'static [RuleName]),
     Words(&'static str),
+    /// Words for where the message does not have what the cures before take.
+    IfUnnamed(&'static str),
 }
 
 impl Cure {
@@ -109,7 +111,7 @@ impl Cure {
             Self::Sysctl(name, value) => Fix::Sysctl { name, value },
             Self::DefaultMode(mode) => Fix::DefaultMode(mode),
             Self::Exempt(rules) => Fix::Exempt(rules),
-            Self::Words(words) => Fix::Words(words),
+            Self::Words(words) | Self::IfUnnamed(words) => Fix::Words(words),
         })
     }
 }

@@ -52,7 +52,7 @@ pub(super) const ENTRIES: &[Symptom] = &[
         rules: &[ReadOnlyRootFilesystem],
         cures: &[
             Cure::Writable,
-            Cure::Words(
+            Cure::IfUnnamed(
                 "make the directory writable with `ironhull.dev/writable-paths`, or give the image an entry",
             ),
             WRITABLE_ROOT,

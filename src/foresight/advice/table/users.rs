@@ -295,7 +295,7 @@ const LOW_PORT: Symptom = Symptom {
     rules: ROOT,
     cures: &[
         Cure::Port,
-        Cure::Words("declare the port in `ports`; ironhull then lets the pod bind it"),
+        Cure::IfUnnamed("declare the port in `ports`; ironhull then lets the pod bind it"),
     ],
     section: "bind-permission-denied-on-a-port-below-1024",
     ..BLANK
