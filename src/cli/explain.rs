@@ -27,7 +27,7 @@ use crate::terminal::{diagnostics, say};
 ///
 /// For manifests: a row for every rule and container, with the value before, the value
 /// after, and why. For a POD in a cluster: which rules ironhull set, which its author set,
-/// which are missing and why; and if it does not run, what the messages mean. Read-only.
+/// which are missing and why; and if it does not run, what the messages mean.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// A pod in the cluster; without it, manifests (-f)
@@ -37,16 +37,16 @@ pub struct Args {
     #[command(flatten)]
     input: Input,
 
-    /// Print what would help POD as a patch of what it is made from
-    #[arg(long, requires = "pod", help_heading = "A pod that does not run")]
+    /// Print what would help POD, as a patch of the object that it is made from
+    #[arg(long, requires = "pod")]
     fix: bool,
 
-    /// Apply that patch, as you
-    #[arg(long, requires = "fix", help_heading = "A pod that does not run")]
+    /// Apply that patch; without it nothing is written
+    #[arg(long, requires = "fix")]
     apply: bool,
 
-    /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    /// Output format: table or json
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, hide_possible_values = true)]
     output: Format,
 
     #[command(flatten)]

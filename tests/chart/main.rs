@@ -153,12 +153,12 @@ fn pods_opt_in_one_by_one_where_the_namespace_is_on_audit() {
     for arguments in [&[][..], &["--values", &values("everything.yaml")]] {
         let rendered = Rendered::new(&helm, arguments);
         let of = |mode: &str, labelled: &Value| {
-            let webhooks = rendered.webhooks().into_iter().filter(|webhook| {
+            let webhooks = rendered.webhooks().iter().filter(|webhook| {
                 webhook["namespaceSelector"]["matchExpressions"][0]["values"] == json!([mode])
                     && webhook["objectSelector"]["matchExpressions"] == *labelled
             });
             let path = |webhook: &Value| webhook["clientConfig"]["service"]["path"].clone();
-            webhooks.map(|webhook| path(&webhook)).collect::<Vec<_>>()
+            webhooks.map(|webhook| path(webhook)).collect::<Vec<_>>()
         };
         let label = |operator: &str| json!([{"key": "ironhull.dev/harden", "operator": operator, "values": ["enforce"]}]);
         let enforced = of("enforce", &Value::Null);
