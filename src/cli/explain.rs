@@ -25,9 +25,9 @@ use crate::terminal::{diagnostics, say};
 
 /// Explain what changes and why, in manifests or in a pod
 ///
-/// For manifests: a row for every rule and container, with the value before, the value
-/// after, and why. For a POD in a cluster: which rules ironhull set, which its author set,
-/// which are missing and why; and if it does not run, what the messages mean.
+/// For manifests: a row for every rule and container, with the value before and after, and why.
+/// For a POD in a cluster: who set which rule, and what is missing and why; and if it does not
+/// run, what the messages mean.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// A pod in the cluster; without it, manifests (-f)
