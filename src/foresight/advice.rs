@@ -12,7 +12,6 @@ pub use fix::{Fix, User};
 pub use message::path as path_in;
 pub use symptom::Symptom;
 
-use fix::Cure;
 use message::Message;
 
 /// Meaning of a message, and what to do.
@@ -56,7 +55,7 @@ fn of_line(said: &Message<'_>) -> Option<Advice> {
     let symptom = table::entries().find(|entry| entry.fits(said, &lower))?;
     let mut fixes = Vec::new();
     for cure in symptom.cures {
-        if !matches!(cure, Cure::IfUnnamed(_)) || fixes.is_empty() {
+        if !cure.is_last_resort() || fixes.is_empty() {
             fixes.extend(cure.filled(said));
         }
     }

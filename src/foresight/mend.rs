@@ -156,6 +156,14 @@ impl Patient<'_> {
                 let fields = json!({"ports": [{"containerPort": port, "protocol": "TCP"}]});
                 of_container(fields).filter(|_| !declared)
             }
+            Fix::AddCapability(name) => {
+                // The list is atomic: what is there has to be said again.
+                let context = container?.security_context.as_ref();
+                let own = context.and_then(|context| context.capabilities.as_ref());
+                let mut add = own.and_then(|own| own.add.clone()).unwrap_or_default();
+                add.push((*name).to_owned());
+                of_container(json!({"securityContext": {"capabilities": {"add": add}}}))
+            }
             Fix::RunAsUser(user) => {
                 let (uid, gid) = self.user(user, container?)?;
                 let context = match gid {

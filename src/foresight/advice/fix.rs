@@ -20,6 +20,8 @@ pub enum Fix {
     },
     /// This port in the container's `ports`. It is below 1024.
     Port(u16),
+    /// This capability in the container's `securityContext.capabilities.add`.
+    AddCapability(&'static str),
     /// `securityContext.runAsUser` of the container.
     RunAsUser(User),
     /// A variable in the container's `env`.
@@ -66,6 +68,8 @@ pub(super) enum Cure {
     WritableAt(&'static str),
     /// The port that the message names is declared.
     Port,
+    /// This capability is kept.
+    AddCapability(&'static str),
     /// The user that the message names.
     NamedUser,
     /// The user of this name.
@@ -88,6 +92,13 @@ pub(super) enum Cure {
 }
 
 impl Cure {
+    /// Whether it is only for a message without what the cures before it take.
+    pub(super) const fn is_last_resort(self) -> bool {
+        matches!(self, Self::IfUnnamed(_))
+    }
+}
+
+impl Cure {
     /// The fix; `None` if the message does not have what it takes.
     pub(super) fn filled(self, said: &Message<'_>) -> Option<Fix> {
         Some(match self {
@@ -98,6 +109,7 @@ impl Cure {
             }
             Self::WritableAt(path) => Fix::WritablePath { path: path.to_owned(), seed: false },
             Self::Port => Fix::Port(message::port(said.line).filter(|port| *port < 1024)?),
+            Self::AddCapability(name) => Fix::AddCapability(name),
             Self::NamedUser => Fix::RunAsUser(User::Named(message::user(said.line)?.to_owned())),
             Self::User(name) => Fix::RunAsUser(User::Named(name.to_owned())),
             Self::ImageUser => Fix::RunAsUser(User::OfImage),
@@ -128,6 +140,9 @@ impl Fix {
             }
             Self::Port(port) => {
                 format!("declare port {port} in `ports`; ironhull then lets the pod bind it")
+            }
+            Self::AddCapability(name) => {
+                format!("add {name} to the container's `capabilities.add`")
             }
             Self::RunAsUser(user) => format!("set `runAsUser` to {user}"),
             Self::Env { name, value } => format!("set {name} to `{value}` in `env`"),
