@@ -44,7 +44,7 @@ use std::fmt;
 
 use ironhull::admission::Environment;
 use ironhull::exemption::By;
-use ironhull::harden::{Context, Scope, harden};
+use ironhull::harden::{Context, Scope, SeedImage, harden};
 use ironhull::outcome::Subject;
 use ironhull::pod::Pod;
 use ironhull::policy::Policy;
@@ -115,7 +115,8 @@ struct Hardened {
     warnings: [Vec<String>; 2],
 }
 
-const ENVIRONMENT: Environment = Environment { date: TODAY, user_namespaces: true };
+const ENVIRONMENT: Environment<'static> =
+    Environment { date: TODAY, user_namespaces: true, seed_image: Some(SEED_IMAGE) };
 
 const CREATE: Context<'static> = Context {
     date: TODAY,
@@ -124,7 +125,11 @@ const CREATE: Context<'static> = Context {
     provenance: true,
     root: "",
     reserved_volumes: &[],
+    seed_image: Some(SEED_IMAGE),
 };
+
+const SEED_IMAGE: SeedImage<'static> =
+    SeedImage { name: "registry.corp/ironhull:1", pull_policy: "IfNotPresent" };
 
 /// Hardens a pod and applies the patch, by another implementation of RFC 6902.
 fn hardened(pod: &Value, policy: &Policy, context: &Context<'_>) -> Hardened {

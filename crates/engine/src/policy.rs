@@ -15,6 +15,7 @@ pub mod parse;
 pub mod set;
 pub(crate) mod tree;
 pub(crate) mod values;
+mod writable;
 
 use std::fmt;
 use std::ops::Deref;
@@ -27,12 +28,12 @@ use crate::image::{ImagePattern, ImageTable, RegistryAliases};
 use crate::pod::{Container, MAX_ID};
 use crate::rule::{Action, RuleName, RuleSet};
 use crate::rules::Settings;
-use crate::text::is_deceptive;
 
 pub use diagnostic::{Diagnostic, Place, PolicyFile, Severity};
 pub use names::{API_VERSION, is_label};
 pub use set::PolicySet;
 pub use tree::Span;
+pub use writable::{Writable, WritablePath, WritablePathError};
 
 /// A policy as the engine reads it.
 #[derive(Clone, Debug)]
@@ -193,86 +194,6 @@ impl Capability {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// An absolute, normalised path that may be given an emptyDir.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct WritablePath(String);
-
-impl WritablePath {
-    /// The path, if an emptyDir may be mounted there.
-    ///
-    /// # Errors
-    /// Why none may.
-    pub fn new(path: &str) -> Result<Self, WritablePathError> {
-        if !path.starts_with('/') {
-            return Err(WritablePathError::NotAbsolute);
-        }
-        if path.chars().any(|c| is_deceptive(c) || c == ':') {
-            return Err(WritablePathError::Characters);
-        }
-        if path.split('/').any(|part| part == "..") {
-            return Err(WritablePathError::DotDot);
-        }
-        let path = crate::pod::normalise_path(path).into_owned();
-        if KERNEL_DIRECTORIES.contains(&first_part(&path)) {
-            return Err(WritablePathError::Kernel);
-        }
-        Ok(Self(path))
-    }
-
-    /// The path, if a workload may ask for it by annotation. Where an image keeps its programs,
-    /// only administrators may put an emptyDir: they can see what it hides.
-    ///
-    /// # Errors
-    /// Why it may not.
-    pub fn asked_for(path: &str) -> Result<Self, WritablePathError> {
-        let path = Self::new(path)?;
-        let first = first_part(path.as_str());
-        if SYSTEM_DIRECTORIES.contains(&first) || first.starts_with("lib") {
-            return Err(WritablePathError::System);
-        }
-        Ok(path)
-    }
-
-    /// The path, normalised.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The first part of a normalised path; empty for `/`.
-fn first_part(path: &str) -> &str {
-    path.split('/').nth(1).unwrap_or_default()
-}
-
-/// Directories that the kernel or the runtime fills: no container starts with an emptyDir
-/// there. The empty name is `/` itself, which cannot be a mount point.
-const KERNEL_DIRECTORIES: [&str; 4] = ["", "dev", "proc", "sys"];
-
-/// Directories that hold the image's own system. Names that begin with `lib` belong to them too.
-const SYSTEM_DIRECTORIES: [&str; 5] = ["bin", "boot", "etc", "sbin", "usr"];
-
-/// Why a path may not be made writable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WritablePathError {
-    /// It does not begin with `/`.
-    #[error("is not an absolute path")]
-    NotAbsolute,
-    /// It holds `:`, which the API server refuses in a mount path, or a control character.
-    #[error("contains a character that a mount path cannot have")]
-    Characters,
-    /// It holds `..`.
-    #[error("contains `..`")]
-    DotDot,
-    /// It is `/`, or one that the kernel or the runtime fills, or below one.
-    #[error(
-        "is `/`, /dev, /proc or /sys, or below one; no container starts with an emptyDir there"
-    )]
-    Kernel,
-    /// It is a directory of the system, or below one.
-    #[error("is a system directory, or below one; only a policy may put an emptyDir there")]
-    System,
 }
 
 /// A Kubernetes quantity that is not negative, such as `64Mi`.

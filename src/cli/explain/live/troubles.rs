@@ -10,7 +10,7 @@ use crate::cluster::namespaces::NamespaceSettings;
 use crate::exemption::DOMAIN;
 use crate::foresight::advice::{Advice, advice, path_in};
 use crate::pod::Pod as View;
-use crate::policy::WritablePath;
+use crate::policy::Writable;
 use crate::terminal::table::{BOLD, DIM};
 use crate::text::{clean, printable};
 
@@ -202,7 +202,7 @@ impl Trouble {
 fn remedy(advice: &Advice, container: Option<&str>, message: &str) -> String {
     let directory = || {
         let (directory, _) = path_in(message)?.rsplit_once('/')?;
-        WritablePath::asked_for(directory).is_ok().then_some(directory)
+        Writable::asked_for(directory).is_ok().then_some(directory)
     };
     match (advice.section, container.zip(directory())) {
         ("read-only-file-system", Some((container, directory))) => {
