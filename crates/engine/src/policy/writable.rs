@@ -115,7 +115,7 @@ pub enum WritablePathError {
     #[error("is a system directory, or below one; only a policy may put an emptyDir there")]
     System,
     /// It ends with `=` and a word that means nothing.
-    #[error("ends with `=` and an unknown word; only `=seed` may follow a path")]
+    #[error("ends with an unknown word: write `=seed`")]
     Word,
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Missing<'p> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seed {
     /// Whether the image may have nothing at the path: it was asked for without knowing which image
-    /// it is, for all containers of a pod or of a policy.
+    /// it is, for several containers of a pod or all of a policy.
     pub(super) optional: bool,
 }
 
@@ -72,7 +72,7 @@ impl<'p> Paths<'p> {
         }
         for (subject, asked) in &pass.declared.writable_paths {
             if [Subject::Pod, Subject::Container(index)].contains(subject) {
-                let seed = seed(asked, *subject == Subject::Pod);
+                let seed = seed(asked, *subject == Subject::Pod && pass.containers.len() > 1);
                 paths.look(pass, examined, Cow::Owned(asked.path.as_str().to_owned()), seed);
             }
         }
