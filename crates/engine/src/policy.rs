@@ -216,9 +216,45 @@ impl Quantity {
         (well_formed && known).then(|| Self(text.to_owned()))
     }
 
+    /// The quantity in bytes, rounded down; of more than fits, what fits.
+    pub fn bytes(&self) -> u64 {
+        let digits = self.0.trim_end_matches(|c: char| !c.is_ascii_digit() && c != '.');
+        // `1e3` ends with a digit.
+        let (digits, suffix) = match self.0.split_once(['e', 'E']).filter(|(_, it)| !it.is_empty())
+        {
+            Some((digits, exponent)) => (digits, exponent.parse().map_or(1.0, |by| 10f64.powi(by))),
+            None => (digits, unit(self.0.get(digits.len()..).unwrap_or_default())),
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is not negative, and too large a number becomes the largest"
+        )]
+        let bytes = (digits.parse::<f64>().unwrap_or_default() * suffix) as u64;
+        bytes
+    }
+
     /// The quantity as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// What a suffix multiplies by.
+fn unit(suffix: &str) -> f64 {
+    let power = |base: f64, letters: &str, letter: &str| {
+        let place = letters.find(letter).and_then(|place| i32::try_from(place).ok());
+        place.map_or(1.0, |place| base.powi(place + 1))
+    };
+    match suffix {
+        "" => 1.0,
+        "n" => 1e-9,
+        "u" => 1e-6,
+        "m" => 1e-3,
+        _ => match suffix.strip_suffix('i') {
+            Some(letter) => power(1024.0, "KMGTPE", letter),
+            None => power(1000.0, "kMGTPE", suffix),
+        },
     }
 }
 
@@ -273,6 +309,19 @@ mod tests {
     fn quantities_are_those_of_kubernetes() {
         for good in ["64Mi", "1", "1.5Gi", ".5Gi", "1e3", "1E-3", "100m", "2E", "5."] {
             assert!(Quantity::new(good).is_some(), "{good}");
+        }
+        for (text, bytes) in [
+            ("64Mi", 64 << 20),
+            ("1.5Ki", 1536),
+            ("2k", 2000),
+            ("1e3", 1000),
+            ("5.", 5),
+            ("1E", 1_000_000_000_000_000_000),
+            ("1500m", 1),
+            ("12E-1", 1),
+            ("100Ei", u64::MAX),
+        ] {
+            assert_eq!(Quantity::new(text).map(|it| it.bytes()), Some(bytes), "{text}");
         }
         for bad in ["", "Mi", "-1", "+1", "1 Mi", "64MB", "1.2.3", "1e", "1Ki2", ".", "1ki"] {
             assert!(Quantity::new(bad).is_none(), "{bad}");
