@@ -4,7 +4,9 @@
 mod manifests;
 mod markdown;
 pub mod report;
+mod rollout;
 mod sarif;
+mod step;
 pub(super) mod table;
 
 use std::io::Write;
@@ -33,18 +35,18 @@ use report::{Preview, WorkloadPreview};
 /// would still refuse, what is likely to break, and what helps. Read-only: the role `view` is
 /// enough.
 ///
-/// The verdicts are `starts`; `breaks`: it needs the change or the annotation shown; and
-/// `unknown`: it runs a program that ironhull does not know, and has to be tried.
+/// The verdicts are `starts`; `breaks`: it needs the change or annotation shown; `unknown`:
+/// ironhull does not know its program, so it has to be tried.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Manifests instead of a cluster; -n is for documents that name no namespace
+    /// Manifests instead of a cluster
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", value_hint = ValueHint::AnyPath, conflicts_with_all = ["all_namespaces", "selector"])]
     files: Vec<PathBuf>,
 
     #[command(flatten)]
     wanted: NamespaceArgs,
 
-    /// Use these policies instead of those installed in the cluster
+    /// Policies instead of those installed
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     policy: Option<PathBuf>,
 
@@ -55,6 +57,10 @@ pub struct Args {
     /// Judge exemptions as of this date; by default today (UTC)
     #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     date: Option<Date>,
+
+    /// Print the steps to opt in workload by workload
+    #[arg(long, conflicts_with = "files")]
+    rollout: bool,
 
     /// Output format: table, json, yaml, markdown or sarif
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, hide_possible_values = true)]
@@ -88,7 +94,7 @@ enum Format {
 /// # Errors
 /// When the cluster or the policies cannot be read, or nothing can be written.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
-    let Args { output, check, .. } = args;
+    let Args { output, check, rollout, .. } = args;
     if *output == Format::Sarif && args.files.is_empty() {
         say::error(err, "`-o sarif` points into files: name them with -f")?;
         return Ok(say::EXIT_ERROR);
@@ -97,8 +103,14 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         true => of_cluster(args, err)?,
         false => manifests::preview(&args.input(), *output == Format::Sarif, err)?,
     };
-    let Some(preview) = preview else { return Ok(say::EXIT_ERROR) };
+    let Some(mut preview) = preview else { return Ok(say::EXIT_ERROR) };
+    if *rollout {
+        preview.namespaces.iter_mut().for_each(rollout::plan);
+    }
     match output {
+        Format::Table if *rollout => {
+            out.write_all(rollout::table(&preview, width()).as_bytes())?;
+        }
         Format::Table => out.write_all(table::table(&preview, width()).as_bytes())?,
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&preview)?)?,
         Format::Yaml => out.write_all(serde_yaml::to_string(&preview)?.as_bytes())?,

@@ -15,7 +15,8 @@ use crate::text::printable;
 /// Namespaces in the API.
 pub(crate) const NAMESPACES: Resource = Resource { api: "/api/v1", resource: "namespaces" };
 
-/// Label by which a namespace opts in. Its values are modes.
+/// Label by which a namespace opts in. Its values are modes. On a pod in a namespace on `audit`,
+/// `enforce` opts in that pod.
 pub(crate) const OPT_IN: &str = "ironhull.dev/harden";
 /// Label by which a namespace chooses a policy that is marked `byLabel`.
 const BY_LABEL: &str = "ironhull.dev/policy";
@@ -85,6 +86,13 @@ impl NamespaceSettings {
             by_label: labels.get(BY_LABEL).cloned(),
             pod_security: labels.get(POD_SECURITY).cloned(),
         }
+    }
+
+    /// Mode in which the webhook reviews a pod whose own label [`OPT_IN`] has this value: the
+    /// namespace's, but `enforce` for a pod that asks for it in a namespace on `audit`.
+    pub fn mode_of(&self, label: Option<&str>) -> Option<Mode> {
+        let asks = label == Some(Mode::Enforce.as_str());
+        self.mode.map(|mode| if asks { Mode::Enforce } else { mode })
     }
 
     /// The policy that holds, or would hold, for its pods.

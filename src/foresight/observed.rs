@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exemption::HARDENED_ANNOTATION;
-use crate::foresight::advice::{Advice, advice};
+use crate::foresight::advice::advice;
 use crate::foresight::author;
 use crate::foresight::risk::{Cause, Remedy, Risk, Seen, Unseen};
 use crate::provenance::Incoming;
@@ -19,6 +19,10 @@ use crate::text::printable;
 pub struct Observed {
     /// Number of pods that are not done.
     pub(crate) pods: u32,
+    /// How many of these are hardened, under whichever policy, and run well.
+    pub(crate) hardened_pods: u32,
+    /// A hardened pod that does not run well.
+    pub(crate) failing: Option<FailingPod>,
     /// Uids of the containers that are not hardened, or why they are not known.
     users: BTreeMap<String, Result<i64, Unseen>>,
     /// For each hardened pod that runs well: its policy as `NAME@REVISION`, and what it runs.
@@ -32,6 +36,17 @@ pub struct Observed {
     /// A pod that is not hardened: its name and its containers, which show whether others were
     /// added to the template's.
     pub(crate) sample: Option<(String, Vec<String>)>,
+}
+
+/// A hardened pod that does not run well: its name, the container, and what is reported of it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct FailingPod {
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// What the kubelet reports.
+    pub message: String,
 }
 
 /// A container that does not start or has failed, with the reason, and the policy that its pod is
@@ -81,6 +96,11 @@ impl Observed {
         };
         let now = Timestamp::now();
         if let Some(trouble) = statuses().find_map(|status| trouble(status, now)) {
+            if let (Some(_), false, None) = (&hardened, over, &self.failing) {
+                let (pod, (container, message)) = (pod.metadata.name.clone(), trouble.clone());
+                self.failing =
+                    Some(FailingPod { pod: pod.unwrap_or_default(), container, message });
+            }
             // An earlier failure of a Job's pod is over, unless the Job has failed with it.
             let kept = if over { &mut self.failed } else { &mut self.trouble };
             kept.get_or_insert((trouble, hardened.clone()));
@@ -94,6 +114,7 @@ impl Observed {
                 let ready = phase == "Succeeded"
                     || phase == "Running"
                         && statuses().all(|status| stays(status, now) || done(status));
+                self.hardened_pods += u32::from(ready && !over);
                 let ran = (policy, pod.spec.as_ref().map(programs).unwrap_or_default());
                 if ready && !self.hardened.contains(&ran) {
                     self.hardened.push(ran);
@@ -158,9 +179,10 @@ impl Observed {
         let certain = hardened.as_deref() == Some(policy);
         let fails = if over.is_some() { "failed" } else { "does not start" };
         let (why, remedy) = match (certain, advice(what)) {
-            (true, Some(Advice { remedy, .. })) => {
-                (format!("a pod that this policy hardened {fails}: {what}"), remedy)
-            }
+            (true, Some(advice)) => (
+                format!("a pod that this policy hardened {fails}: {what}"),
+                advice.remedy(Some(container)),
+            ),
             (true, None) => (
                 format!("a pod that this policy hardened {fails}: {what}"),
                 "`ironhull explain POD` explains the message".to_owned(),

@@ -79,6 +79,14 @@ pub enum Cause {
     Device,
     /// It signals a process of another user.
     Signals,
+    /// Its user has no entry in the image's `/etc/passwd`, or no home directory to write to.
+    NoHome,
+    /// It wants a temporary directory with the sticky bit.
+    NotSticky,
+    /// It uses a system call that the seccomp profile refuses.
+    SystemCall,
+    /// It writes more than an emptyDir may hold.
+    Full,
     /// It does not run today either.
     FailsToday,
     /// Pod Security refuses it in its namespace.
@@ -107,6 +115,10 @@ impl Cause {
         Self::Widened,
         Self::Device,
         Self::Signals,
+        Self::NoHome,
+        Self::NotSticky,
+        Self::SystemCall,
+        Self::Full,
         Self::FailsToday,
         Self::Refused,
     ];

@@ -14,11 +14,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use serde_json::value::RawValue;
 
 use super::observed::{Observed, ObservedByOwner};
+use crate::admission::Mode;
 use crate::cluster::namespaces::{NamespaceSettings, SelectedNamespaces};
 use crate::cluster::{PAGE, Reader, Resource};
 use crate::pod::MIRROR_ANNOTATION;
 use crate::terminal::progress::Progress;
 use crate::text::printable;
+pub use object::opt_in;
 use object::{Object, added, controller};
 
 const CORE: &str = "/api/v1";
@@ -75,6 +77,9 @@ pub struct FoundWorkload<'f> {
     pub failed: Option<&'f str>,
     /// `minReadySeconds`, for a kind that replaces its pods step by step.
     pub min_ready: Option<i32>,
+    /// Mode in which the webhook reviews its pods: the namespace's, unless its template has a label
+    /// of its own.
+    pub mode: Option<Mode>,
     /// What its pods tell.
     pub facts: &'f Observed,
 }
@@ -92,6 +97,7 @@ struct Later {
     reserved_volumes: Vec<String>,
     failed: Option<String>,
     min_ready: Option<i32>,
+    mode: Option<Mode>,
 }
 
 /// A workload of a kind that only its operator knows. All that can be seen of it is one of its
@@ -159,6 +165,7 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
                 reserved_volumes: &[],
                 failed: None,
                 min_ready: None,
+                mode: namespace.mode_of(opt_in(&json).as_deref()),
                 facts: facts.get(&uid).unwrap_or(&none),
             });
         }
@@ -225,6 +232,7 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
                         reserved_volumes: &[],
                         failed: failed.as_deref(),
                         min_ready: None,
+                        mode: namespace.mode_of(opt_in(item.get()).as_deref()),
                         facts: &own,
                     });
                 }
@@ -268,8 +276,8 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
             let reserved: Vec<String> = claims.map(|claim| claim.metadata.name.clone()).collect();
             let facts = facts.get(&metadata.uid).unwrap_or(&none);
             let failed = object.failed(name).map(|it| printable(&it, MAX_FAILED).into_owned());
-            let rolls = matches!(name, "Deployment" | "StatefulSet" | "DaemonSet");
-            let min_ready = rolls.then(|| spec.min_ready_seconds.unwrap_or_default());
+            let min_ready = object.min_ready(name);
+            let mode = namespace.mode_of(opt_in(template).as_deref());
             let by = metadata.controller().map(|owner| format!("{}/{}", owner.kind, owner.name));
             match &facts.sample {
                 Some((pod, names)) if added(template, names) => later.push(Later {
@@ -281,6 +289,7 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
                     reserved_volumes: reserved,
                     failed,
                     min_ready,
+                    mode,
                 }),
                 _ => take(&FoundWorkload {
                     file: None,
@@ -294,6 +303,7 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
                     reserved_volumes: &reserved,
                     failed: failed.as_deref(),
                     min_ready,
+                    mode,
                     facts,
                 }),
             }
@@ -310,8 +320,8 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
         later: Later,
         facts: &ObservedByOwner,
     ) -> anyhow::Result<()> {
-        let Later { namespace, name, uid, managed_by, pod, reserved_volumes, failed, min_ready } =
-            later;
+        let Later { uid, managed_by, reserved_volumes, failed, min_ready, mode, .. } = later;
+        let Later { namespace, name, pod, .. } = later;
         let none = Observed::default();
         let json = self.reader.get(PODS, Some(&namespace), &pod).await?;
         // If the pod went away meanwhile, its workload is changing anyway.
@@ -330,6 +340,7 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
             reserved_volumes: &reserved_volumes,
             failed: failed.as_deref(),
             min_ready,
+            mode,
             facts: facts.get(&uid).unwrap_or(&none),
         });
         Ok(())

@@ -7,7 +7,7 @@ use crate::admission::Environment;
 use crate::foresight::unhardened::{Unhardened, unhardened};
 use crate::harden::{Scope, harden};
 use crate::outcome::{Finding, Outcome, RuleResult, Subject};
-use crate::pod::{Placed, Pod, Text, view};
+use crate::pod::{Placed, Pod, StringMap, Text, view};
 use crate::policy::Policy;
 use crate::rule::{RuleName, RuleScope};
 use crate::user::Author;
@@ -25,6 +25,7 @@ view! {
     pub struct LiveMetadata<'a> {
         uid: Text<'a> = "uid",
         namespace: Text<'a> = "namespace",
+        labels: StringMap<'a> = "labels",
     }
 }
 
@@ -156,6 +157,8 @@ pub struct PodCounts {
     pub standing: Standing,
     /// Whether an exemption is in force.
     pub exempt: bool,
+    /// Whether it has the label by which a pod opts in in a namespace on `audit`.
+    pub asks: bool,
     /// End of the first exemption to end, in Unix time; 0 if none ends.
     pub ends: i64,
 }

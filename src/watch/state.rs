@@ -17,8 +17,8 @@ use super::images::Learner;
 use super::judge::{self, Live};
 use super::tally::{Tally, What};
 use super::trouble::Trouble;
-use crate::admission::Environment;
-use crate::cluster::namespaces::NamespaceSettings;
+use crate::admission::{Environment, Mode};
+use crate::cluster::namespaces::{NamespaceSettings, OPT_IN};
 use crate::date::today;
 use crate::harden::SeedImage;
 use crate::policy::PolicySet;
@@ -274,7 +274,8 @@ impl ClusterState {
             user_namespaces: self.user_namespaces,
             seed_image: Some(SeedImage::ANY),
         };
-        let facts = judge::judge(object.get(), &status, policy, environment);
+        let mut facts = judge::judge(object.get(), &status, policy, environment);
+        facts.asks = metadata.labels.get(OPT_IN) == Some(Mode::Enforce.as_str());
         state.tally.pod(namespace, &metadata.uid, facts);
         let opted_in = state.tally.mode_of(namespace).is_some();
         drop(state);

@@ -167,7 +167,8 @@ impl Tally {
         (self.count, self.over)
     }
 
-    /// The sums of each namespace that opted in, by name and mode.
+    /// The sums of each namespace that opted in, by name and mode. The pods of one on `audit` that
+    /// opted in themselves have a sum of their own.
     pub fn sums(&self) -> BTreeMap<(&str, &'static str), Sums> {
         let mut all: BTreeMap<(&str, &'static str), Sums> = BTreeMap::new();
         let mut named = 0;
@@ -175,10 +176,11 @@ impl Tally {
             let Some(mode) = self.mode_of(name) else { continue };
             named += 1;
             let name = if named <= MAX_NAMESPACES { &**name } else { OTHERS };
-            let sums = all.entry((name, mode.as_str())).or_default();
-            sums.namespaces += 1;
+            all.entry((name, mode.as_str())).or_default().namespaces += 1;
             for entry in self.pods.get(&*namespace.name).into_iter().flat_map(HashMap::values) {
-                sums.add(&entry.facts);
+                let asks = entry.facts.asks.then_some(Mode::Enforce.as_str());
+                let mode = namespace.mode_of(asks).unwrap_or(mode);
+                all.entry((name, mode.as_str())).or_default().add(&entry.facts);
             }
         }
         all
@@ -260,6 +262,23 @@ mod tests {
         let found: Vec<_> = sums.iter().map(|(key, sums)| (*key, sums.root[0])).collect();
         assert_eq!(found, [(("new", "audit"), 1), (("shop", "enforce"), 1)]);
         assert_eq!(tally.size(), (5, 0));
+    }
+
+    #[test]
+    fn a_pod_opts_in_by_itself_where_its_namespace_is_on_audit() {
+        let mut tally = Tally::default();
+        for (name, mode) in [("shop", "enforce"), ("new", "audit"), ("odd", "enforced")] {
+            tally.namespace(namespace(name, mode));
+            tally.pod(name, "a", root());
+            tally.pod(name, "b", PodCounts { asks: true, ..root() });
+        }
+        let sums = tally.sums();
+        let found: Vec<_> =
+            sums.iter().map(|(key, sums)| (*key, sums.root[0], sums.namespaces)).collect();
+        assert_eq!(
+            found,
+            [(("new", "audit"), 1, 1), (("new", "enforce"), 1, 0), (("shop", "enforce"), 2, 1)]
+        );
     }
 
     #[test]

@@ -33,6 +33,10 @@ fn a_policy_can_be_chosen_by_label() {
             ("/enforce", none.clone()),
             ("/enforce/payments", one("payments")),
             ("/enforce/shop", one("shop")),
+            // The labelled pods of namespaces on `audit`.
+            ("/enforce", none.clone()),
+            ("/enforce/payments", one("payments")),
+            ("/enforce/shop", one("shop")),
             ("/audit", none),
             ("/audit/payments", one("payments")),
             ("/audit/shop", one("shop")),

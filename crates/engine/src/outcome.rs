@@ -349,6 +349,8 @@ pub enum Remark<'p> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotSeeded {
     /// Nobody has said what ironhull's own image is.
+    UnknownImage,
+    /// The container names no image, as in the template of something that sets it later.
     NoImage,
     /// A mount of the author's covers the path.
     Mounted,

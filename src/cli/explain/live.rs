@@ -15,13 +15,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::KnownImage;
+use crate::admission::Mode;
 use crate::cli::choice::{Choice, Policies};
 use crate::cluster::namespaces::{NamespaceArgs, NamespaceSettings, SelectedNamespaces};
 use crate::cluster::{Cluster, Connection};
 use crate::exemption::HARDENED_ANNOTATION;
 use crate::foresight::exemptions::{Exempt, Voided, exemption, voided};
 use crate::foresight::unhardened::{self, Stays, Unhardened};
-use crate::foresight::workloads::PODS;
+use crate::foresight::workloads::{PODS, opt_in};
 use crate::harden::{Scope, harden};
 use crate::pod::Pod;
 use crate::provenance::{self, Incoming};
@@ -54,7 +55,7 @@ pub struct ExplainedPod {
     pub name: String,
     /// `status.phase`
     pub phase: String,
-    /// What its namespace opted in to: `enforce` or `audit`; null for nothing.
+    /// What it or its namespace opted in to: `enforce` or `audit`; null for nothing.
     pub mode: Option<&'static str>,
     /// What is wrong with a label that was meant to opt the namespace in; null if nothing is.
     pub slip: Option<String>,
@@ -124,6 +125,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let live: LivePod = serde_json::from_str(&json).context("the pod cannot be read")?;
     let pod = Pod::from_json(&json).context("the pod cannot be read")?;
     let policy = namespace.policy(&set);
+    let mode = namespace.mode_of(opt_in(&json).as_deref());
     let environment = cluster.environment(date).await;
     let outcome = harden(&pod, policy, &environment.context(Scope::Create));
     let debug = harden(&pod, policy, &environment.context(Scope::Ephemeral { known: &[] }));
@@ -132,11 +134,11 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let note_holds = !provenance::claims_too_much(&pod, &outcome)
         && (!of_today || outcome.left_alone.is_some() || outcome.patch.is_empty());
     let troubles = troubles::of(&cluster.reader, namespace, name, &live, &pod).await;
-    let mut rules = rules::of(&outcome, note.as_ref(), namespace, policy, &pod);
+    let mut rules = rules::of(&outcome, note.as_ref(), mode, policy, &pod);
     let runs_as = |name: &str, own: Option<i64>| runs_as(&live, name).or(own);
     let mut unhardened = unhardened::unhardened(&pod, &outcome, pod.containers(), runs_as);
     if outcome.left_alone.is_none() && pod.ephemeral_containers().next().is_some() {
-        rules.extend(rules::of_debug(&debug, namespace, &pod));
+        rules.extend(rules::of_debug(&debug, mode, &pod));
         let placed = pod.ephemeral_containers();
         unhardened.extend(unhardened::unhardened(&pod, &debug, placed, runs_as));
     }
@@ -144,7 +146,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
         namespace: namespace.name.clone(),
         name: name.to_owned(),
         phase: live.status.and_then(|status| status.phase).unwrap_or_default(),
-        mode: namespace.mode.map(crate::admission::Mode::as_str),
+        mode: mode.map(Mode::as_str),
         slip: namespace.slip.clone(),
         policy: policy.name.clone(),
         hardened_by: note.as_ref().and_then(|note| note.policy().map(str::to_owned)),

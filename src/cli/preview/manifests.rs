@@ -12,7 +12,7 @@ use crate::cli::input::Input;
 use crate::cli::pass::{self, Assignment};
 use crate::cluster::namespaces::NamespaceSettings;
 use crate::foresight::observed::Observed;
-use crate::foresight::workloads::FoundWorkload;
+use crate::foresight::workloads::{FoundWorkload, opt_in};
 use crate::harden::SeedImage;
 use crate::manifest::{Document, ManifestFile, Workload};
 use crate::terminal::{diagnostics, say};
@@ -120,6 +120,7 @@ fn found<T>(
         reserved_volumes: &workload.reserved_volumes,
         failed: None,
         min_ready: ROLLED_OUT.contains(&workload.kind.as_str()).then_some(min_ready),
+        mode: namespace.mode_of(opt_in(&json).as_deref()),
         facts: &Observed::default(),
     })
 }

@@ -6,11 +6,12 @@ use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use super::step::Step;
 use crate::admission::Environment;
 use crate::admission::Mode;
 use crate::cluster::namespaces::NamespaceSettings;
 use crate::foresight::exemptions::{Exempt, Voided};
-use crate::foresight::observed::DebugContainer;
+use crate::foresight::observed::{DebugContainer, FailingPod};
 use crate::foresight::outlook::{Change, Outlook, Template, outlook};
 use crate::foresight::risk::remedy::Remedies;
 use crate::foresight::risk::{Cause, Remedy, Risk, Verdict};
@@ -49,6 +50,8 @@ pub struct NamespacePreview {
     pub verdicts: Verdicts,
     /// The workloads, those that break first.
     pub workloads: Vec<WorkloadPreview>,
+    /// How to opt in workload by workload, in order; null without `--rollout`.
+    pub rollout: Option<Vec<Step>>,
 }
 
 /// Number of workloads by verdict.
@@ -87,8 +90,15 @@ pub struct WorkloadPreview {
     pub file: Option<String>,
     /// The object that created it (`KIND/NAME`), in which lasting changes must be made; null if none did.
     pub managed_by: Option<String>,
+    /// Mode in which the webhook reviews its pods: that of the namespace, but `enforce` for a pod
+    /// template with the label `ironhull.dev/harden: enforce` in a namespace on `audit`.
+    pub mode: Option<&'static str>,
     /// Number of its pods now; 0 for a manifest.
     pub pods: u32,
+    /// How many of these are hardened and run well.
+    pub hardened_pods: u32,
+    /// A hardened pod of it that does not run well; null if there is none.
+    pub failing: Option<FailingPod>,
     /// The pod that was judged in place of the template, because it has containers that the
     /// template lacks, or the kind is not known. Null otherwise.
     pub pod: Option<String>,
@@ -126,6 +136,9 @@ pub struct WorkloadPreview {
     pub remedy: RemedyPreview,
     /// Why it could not be judged; null if it could.
     pub error: Option<String>,
+    /// Whether a change of its template replaces its pods at once, step by step.
+    #[serde(skip)]
+    pub rolls: bool,
     /// Line and column of it (under the empty name) and of its containers in the file, from 1.
     #[serde(skip)]
     pub places: BTreeMap<String, (usize, usize)>,
@@ -184,6 +197,7 @@ impl Preview {
                     pod_security: namespace.pod_security.clone(),
                     verdicts: Verdicts::default(),
                     workloads: Vec::new(),
+                    rollout: None,
                 };
                 (namespace.name.clone(), preview)
             })
@@ -222,7 +236,10 @@ impl WorkloadPreview {
             name: found.name.to_owned(),
             file: found.file.map(str::to_owned),
             managed_by: found.managed_by.clone(),
+            mode: found.mode.map(Mode::as_str),
             pods: found.facts.pods,
+            hardened_pods: found.facts.hardened_pods,
+            failing: found.facts.failing.clone(),
             pod: found.pod.map(str::to_owned),
             policy: policy.name.clone(),
             verdict: Verdict::Unknown,
@@ -243,6 +260,7 @@ impl WorkloadPreview {
                 ..RemedyPreview::default()
             },
             error: None,
+            rolls: found.min_ready.is_some(),
             places: BTreeMap::new(),
         };
         match found.outlook(policy, environment) {

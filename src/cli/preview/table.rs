@@ -31,7 +31,7 @@ pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
     text
 }
 
-fn head(text: &mut String, namespace: &NamespacePreview) {
+pub(super) fn head(text: &mut String, namespace: &NamespacePreview) {
     // Manifests without their Namespace do not tell.
     let unknown = is_of_manifests(namespace) && namespace.mode.is_none();
     let mode = match namespace.mode {
@@ -59,7 +59,7 @@ fn rows(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
     let mut table = Table::new(["WORKLOAD", "PODS", "VERDICT", "CHANGES", "RESTRICTED"], "WHY");
     for workload in &namespace.workloads {
         let (style, word) = (style(workload.verdict), workload.verdict.as_str());
-        let mut notes = notes(workload).into_iter();
+        let mut notes = notes(workload, workload.mode != namespace.mode).into_iter();
         table.row(
             [
                 Cell::new(titled(&workload.kind, &workload.name), BOLD),
@@ -98,11 +98,13 @@ fn changes(workload: &WorkloadPreview) -> String {
 }
 
 /// Notes on a workload, each on a line of its own.
-fn notes(workload: &WorkloadPreview) -> Vec<String> {
+fn notes(workload: &WorkloadPreview, of_its_own: bool) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(workload.error.clone());
     if workload.runs_hardened {
         notes.push("runs hardened already".to_owned());
+    } else if of_its_own {
+        notes.push("opted in by its own label".to_owned());
     }
     notes.extend(workload.risks.iter().map(|risk| format!("{}: {}", risk.container, risk.why)));
     let said = workload.risks.iter().any(|risk| risk.cause == Cause::Refused);
@@ -186,12 +188,14 @@ fn foot(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
         text.push_str(&paragraph(2, needs, width));
     }
     unguarded(text, workloads, width);
-    let may_enforce = *mode != Some("enforce") && !is_of_manifests(namespace);
-    if verdicts.breaks + verdicts.unknown == 0 && may_enforce && !workloads.is_empty() {
-        text.push_str(&format!(
-            "  {DIM}kubectl label namespace {name} ironhull.dev/harden=enforce --overwrite{DIM:#}\n"
-        ));
+    if *mode == Some("enforce") || is_of_manifests(namespace) || workloads.is_empty() {
+        return;
     }
+    let next = match verdicts.breaks + verdicts.unknown {
+        0 => format!("kubectl label namespace {name} ironhull.dev/harden=enforce --overwrite"),
+        _ => format!("ironhull preview --rollout -n {name}   # one workload after the other"),
+    };
+    text.push_str(&format!("  {DIM}{next}{DIM:#}\n"));
 }
 
 /// Names the workloads that lose their old pods to new ones that do not work.

@@ -1,8 +1,12 @@
 //! Objects with a template, parsed as far as needed.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::cluster::namespaces::OPT_IN;
 
 /// An object with a template. Only the needed parts of its text are decoded.
 #[derive(Deserialize)]
@@ -31,7 +35,14 @@ pub(super) struct Spec<'o> {
     #[serde(borrow)]
     job_template: Option<JobTemplate<'o>>,
     pub(super) volume_claim_templates: Option<Vec<Claim>>,
-    pub(super) min_ready_seconds: Option<i32>,
+    min_ready_seconds: Option<i32>,
+    update_strategy: Option<Strategy>,
+}
+
+#[derive(Deserialize)]
+struct Strategy {
+    #[serde(default)]
+    r#type: String,
 }
 
 #[derive(Deserialize)]
@@ -100,6 +111,14 @@ impl Object<'_> {
         conditions.find(|condition| condition.r#type == name && condition.status == "True")
     }
 
+    /// `minReadySeconds` of a kind that replaces its pods step by step; `None` for any other, and
+    /// for one that leaves that to whoever deletes them.
+    pub(super) fn min_ready(&self, kind: &str) -> Option<i32> {
+        let left = self.spec.update_strategy.as_ref().is_some_and(|it| it.r#type == "OnDelete");
+        let rolls = matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") && !left;
+        rolls.then(|| self.spec.min_ready_seconds.unwrap_or_default())
+    }
+
     /// Why a Job has failed for good; `None` if it has not.
     pub(super) fn failed(&self, kind: &str) -> Option<String> {
         let Condition { reason, message, .. } =
@@ -108,6 +127,22 @@ impl Object<'_> {
         let said: Vec<&str> = said.map(String::as_str).collect();
         Some(if said.is_empty() { "no reason given".to_owned() } else { said.join(": ") })
     }
+}
+
+/// Value of the label by which a pod opts in, of a pod or a pod template.
+pub fn opt_in(json: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Labelled {
+        #[serde(default)]
+        labels: Option<BTreeMap<String, String>>,
+    }
+    #[derive(Deserialize)]
+    struct Outer {
+        #[serde(default)]
+        metadata: Option<Labelled>,
+    }
+    let outer: Outer = serde_json::from_str(json).ok()?;
+    outer.metadata?.labels?.remove(OPT_IN)
 }
 
 /// Whether a pod has containers that its template does not name.

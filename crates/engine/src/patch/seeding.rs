@@ -92,15 +92,18 @@ pub struct Correction<'p> {
 }
 
 impl Correction<'_> {
+    /// A template may be without an image.
+    fn needs_image(&self) -> bool {
+        !self.image.is_empty() && &*self.container.image != self.image
+    }
+
     /// Whether there is anything to correct. A value that is no longer wanted stays: nothing can be
     /// removed.
     pub fn is_needed(&self) -> bool {
-        let Self { container, image, user, index: _ } = self;
+        let Self { container, user, image: _, index: _ } = self;
         let own = &container.security_context;
         let other = |wanted: Option<i64>, own: Option<i64>| wanted.is_some() && wanted != own;
-        &*container.image != *image
-            || other(user.uid, own.run_as_user)
-            || other(user.gid, own.run_as_group)
+        self.needs_image() || other(user.uid, own.run_as_user) || other(user.gid, own.run_as_group)
     }
 }
 
@@ -116,9 +119,9 @@ pub(super) fn write(
         let index = correction.index.to_string();
         let path = Path::new(&["spec", "initContainers", &index]);
         let Correction { container, image, user, .. } = correction;
-        if &*container.image != *image {
+        if correction.needs_image() {
             let mut edit = Edit::new(writer, path, true);
-            edit.value("image", true, |out| out.text(image));
+            edit.value("image", !container.image.is_empty(), |out| out.text(image));
             edit.finish();
         }
         let own = &container.security_context;

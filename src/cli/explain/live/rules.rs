@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::super::{Row, row};
 use super::PodRule;
 use crate::admission::Mode;
-use crate::cluster::namespaces::NamespaceSettings;
 use crate::outcome::{Finding, Outcome, Subject};
 use crate::pod::{MIRROR_ANNOTATION, Pod};
 use crate::policy::Policy;
@@ -17,11 +16,11 @@ use crate::user::Author;
 pub(super) fn of(
     outcome: &Outcome<'_>,
     note: Option<&Incoming>,
-    namespace: &NamespaceSettings,
+    mode: Option<Mode>,
     policy: &Policy,
     pod: &Pod<'_>,
 ) -> Vec<PodRule> {
-    let missing = missing(note, namespace, policy, pod);
+    let missing = missing(note, mode, policy, pod);
     let mut findings: Vec<_> = outcome.findings.iter().collect();
     findings.sort_by_key(|finding| finding.subject);
     findings
@@ -62,12 +61,8 @@ pub(super) fn of(
 
 /// Each rule in each ephemeral container. The webhook hardens these as they come, and writes no
 /// note of it.
-pub(super) fn of_debug(
-    outcome: &Outcome<'_>,
-    namespace: &NamespaceSettings,
-    pod: &Pod<'_>,
-) -> Vec<PodRule> {
-    let missing = match namespace.mode {
+pub(super) fn of_debug(outcome: &Outcome<'_>, mode: Option<Mode>, pod: &Pod<'_>) -> Vec<PodRule> {
+    let missing = match mode {
         None => "its namespace has not opted in",
         Some(Mode::Audit) => "audit only reports",
         Some(_) => {
@@ -166,17 +161,17 @@ fn dropped(adds: Option<Value>) -> Value {
 /// Why a rule that would be applied today was not.
 fn missing(
     note: Option<&Incoming>,
-    namespace: &NamespaceSettings,
+    mode: Option<Mode>,
     policy: &Policy,
     pod: &Pod<'_>,
 ) -> &'static str {
     if pod.annotation(MIRROR_ANNOTATION).is_some() {
         return "a static pod: changes by the API server do not reach it";
     }
-    match (namespace.mode, note) {
+    match (mode, note) {
         (None, _) => "its namespace has not opted in",
         (Some(Mode::Audit), _) => "audit only reports",
-        (_, None) => "it was created before its namespace opted in, or without the webhook",
+        (_, None) => "it was created before the opt-in, or without the webhook",
         (_, Some(note)) if note.policy() != Some(&policy.versioned()) => {
             "the policy has changed since it was created"
         }

@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::Reader;
 use crate::cluster::namespaces::NamespaceSettings;
 use crate::exemption::DOMAIN;
-use crate::foresight::advice::{Advice, advice, path_in};
+use crate::foresight::advice::{Advice, advice, in_log};
 use crate::pod::Pod as View;
-use crate::policy::Writable;
 use crate::terminal::table::{BOLD, DIM};
 use crate::text::{clean, printable};
 
@@ -109,7 +108,7 @@ async fn of_container(
         None => line_of_log(reader, namespace, pod, &status.name).await,
     };
     troubles.push(match (line, said) {
-        (Some(line), _) => Trouble::new(container, "log", &line),
+        (Some((line, found)), _) => Trouble::with(container, "log", &line, Some(found)),
         (None, Some(message)) => Trouble::new(container, "kubelet", message),
         (None, None) => {
             let message = format!("exited with code {code}; its log has no known message");
@@ -124,13 +123,13 @@ async fn line_of_log(
     namespace: &NamespaceSettings,
     pod: &str,
     container: &str,
-) -> Option<String> {
+) -> Option<(String, Advice)> {
     let path = format!("/api/v1/namespaces/{}/pods/{pod}/log", namespace.name);
     for previous in [true, false] {
         let query = format!("{path}?container={container}&tailLines={LINES}&previous={previous}");
         let Some(log) = reader.text_of(&query).await else { continue };
-        if let Some(line) = log.lines().rev().find(|line| advice(line).is_some()) {
-            return Some(line.trim().to_owned());
+        if let Some((line, found)) = in_log(&log) {
+            return Some((line.to_owned(), found));
         }
     }
     None
@@ -157,15 +156,23 @@ impl Trouble {
     fn new(container: Option<&str>, source: &'static str, message: &str) -> Self {
         // The kubelet's message ends with the pod's name, which is known here.
         let message = message.split(" (pod: ").next().unwrap_or(message);
+        Self::with(container, source, message, advice(message))
+    }
+
+    fn with(
+        container: Option<&str>,
+        source: &'static str,
+        message: &str,
+        found: Option<Advice>,
+    ) -> Self {
         let message = printable(message.trim(), MAX_MESSAGE).into_owned();
-        let found = advice(&message);
-        let remedy = found.as_ref().map(|advice| remedy(advice, container, &message));
+        let remedy = found.as_ref().map(|advice| advice.remedy(container));
         Self {
             container: container.map(str::to_owned),
             source,
-            cause: found.as_ref().map(|advice| advice.cause),
+            cause: found.as_ref().map(|advice| advice.symptom.why),
             remedy,
-            section: found.as_ref().map(|advice| advice.section),
+            section: found.as_ref().map(|advice| advice.symptom.section),
             message,
         }
     }
@@ -195,19 +202,5 @@ impl Trouble {
             text.push_str(&format!("    {DIM}more: docs/troubleshooting.md#{section}{DIM:#}\n"));
         }
         text
-    }
-}
-
-/// What to do. If the message names the directory, with the exact annotation.
-fn remedy(advice: &Advice, container: Option<&str>, message: &str) -> String {
-    let directory = || {
-        let (directory, _) = path_in(message)?.rsplit_once('/')?;
-        Writable::asked_for(directory).is_ok().then_some(directory)
-    };
-    match (advice.section, container.zip(directory())) {
-        ("read-only-file-system", Some((container, directory))) => {
-            format!("annotate the pod: `{container}.{DOMAIN}/writable-paths: \"{directory}\"`")
-        }
-        _ => advice.remedy.clone(),
     }
 }

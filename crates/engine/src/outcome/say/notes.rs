@@ -167,7 +167,8 @@ impl fmt::Display for Remark<'_> {
 impl fmt::Display for NotSeeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoImage => "ironhull's image is not known (--seed-image)",
+            Self::UnknownImage => "ironhull's image is not known (--seed-image)",
+            Self::NoImage => "the container names no image",
             Self::Mounted => "a mount covers it",
             Self::Root => "the container may run as root",
             Self::OwnPath => "ironhull's own mounts stand there",

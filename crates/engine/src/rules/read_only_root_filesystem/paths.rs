@@ -197,6 +197,8 @@ fn not_seeded(
     if covered {
         Some(NotSeeded::Mounted)
     } else if pass.seed_image.is_none() {
+        Some(NotSeeded::UnknownImage)
+    } else if examined.placed.container.image.is_empty() {
         Some(NotSeeded::NoImage)
     } else if examined.may_be_root() {
         Some(NotSeeded::Root)

@@ -1,0 +1,230 @@
+//! `preview --rollout`: in a namespace on `audit`, workloads opt in one after the other by a label
+//! on their pods. What was reached so far, and the commands for what is left.
+
+use serde_json::{Value, json};
+
+use super::report::{NamespacePreview, Preview, WorkloadPreview};
+use super::step::{State, Step};
+use super::table::{head, style};
+use crate::cli::pass::titled;
+use crate::foresight::risk::Verdict;
+use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
+use crate::text::clean;
+
+/// Timeout of a rollout, for kubectl: what is not ready by then is worth a look.
+const TIMEOUT: &str = "5m";
+
+/// Plans a namespace's roll-out: what fails first, then what starts today, then the rest; what is
+/// done comes last.
+pub(super) fn plan(namespace: &mut NamespacePreview) {
+    let mut workloads: Vec<&WorkloadPreview> = namespace.workloads.iter().collect();
+    workloads.sort_by_key(|workload| {
+        let helped = !workload.remedy.annotations.is_empty();
+        (state(workload), workload.verdict, !helped, workload.unguarded == Some(true))
+    });
+    let steps = workloads.into_iter().map(|workload| step(&namespace.name, workload));
+    namespace.rollout = Some(steps.collect());
+}
+
+fn state(workload: &WorkloadPreview) -> State {
+    let WorkloadPreview { changes, pods, hardened_pods, failing, error, .. } = workload;
+    if changes.is_empty() && error.is_none() {
+        return State::Done;
+    }
+    match (workload.mode, failing) {
+        (Some("enforce"), Some(_)) => State::Fails,
+        (Some("enforce"), None) if pods == hardened_pods => State::Done,
+        (Some("enforce"), None) => State::Waits,
+        _ => State::Open,
+    }
+}
+
+fn step(namespace: &str, workload: &WorkloadPreview) -> Step {
+    let state = state(workload);
+    let mut step = Step {
+        workload: titled(&workload.kind, &workload.name),
+        state,
+        commands: vec![],
+        notes: vec![],
+    };
+    let object = format!("{} {}", workload.kind.to_lowercase(), workload.name);
+    let patch = |metadata: &Value| {
+        let at = workload.remedy.annotations_at.strip_suffix(".annotations")?;
+        let patch = at.rsplit('.').fold(metadata.clone(), |inner, name| json!({name: inner}));
+        let known = workload.file.is_none() && at != "metadata" && workload.kind != "Job";
+        known.then(|| {
+            format!("kubectl -n {namespace} patch {object} --type merge -p {}", quoted(&patch))
+        })
+    };
+    match state {
+        State::Done => {}
+        State::Fails => {
+            step.notes.extend(workload.failing.iter().map(|failing| {
+                format!("`ironhull explain {} -n {namespace}` says why and what helps", failing.pod)
+            }));
+            step.commands.extend(patch(&json!({"labels": {LABEL: null}})));
+            if !step.commands.is_empty() {
+                step.notes.push("mend it before you go on, or take it back:".to_owned());
+            }
+        }
+        State::Waits => match workload.rolls {
+            true => step.commands.push(status(namespace, workload)),
+            false => step.notes.push(RECREATE.to_owned()),
+        },
+        State::Open => open(namespace, workload, patch, &mut step),
+    }
+    step
+}
+
+/// The label by which a pod opts in, and the value.
+const LABEL: &str = crate::cluster::namespaces::OPT_IN;
+const RECREATE: &str = "its pods are hardened when they are created again";
+
+fn open(
+    namespace: &str,
+    workload: &WorkloadPreview,
+    patch: impl Fn(&Value) -> Option<String>,
+    step: &mut Step,
+) {
+    let remedy = &workload.remedy;
+    if workload.verdict == Verdict::Breaks && remedy.annotations.is_empty() {
+        step.notes.push("it would not run: change it first".to_owned());
+        step.notes.extend(remedy.void.clone());
+        step.notes.extend(remedy.advice.iter().cloned());
+        return;
+    }
+    if let Some(owner) = &workload.managed_by {
+        step.notes.push(format!("managed by {owner}, which may undo this: set the label there"));
+    }
+    let labels = json!({LABEL: "enforce"});
+    let metadata = match remedy.annotations.is_empty() {
+        true => json!({"labels": labels}),
+        false => json!({"labels": labels, "annotations": remedy.annotations}),
+    };
+    if !remedy.annotations.is_empty() {
+        step.notes.push("with the annotations that it needs".to_owned());
+    }
+    if workload.unguarded == Some(true) {
+        step.notes.push(
+            "neither a readiness probe nor minReadySeconds: its old pods go even if the new ones fail"
+                .to_owned(),
+        );
+    }
+    match patch(&metadata) {
+        Some(command) => step.commands.push(command),
+        None => step.notes.push(format!(
+            "no command changes it: put the label {LABEL}: enforce into the manifest of its pods, and create it again"
+        )),
+    }
+    match (workload.rolls, step.commands.is_empty()) {
+        (true, false) => step.commands.push(status(namespace, workload)),
+        (false, false) => step.notes.push(RECREATE.to_owned()),
+        (_, true) => {}
+    }
+}
+
+fn status(namespace: &str, workload: &WorkloadPreview) -> String {
+    let kind = workload.kind.to_lowercase();
+    format!("kubectl -n {namespace} rollout status {kind}/{} --timeout {TIMEOUT}", workload.name)
+}
+
+/// A patch as one word of a shell.
+fn quoted(patch: &Value) -> String {
+    format!("'{}'", patch.to_string().replace('\'', r"'\''"))
+}
+
+/// The roll-out of each namespace, for a terminal of `width` columns, or for a pipe.
+pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
+    let mut text = format!("{DIM}policies: {}{DIM:#}\n", preview.policies);
+    for namespace in &preview.namespaces {
+        text.push('\n');
+        head(&mut text, namespace);
+        let steps = namespace.rollout.as_deref().unwrap_or_default();
+        if steps.is_empty() {
+            text.push_str("  no workload\n");
+            continue;
+        }
+        rows(&mut text, namespace, steps, width);
+        commands(&mut text, namespace, steps, width);
+    }
+    text
+}
+
+fn rows(text: &mut String, namespace: &NamespacePreview, steps: &[Step], width: Option<usize>) {
+    let mut table = Table::new(["STEP", "WORKLOAD", "VERDICT", "HARDENED"], "NOW");
+    for (number, step) in (1..).zip(steps) {
+        let workload =
+            namespace.workloads.iter().find(|w| titled(&w.kind, &w.name) == step.workload);
+        let Some(workload) = workload else { continue };
+        let number = match step.state {
+            State::Done => "done".to_owned(),
+            _ => format!("{number}"),
+        };
+        let hardened = match workload.changes.is_empty() {
+            true => "-".to_owned(),
+            false => format!("{} of {}", workload.hardened_pods, workload.pods),
+        };
+        table.row(
+            [
+                Cell::plain(number),
+                Cell::new(step.workload.clone(), BOLD),
+                Cell::new(workload.verdict.as_str(), style(workload.verdict)),
+                Cell::plain(hardened),
+            ],
+            now(workload, step.state),
+        );
+    }
+    text.push_str(&table.render(width));
+}
+
+fn now(workload: &WorkloadPreview, state: State) -> String {
+    match (state, &workload.failing) {
+        _ if workload.changes.is_empty() => "nothing to change".to_owned(),
+        (State::Fails, Some(failing)) => {
+            format!("{} fails: {}: {}", failing.pod, failing.container, failing.message)
+        }
+        (State::Done, _) if workload.pods == 0 => "opted in, no pods".to_owned(),
+        (State::Done, _) => "runs hardened".to_owned(),
+        (State::Waits | State::Fails, _) => {
+            "opted in, not all pods are hardened and well".to_owned()
+        }
+        (State::Open, _) => {
+            let first = workload.risks.first();
+            first.map(|risk| format!("{}: {}", risk.container, risk.why)).unwrap_or_default()
+        }
+    }
+}
+
+fn commands(text: &mut String, namespace: &NamespacePreview, steps: &[Step], width: Option<usize>) {
+    let name = &namespace.name;
+    let enforced = namespace.mode == Some("enforce");
+    let open = |step: &&Step| step.state != State::Done;
+    if namespace.mode.is_none() {
+        text.push_str(&format!("\nFirst: until a pod has the label, it is only reviewed.\n  kubectl label namespace {name} {LABEL}=audit\n"));
+    }
+    for (number, step) in (1..).zip(steps).filter(|(_, step)| open(step)) {
+        text.push_str(&format!("\n{BOLD}Step {number}{BOLD:#}: {}\n", clean(&step.workload)));
+        for note in &step.notes {
+            text.push_str(&paragraph(2, &clean(note), width));
+        }
+        for command in &step.commands {
+            text.push_str(&format!("  {command}\n"));
+        }
+    }
+    let left = steps.iter().filter(open).count();
+    if enforced {
+        if left > 0 {
+            text.push_str("\nThe namespace is on enforce: every new pod is hardened, with or without the label.\n");
+        }
+        return;
+    }
+    let last = match left {
+        0 => "All of them run hardened. Now for those to come:",
+        _ => {
+            "After each step, run this again: it shows whether what was labelled runs. At the end:"
+        }
+    };
+    text.push_str(&format!(
+        "\n{last}\n  kubectl label namespace {name} {LABEL}=enforce --overwrite\n"
+    ));
+}

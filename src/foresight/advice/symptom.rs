@@ -1,0 +1,88 @@
+//! An entry of the table: when a message is of its kind, and what it then means.
+
+use super::fix::Cure;
+use super::message::{self, Message};
+use crate::foresight::risk::Cause;
+use crate::rule::RuleName;
+
+/// Lists of words. A message has all words of one of the lists, in any case.
+pub(super) type Words = &'static [&'static [&'static str]];
+
+/// A kind of message.
+#[derive(Clone, Copy, Debug)]
+pub struct Symptom {
+    /// Its name, for metrics and Events. It does not change from release to release.
+    pub name: &'static str,
+    /// What to look for, in lower case.
+    pub(super) says: Words,
+    /// The same where a stack trace tells what the line does not: the first word of a list is in
+    /// the line, the others are in its trace.
+    pub(super) traced: Words,
+    /// What must hold besides.
+    pub(super) needs: Needs,
+    /// The cause, as `preview` names it.
+    pub cause: Cause,
+    /// The cause in one sentence.
+    pub why: &'static str,
+    /// Rules of which one must have been set for this to be hardening's doing. Empty: it never is.
+    pub rules: &'static [RuleName],
+    /// What helps, the surest first.
+    pub(super) cures: &'static [Cure],
+    /// Section of `docs/troubleshooting.md` that has more.
+    pub section: &'static str,
+}
+
+/// An entry that says nothing yet.
+pub(super) const BLANK: Symptom = Symptom {
+    name: "",
+    says: &[],
+    traced: &[],
+    needs: Needs::Nothing,
+    cause: Cause::FailsToday,
+    why: "",
+    rules: &[],
+    cures: &[],
+    section: "",
+};
+
+/// What must hold for a message to be of a kind, besides its words.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Needs {
+    /// Nothing.
+    Nothing,
+    /// It names a path that begins with one of these.
+    Path(&'static [&'static str]),
+    /// It names a port below 1024.
+    LowPort,
+    /// It names no other port, and no path.
+    NoOtherPort,
+}
+
+impl Symptom {
+    /// Whether the message is of this kind. `lower` is the message in lower case.
+    pub(super) fn fits(&self, said: &Message<'_>, lower: &Message<'_>) -> bool {
+        let says = |words: &&[&str]| words.iter().all(|word| lower.line.contains(word));
+        let traced = |words: &&[&str]| {
+            let (first, others) = words.split_first().unwrap_or((&"", &[]));
+            lower.line.contains(first) && others.iter().all(|word| lower.trace.contains(word))
+        };
+        let found =
+            self.says.iter().any(says) || !lower.trace.is_empty() && self.traced.iter().any(traced);
+        found && self.needs.hold(said.line)
+    }
+}
+
+impl Needs {
+    fn hold(self, line: &str) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Path(starts) => message::path(line)
+                .map(|path| path.replace("//", "/"))
+                .is_some_and(|path| starts.iter().any(|start| path.starts_with(start))),
+            Self::LowPort => message::port(line).is_some_and(|port| port < 1024),
+            Self::NoOtherPort => {
+                message::port(line).map_or(message::path(line).is_none(), |port| port < 1024)
+            }
+        }
+    }
+}
