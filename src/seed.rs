@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::pod::seeding::PROGRAM;
 
@@ -54,8 +55,9 @@ pub fn copy_all(
 ) -> Result<(), CopyError> {
     for Request { path, optional } in requests {
         let target = targets.join(path.strip_prefix("/").unwrap_or(path));
+        let began = Instant::now();
         let said = match copy(path, &target, limit) {
-            Ok(tally) => tally.say(path, out),
+            Ok(tally) => tally.say(path, began.elapsed(), out),
             Err(CopyError::Missing(_)) if *optional => {
                 writeln!(out, "{}: the image has no such directory", path.display())
             }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::process::getuid;
 
@@ -58,11 +59,11 @@ impl Tally {
         }
     }
 
-    /// Says it, in lines for a log: what was left out, then the sum.
+    /// Says it, in lines for a log: what was left out, then the sum and the time it `took`.
     ///
     /// # Errors
     /// When `out` cannot be written to.
-    pub fn say(&self, path: &Path, out: &mut dyn Write) -> io::Result<()> {
+    pub fn say(&self, path: &Path, took: Duration, out: &mut dyn Write) -> io::Result<()> {
         let Self { files, bytes, directories, links, kept, setuid, left_out, left_out_in_all } =
             self;
         for LeftOut { path, why } in left_out {
@@ -94,6 +95,6 @@ impl Tally {
                 write!(out, ", {count} {what}")?;
             }
         }
-        writeln!(out)
+        writeln!(out, ", in {} ms", took.as_millis())
     }
 }

@@ -111,7 +111,8 @@ fn others_are_as_before(
     let fills = !Rules { document: &case.document }.enforces("runAsNonRoot");
     let both = facts::containers(&plain.plain).into_iter().zip(facts::containers(&exempt.plain));
     for (author, (plain, exempt)) in facts::containers(&case.pod).iter().zip(both) {
-        if plain.name == subject.name {
+        // One of ironhull's own has the user of the container that it works for, and no say.
+        if plain.name == subject.name || plain.name.starts_with("ironhull-seed") {
             continue;
         }
         let (was, mut is) = (plain.effective, exempt.effective);

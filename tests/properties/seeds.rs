@@ -11,8 +11,16 @@ use super::{Failure, SEED_IMAGE, ensure};
 pub(crate) fn taken_out(before: &Value, after: &Value) -> Value {
     let old = names(before);
     let mut plain = after.clone();
-    if let Some(init) = plain["spec"]["initContainers"].as_array_mut() {
+    let init = plain.pointer_mut("/spec/initContainers").and_then(Value::as_array_mut);
+    if let Some(init) = init {
         init.retain(|container| old.contains(name(container)));
+    }
+    // A list that was not there.
+    let spec = plain["spec"].as_object_mut();
+    if let Some(spec) = spec
+        && before["spec"].get("initContainers").is_none()
+    {
+        spec.remove("initContainers");
     }
     plain
 }

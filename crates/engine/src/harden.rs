@@ -71,7 +71,7 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
             && !pass.windows
             && !outcome.findings.iter().all(compliant)
             && RuleName::ALL.iter().any(|rule| rules.action(*rule).acts())
-            && provenance::claims_too_much(pass.pod, &outcome)
+            && provenance::claims_too_much(pass.pod)
     };
     if context.provenance && !pass.ephemeral && (!nothing || may_lie()) {
         let note = provenance::note(pass.pod, pass.policy, &pass.plan, &outcome);

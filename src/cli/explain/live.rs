@@ -131,7 +131,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let debug = harden(&pod, policy, &environment.context(Scope::Ephemeral { known: &[] }));
     let note = pod.annotation(HARDENED_ANNOTATION).and_then(Incoming::read);
     let of_today = note.as_ref().is_some_and(|it| it.policy() == Some(&*policy.versioned()));
-    let note_holds = !provenance::claims_too_much(&pod, &outcome)
+    let note_holds = !provenance::claims_too_much(&pod)
         && (!of_today || outcome.left_alone.is_some() || outcome.patch.is_empty());
     let troubles = troubles::of(&cluster.reader, namespace, name, &live, &pod).await;
     let mut rules = rules::of(&outcome, note.as_ref(), mode, policy, &pod);

@@ -83,7 +83,6 @@ impl Container<'_> {
             && own.proc_mount.is_empty()
             && !own.se_linux_options.has_members
             && !own.app_armor_profile.has_members
-            && !own.windows_options.has_members
             && self.ports.is_empty()
             && self.volume_devices.is_empty()
     }
