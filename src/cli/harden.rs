@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "what")]
     write: bool,
 
-    /// ironhull's own image, as the webhook has it, for pods that ask for seeded directories
+    /// ironhull's own image, for seeded directories
     #[arg(long, value_name = "IMAGE", value_hint = clap::ValueHint::Other, hide_short_help = true, value_parser = super::serve::image_name)]
     seed_image: Option<String>,
 

@@ -294,9 +294,12 @@ fn user_namespaces_are_trusted_where_every_kubelet_has_them() {
 fn the_webhook_knows_its_own_image() {
     let Some(helm) = helm() else { return };
     let own = "image.repository=registry.corp/ironhull,image.tag=1.2,image.pullPolicy=Always";
+    let hash = format!("sha256:{}", "0".repeat(64));
+    let digest = format!("image.digest={hash}");
+    let by_digest = format!("registry.corp/ironhull:1.2@{hash}");
     for (values, image) in [
         ("", Some(("registry.corp/ironhull:1.2", "Always"))),
-        ("image.digest=sha256:1", Some(("registry.corp/ironhull:1.2@sha256:1", "Always"))),
+        (&digest, Some((&by_digest, "Always"))),
         (
             "seeding.image=mirror.corp/ironhull:1.2,seeding.pullPolicy=Never",
             Some(("mirror.corp/ironhull:1.2", "Never")),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::NewMount;
 use super::write::{Edit, Path, Writer};
 use crate::json::{Json, Object};
-use crate::pod::seeding::{COPY, INSTALL, PROGRAM_DIRECTORY, TARGETS};
+use crate::pod::seeding::{COPY, IF_PRESENT, INSTALL, PROGRAM_DIRECTORY, SIZE_LIMIT, TARGETS};
 use crate::pod::{Container, Pod, Resources};
 
 /// What is planned to seed emptyDirs.
@@ -156,9 +156,9 @@ fn container(out: &mut Json, container: &SeedContainer<'_>, names: &dyn Fn(usize
             SeedTask::Install => list(object, "args", INSTALL.map(Cow::Borrowed)),
             SeedTask::Copy { paths, size_limit } => {
                 list(object, "command", COPY.map(Cow::Borrowed));
-                let limit = size_limit.map(|limit| format!("--size-limit={limit}"));
+                let limit = size_limit.map(|limit| format!("{SIZE_LIMIT}{limit}"));
                 let paths = paths.iter().map(|path| match path.optional {
-                    true => format!("--if-present={}", path.mount.path),
+                    true => format!("{IF_PRESENT}{}", path.mount.path),
                     false => path.mount.path.clone().into_owned(),
                 });
                 list(object, "args", limit.into_iter().chain(paths).map(Cow::Owned));

@@ -30,6 +30,12 @@ pub const INSTALL: [&str; 3] = ["seed", "install", PROGRAM_DIRECTORY];
 /// The command that copies, without the paths: `ironhull seed copy`.
 pub const COPY: [&str; 3] = [PROGRAM, "seed", "copy"];
 
+/// Begins an argument of that command: a path that the image may be without.
+pub const IF_PRESENT: &str = "--if-present=";
+
+/// The same: the size that each emptyDir may reach.
+pub const SIZE_LIMIT: &str = "--size-limit=";
+
 /// What one of ironhull's init containers does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seeding {
@@ -58,6 +64,16 @@ impl Container<'_> {
         } else {
             None
         }
+    }
+
+    /// The paths that it copies; none unless it is one of ironhull's that copy.
+    pub fn seeds(&self) -> Vec<String> {
+        let words = match self.seeding() {
+            Some(Seeding::Copy) => self.words().unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let paths = words.iter().skip(COPY.len()).filter(|word| !word.starts_with(SIZE_LIMIT));
+        paths.map(|path| path.strip_prefix(IF_PRESENT).unwrap_or(path).to_owned()).collect()
     }
 
     /// The name of the volume that it mounts at `path`, as it is written there.
