@@ -165,7 +165,7 @@ impl Decode for Writable {
                     node.span,
                     format!("{} is how an annotation writes it", quoted(node.text()?)),
                 )
-                .hint(format!("write `{{path: {path}, seed: true}}`"));
+                .hint(format!("write it as a map, with `path: {path}` and `seed: true`"));
             return None;
         }
         WritablePath::decode(node, decoder).map(|path| Self { path, seed: false })
