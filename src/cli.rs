@@ -17,6 +17,7 @@ pub mod preview;
 pub mod rules;
 mod sarif;
 pub mod schemas;
+pub mod seed;
 pub mod serve;
 pub mod watch;
 
@@ -63,6 +64,8 @@ enum Command {
     Demo,
     Completions(completions::Args),
     Man(man::Args),
+    #[command(subcommand, hide = true)]
+    Seed(seed::Command),
 }
 
 impl Cli {
@@ -93,6 +96,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result
         Command::Watch(args) => watch::run(args),
         Command::Completions(args) => completions::run(&args, out).map(ExitCode::from),
         Command::Man(args) => man::run(&args, out).map(ExitCode::from),
+        Command::Seed(command) => seed::run(command, out),
     }
 }
 

@@ -13,6 +13,7 @@ use kube::{Client, Config};
 use serde::Deserialize;
 
 use crate::admission::Environment;
+use crate::harden::SeedImage;
 use crate::text::nearest;
 
 pub use pages::{PAGE, Reader, Resource};
@@ -46,7 +47,7 @@ const USER_NAMESPACES_FROM: u32 = 36;
 impl Cluster {
     /// What answers depend on besides requests and policies, as the chart sets it by itself in this
     /// cluster. If the version cannot be read, no field is trusted.
-    pub async fn environment(&self, date: Date) -> Environment {
+    pub async fn environment(&self, date: Date) -> Environment<'static> {
         let version = self.reader.text_of("/version").await;
         let version = version.and_then(|text| serde_json::from_str::<Version>(&text).ok());
         let user_namespaces = version.is_some_and(|version| {
@@ -55,7 +56,7 @@ impl Cluster {
             version.major == "1"
                 && minor.parse().is_ok_and(|minor: u32| minor >= USER_NAMESPACES_FROM)
         });
-        Environment { date, user_namespaces }
+        Environment { date, user_namespaces, seed_image: Some(SeedImage::ANY) }
     }
 }
 

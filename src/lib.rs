@@ -36,6 +36,8 @@ pub mod images;
 #[cfg(any(feature = "server", feature = "fuzzing"))]
 pub mod manifest;
 #[cfg(feature = "server")]
+pub mod seed;
+#[cfg(feature = "server")]
 pub mod serve;
 #[cfg(any(feature = "server", feature = "fuzzing"))]
 pub mod terminal;

@@ -58,7 +58,7 @@ use stop::{Stop, drain};
 use store::{PolicySource, Upkeep, load_certificate, load_policies};
 use tls::{InForce, watch_expiry};
 
-pub use config::{AskFacts, Certificate, Config, Policies, defaults};
+pub use config::{AskFacts, Certificate, Config, OwnImage, Policies, defaults};
 
 /// A running server.
 #[derive(Debug)]
@@ -163,6 +163,7 @@ impl Parts {
             store,
             asker,
             user_namespaces: config.user_namespaces,
+            seed_image: config.seed_image.clone().map(Arc::new),
             metrics: Arc::clone(&metrics),
             readiness: Arc::clone(&readiness),
             budget: Arc::clone(&budget),

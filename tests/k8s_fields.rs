@@ -230,6 +230,7 @@ fn enforced(pod: &Value) -> Value {
         provenance: false,
         root: "",
         reserved_volumes: &[],
+        seed_image: None,
     };
     let text = pod.to_string();
     let view = Pod::from_json(&text).unwrap();

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use ironhull::admission::Environment;
 use ironhull::foresight::outlook::{Outlook, Template, outlook};
 use ironhull::foresight::risk::{Cause, Seen, Unseen};
+use ironhull::harden::SeedImage;
 use ironhull::policy::{Policy, PolicyFile, PolicySet};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -77,6 +78,7 @@ impl Case {
             environment: Environment {
                 date: jiff::civil::date(2026, 11, 24),
                 user_namespaces: true,
+                seed_image: Some(SeedImage::ANY),
             },
             reserved_volumes: &[],
             seen: &Seen { uids: self.seen.clone(), unseen },

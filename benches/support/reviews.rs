@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 pub const TODAY: Date = date(2027, 1, 15);
 
 /// What an answer depends on besides request and policies.
-pub const ENVIRONMENT: Environment = Environment { date: TODAY, user_namespaces: false };
+pub const ENVIRONMENT: Environment<'static> =
+    Environment { date: TODAY, user_namespaces: false, seed_image: None };
 
 /// As the webhook hardens a pod that is created.
 pub const CREATE: Context<'static> = Context {
@@ -21,6 +22,7 @@ pub const CREATE: Context<'static> = Context {
     provenance: true,
     root: "",
     reserved_volumes: &[],
+    seed_image: None,
 };
 
 /// A review of a Deployment's pod as the API server sends it, defaults and managed fields

@@ -14,6 +14,7 @@ mod opt_in;
 mod policies;
 mod preview;
 mod rollout;
+mod seeding;
 mod servers;
 mod uninstall;
 mod user_namespaces;
@@ -152,6 +153,10 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     scenario("servers::memcached", servers::memcached),
     scenario("servers::known_by_a_mirrors_name", servers::known_by_a_mirrors_name),
     scenario("servers::that_give_up_root_themselves", servers::that_give_up_root_themselves),
+    scenario("seeding::a_distroless_image", seeding::a_distroless_image),
+    scenario("seeding::nginx_configuration", seeding::nginx_configuration),
+    scenario("seeding::a_java_application", seeding::a_java_application),
+    scenario("seeding::a_limit_that_is_too_small", seeding::a_limit_that_is_too_small),
     scenario("volumes::a_bystanders_files_stay", volumes::a_bystanders_files_stay)
         .needs(&[Need::Volumes]),
     scenario("volumes::claims_are_handed_over", volumes::claims_are_handed_over)

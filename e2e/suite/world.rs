@@ -152,6 +152,15 @@ impl World {
         String::from_utf8(output.stdout).expect("YAML is text")
     }
 
+    /// What `ironhull` answers to a command, whatever its exit status is.
+    pub fn ironhull(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ironhull"));
+        let output = command.args(arguments).output().expect("the program runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Removes it again; nothing is said where it is not there.
     pub fn uninstall(&self) {
         self.helm(&["uninstall", "ironhull", "--namespace", HOME, "--wait", "--ignore-not-found"]);

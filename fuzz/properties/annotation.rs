@@ -60,6 +60,7 @@ pub fn check(input: &[u8]) -> Result<(), String> {
         provenance: true,
         root: "",
         reserved_volumes: &[],
+        seed_image: super::ENVIRONMENT.seed_image,
     };
     let mut pod = pick(&*PODS, pod).clone();
     if *pick(&[false, true], before) {

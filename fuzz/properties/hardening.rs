@@ -76,6 +76,11 @@ fn is_ours(path: &str) -> bool {
         ["metadata"] => true,
         ["metadata", "annotations", ..] => true,
         ["spec", "securityContext" | "volumes", ..] => true,
+        // What seeds is inserted; an image of one that is there may be corrected.
+        ["spec", "initContainers"] => true,
+        ["spec", "initContainers", index] | ["spec", "initContainers", index, "image"] => {
+            index.parse::<usize>().is_ok()
+        }
         [
             "spec",
             "initContainers" | "containers" | "ephemeralContainers",

@@ -25,6 +25,7 @@ mod reader;
 pub mod review;
 
 use ironhull::admission::Environment;
+use ironhull::harden::SeedImage;
 use ironhull::policy::{Policy, PolicyFile, PolicySet, parse};
 use jiff::civil::{Date, date};
 
@@ -41,7 +42,8 @@ use ensure;
 pub const TODAY: Date = date(2027, 1, 15);
 
 /// What an answer depends on besides request and policies.
-pub const ENVIRONMENT: Environment = Environment { date: TODAY, user_namespaces: true };
+pub const ENVIRONMENT: Environment<'static> =
+    Environment { date: TODAY, user_namespaces: true, seed_image: Some(SeedImage::ANY) };
 
 /// Each policy by which pods are hardened here, in a set of its own.
 pub fn policies() -> Vec<(Policy, PolicySet)> {

@@ -124,6 +124,7 @@ fn hardens(policy: &Policy) -> Result<(), String> {
         provenance: true,
         root: "",
         reserved_volumes: &[],
+        seed_image: super::ENVIRONMENT.seed_image,
     };
     for pod in &*PODS {
         let Some(hardened) = hardened(pod, policy, &context)? else {

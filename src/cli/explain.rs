@@ -19,6 +19,7 @@ use crate::cluster::{self, Connection};
 use crate::foresight::exemptions::{Exempt, Voided, container, exemption, voided};
 use crate::foresight::outlook::{Outlook, Template, outlook};
 use crate::foresight::risk::{Seen, Verdict};
+use crate::harden::SeedImage;
 use crate::manifest::{Document, ManifestError, ManifestFile};
 use crate::outcome::{Finding, Level, Outcome, RuleResult, Subject};
 use crate::terminal::{diagnostics, say};
@@ -218,13 +219,22 @@ fn explain_all(
         Err(errors) => return Ok(Err(errors)),
     };
     let policies = Assignment::chosen(input.asked(), &set, &sources, err)?;
-    let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
+    let pass = Pass {
+        policies: &policies,
+        namespace: input.namespace(),
+        date: input.date(),
+        seed_image: Some(SeedImage::ANY),
+    };
     let mut explained = Vec::new();
     let mut errors = Vec::new();
     for source in &sources {
         for document in &source.documents {
             pass::say_remarks(err, source, document)?;
-            let environment = Environment { date: pass.date, user_namespaces: false };
+            let environment = Environment {
+                date: pass.date,
+                user_namespaces: false,
+                seed_image: pass.seed_image,
+            };
             let judged = pass.judge(source, document, |judged| {
                 explained.push(explain(source, document, judged, environment));
             });
@@ -238,7 +248,7 @@ fn explain(
     source: &ManifestFile,
     document: &Document,
     judged: &Judged<'_>,
-    environment: Environment,
+    environment: Environment<'_>,
 ) -> Explained {
     let Judged { workload, pod, namespace, policy, outcome } = *judged;
     let template = Template {

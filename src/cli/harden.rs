@@ -35,6 +35,10 @@ pub struct Args {
     #[arg(long, conflicts_with = "what")]
     write: bool,
 
+    /// ironhull's own image, for seeded directories
+    #[arg(long, value_name = "IMAGE", value_hint = clap::ValueHint::Other, hide_short_help = true, value_parser = super::serve::image_name)]
+    seed_image: Option<String>,
+
     /// Skip files with errors, report them, exit with 2
     #[arg(long, hide_short_help = true)]
     keep_going: bool,
@@ -60,16 +64,19 @@ enum Format {
 /// # Errors
 /// When nothing can be written.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
-    let Args { input, output, check, write, keep_going } = args;
+    let Args { input, output, check, write, keep_going, seed_image } = args;
+    let seed_image = seed_image.as_deref();
     if *write {
-        return write::run(input, *keep_going, out, err);
+        return write::run(input, *keep_going, seed_image, out, err);
     }
     // Whatever reads only a part of the output would take it for the whole. SARIF has a place for
     // what is missing, and a list of what would change is for people.
     let listed = *check && output.is_none();
     let goes_on = *keep_going || listed || *output == Some(Format::Sarif);
     let at_errors = if goes_on { AtErrors::GoOn } else { AtErrors::Stop };
-    let Some(Hardening { hardened, errors }) = engine::harden_all(input, at_errors, err)? else {
+    let Some(Hardening { hardened, errors }) =
+        engine::harden_all(input, at_errors, seed_image, err)?
+    else {
         return Ok(say::EXIT_ERROR);
     };
     if !goes_on && !errors.is_empty() {

@@ -62,7 +62,7 @@ pub fn pages() -> Vec<(String, Vec<u8>)> {
 fn below(command: &clap::Command, words: &str, pages: &mut Vec<(String, Vec<u8>)>) {
     let file = format!("ironhull {words}");
     pages.push((format!("{}.1", file.trim_end().replace(' ', "-")), page(command, words)));
-    for next in command.get_subcommands() {
+    for next in command.get_subcommands().filter(|next| !next.is_hide_set()) {
         below(next, format!("{words} {}", next.get_name()).trim_start(), pages);
     }
 }
@@ -91,7 +91,7 @@ fn page(command: &clap::Command, words: &str) -> Vec<u8> {
 fn commands(command: &clap::Command, words: &str, text: &mut Vec<u8>) -> std::io::Result<()> {
     let mut roff = Roff::new();
     roff.control("SH", ["COMMANDS"]);
-    for next in command.get_subcommands() {
+    for next in command.get_subcommands().filter(|next| !next.is_hide_set()) {
         let page = format!("ironhull {words} {}", next.get_name());
         let page = page.split_whitespace().collect::<Vec<_>>().join("-");
         roff.control("TP", []);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-use crate::harden::{Context, Scope, harden};
+use crate::harden::{Context, Scope, SeedImage, harden};
 use crate::manifest::{Document, ManifestError, ManifestFile, Part, Unknown, Workload};
 use crate::outcome::Outcome;
 use crate::pod::Pod;
@@ -27,6 +27,8 @@ pub struct Pass<'r> {
     pub namespace: &'r str,
     /// The date by which exemptions end.
     pub date: Date,
+    /// ironhull's own image, if it is known.
+    pub seed_image: Option<SeedImage<'r>>,
 }
 
 /// A workload with the engine's conclusion about it.
@@ -70,6 +72,7 @@ impl Pass<'_> {
                 provenance: false,
                 root: &workload.pod,
                 reserved_volumes: &reserved,
+                seed_image: self.seed_image,
             };
             let outcome = harden(&pod, policy, &context);
             take(&Judged { workload, pod: value, namespace, policy, outcome: &outcome });

@@ -166,7 +166,7 @@ async fn look(
 }
 
 /// Whether a pod is as a policy would have it. Of what cannot be read nothing is known.
-fn changes_nothing(json: &str, policy: &Policy, environment: Environment) -> bool {
+fn changes_nothing(json: &str, policy: &Policy, environment: Environment<'_>) -> bool {
     let context = environment.context(Scope::Create);
     Pod::from_json(json).is_ok_and(|pod| harden(&pod, policy, &context).patch.is_empty())
 }

@@ -20,7 +20,7 @@ use crate::serve::certs::CertificateFiles;
 use crate::serve::connection::Timeouts;
 use crate::serve::policy_files::{PolicyFiles, PolicyTexts};
 use crate::serve::telemetry::{self, LogFormat};
-use crate::serve::{self, AskFacts, Certificate, Config, Policies, defaults};
+use crate::serve::{self, AskFacts, Certificate, Config, OwnImage, Policies, defaults};
 
 /// Run the admission webhook
 ///
@@ -97,6 +97,15 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     user_namespaces: bool,
+    /// ironhull's own image, for the init containers of pods that ask for seeded directories
+    ///
+    /// Without it nothing is seeded, and such pods get a warning. Their namespaces must be able to
+    /// pull it.
+    #[arg(long, env = "IRONHULL_SEED_IMAGE", value_name = "IMAGE", value_hint = ValueHint::Other, help_heading = "Policies", hide_short_help = true, value_parser = image_name)]
+    seed_image: Option<String>,
+    /// imagePullPolicy of these containers; by default Kubernetes' own
+    #[arg(long, env = "IRONHULL_SEED_IMAGE_PULL_POLICY", value_name = "POLICY", help_heading = "Policies", hide_short_help = true, value_parser = ["Always", "IfNotPresent", "Never"], hide_possible_values = true)]
+    seed_image_pull_policy: Option<String>,
     /// Interval at which files are read again
     #[arg(long, env = "IRONHULL_POLL_INTERVAL", value_name = "DURATION", help_heading = "Policies", hide_short_help = true, value_parser = duration, default_value = "5s")]
     poll_interval: Duration,
@@ -186,6 +195,8 @@ impl Args {
             ask_facts,
             ask_facts_timeout,
             user_namespaces,
+            seed_image,
+            seed_image_pull_policy,
             poll_interval,
             workers,
             max_connections,
@@ -215,6 +226,10 @@ impl Args {
             policies: files(policy, facts).map_or(Policies::Embedded, Policies::Files),
             ask_facts: ask_facts.map(|url| AskFacts { url, timeout: ask_facts_timeout }),
             user_namespaces,
+            seed_image: seed_image.map(|name| OwnImage {
+                name,
+                pull_policy: seed_image_pull_policy.unwrap_or_default(),
+            }),
             poll_interval,
             workers: workers.unwrap_or_else(defaults::workers),
             max_connections,
@@ -251,6 +266,15 @@ pub fn files(policy: Option<PathBuf>, facts: Option<PathBuf>) -> Option<PolicyFi
     };
     let read = move || read().map_err(|error| format!("{:#}", anyhow::Error::from(error)));
     Some(PolicyFiles { name, read: Arc::new(read), render: diagnostics::plain })
+}
+
+/// The name of an image, as a pod has it.
+pub(super) fn image_name(text: &str) -> Result<String, String> {
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    match text.is_empty() || text.contains(odd) {
+        true => Err("not the name of an image".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// `5s`, `500ms`, `1m 30s`

@@ -26,7 +26,7 @@ pub fn image_alone(facts: &ImageFacts) -> anyhow::Result<(Outlook, Effects)> {
     let template = Template {
         json: &pod.to_string(),
         policy: policies.fallback(),
-        environment: Environment { date: today(), user_namespaces: false },
+        environment: Environment { date: today(), user_namespaces: false, seed_image: None },
         reserved_volumes: &[],
         seen: &Seen::default(),
     };

@@ -29,7 +29,7 @@ pub struct Template<'t> {
     /// The policy.
     pub policy: &'t Policy,
     /// Date by which exemptions end, and whether the cluster honours `hostUsers: false`.
-    pub environment: Environment,
+    pub environment: Environment<'t>,
     /// Names of volumes that the pods get besides the template's.
     pub reserved_volumes: &'t [String],
     /// What is known of the running pods.

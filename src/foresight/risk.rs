@@ -211,9 +211,8 @@ pub fn assess(case: &Case<'_>) -> Vec<Risk> {
     if !case.outcome.changes() {
         return Vec::new();
     }
-    let pairs = containers(case.before).zip(containers(case.after));
     let mut risks: Vec<Risk> =
-        pairs.flat_map(|(before, after)| container::assess(case, before, after)).collect();
+        pairs(case).flat_map(|(before, after)| container::assess(case, before, after)).collect();
     let shared = case.outcome.remarks.iter().filter_map(shared::of);
     // What is sure of a container covers what is only feared. What its command tells says more than
     // what it mounts.
@@ -227,9 +226,14 @@ pub fn assess(case: &Case<'_>) -> Vec<Risk> {
     risks
 }
 
-/// The init containers and the others.
-fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
-    spec.init_containers.iter().flatten().chain(&spec.containers)
+/// Each container before and after. Afterwards, ironhull's own may stand before them.
+fn pairs<'c>(case: &Case<'c>) -> impl Iterator<Item = (&'c Container, &'c Container)> {
+    let lists = |spec: &'c PodSpec| [spec.init_containers.as_deref(), Some(&*spec.containers)];
+    let lists = lists(case.before).into_iter().zip(lists(case.after));
+    lists.flat_map(|(before, after)| {
+        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+        before.iter().filter_map(|one| Some((one, after.iter().find(|it| it.name == one.name)?)))
+    })
 }
 
 /// Requirements of the container's image that it does not meet, each with whether that is certain.

@@ -102,7 +102,7 @@ fn mount_points() -> BTreeSet<String> {
     let of_entries = of_entries.flat_map(|entry| entry.writable_paths.iter().flatten());
     let customary = ["/tmp", "/var/tmp", "/run", "/var/run", "/var/cache", "/var/log"];
     let customary = customary.into_iter().map(str::to_owned);
-    own.chain(of_entries).map(|path| path.as_str().to_owned()).chain(customary).collect()
+    own.chain(of_entries).map(|it| it.path.as_str().to_owned()).chain(customary).collect()
 }
 
 /// Programs with privileges of their own.

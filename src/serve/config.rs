@@ -15,10 +15,12 @@ use super::limits;
 use super::managed;
 use super::policy_files::PolicyFiles;
 use crate::admission::{Answer, Endpoint, Environment, NotAReview};
+use crate::harden::SeedImage;
 use crate::policy::PolicySet;
 
 /// Answers a review: [`crate::admission::review`], except in tests and benchmarks.
-pub type Reviewer = fn(&[u8], Endpoint<'_>, &PolicySet, Environment) -> Result<Answer, NotAReview>;
+pub type Reviewer =
+    fn(&[u8], Endpoint<'_>, &PolicySet, Environment<'_>) -> Result<Answer, NotAReview>;
 
 /// Server configuration.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct Config {
     /// Whether the cluster honours `hostUsers: false`: see
     /// [`crate::harden::Context::user_namespaces`].
     pub user_namespaces: bool,
+    /// ironhull's own image, for the init containers that seed.
+    pub seed_image: Option<OwnImage>,
     /// Interval at which files are read again.
     pub poll_interval: Duration,
     /// Number of threads that answer requests.
@@ -112,6 +116,22 @@ pub enum Policies {
     Files(PolicyFiles),
 }
 
+/// ironhull's own image.
+#[derive(Clone, Debug)]
+pub struct OwnImage {
+    /// Its name.
+    pub name: String,
+    /// Its imagePullPolicy; empty for Kubernetes' default.
+    pub pull_policy: String,
+}
+
+impl OwnImage {
+    /// As the engine takes it.
+    pub fn borrowed(&self) -> SeedImage<'_> {
+        SeedImage { name: &self.name, pull_policy: &self.pull_policy }
+    }
+}
+
 impl Config {
     /// A server on free loopback ports with this certificate, the compiled-in policy
     /// and every limit at its default.
@@ -124,6 +144,7 @@ impl Config {
             policies: Policies::Embedded,
             ask_facts: None,
             user_namespaces: false,
+            seed_image: None,
             poll_interval: defaults::POLL_INTERVAL,
             workers: defaults::workers(),
             max_connections: defaults::MAX_CONNECTIONS,

@@ -29,6 +29,7 @@ use super::readiness::Readiness;
 use super::store::{Loaded, Store};
 use crate::admission::{self, Answer, Endpoint, Environment, Facts, Mode, NotAReview};
 use crate::date::today;
+use crate::serve::config::OwnImage;
 use refusal::Refusal;
 use weight::Weight;
 
@@ -43,6 +44,8 @@ pub struct Hook {
     pub asker: Option<Arc<Asker>>,
     /// Whether the cluster honours `hostUsers: false`.
     pub user_namespaces: bool,
+    /// ironhull's own image, if it is known.
+    pub seed_image: Option<Arc<OwnImage>>,
     /// Metrics that requests are counted in.
     pub metrics: Arc<Metrics>,
     /// Whether the server is about to stop.
@@ -140,8 +143,9 @@ impl Hook {
         outgoing::body(body, reservation).ok_or(Refusal::NoBudget)
     }
 
-    fn environment(&self) -> Environment {
-        Environment { date: today(), user_namespaces: self.user_namespaces }
+    fn environment(&self) -> Environment<'_> {
+        let seed_image = self.seed_image.as_ref().map(|image| image.borrowed());
+        Environment { date: today(), user_namespaces: self.user_namespaces, seed_image }
     }
 
     /// Waits for its turn, then reviews a large body in a thread where it holds up no connection.
@@ -155,10 +159,13 @@ impl Hook {
         // The semaphore is never closed.
         let turn = Arc::clone(&self.large).acquire_owned().await;
         let (review, mode) = (self.review, endpoint.mode);
-        let environment = self.environment();
+        let (date, user_namespaces) = (today(), self.user_namespaces);
+        let seed_image = self.seed_image.clone();
         let policy = endpoint.policy.map(str::to_owned);
         let reviewing = self.apart.spawn_blocking(move || {
             let endpoint = Endpoint { mode, policy: policy.as_deref() };
+            let seed_image = seed_image.as_ref().map(|image| image.borrowed());
+            let environment = Environment { date, user_namespaces, seed_image };
             let reviewed = guarded(review, &body, endpoint, &loaded, environment);
             drop((body, turn));
             (reviewed, Some(reservation))
@@ -223,7 +230,7 @@ fn guarded(
     body: &[u8],
     endpoint: Endpoint<'_>,
     loaded: &Loaded,
-    environment: Environment,
+    environment: Environment<'_>,
 ) -> Reviewed {
     let review = || review(body, endpoint, &loaded.policies, environment);
     catch_unwind(AssertUnwindSafe(review)).ok()

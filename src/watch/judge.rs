@@ -168,7 +168,7 @@ pub fn judge(
     json: &str,
     status: &Status<'_>,
     policy: &Policy,
-    environment: Environment,
+    environment: Environment<'_>,
 ) -> PodCounts {
     let Ok(pod) = Pod::from_json(json) else { return unreadable(status) };
     let mut facts = PodCounts::default();

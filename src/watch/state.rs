@@ -20,6 +20,7 @@ use super::trouble::Trouble;
 use crate::admission::{Environment, Mode};
 use crate::cluster::namespaces::{NamespaceSettings, OPT_IN};
 use crate::date::today;
+use crate::harden::SeedImage;
 use crate::policy::PolicySet;
 use crate::serve::metrics::{Reloads, register};
 use crate::serve::policy_files::{PolicyFiles, PolicyTexts};
@@ -268,7 +269,11 @@ impl ClusterState {
         let policies = self.policies.load();
         let mut state = self.state();
         let policy = state.tally.policy_of(namespace, &policies);
-        let environment = Environment { date: state.date, user_namespaces: self.user_namespaces };
+        let environment = Environment {
+            date: state.date,
+            user_namespaces: self.user_namespaces,
+            seed_image: Some(SeedImage::ANY),
+        };
         let mut facts = judge::judge(object.get(), &status, policy, environment);
         facts.asks = metadata.labels.get(OPT_IN) == Some(Mode::Enforce.as_str());
         state.tally.pod(namespace, &metadata.uid, facts);

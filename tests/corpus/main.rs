@@ -92,6 +92,7 @@ fn hardened<T>(
         provenance: true,
         root: "",
         reserved_volumes: &reserved,
+        seed_image: None,
     };
     let outcome = harden(&view, policy, &context);
     let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();

@@ -122,6 +122,7 @@ impl Hardened {
             provenance: settings.provenance,
             root: &settings.root,
             reserved_volumes: &reserved,
+            seed_image: settings.seed_image(),
         };
         let outcome = harden(&pod, policy, &context);
         for dry in [false, true] {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ironhull::admission::{Environment, Mode};
+use ironhull::harden::SeedImage;
 use ironhull::policy::{Policy, PolicyFile, PolicySet};
 use ironhull::rule::RuleName;
 use jiff::civil::Date;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub known: Vec<String>,
     /// Whether the cluster honours `hostUsers: false`.
     pub user_namespaces: bool,
+    /// ironhull's own image.
+    pub seed_image: Option<String>,
     /// Whether a changed pod gets the annotation `ironhull.dev/hardened`.
     pub provenance: bool,
     /// Names that a StatefulSet's claim templates take.
@@ -54,6 +57,7 @@ impl Default for Settings {
             scope: "create".to_owned(),
             known: Vec::new(),
             user_namespaces: false,
+            seed_image: None,
             provenance: false,
             reserved_volumes: Vec::new(),
             root: String::new(),
@@ -70,8 +74,12 @@ impl Default for Settings {
 
 impl Settings {
     /// What a review's answer depends on besides it and the policies.
-    pub fn environment(&self) -> Environment {
-        Environment { date: self.date(), user_namespaces: self.user_namespaces }
+    pub fn environment(&self) -> Environment<'_> {
+        Environment {
+            date: self.date(),
+            user_namespaces: self.user_namespaces,
+            seed_image: self.seed_image(),
+        }
     }
 
     /// Reads `case.yaml`, where there is one.
@@ -86,6 +94,12 @@ impl Settings {
                 serde_json::from_value(value).map_err(|error| format!("case.yaml: {error}"))
             }
         }
+    }
+
+    /// ironhull's own image.
+    pub fn seed_image(&self) -> Option<SeedImage<'_>> {
+        let name = self.seed_image.as_deref()?;
+        Some(SeedImage { name, pull_policy: "" })
     }
 
     /// Today.

@@ -85,7 +85,7 @@ fn below(command: &clap::Command, name: &str, chapters: &mut Vec<(String, String
     let text = shown.render_help().to_string();
     let lines: Vec<_> = text.trim_end().lines().map(str::trim_end).collect();
     chapters.push((name.to_owned(), lines.join("\n")));
-    for next in command.get_subcommands() {
+    for next in command.get_subcommands().filter(|next| !next.is_hide_set()) {
         below(next, &format!("{name} {}", next.get_name()), chapters);
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use ironhull::image::{EntryFsGroup, EntryUser, ImageEntry, Purpose};
-use ironhull::policy::Policy;
+use ironhull::policy::{Policy, Writable};
 
 /// The compiled-in list.
 fn entries() -> &'static [ImageEntry] {
@@ -23,7 +23,8 @@ pub fn page() -> String {
             entry.patterns.iter().map(|pattern| format!("`{}`", pattern.as_str())).collect();
         let tags = entry.tags.as_ref().map(|tags| format!("`{tags}`")).unwrap_or_default();
         let paths = entry.writable_paths.iter().flatten();
-        let paths: Vec<_> = paths.map(|path| format!("`{}`", path.as_str())).collect();
+        let paths: Vec<_> =
+            paths.map(|it| format!("`{}`", Writable::written(it.path.as_str(), it.seed))).collect();
         let _ = writeln!(
             page,
             "| {} | {tags} | {} | {} | {} |",

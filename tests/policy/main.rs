@@ -140,7 +140,7 @@ fn the_whole_language_is_read() {
 fn what_is_not_named_is_as_in_restricted() {
     let policy = spec("  rules: {readOnlyRootFilesystem: warn, runAsUser: {value: 7}}\n");
     let paths = &policy.rules.read_only_root_filesystem.writable_paths;
-    assert_eq!(paths.iter().map(|p| p.as_str()).collect::<Vec<_>>(), ["/tmp"]);
+    assert_eq!(paths.iter().map(|p| p.path.as_str()).collect::<Vec<_>>(), ["/tmp"]);
     assert_eq!(policy.rules.run_as_user.action, Action::Enforce);
     assert_eq!(policy.rules.run_as_user.value.get(), 7);
     let empty = spec("");

@@ -8,6 +8,7 @@
 //! | `facts` | what a pod says, read without the engine |
 //! | `changes` | where a pod may change, and what may not |
 //! | `validity` | what the API server refuses |
+//! | `seeds` | the init containers that seed |
 //! | `outlooks` | what commands say beforehand |
 //! | `reviews` | bytes: reviews, annotations, policy files |
 #![allow(
@@ -35,6 +36,7 @@ mod restricted;
 mod reviews;
 mod rules;
 mod runner;
+mod seeds;
 mod shares;
 mod strong;
 mod validity;
@@ -44,7 +46,7 @@ use std::fmt;
 
 use ironhull::admission::Environment;
 use ironhull::exemption::By;
-use ironhull::harden::{Context, Scope, harden};
+use ironhull::harden::{Context, Scope, SeedImage, harden};
 use ironhull::outcome::Subject;
 use ironhull::pod::Pod;
 use ironhull::policy::Policy;
@@ -104,6 +106,8 @@ fn cases(flavour: Flavour) -> impl Strategy<Value = Case> {
 struct Hardened {
     patch: String,
     pod: Value,
+    /// The same without the init containers that it got.
+    plain: Value,
     /// The rules that each container is exempt from, by name.
     exempt: Vec<(String, RuleSet)>,
     /// The rules that the whole pod is exempt from by the policy.
@@ -115,7 +119,8 @@ struct Hardened {
     warnings: [Vec<String>; 2],
 }
 
-const ENVIRONMENT: Environment = Environment { date: TODAY, user_namespaces: true };
+const ENVIRONMENT: Environment<'static> =
+    Environment { date: TODAY, user_namespaces: true, seed_image: Some(SEED_IMAGE) };
 
 const CREATE: Context<'static> = Context {
     date: TODAY,
@@ -124,7 +129,11 @@ const CREATE: Context<'static> = Context {
     provenance: true,
     root: "",
     reserved_volumes: &[],
+    seed_image: Some(SEED_IMAGE),
 };
+
+const SEED_IMAGE: SeedImage<'static> =
+    SeedImage { name: "registry.corp/ironhull:1", pull_policy: "IfNotPresent" };
 
 /// Hardens a pod and applies the patch, by another implementation of RFC 6902.
 fn hardened(pod: &Value, policy: &Policy, context: &Context<'_>) -> Hardened {
@@ -132,7 +141,8 @@ fn hardened(pod: &Value, policy: &Policy, context: &Context<'_>) -> Hardened {
     let view = Pod::from_json(&text).unwrap();
     let outcome = harden(&view, policy, context);
     let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();
-    let mut pod = pod.clone();
+    let before = pod;
+    let mut pod = before.clone();
     json_patch::patch(&mut pod, &patch).unwrap();
     let looked = outcome.containers.iter();
     let mut exempt: Vec<_> = looked.map(|c| (c.name.to_owned(), RuleSet::EMPTY)).collect();
@@ -146,6 +156,7 @@ fn hardened(pod: &Value, policy: &Policy, context: &Context<'_>) -> Hardened {
     }
     Hardened {
         patch: outcome.patch.as_json().to_owned(),
+        plain: seeds::taken_out(before, &pod),
         pod,
         exempt,
         granted,
@@ -175,6 +186,7 @@ impl Hardened {
 #[test]
 fn every_pod_every_policy() {
     let (shares, made_unprivileged) = (Shares::default(), Share::default());
+    let seeded = Share::default();
     check("every_pod_every_policy", 10_000, cases(Flavour::Any), |case| {
         let Case { pod, document, policy, .. } = &case;
         let first = hardened(pod, policy, &CREATE);
@@ -182,16 +194,19 @@ fn every_pod_every_policy() {
         patch_is_plain(&first.patch)?;
         let again = hardened(&first.pod, policy, &CREATE);
         ensure!(again.patch == "[]", "hardened again: {}", again.patch);
+        let seeds = seeds::hold(pod, &first.pod)?;
+        seeded.count(seeds > 0);
         let exempt = |container: &Container, rule: &str| first.is_exempt(&case, container, rule);
         let pod = &changes::unprivileged(pod, &facts::containers(pod), document, &exempt);
         made_unprivileged.count(*pod != case.pod);
-        changes::allowed(pod, &first.pod, document, &exempt)?;
-        strong::strong_values_stay(pod, &first.pod, document, &exempt)?;
-        validity::nothing_refused(pod, &first.pod, &[])?;
+        changes::allowed(pod, &first.plain, document, &exempt)?;
+        strong::strong_values_stay(pod, &first.plain, document, &exempt)?;
+        validity::nothing_refused(pod, &first.plain, &[])?;
         left_alone(pod, document, &first)?;
         warnings_are_short(&first.warnings)
     });
     made_unprivileged.at_least(2.0, "with a container made unprivileged");
+    seeded.at_least(5.0, "seeded");
     shares.at_least();
 }
 
@@ -214,13 +229,13 @@ fn left_alone(pod: &Value, document: &Value, hardened: &Hardened) -> Result<(), 
         let named = pod["spec"]["os"]["name"] == "windows";
         let enforced = document["spec"]["rules"]["runAsNonRoot"]["action"] == "enforce";
         let may = named && enforced && !facts::is_host_process(pod);
-        for change in changes(pod, &hardened.pod) {
+        for change in changes(pod, &hardened.plain) {
             let field = change.path.last().map_or("", String::as_str);
             let ours = field == "runAsNonRoot" || field == "ironhull.dev/hardened";
             ensure!(may && ours, "a Windows pod was changed: {change:?}");
         }
     }
-    for (was, is) in facts::containers(pod).iter().zip(facts::containers(&hardened.pod)) {
+    for (was, is) in facts::containers(pod).iter().zip(facts::containers(&hardened.plain)) {
         // The API server refuses `privileged` on Windows; nothing there depends on it.
         let same = !was.privileged || was.effective == is.effective || is_windows(pod);
         ensure!(same, "what holds for the privileged {} changed", was.name);
@@ -289,7 +304,7 @@ fn fill_changes_no_explicit_value() {
     check("fill_changes_no_explicit_value", 3_000, cases(Flavour::All("fill")), |case| {
         let Case { pod, policy, .. } = &case;
         let first = hardened(pod, policy, &CREATE);
-        for change in changes(pod, &first.pod) {
+        for change in changes(pod, &first.plain) {
             let path: Vec<&str> = change.path.iter().map(String::as_str).collect();
             let unset = match change.before {
                 None => true,
@@ -345,7 +360,8 @@ fn the_same_pod_gives_the_same_patch() {
         let claims = hardened(pod, policy, &Context { reserved_volumes: &reserved, ..CREATE });
         let exempt = |container: &Container, rule: &str| claims.is_exempt(&case, container, rule);
         let pod = changes::unprivileged(pod, &facts::containers(pod), document, &exempt);
-        validity::nothing_refused(&pod, &claims.pod, &reserved)
+        seeds::hold(&pod, &claims.pod)?;
+        validity::nothing_refused(&pod, &claims.plain, &reserved)
     });
 }
 

@@ -95,6 +95,7 @@ fn document(choices: &mut Choices<'_>, flavour: Flavour) -> Value {
                     json!([]),
                     json!(["/tmp", "/run"]),
                     json!(["/tmp/x", "/tmp", "/var/log/app"]),
+                    json!(["/tmp", {"path": "/opt/x", "seed": true}, {"path": "/run", "seed": false}]),
                 ];
                 settings.set("writablePaths", choices.pick(&paths));
                 settings.set("medium", choices.pick(&["", "", "Memory"]));
@@ -219,7 +220,11 @@ fn images(choices: &mut Choices<'_>, allowed: &Value) -> Vec<Value> {
             entry.set("runAsGroup", choices.pick(&[101, 0]));
         }
         entry.maybe(choices, 30, "fsGroup", |choices| choices.pick(&[json!("none"), json!(101)]));
-        let paths = [json!(["/tmp", "/var/cache/nginx"]), json!([])];
+        let paths = [
+            json!(["/tmp", "/var/cache/nginx"]),
+            json!([]),
+            json!([{"path": "/var/cache/nginx", "seed": true}]),
+        ];
         entry.maybe(choices, 30, "writablePaths", |choices| choices.pick(&paths));
         if choices.chance(20) {
             entry.set("addCapabilities", allowed.clone());

@@ -16,11 +16,13 @@ fn another_webhook_in_between() {
         let containers = facts::containers(&injected);
         let injected = changes::unprivileged(&injected, &containers, document, &exempt);
         ensure!(third.patch == "[]", "after {injected}\nhardened again: {}", third.patch);
-        validity::nothing_refused(&injected, &second.pod, &[])?;
+        validity::nothing_refused(&injected, &second.plain, &[])?;
+        seeds::hold(&injected, &second.pod)?;
         warnings_are_short(&second.warnings)?;
         let old = facts::containers(pod);
         let new = |c: &Container| !old.iter().any(|old| old.name == c.name);
-        for (was, mut is) in facts::containers(&injected).iter().zip(facts::containers(&second.pod))
+        for (was, mut is) in
+            facts::containers(&injected).iter().zip(facts::containers(&second.plain))
         {
             // An init container that got no uid yet may follow an app container that came.
             if !was.is_app_or_sidecar() && was.effective.user.uid.is_none() {

@@ -11,7 +11,7 @@ fn enforced_pods_are_restricted() {
         let first = hardened(pod, policy, &CREATE);
         let plain = is_plain(pod, document) && first.exemptions == 0;
         looked_at.count(plain);
-        if plain { restricted(&first.pod, document) } else { Ok(()) }
+        if plain { restricted(&first.plain, document) } else { Ok(()) }
     });
     looked_at.at_least(15.0, "plain enough to become restricted");
 }

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 
-use crate::harden::{Context, Scope, harden};
+use crate::harden::{Context, Scope, SeedImage, harden};
 use crate::outcome::say::MAX_WARNING;
 use crate::outcome::{Outcome, Skip};
 use crate::pod::Pod;
@@ -60,18 +60,28 @@ pub struct Endpoint<'e> {
 
 /// What an answer depends on besides the request and the policies.
 #[derive(Clone, Copy, Debug)]
-pub struct Environment {
+pub struct Environment<'e> {
     /// Today, in UTC, for the end dates of exemptions.
     pub date: Date,
     /// Whether the cluster honours `hostUsers: false`: see [`Context::user_namespaces`].
     pub user_namespaces: bool,
+    /// ironhull's own image: see [`Context::seed_image`].
+    pub seed_image: Option<SeedImage<'e>>,
 }
 
-impl Environment {
+impl<'e> Environment<'e> {
     /// The context for a single pod, without a note about the changes.
-    pub fn context(self, scope: Scope<'_>) -> Context<'_> {
-        let Self { date, user_namespaces } = self;
-        Context { date, scope, user_namespaces, provenance: false, root: "", reserved_volumes: &[] }
+    pub fn context(self, scope: Scope<'e>) -> Context<'e> {
+        let Self { date, user_namespaces, seed_image } = self;
+        Context {
+            date,
+            scope,
+            user_namespaces,
+            provenance: false,
+            root: "",
+            reserved_volumes: &[],
+            seed_image,
+        }
     }
 }
 
@@ -98,7 +108,7 @@ pub fn review(
     body: &[u8],
     endpoint: Endpoint<'_>,
     policies: &PolicySet,
-    environment: Environment,
+    environment: Environment<'_>,
 ) -> Result<Answer, NotAReview> {
     if endpoint.mode == Mode::Advise {
         return advise::review(body, endpoint, policies, environment);

@@ -9,6 +9,8 @@
 //! exempt.ironhull.dev/all: "vendor appliance, replaced in Q2"
 //! # more paths that get an emptyDir
 //! ironhull.dev/writable-paths: "/var/cache/nginx,/run"
+//! # one that begins with what the image has there
+//! ironhull.dev/writable-paths: "/opt/app/conf=seed"
 //! ```
 //!
 //! Any fault makes an annotation void and is reported; a faulty one is never silently valid.
@@ -23,7 +25,7 @@ use jiff::civil::Date;
 use crate::image::ImagePattern;
 use crate::outcome::{Looked, Subject};
 use crate::pod::Pod;
-use crate::policy::{Policy, WritablePath};
+use crate::policy::{Policy, Writable};
 use crate::rule::{RuleName, RuleScope, RuleSet};
 
 use sorter::{Sorter, WRITABLE_PATHS};
@@ -98,7 +100,7 @@ pub struct InForce<'p> {
     /// The annotations that exempt nothing.
     pub void: Vec<Void<'p>>,
     /// The requested writable paths, for the pod or for one container.
-    pub writable_paths: Vec<(Subject, WritablePath)>,
+    pub writable_paths: Vec<(Subject, Writable)>,
     /// The rules that the pod as a whole is exempt from.
     pod: RuleSet,
     /// The rules that each container is exempt from, by its index.

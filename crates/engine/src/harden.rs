@@ -1,18 +1,20 @@
 //! `harden()`: folds the rules over a pod.
 
+use std::borrow::Cow;
+
 use crate::exemption::HARDENED_ANNOTATION;
-use crate::outcome::{Finding, Outcome, Remark, RuleResult, Skip, Subject};
+use crate::outcome::{Finding, NotSeeded, Outcome, Remark, RuleResult, Skip, Subject};
 use crate::pass::Pass;
 use crate::patch;
 use crate::pod::Pod;
-use crate::policy::Policy;
+use crate::policy::{Policy, Writable};
 use crate::provenance;
 use crate::remains;
 use crate::rule::{Action, RuleName};
 use crate::rules::RULES;
 use crate::sharing;
 
-pub use crate::pass::{Context, Scope};
+pub use crate::pass::{Context, Scope, SeedImage};
 
 /// Maximum total size of an object's annotations: 256 KiB
 /// (`TotalAnnotationSizeLimitB` in `k8s.io/apimachinery/pkg/api/validation`).
@@ -39,6 +41,7 @@ pub fn harden<'p>(pod: &'p Pod<'p>, policy: &'p Policy, context: &Context<'p>) -
 }
 
 fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
+    let not_seeded = if pass.windows { not_seeded(&pass) } else { Vec::new() };
     let mut outcome = Outcome {
         containers: std::mem::take(&mut pass.looked),
         findings: std::mem::take(&mut pass.findings),
@@ -48,6 +51,7 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
         remarks: std::mem::take(&mut pass.remarks),
         patch: patch::Patch::default(),
     };
+    outcome.remarks.extend(not_seeded);
     if !pass.ephemeral {
         let privileged = pass.containers.iter().any(|container| container.privileged);
         if !pass.windows && pass.pod.has_windows_options() {
@@ -67,7 +71,7 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
             && !pass.windows
             && !outcome.findings.iter().all(compliant)
             && RuleName::ALL.iter().any(|rule| rules.action(*rule).acts())
-            && provenance::claims_too_much(pass.pod, &outcome)
+            && provenance::claims_too_much(pass.pod)
     };
     if context.provenance && !pass.ephemeral && (!nothing || may_lie()) {
         let note = provenance::note(pass.pod, pass.policy, &pass.plan, &outcome);
@@ -82,6 +86,20 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
     let placed = pass.containers.iter().map(|container| container.placed);
     outcome.patch = patch::build(pass.pod, placed, &pass.plan, context.root);
     outcome
+}
+
+/// The paths that a Windows pod asks to be seeded. No rule looks at them.
+fn not_seeded<'p>(pass: &Pass<'p>) -> Vec<Remark<'p>> {
+    let asked = pass.declared.writable_paths.iter().filter(|(_, asked)| asked.seed);
+    let remark = |(subject, asked): &(Subject, Writable)| {
+        let container = match subject {
+            Subject::Pod => "pod",
+            Subject::Container(index) => pass.looked.get(*index).map_or("", |looked| looked.name),
+        };
+        let path = Cow::Owned(asked.path.as_str().to_owned());
+        Remark::NotSeeded { container, path, why: NotSeeded::Windows }
+    };
+    asked.map(remark).collect()
 }
 
 /// Drops ironhull's annotations, the last first, until all annotations of the pod fit. True if

@@ -7,7 +7,7 @@ mod tags;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::policy::{Capability, GroupId, NonRootId, WritablePath};
+use crate::policy::{Capability, GroupId, NonRootId, Writable};
 
 use name::Marks;
 pub use name::{ImagePattern, RegistryAliases, full_name, repository};
@@ -28,7 +28,7 @@ pub struct ImageEntry {
     /// The fsGroup of a pod whose user comes from here.
     pub fs_group: Option<EntryFsGroup>,
     /// Replaces the rule's list of writable paths.
-    pub writable_paths: Option<Vec<WritablePath>>,
+    pub writable_paths: Option<Vec<Writable>>,
     /// Capabilities added wherever ironhull drops ALL; each is in the policy's `allowedAdd`.
     pub add_capabilities: Vec<Capability>,
     /// Whether the image's own user is known to be root. This informs and changes nothing.

@@ -325,6 +325,15 @@ pub enum Remark<'p> {
         /// The directories.
         paths: Vec<&'p str>,
     },
+    /// A path that was asked for with the image's content gets no emptyDir.
+    NotSeeded {
+        /// The container.
+        container: &'p str,
+        /// The path.
+        path: Cow<'p, str>,
+        /// Why.
+        why: NotSeeded,
+    },
     /// The container lacks what its image's entry requires.
     Requires {
         /// The container.
@@ -334,6 +343,23 @@ pub enum Remark<'p> {
         /// Whether it is known to lack it; else the manifest does not tell.
         known: bool,
     },
+}
+
+/// Why a path is not seeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSeeded {
+    /// Nobody has said what ironhull's own image is.
+    UnknownImage,
+    /// The container names no image, as in the template of something that sets it later.
+    NoImage,
+    /// A mount of the author's covers the path.
+    Mounted,
+    /// The container may run as root, and the copy would have to be made as root.
+    Root,
+    /// ironhull's own mounts stand there.
+    OwnPath,
+    /// The pod is for Windows.
+    Windows,
 }
 
 impl Remark<'_> {

@@ -36,6 +36,24 @@ pub struct Context<'c> {
     /// Names of volumes the pod will have besides its own: a StatefulSet's
     /// `volumeClaimTemplates`.
     pub reserved_volumes: &'c [&'c str],
+    /// ironhull's own image, for the init containers that seed; `None` if nobody has said. Then
+    /// nothing is seeded.
+    pub seed_image: Option<SeedImage<'c>>,
+}
+
+/// ironhull's own image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeedImage<'c> {
+    /// Its name.
+    pub name: &'c str,
+    /// Its imagePullPolicy; empty for Kubernetes' default.
+    pub pull_policy: &'c str,
+}
+
+impl SeedImage<'static> {
+    /// Stands for the webhook's image where no pod is made: what a pod will be is the same,
+    /// whatever the image is called.
+    pub const ANY: Self = Self { name: "ironhull", pull_policy: "" };
 }
 
 /// The part of a pod that may be changed.
@@ -60,6 +78,8 @@ pub struct Pass<'p> {
     pub ephemeral: bool,
     /// Names of volumes that the pod has besides its own.
     pub reserved_volumes: &'p [&'p str],
+    /// ironhull's own image, if it is known.
+    pub seed_image: Option<SeedImage<'p>>,
     /// The examined containers.
     pub containers: Vec<Examined<'p>>,
     /// The same containers, as the outcome names them.
@@ -161,6 +181,7 @@ impl<'p> Pass<'p> {
             policy,
             ephemeral,
             reserved_volumes: context.reserved_volumes,
+            seed_image: context.seed_image,
             containers,
             looked,
             volumes: Volumes::of(pod, context.reserved_volumes),

@@ -6,6 +6,7 @@
 //! Most of a patch's cost is the API server applying it, so few large operations beat many
 //! small ones. `remove` cannot be expressed.
 
+mod seeding;
 mod write;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use crate::pod::{Container, Placed, Pod};
 use crate::rules::fs_group::ChangePolicy;
 use crate::rules::read_only_root_filesystem::Medium;
 use crate::rules::seccomp_profile::Profile;
+pub use seeding::{Correction, SeedContainer, SeedPath, SeedTask, SeedUser, SeedingPlan};
 use write::{Edit, Path, Writer};
 
 /// A JSON Patch.
@@ -49,6 +51,8 @@ pub struct Plan<'p> {
     pub containers: Vec<ContainerPlan<'p>>,
     /// Volumes to append.
     pub volumes: Vec<NewVolume<'p>>,
+    /// ironhull's own init containers.
+    pub seeding: SeedingPlan<'p>,
     /// Legacy seccomp annotations that must agree with a field: key prefix, the container's
     /// name that follows it, and the profile.
     pub seccomp_annotations: Vec<(&'static str, &'p str, &'p Profile)>,
@@ -61,7 +65,8 @@ impl Plan<'_> {
     pub fn is_empty(&self) -> bool {
         // A field that is forgotten here would be planned, reported as `set`, and never written.
         // Legacy annotations go with a profile that is set; the caller looks at ironhull's own.
-        let Self { pod, containers, volumes, seccomp_annotations: _, annotations: _ } = self;
+        let Self { pod, containers, volumes, seeding, seccomp_annotations: _, annotations: _ } =
+            self;
         let PodPlan {
             run_as_non_root,
             run_as_user,
@@ -79,6 +84,7 @@ impl Plan<'_> {
             && seccomp_profile.is_none()
             && sysctl.is_none()
             && volumes.is_empty()
+            && seeding.is_empty()
             && containers.iter().all(ContainerPlan::is_empty)
     }
 }
@@ -221,6 +227,9 @@ pub fn build<'c>(
             });
         });
     });
+    let names =
+        |volume: usize| plan.volumes.get(volume).map_or("", |volume| &*volume.name).to_owned();
+    seeding::write(&mut writer, pod, &plan.seeding, &names);
     annotations(&mut writer, pod, plan);
     let (json, operations) = writer.finish();
     Patch { json, operations }

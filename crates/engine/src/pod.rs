@@ -8,6 +8,7 @@
 mod fill;
 mod mounts;
 mod raw;
+pub mod seeding;
 mod spec;
 mod text;
 mod view;
@@ -16,7 +17,7 @@ mod volume;
 pub use crate::view;
 pub use fill::{Fill, Member};
 pub use mounts::{normalise_path, real, within};
-pub use raw::{EnvFrom, EnvVar, Raw, ValueFrom, Variable};
+pub use raw::{EnvFrom, EnvVar, Raw, Resources, ValueFrom, Variable};
 pub use spec::{
     Affinity, AppArmorProfile, Capabilities, Container, Device, Handler, Lifecycle, Metadata,
     Mount, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Os, Pod,
@@ -89,8 +90,16 @@ impl<'a> Pod<'a> {
         serde_json::from_str(json)
     }
 
-    /// Init containers and sidecars, then app containers, each with its index.
+    /// Init containers and sidecars, then app containers, each with its index: those of the pod's
+    /// author, without ironhull's own that seed.
     pub fn containers<'p>(&'p self) -> impl Iterator<Item = Placed<'p, 'a>> {
+        self.all_containers().filter(|placed| {
+            placed.kind != ContainerKind::Init || placed.container.seeding().is_none()
+        })
+    }
+
+    /// The same, with ironhull's own.
+    pub fn all_containers<'p>(&'p self) -> impl Iterator<Item = Placed<'p, 'a>> {
         let init = self.spec.init_containers.iter().enumerate().map(|(index, container)| {
             let kind = if &*container.restart_policy == "Always" {
                 ContainerKind::Sidecar
@@ -154,7 +163,7 @@ impl<'a> Pod<'a> {
     pub fn has_windows_options(&self) -> bool {
         self.spec.security_context.windows_options.has_members
             || self
-                .containers()
+                .all_containers()
                 .any(|placed| placed.container.security_context.windows_options.has_members)
     }
 
@@ -162,7 +171,7 @@ impl<'a> Pod<'a> {
     pub fn is_host_process(&self) -> bool {
         self.spec.security_context.windows_options.host_process
             || self
-                .containers()
+                .all_containers()
                 .any(|placed| placed.container.security_context.windows_options.host_process)
     }
 

@@ -15,6 +15,7 @@ pub mod parse;
 pub mod set;
 pub(crate) mod tree;
 pub(crate) mod values;
+mod writable;
 
 use std::fmt;
 use std::ops::Deref;
@@ -27,12 +28,12 @@ use crate::image::{ImagePattern, ImageTable, RegistryAliases};
 use crate::pod::{Container, MAX_ID};
 use crate::rule::{Action, RuleName, RuleSet};
 use crate::rules::Settings;
-use crate::text::is_deceptive;
 
 pub use diagnostic::{Diagnostic, Place, PolicyFile, Severity};
 pub use names::{API_VERSION, is_label};
 pub use set::PolicySet;
 pub use tree::Span;
+pub use writable::{Writable, WritablePath, WritablePathError};
 
 /// A policy as the engine reads it.
 #[derive(Clone, Debug)]
@@ -195,86 +196,6 @@ impl Capability {
     }
 }
 
-/// An absolute, normalised path that may be given an emptyDir.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct WritablePath(String);
-
-impl WritablePath {
-    /// The path, if an emptyDir may be mounted there.
-    ///
-    /// # Errors
-    /// Why none may.
-    pub fn new(path: &str) -> Result<Self, WritablePathError> {
-        if !path.starts_with('/') {
-            return Err(WritablePathError::NotAbsolute);
-        }
-        if path.chars().any(|c| is_deceptive(c) || c == ':') {
-            return Err(WritablePathError::Characters);
-        }
-        if path.split('/').any(|part| part == "..") {
-            return Err(WritablePathError::DotDot);
-        }
-        let path = crate::pod::normalise_path(path).into_owned();
-        if KERNEL_DIRECTORIES.contains(&first_part(&path)) {
-            return Err(WritablePathError::Kernel);
-        }
-        Ok(Self(path))
-    }
-
-    /// The path, if a workload may ask for it by annotation. Where an image keeps its programs,
-    /// only administrators may put an emptyDir: they can see what it hides.
-    ///
-    /// # Errors
-    /// Why it may not.
-    pub fn asked_for(path: &str) -> Result<Self, WritablePathError> {
-        let path = Self::new(path)?;
-        let first = first_part(path.as_str());
-        if SYSTEM_DIRECTORIES.contains(&first) || first.starts_with("lib") {
-            return Err(WritablePathError::System);
-        }
-        Ok(path)
-    }
-
-    /// The path, normalised.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The first part of a normalised path; empty for `/`.
-fn first_part(path: &str) -> &str {
-    path.split('/').nth(1).unwrap_or_default()
-}
-
-/// Directories that the kernel or the runtime fills: no container starts with an emptyDir
-/// there. The empty name is `/` itself, which cannot be a mount point.
-const KERNEL_DIRECTORIES: [&str; 4] = ["", "dev", "proc", "sys"];
-
-/// Directories that hold the image's own system. Names that begin with `lib` belong to them too.
-const SYSTEM_DIRECTORIES: [&str; 5] = ["bin", "boot", "etc", "sbin", "usr"];
-
-/// Why a path may not be made writable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WritablePathError {
-    /// It does not begin with `/`.
-    #[error("is not an absolute path")]
-    NotAbsolute,
-    /// It holds `:`, which the API server refuses in a mount path, or a control character.
-    #[error("contains a character that a mount path cannot have")]
-    Characters,
-    /// It holds `..`.
-    #[error("contains `..`")]
-    DotDot,
-    /// It is `/`, or one that the kernel or the runtime fills, or below one.
-    #[error(
-        "is `/`, /dev, /proc or /sys, or below one; no container starts with an emptyDir there"
-    )]
-    Kernel,
-    /// It is a directory of the system, or below one.
-    #[error("is a system directory, or below one; only a policy may put an emptyDir there")]
-    System,
-}
-
 /// A Kubernetes quantity that is not negative, such as `64Mi`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Quantity(String);
@@ -295,9 +216,45 @@ impl Quantity {
         (well_formed && known).then(|| Self(text.to_owned()))
     }
 
+    /// The quantity in bytes, rounded down; of more than fits, what fits.
+    pub fn bytes(&self) -> u64 {
+        let digits = self.0.trim_end_matches(|c: char| !c.is_ascii_digit() && c != '.');
+        // `1e3` ends with a digit.
+        let (digits, suffix) = match self.0.split_once(['e', 'E']).filter(|(_, it)| !it.is_empty())
+        {
+            Some((digits, exponent)) => (digits, exponent.parse().map_or(1.0, |by| 10f64.powi(by))),
+            None => (digits, unit(self.0.get(digits.len()..).unwrap_or_default())),
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is not negative, and too large a number becomes the largest"
+        )]
+        let bytes = (digits.parse::<f64>().unwrap_or_default() * suffix) as u64;
+        bytes
+    }
+
     /// The quantity as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// What a suffix multiplies by.
+fn unit(suffix: &str) -> f64 {
+    let power = |base: f64, letters: &str, letter: &str| {
+        let place = letters.find(letter).and_then(|place| i32::try_from(place).ok());
+        place.map_or(1.0, |place| base.powi(place + 1))
+    };
+    match suffix {
+        "" => 1.0,
+        "n" => 1e-9,
+        "u" => 1e-6,
+        "m" => 1e-3,
+        _ => match suffix.strip_suffix('i') {
+            Some(letter) => power(1024.0, "KMGTPE", letter),
+            None => power(1000.0, "kMGTPE", suffix),
+        },
     }
 }
 
@@ -352,6 +309,19 @@ mod tests {
     fn quantities_are_those_of_kubernetes() {
         for good in ["64Mi", "1", "1.5Gi", ".5Gi", "1e3", "1E-3", "100m", "2E", "5."] {
             assert!(Quantity::new(good).is_some(), "{good}");
+        }
+        for (text, bytes) in [
+            ("64Mi", 64 << 20),
+            ("1.5Ki", 1536),
+            ("2k", 2000),
+            ("1e3", 1000),
+            ("5.", 5),
+            ("1E", 1_000_000_000_000_000_000),
+            ("1500m", 1),
+            ("12E-1", 1),
+            ("100Ei", u64::MAX),
+        ] {
+            assert_eq!(Quantity::new(text).map(|it| it.bytes()), Some(bytes), "{text}");
         }
         for bad in ["", "Mi", "-1", "+1", "1 Mi", "64MB", "1.2.3", "1e", "1Ki2", ".", "1ki"] {
             assert!(Quantity::new(bad).is_none(), "{bad}");

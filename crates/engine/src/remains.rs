@@ -129,7 +129,7 @@ struct Any {
 impl Any {
     fn of(pod: &Pod<'_>) -> Self {
         let mut any = Self::default();
-        for placed in pod.containers().chain(pod.ephemeral_containers()) {
+        for placed in pod.all_containers().chain(pod.ephemeral_containers()) {
             let container = placed.container;
             let context = &container.security_context;
             any.host_port |= container.ports.iter().any(|port| port.host_port != 0);
@@ -202,7 +202,7 @@ pub fn refused<'p>(pod: &'p Pod<'_>, level: Level) -> Vec<&'p str> {
 }
 
 fn any(pod: &Pod<'_>, test: &dyn Fn(&SecurityContext<'_>) -> bool) -> bool {
-    let mut containers = pod.containers().chain(pod.ephemeral_containers());
+    let mut containers = pod.all_containers().chain(pod.ephemeral_containers());
     containers.any(|placed| test(&placed.container.security_context))
 }
 

@@ -118,8 +118,7 @@ impl Draft {
         let sketch = Sketch::new(&self.text, &tree, self.syntax)?;
         let mut splices: Vec<Splice> = Vec::new();
         for operation in operations {
-            let (path, new) = path_and_value(operation)?;
-            for splice in sketch.splices(path, new, value)? {
+            for splice in sketch.splices(&place_of(operation)?, value)? {
                 // Two pods that share an anchor both change, in one place.
                 if !splices.contains(&splice) {
                     splices.push(splice);
@@ -134,22 +133,22 @@ impl Draft {
         let mut rewritten = Vec::new();
         let mut draft = self.without_shared_anchors(operations, &value, &mut rewritten);
         for operation in operations {
-            let Some((path, new)) = path_and_value(operation) else { continue };
+            let Some(place) = place_of(operation) else { continue };
             if json_patch::patch(&mut value, std::slice::from_ref(operation)).is_err() {
                 continue;
             }
-            draft = match draft.step(path, new, &value) {
+            draft = match draft.step(&place, &value) {
                 Some(next) => next,
-                None => draft.rewrite(path, &value, &mut rewritten),
+                None => draft.rewrite(place.path, &value, &mut rewritten),
             };
         }
         (draft, rewritten)
     }
 
-    fn step(&self, path: &str, new: &Value, value: &Value) -> Option<Self> {
+    fn step(&self, place: &Place<'_>, value: &Value) -> Option<Self> {
         let tree = self.tree()?;
         let sketch = Sketch::new(&self.text, &tree, self.syntax)?;
-        self.spliced(sketch.splices(path, new, value)?, value)
+        self.spliced(sketch.splices(place, value)?, value)
     }
 
     /// Rewrites the smallest thing around `path` that can be rewritten.
@@ -184,13 +183,23 @@ fn note(rewritten: &mut Vec<String>, place: &str) {
     }
 }
 
-/// An operation's path and value. The engine writes no other operations.
-fn path_and_value(operation: &PatchOperation) -> Option<(&str, &Value)> {
-    match operation {
-        PatchOperation::Add(AddOperation { path, value })
-        | PatchOperation::Replace(ReplaceOperation { path, value }) => Some((path.as_str(), value)),
-        _ => None,
-    }
+/// What an operation puts where.
+struct Place<'o> {
+    /// Its JSON Pointer.
+    path: &'o str,
+    value: &'o Value,
+    /// Whether an item is inserted at the index that the path ends with, if it does.
+    inserts: bool,
+}
+
+/// What an operation puts where. The engine writes no other operations.
+fn place_of(operation: &PatchOperation) -> Option<Place<'_>> {
+    let (path, value, inserts) = match operation {
+        PatchOperation::Add(AddOperation { path, value }) => (path, value, true),
+        PatchOperation::Replace(ReplaceOperation { path, value }) => (path, value, false),
+        _ => return None,
+    };
+    Some(Place { path: path.as_str(), value, inserts })
 }
 
 /// Applies the splices, with the text's own line ends. `None` if two of them meet.

@@ -28,7 +28,10 @@ type Image struct {
 	links   map[string]string // path: target
 	caps    map[string]uint64 // path: file capabilities
 	program string            // Go source of what it runs, as /usr/local/bin/NAME
-	layers  [][]entry         // above the layer with all of that, the lowest first
+	filled  []filled          // directories with many files
+	// without busybox: nothing but its program runs in it
+	distroless bool
+	layers     [][]entry // above the layer with all of that, the lowest first
 }
 
 // owned is a directory that is not root's, or has another mode.
@@ -198,7 +201,7 @@ var Images = append([]Image{
 		program: injectorSource,
 		Config:  archive.Config{User: "1234:1234", Entrypoint: []string{"/usr/local/bin/injector"}},
 	},
-}, slices.Concat(users, programs)...)
+}, slices.Concat(users, programs, seeding)...)
 
 // Reference is what a pod names the image by.
 func (i Image) Reference() string { return "localhost/" + i.Name + ":local" }
@@ -227,7 +230,7 @@ func (i Image) fills() []func(*archive.Layer) error {
 	return fills
 }
 
-// fill writes the image's lowest layer. busybox is in every image, behind the image's
+// fill writes the image's lowest layer. busybox is in every image but those called distroless, behind the image's
 // own programs: tests look around in all of them.
 func (i Image) fill(l *archive.Layer) error {
 	users := append([]string{
@@ -272,6 +275,12 @@ func (i Image) fill(l *archive.Layer) error {
 		if err := debian.Unpack(i.Packages, i.Without, l.Add); err != nil {
 			return err
 		}
+	}
+	for _, directory := range i.filled {
+		directory.add(l)
+	}
+	if i.distroless {
+		return nil
 	}
 	return addBusybox(l)
 }

@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"archive/tar"
+	"cmp"
 	"strings"
 
 	"ironhull.dev/e2e/cluster/archive"
@@ -173,6 +174,7 @@ type entry struct {
 	kind         byte // of the package tar, or one of those below
 	path         string
 	text         string // of a file; the target of a link
+	mode         int64  // of a file; 0644 by default
 	major, minor int64  // of a device
 }
 
@@ -197,7 +199,7 @@ func device(path string, major, minor int64) entry {
 func (e entry) add(l *archive.Layer) {
 	switch e.kind {
 	case tar.TypeReg:
-		l.File(e.path, 0o644, []byte(e.text))
+		l.File(e.path, cmp.Or(e.mode, 0o644), []byte(e.text))
 	case tar.TypeSymlink:
 		l.Symlink(e.text, e.path)
 	case tar.TypeLink:

@@ -35,6 +35,7 @@ pub fn answer(words: &[String]) -> String {
     if command.has_subcommands() {
         let lines = command
             .get_subcommands()
+            .filter(|below| !below.is_hide_set())
             .map(|below| (below.get_name().to_owned(), below.get_about().map(ToString::to_string)));
         return said(lines, at_cursor, NOTHING_ELSE);
     }

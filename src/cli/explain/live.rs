@@ -76,6 +76,8 @@ pub struct ExplainedPod {
     pub left_alone: Option<&'static str>,
     /// The containers that are not hardened, or would not be, and why.
     pub unhardened: Vec<Unhardened>,
+    /// ironhull's own init containers, which no rule looks at.
+    pub seeding: Vec<SeedingContainer>,
     /// Each rule in each container.
     pub rules: Vec<PodRule>,
     /// The exemptions in force.
@@ -88,6 +90,33 @@ pub struct ExplainedPod {
     pub troubles: Vec<Trouble>,
     /// What `--fix` proposes; null without it.
     pub fix: Option<Proposal>,
+}
+
+/// One of ironhull's own init containers: they fill emptyDirs with what an image has at their paths.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct SeedingContainer {
+    /// Its name.
+    pub container: String,
+    /// The paths that it copies; empty for the one that brings the program.
+    pub paths: Vec<String>,
+}
+
+impl SeedingContainer {
+    fn all(pod: &Pod<'_>) -> Vec<Self> {
+        let init = pod.spec.init_containers.iter().filter(|init| init.seeding().is_some());
+        init.map(|init| Self { container: init.name.to_string(), paths: init.seeds() }).collect()
+    }
+
+    fn text(&self) -> String {
+        match self.paths.as_slice() {
+            [] => format!("{}: ironhull's own, brings the program that copies", self.container),
+            paths => format!(
+                "{}: ironhull's own, copies what the image has at {} into the emptyDir there",
+                self.container,
+                paths.join(", ")
+            ),
+        }
+    }
 }
 
 /// A rule in a container of a pod.
@@ -139,7 +168,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let debug = harden(&pod, policy, &environment.context(Scope::Ephemeral { known: &[] }));
     let note = pod.annotation(HARDENED_ANNOTATION).and_then(Incoming::read);
     let of_today = note.as_ref().is_some_and(|it| it.policy() == Some(&*policy.versioned()));
-    let note_holds = !provenance::claims_too_much(&pod, &outcome)
+    let note_holds = !provenance::claims_too_much(&pod)
         && (!of_today || outcome.left_alone.is_some() || outcome.patch.is_empty());
     let troubles = troubles::of(&cluster.reader, namespace, &live, &pod, note.as_ref()).await;
     let mut rules = rules::of(&outcome, note.as_ref(), mode, policy, &pod);
@@ -168,6 +197,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
         note_holds,
         left_alone: outcome.left_alone.map(|skip| skip.as_str()),
         unhardened,
+        seeding: SeedingContainer::all(&pod),
         rules,
         exemptions: outcome.exemptions.iter().map(|e| exemption(&outcome, e)).collect(),
         void: voided(&outcome),
@@ -288,6 +318,9 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
             text.push_str(&format!("  missing{of}: {}\n", rule.why));
             said.push(&rule.why);
         }
+    }
+    for seeding in &one.seeding {
+        text.push_str(&paragraph(2, &clean(&seeding.text()), width));
     }
     // What a rule would set is in the table, as missing.
     let said = |it: &&Unhardened| match it.stays {

@@ -8,6 +8,7 @@ use super::would_change::{self, WouldChange};
 use crate::cli::input::{Input, Read};
 use crate::cli::parallel;
 use crate::cli::pass::{self, Assignment, Judged, Pass};
+use crate::harden::SeedImage;
 use crate::manifest::{Document, Edited, ManifestError, ManifestFile};
 use crate::terminal::say;
 
@@ -61,6 +62,7 @@ pub(super) enum AtErrors {
 pub(super) fn harden_all(
     input: &Input,
     at_errors: AtErrors,
+    seed_image: Option<&str>,
     err: &mut dyn Write,
 ) -> anyhow::Result<Option<Hardening>> {
     let Some(set) = input.policies(err)? else { return Ok(None) };
@@ -69,7 +71,12 @@ pub(super) fn harden_all(
         return Ok(Some(Hardening { hardened: Vec::new(), errors }));
     }
     let policies = Assignment::chosen(input.asked(), &set, &sources, err)?;
-    let pass = Pass { policies: &policies, namespace: input.namespace(), date: input.date() };
+    let pass = Pass {
+        policies: &policies,
+        namespace: input.namespace(),
+        date: input.date(),
+        seed_image: seed_image.map(|name| SeedImage { name, pull_policy: "" }),
+    };
     let each = parallel::in_order("hardening", sources, |source| {
         let mut said = Vec::new();
         (harden_file(&pass, source, &mut said), said)

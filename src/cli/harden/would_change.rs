@@ -76,9 +76,11 @@ fn container_at(pod: &Value, outcome: &Outcome<'_>, subject: Subject) -> String 
     let Subject::Container(subject) = subject else { return String::new() };
     let Some(looked) = outcome.containers.get(subject) else { return String::new() };
     let list = looked.kind.list();
-    let before = outcome.containers.iter().take(subject);
-    let index = before.filter(|other| other.kind.list() == list).count();
-    let place = format!("/{list}/{index}");
-    let name = pod.pointer(&format!("/spec{place}/name")).and_then(Value::as_str);
-    if name.unwrap_or_default() == looked.name { place } else { String::new() }
+    let containers = pod.pointer(&format!("/spec/{list}")).and_then(Value::as_array);
+    let named =
+        |container: &Value| container.get("name").and_then(Value::as_str) == Some(looked.name);
+    match containers.and_then(|containers| containers.iter().position(named)) {
+        Some(index) => format!("/{list}/{index}"),
+        None => String::new(),
+    }
 }

@@ -27,6 +27,7 @@ use draft::Draft;
 pub(super) fn run(
     input: &Input,
     keep_going: bool,
+    seed_image: Option<&str>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> anyhow::Result<u8> {
@@ -35,7 +36,7 @@ pub(super) fn run(
         error.hint = Some("name files or directories with -f, or leave out --write".to_owned());
         return Ok(diagnostics::errors(err, &[error])?);
     }
-    let Some(hardening) = engine::harden_all(input, AtErrors::GoOn, err)? else {
+    let Some(hardening) = engine::harden_all(input, AtErrors::GoOn, seed_image, err)? else {
         return Ok(say::EXIT_ERROR);
     };
     let Hardening { hardened, mut errors } = hardening;

@@ -20,7 +20,8 @@ fn the_name_decides() {
 
 fn words(command: &clap::Command, before: &str, found: &mut Vec<String>) {
     found.push(before.to_owned());
-    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+    let shown = |below: &&clap::Command| below.get_name() != "help" && !below.is_hide_set();
+    for below in command.get_subcommands().filter(shown) {
         words(below, format!("{before} {}", below.get_name()).trim_start(), found);
     }
 }

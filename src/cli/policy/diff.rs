@@ -25,6 +25,7 @@ use crate::date::today;
 use crate::foresight::outlook::{Effect, Effects, Template, effects, spec_value};
 use crate::foresight::risk::{Seen, Verdict};
 use crate::foresight::workloads;
+use crate::harden::SeedImage;
 use crate::manifest::{Document, ManifestError, ManifestFile, Workload};
 use crate::pod::Pod;
 use crate::policy::{Policy, PolicySet};
@@ -142,7 +143,8 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     let (Some(old), Some(new)) = (read(old)?, read(new)?) else { return Ok(say::EXIT_ERROR) };
     let (old, new) = (&old.set, &new.set);
     let found = Differences::default();
-    let environment = Environment { date, user_namespaces: false };
+    let environment =
+        Environment { date, user_namespaces: false, seed_image: Some(SeedImage::ANY) };
     let mut judge =
         Judge { old, new, environment, found, errors: Vec::new(), unclaimed: BTreeMap::new() };
     let of_cluster = wanted.is_given();
@@ -180,7 +182,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
 struct Judge<'j> {
     old: &'j PolicySet,
     new: &'j PolicySet,
-    environment: Environment,
+    environment: Environment<'j>,
     found: Differences,
     /// Namespaces that no policy of OLD, or of NEW, is for.
     unclaimed: BTreeMap<&'static str, BTreeSet<String>>,

@@ -13,6 +13,7 @@ use crate::cli::pass::{self, Assignment};
 use crate::cluster::namespaces::NamespaceSettings;
 use crate::foresight::observed::Observed;
 use crate::foresight::workloads::{FoundWorkload, opt_in};
+use crate::harden::SeedImage;
 use crate::manifest::{Document, ManifestFile, Workload};
 use crate::terminal::{diagnostics, say};
 
@@ -38,7 +39,11 @@ pub(super) fn preview(
         }
     };
     let policies = Assignment::chosen(input.asked(), &set, &sources, err)?;
-    let environment = Environment { date: input.date(), user_namespaces: false };
+    let environment = Environment {
+        date: input.date(),
+        user_namespaces: false,
+        seed_image: Some(SeedImage::ANY),
+    };
     let mut namespaces = settings(&sources);
     let mut workloads = Vec::new();
     for source in &sources {

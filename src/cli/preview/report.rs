@@ -228,7 +228,7 @@ impl Preview {
 
 impl WorkloadPreview {
     /// Preview of a workload under a policy.
-    pub fn new(found: &FoundWorkload<'_>, policy: &Policy, environment: Environment) -> Self {
+    pub fn new(found: &FoundWorkload<'_>, policy: &Policy, environment: Environment<'_>) -> Self {
         let by = policy.versioned();
         let runs_hardened = found.facts.runs_hardened(&by, found.json);
         let mut preview = Self {
@@ -366,7 +366,11 @@ impl FoundWorkload<'_> {
     ///
     /// # Errors
     /// When it is not a pod that Kubernetes could have stored.
-    pub fn outlook(&self, policy: &Policy, environment: Environment) -> anyhow::Result<Outlook> {
+    pub fn outlook(
+        &self,
+        policy: &Policy,
+        environment: Environment<'_>,
+    ) -> anyhow::Result<Outlook> {
         let (json, reserved_volumes) = (self.json, self.reserved_volumes);
         outlook(&Template { json, policy, environment, reserved_volumes, seen: &self.facts.seen() })
     }

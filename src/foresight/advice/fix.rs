@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::message::{self, Message};
 use crate::exemption::DOMAIN;
-use crate::policy::WritablePath;
+use crate::policy::{Writable, WritablePath};
 use crate::rule::{RuleName, RuleScope};
 use crate::text::listed;
 
@@ -104,7 +104,7 @@ impl Cure {
         Some(match self {
             Self::Writable => {
                 let (path, seed) = message::directory(said.line)?;
-                let path = WritablePath::asked_for(&path).ok()?.as_str().to_owned();
+                let path = Writable::asked_for(&path).ok()?.path.as_str().to_owned();
                 Fix::WritablePath { path, seed }
             }
             Self::WritableAt(path) => Fix::WritablePath { path: path.to_owned(), seed: false },
@@ -135,8 +135,8 @@ impl Fix {
         match self {
             Self::WritablePath { path, seed } => {
                 let of = container.map(|name| format!("{name}.")).unwrap_or_default();
-                let seed = if *seed { "=seed" } else { "" };
-                format!("annotate the pod: `{of}{DOMAIN}/writable-paths: \"{path}{seed}\"`")
+                let path = Writable::written(path, *seed);
+                format!("annotate the pod: `{of}{DOMAIN}/writable-paths: \"{path}\"`")
             }
             Self::Port(port) => {
                 format!("declare port {port} in `ports`; ironhull then lets the pod bind it")

@@ -97,6 +97,25 @@ const OF_CLUSTER: &[Symptom] = &[
         section: "odds-and-ends",
         ..BLANK
     },
+    // What `ironhull seed` says: src/seed/error.rs.
+    Symptom {
+        name: "not-seeded",
+        says: &[
+            &["the image has no directory", "writable-paths"],
+            &["is not a directory of the image"],
+            &["cannot read the directory", "of the image"],
+            &["the sizelimit of its emptydir"],
+            &["its emptydir is full"],
+        ],
+        cause: Cause::Full,
+        why: "a directory that the pod asks to be filled with its image's content cannot be copied",
+        rules: &[ReadOnlyRootFilesystem],
+        cures: &[Cure::Words(
+            "do what the message says: correct the path in `writable-paths`, or have the policy's `sizeLimit` raised",
+        )],
+        section: "a-directory-cannot-be-seeded",
+        ..BLANK
+    },
 ];
 
 /// Messages that look like hardening's doing, and are not: no container may do these things

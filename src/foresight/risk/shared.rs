@@ -2,7 +2,9 @@
 //! a remedy.
 
 use super::{Cause, Remedy, Risk};
+use crate::exemption::DOMAIN;
 use crate::outcome::Remark;
+use crate::policy::Writable;
 use crate::text::printable;
 
 /// Risk that a remark of the engine points to.
@@ -70,28 +72,48 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
             container,
             Cause::Hidden,
             format!("an emptyDir hides what its image has at {}", quoted(&paths)),
-            Remedy::Manifest(
-                "mount a volume with that content there, if the program needs it".to_owned(),
-            ),
+            Remedy::Manifest(match seeded(container, &paths) {
+                Some(annotation) => {
+                    format!(
+                        "annotate the pod with `{annotation}`, if the program needs that content"
+                    )
+                }
+                None => {
+                    "mount a volume with that content there, if the program needs it".to_owned()
+                }
+            }),
         ),
         Remark::WritesItsImage { container, paths } => (
             container,
             Cause::ReadOnly,
             format!("its image lets it write to {}, which has content", quoted(&paths)),
-            Remedy::Manifest(
-                "mount a volume with a copy of that content there, or exempt it from \
-                 readOnlyRootFilesystem, if it writes there"
+            Remedy::Manifest(match seeded(container, &paths) {
+                Some(annotation) => {
+                    format!("annotate the pod with `{annotation}`, if it writes there")
+                }
+                None => "mount a volume with a copy of that content there, or exempt it from \
+                         readOnlyRootFilesystem, if it writes there"
                     .to_owned(),
-            ),
+            }),
         ),
         // What an entry requires is reported under causes of its own.
         Remark::AnnotationsFull
         | Remark::Remains(_)
         | Remark::NotExecutable { .. }
+        | Remark::NotSeeded { .. }
         | Remark::Requires { .. }
         | Remark::WindowsOptions => return None,
     };
     Some(Risk { container: container.to_owned(), cause, certain: false, why, remedy })
+}
+
+/// The annotation that has these paths filled with what the image has there; `None` if a workload
+/// cannot ask for one of them.
+fn seeded(container: &str, paths: &[&str]) -> Option<String> {
+    let seeded = paths.iter().map(|path| Writable::written(path, true));
+    let seeded: Vec<_> = seeded.collect();
+    let allowed = seeded.iter().all(|path| Writable::asked_for(path).is_ok());
+    allowed.then(|| format!("{container}.{DOMAIN}/writable-paths: \"{}\"", seeded.join(",")))
 }
 
 /// Paths of an image, for people.

@@ -15,7 +15,7 @@ fn judged(pod: &Value) -> PodCounts {
         &text,
         &live.status,
         Policy::restricted(),
-        Environment { date: date(2027, 1, 1), user_namespaces: false },
+        Environment { date: date(2027, 1, 1), user_namespaces: false, seed_image: None },
     )
 }
 
@@ -102,6 +102,7 @@ fn a_hardened_pod_is_seen_to_be_one() {
         provenance: true,
         root: "",
         reserved_volumes: &[],
+        seed_image: None,
     };
     let outcome = harden(&before, Policy::restricted(), &context);
     let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();

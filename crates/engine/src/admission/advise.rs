@@ -18,7 +18,7 @@ pub(super) fn review(
     body: &[u8],
     endpoint: Endpoint<'_>,
     policies: &PolicySet,
-    environment: Environment,
+    environment: Environment<'_>,
 ) -> Result<Answer, NotAReview> {
     let (request, object, _) = match read::workload_request(body)? {
         Ok(read) => read,

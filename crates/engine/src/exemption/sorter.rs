@@ -8,7 +8,7 @@ use super::{By, Claim, DOMAIN, Exemption, HARDENED_ANNOTATION, InForce, Void};
 use crate::image::ImagePattern;
 use crate::outcome::{Looked, Subject};
 use crate::pod::Pod;
-use crate::policy::{Grant, Policy, WritablePath};
+use crate::policy::{Grant, Policy, Writable};
 use crate::rule::{RuleName, RuleScope, RuleSet};
 use crate::text::{nearest, printable};
 
@@ -232,7 +232,7 @@ impl<'p, 's> Sorter<'p, 's> {
                 ));
                 break;
             }
-            match WritablePath::asked_for(path) {
+            match Writable::asked_for(path) {
                 Ok(path) => self.result.writable_paths.push((subject, path)),
                 Err(error) => refused.push(format!("`{}` {error}", printable(path, 64))),
             }

@@ -85,6 +85,13 @@ impl<'r> Writer<'r> {
         }
     }
 
+    /// Adds a value at `path`.
+    pub(super) fn add(&mut self, path: Path<'_>, write: impl FnOnce(&mut Json)) {
+        self.operation("add", path);
+        write(&mut self.out);
+        self.close();
+    }
+
     /// Opens an operation up to its value.
     fn operation(&mut self, op: &str, path: Path<'_>) {
         if self.operations == 0 {

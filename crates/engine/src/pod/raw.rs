@@ -1,4 +1,4 @@
-//! A container's command and environment.
+//! A container's command, environment and resources.
 //!
 //! They matter for few images and are the largest parts of most pods. They are skipped like
 //! everything unknown, but their position is kept, to be read on demand.
@@ -50,6 +50,41 @@ view! {
     pub struct EnvFrom {}
 }
 
+/// The amounts of processor time, memory and ephemeral storage in `resources`, as JSON.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Resources<'a> {
+    /// `limits`
+    #[serde(borrow)]
+    pub limits: Option<Amounts<'a>>,
+    /// `requests`
+    #[serde(borrow)]
+    pub requests: Option<Amounts<'a>>,
+}
+
+/// Amounts of resources, as JSON.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Amounts<'a> {
+    #[serde(borrow)]
+    cpu: Option<&'a RawValue>,
+    #[serde(borrow)]
+    memory: Option<&'a RawValue>,
+    #[serde(borrow)]
+    ephemeral_storage: Option<&'a RawValue>,
+}
+
+impl<'a> Amounts<'a> {
+    /// Names and amounts; without what is neither a string nor a number.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let Self { cpu, memory, ephemeral_storage } = self;
+        let all = [("cpu", cpu), ("memory", memory), ("ephemeral-storage", ephemeral_storage)];
+        let named =
+            all.into_iter().filter_map(|(name, amount)| Some((name, amount.as_ref()?.get())));
+        named.filter(|(_, amount)| !amount.starts_with(['{', '[', 't', 'f']))
+    }
+}
+
 /// A variable of a container, as far as the manifest tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Variable<'a> {
@@ -81,6 +116,12 @@ impl<'a> Container<'a> {
         let mut words = self.command.items()?;
         words.extend(self.args.items::<Text<'a>>()?);
         Some(words)
+    }
+
+    /// Its `resources`; none where they cannot be read.
+    pub fn amounts(&self) -> Resources<'a> {
+        let raw = self.resources.0.map(|raw| serde_json::from_str(raw.get()));
+        raw.and_then(Result::ok).unwrap_or_default()
     }
 
     /// Whether it runs something other than its image's entry point.

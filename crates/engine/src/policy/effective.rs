@@ -7,7 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::names::API_VERSION;
-use super::{ExemptionLimits, Grant, Policy, WritablePath};
+use super::{ExemptionLimits, Grant, Policy, Writable, WritablePath};
 use crate::image::{
     Condition, EntryFsGroup, EntryUser, ImageEntry, ImagePattern, ImageTable, Purpose, Requirement,
     TagBounds, When,
@@ -111,7 +111,7 @@ struct Entry<'p> {
     #[serde(skip_serializing_if = "Option::is_none")]
     fs_group: Option<EntryFsGroup>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    writable_paths: Option<&'p [WritablePath]>,
+    writable_paths: Option<&'p [Writable]>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     add_capabilities: &'p [Capability],
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ use super::names::{
 };
 use super::tree::{Node, Span, Value};
 use super::values::{Day, Days, LowPort, WritableRoot};
-use super::{Capability, GroupId, NamespacePattern, WritablePath};
+use super::{Capability, GroupId, NamespacePattern, Writable, WritablePath};
 use crate::image::{Condition, EntryFsGroup, EntryUser, Purpose, TagBounds, When};
 use crate::rule::{RuleName, RuleScope};
 use crate::rules::Stated;
@@ -85,7 +85,7 @@ object! {
         /// The fsGroup of a pod whose uid comes from here, or `none`.
         fs_group: Option<EntryFsGroup> = "fsGroup",
         /// Replaces the rule's list of writable paths.
-        writable_paths: Option<Vec<WritablePath>> = "writablePaths",
+        writable_paths: Option<Vec<Writable>> = "writablePaths",
         /// Capabilities added wherever ALL is dropped; each must be in `allowedAdd`.
         add_capabilities: Option<Vec<Spanned<Capability>>> = "addCapabilities",
         /// `root`: these images' own user is known to be root. For information only.

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::decode::{Decode, Decoder, inline_schema, words};
 use super::tree::Node;
-use super::{Capability, GroupId, NonRootId, Quantity, WritablePath, WritablePathError};
+use super::{Capability, GroupId, NonRootId, Quantity};
 use crate::image::{EntryFsGroup, EntryUser, Purpose, TagBounds, TagBoundsError};
 use crate::pod::MAX_ID;
 use crate::rule::{Action, RuleName, RuleSet};
@@ -204,28 +204,6 @@ impl Decode for Capability {
 inline_schema!(Capability, { "type": "string", "pattern": "^(?!CAP_)(?!ALL$)[A-Z0-9_]+$" });
 
 impl Serialize for Capability {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl Decode for WritablePath {
-    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
-        let text = decoder.string(node, "a path")?;
-        Self::new(text)
-            .map_err(|why| {
-                let error = decoder.error(node.span, format!("{} {why}", quoted(text)));
-                if why == WritablePathError::NotAbsolute {
-                    error.hint("start it with `/`");
-                }
-            })
-            .ok()
-    }
-}
-
-inline_schema!(WritablePath, { "type": "string", "pattern": "^/" });
-
-impl Serialize for WritablePath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }

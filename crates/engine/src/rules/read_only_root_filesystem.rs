@@ -21,6 +21,11 @@
 //! `cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes`, since an emptyDir
 //! otherwise keeps the autoscaler from removing the node.
 //!
+//! An emptyDir is empty, and hides what the image has at its path. A path that is asked for with
+//! the image's content (`PATH=seed` in the annotation, `{path: PATH, seed: true}` in a policy) gets
+//! [two init containers](exemptions.md#more-writable-paths) that copy it, before any other
+//! container starts.
+//!
 //! ## Why
 //! An attacker who gets in cannot leave a tool behind or change the program; and most
 //! programs that write at all write to /tmp.
@@ -30,6 +35,7 @@
 //! - `spec.containers[*].volumeMounts`
 //! - `spec.initContainers[*].securityContext.readOnlyRootFilesystem`
 //! - `spec.initContainers[*].volumeMounts`
+//! - `spec.initContainers` (two are put before the author's own, to seed)
 //! - `spec.volumes`
 //! - `metadata.annotations['cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes']`
 //!
@@ -50,20 +56,22 @@
 //! cluster-autoscaler's FAQ, "What types of pods can prevent CA from removing a node?".
 
 mod names;
-
-use std::borrow::Cow;
+mod paths;
+mod seeding;
 
 use crate::facts::Known;
 use crate::image::{ImageEntry, Met, Purpose};
 use crate::outcome::{Finding, Level, Note, Remark, RuleResult, Skip, Subject, Value};
 use crate::pass::{Examined, Pass};
 use crate::patch::{NewMount, NewVolume};
-use crate::pod::{Container, normalise_path, real, within};
+use crate::pod::{Container, real, within};
 use crate::policy::decode::{settings, words};
-use crate::policy::{Quantity, WritablePath};
+use crate::policy::{Quantity, Writable};
 use crate::rule::{Action, RuleName};
 use crate::rules::Rule;
-use names::Names;
+use names::{Names, label};
+use paths::{Missing, Paths};
+use seeding::Seeds;
 
 settings! {
     /// What a policy says to this rule.
@@ -71,7 +79,7 @@ settings! {
         /// How strongly the rule acts.
         pub action: Action = "action",
         /// The paths that get an emptyDir when the root file system is read-only.
-        pub writable_paths: Vec<WritablePath> = "writablePaths",
+        pub writable_paths: Vec<Writable> = "writablePaths",
         /// The emptyDirs' medium.
         pub medium: Medium = "medium",
         /// The emptyDirs' sizeLimit, a Kubernetes quantity.
@@ -106,15 +114,18 @@ impl Rule for ReadOnlyRootFilesystem {
 
     fn apply(&self, pass: &mut Pass<'_>) {
         let settings = &pass.policy.rules.read_only_root_filesystem;
-        let mut names = Names::default();
+        let (mut names, mut seeds) = (Names::default(), Seeds::default());
         pass.judge(self.name(), |pass, index| {
-            let finding = judge(pass, index, settings, &mut names);
+            let finding = judge(pass, index, settings, &mut names, &mut seeds);
             pass.findings.extend(finding);
         });
-        if settings.medium == Medium::Disk && !pass.plan.volumes.is_empty() {
+        seeds.plan(pass, settings, &mut names);
+        let on_disk = |volume: &&NewVolume<'_>| volume.medium == Medium::Disk;
+        if pass.plan.volumes.iter().any(|volume| on_disk(&volume)) {
             let present =
                 pass.pod.annotation(SAFE_TO_EVICT).filter(|value| !value.trim().is_empty());
-            let ours = pass.plan.volumes.iter().map(|volume| volume.name.as_str());
+            let volumes = pass.plan.volumes.iter().filter(on_disk);
+            let ours = volumes.map(|volume| volume.name.as_str());
             let mut value = String::with_capacity(64);
             for name in present.into_iter().chain(ours) {
                 value.push_str(if value.is_empty() { "" } else { "," });
@@ -130,6 +141,7 @@ fn judge<'p>(
     index: usize,
     settings: &'p Settings,
     names: &mut Names<'p>,
+    seeds: &mut Seeds<'p>,
 ) -> Option<Finding<'p>> {
     let examined = pass.containers.get(index)?;
     let container = examined.placed.container;
@@ -165,7 +177,9 @@ fn judge<'p>(
         (Some(false), Action::Fill) => return Some(finding(RuleResult::Kept)),
         _ => {}
     }
-    let Paths { missing, note, unavailable } = Paths::of(pass, index, examined, settings);
+    let Paths { missing, note, unavailable, seeded, not_seeded } =
+        Paths::of(pass, index, examined, settings);
+    pass.remarks.extend(not_seeded);
     if unavailable && own != Some(true) {
         return Some(finding(RuleResult::Skipped(Skip::PathUnavailable)).note(note));
     }
@@ -174,12 +188,17 @@ fn judge<'p>(
         names.theirs.get_or_insert_with(|| Names::theirs(pass));
     }
     let mut mounts = Vec::with_capacity(missing.len());
-    for path in &missing {
-        let name = names.take(&container.name, path);
+    for Missing { path, seed } in &missing {
+        let name = names.take(label(&[&container.name, path]));
         let size_limit = settings.size_limit.as_ref().map(Quantity::as_str);
-        mounts.push(NewMount { volume: pass.plan.volumes.len(), path: path.clone() });
+        let mount = NewMount { volume: pass.plan.volumes.len(), path: path.clone() };
         pass.plan.volumes.push(NewVolume { name, medium: settings.medium, size_limit });
+        if let Some(seed) = seed {
+            seeds.add(index, mount.clone(), *seed);
+        }
+        mounts.push(mount);
     }
+    seeds.check(index, seeded);
     pass.remarks.extend(from_facts.into_iter().flatten());
     let plan = pass.plan.containers.get_mut(index)?;
     plan.mounts = mounts;
@@ -191,7 +210,8 @@ fn judge<'p>(
         Some(false) => RuleResult::Replaced,
         _ => RuleResult::Set,
     };
-    let note = note.or_else(|| (!missing.is_empty()).then_some(Note::Mounted(missing)));
+    let mounted = || missing.iter().map(Missing::written).collect();
+    let note = note.or_else(|| (!missing.is_empty()).then(|| Note::Mounted(mounted())));
     Some(finding(result).note(note).now(Value::Bool(true), Level::Container))
 }
 
@@ -199,11 +219,12 @@ fn judge<'p>(
 fn of_image<'p>(
     examined: &Examined<'p>,
     known: &'p Known,
-    missing: &[Cow<'p, str>],
+    missing: &[Missing<'p>],
     own: Option<bool>,
 ) -> Vec<Remark<'p>> {
     let container = &*examined.placed.container.name;
-    let ours = |path: &str| missing.iter().any(|it| real(it) == real(path));
+    let ours =
+        |path: &str| missing.iter().any(|it| it.seed.is_none() && real(&it.path) == real(path));
     let hidden = known.hidden.iter().flatten().map(String::as_str).filter(|path| ours(path));
     let hidden: Vec<&str> = hidden.collect();
     let mut remarks = Vec::new();
@@ -214,7 +235,7 @@ fn of_image<'p>(
         let full = known.writable.iter().flatten().filter(|directory| !directory.empty);
         let read_only = full.map(|directory| directory.path.as_str()).filter(|path| {
             let covered = examined.placed.container.covering_mount(path).is_some();
-            !covered && !missing.iter().any(|it| within(path, it))
+            !covered && !missing.iter().any(|it| within(path, &it.path))
         });
         let paths: Vec<&str> = read_only.collect();
         if !paths.is_empty() {
@@ -252,112 +273,4 @@ impl<'p> Root<'p> {
         }
         root
     }
-}
-
-/// One container's writable paths, compared with its mounts.
-struct Paths<'p> {
-    /// Paths that need an emptyDir.
-    missing: Vec<Cow<'p, str>>,
-    /// The note about a path that cannot be written.
-    note: Option<Note<'p>>,
-    /// Whether a path cannot be provided.
-    unavailable: bool,
-}
-
-impl<'p> Paths<'p> {
-    fn of(pass: &Pass<'p>, index: usize, examined: &Examined<'p>, settings: &'p Settings) -> Self {
-        let mut paths = Self { missing: Vec::new(), note: None, unavailable: false };
-        let entry = examined.entry.and_then(|entry| entry.writable_paths.as_ref());
-        let listed = entry
-            .unwrap_or(&settings.writable_paths)
-            .iter()
-            .map(|path| Cow::Borrowed(path.as_str()));
-        let here = [Subject::Pod, Subject::Container(index)];
-        let asked =
-            pass.declared.writable_paths.iter().filter(|(subject, _)| here.contains(subject));
-        for path in listed.chain(asked.map(|(_, path)| Cow::Owned(path.as_str().to_owned()))) {
-            paths.look(pass, examined, path);
-        }
-        let decided = examined.entry.is_some_and(|it| !it.known && it.writable_paths.is_some());
-        if settings.from_image && !decided && examined.runs_as_own_user() {
-            paths.add_own(examined);
-        }
-        paths.clear_of(examined);
-        paths
-    }
-
-    /// Adds the empty directories of the image that its user may write. None of them is needed so
-    /// much that the rule would not act without it.
-    fn add_own(&mut self, examined: &Examined<'p>) {
-        let known = examined.facts.and_then(|known| known.writable.as_ref());
-        let empty = known.into_iter().flatten().filter(|directory| directory.empty);
-        let paths = empty.map(|directory| directory.path.as_str());
-        for path in paths.filter(|path| is_mountable(path)).take(MAX_OF_IMAGE) {
-            let covered = examined.placed.container.covering_mount(path).is_some()
-                || self.missing.iter().any(|it| within(path, it));
-            if !covered {
-                self.missing.push(Cow::Borrowed(path));
-            }
-        }
-    }
-
-    /// Makes sure that no emptyDir hides a mount below it.
-    ///
-    /// `/var/run` is a link to `/run`, and runtimes mount in the order of the paths' number of
-    /// parts. An emptyDir at `/var/run` would come after a mount at `/run/php` and hide it; at
-    /// `/run` it comes before. The path stays as written wherever that does no harm: an image
-    /// without the link has two directories, and nobody here can know.
-    fn clear_of(&mut self, examined: &Examined<'_>) {
-        if self.missing.iter().all(|path| real(path) == *path) {
-            return;
-        }
-        let parts = |path: &str| path.bytes().filter(|byte| *byte == b'/').count();
-        let mounts = &examined.placed.container.volume_mounts;
-        let theirs: Vec<_> = mounts.iter().map(|mount| normalise_path(&mount.mount_path)).collect();
-        for index in 0..self.missing.len() {
-            let Some(path) = self.missing.get(index) else { return };
-            let at = real(path);
-            let hidden = |other: &Cow<'_, str>| {
-                parts(other) <= parts(path) && within(other, path) && real(other) != at
-            };
-            if at == *path || !theirs.iter().chain(&self.missing).any(hidden) {
-                continue;
-            }
-            let at = at.into_owned();
-            if let Some(path) = self.missing.get_mut(index) {
-                *path = Cow::Owned(at);
-            }
-        }
-    }
-
-    fn look(&mut self, pass: &Pass<'p>, examined: &Examined<'p>, path: Cow<'p, str>) {
-        let covers = |ours: &Cow<'p, str>| within(&path, ours);
-        // A mount that covers the path lies deeper than any of ironhull's emptyDirs above it.
-        match examined.placed.container.covering_mount(&path) {
-            None if self.missing.iter().any(covers) => {}
-            None => self.missing.push(path),
-            Some((mount, _)) if !mount.is_read_only(&pass.volumes) => {}
-            Some((_, true)) => {
-                self.note.get_or_insert(Note::ReadOnlyAt(path));
-            }
-            Some((_, false)) => {
-                self.unavailable = true;
-                self.note = Some(Note::BelowReadOnly(path));
-            }
-        }
-    }
-}
-
-/// Maximum number of emptyDirs that a container gets for its image alone. Images with more own a
-/// tree, which belongs into a volume.
-const MAX_OF_IMAGE: usize = 8;
-
-/// Whether an emptyDir can stand at this path of an image: it is written as Kubernetes wants it, and
-/// the runtime mounts nothing of its own there.
-fn is_mountable(path: &str) -> bool {
-    let of_kernel = ["/proc", "/sys", "/dev"];
-    normalise_path(path) == path
-        && path.len() > 1
-        && !path.contains(|character: char| character == ':' || character.is_control())
-        && !of_kernel.iter().any(|it| within(path, it))
 }

@@ -6,7 +6,7 @@ use json_patch::PatchOperation;
 use serde_json::Value;
 
 use super::sketch::{Sketch, Slot};
-use super::{Draft, Splice, note, path_and_value};
+use super::{Draft, Splice, note, place_of};
 use crate::tree::{Kind, NodeId, Tree, escape, unescape};
 
 impl Draft {
@@ -22,8 +22,8 @@ impl Draft {
         let Some(sketch) = Sketch::new(&self.text, &tree, self.syntax) else { return self };
         let touched: Vec<NodeId> = operations
             .iter()
-            .filter_map(path_and_value)
-            .flat_map(|(path, _)| anchors_on_the_way(&tree, path))
+            .filter_map(place_of)
+            .flat_map(|place| anchors_on_the_way(&tree, place.path))
             .collect();
         let mut found = Found::default();
         if let Some(root) = tree.root() {

@@ -29,17 +29,37 @@ impl Sketch<'_> {
         Some(vec![self.new_line(self.end(mapping), column, text, false)])
     }
 
-    /// Adds an item to a block list, after the last one.
-    pub(super) fn block_item(&self, last: NodeId, value: &Value) -> Option<Vec<Splice>> {
-        let (dash, column) = self.dash(last)?;
-        let node = self.tree.node(last);
+    /// Adds an item to a block list, after the item `before`.
+    pub(super) fn block_item(&self, before: NodeId, value: &Value) -> Option<Vec<Splice>> {
+        let (_, column, text) = self.item_like(before, value)?;
+        Some(vec![self.new_line(self.end(before), column, text, true)])
+    }
+
+    /// Adds an item to a block list, before the first one and the comments above it.
+    pub(super) fn block_first(
+        &self,
+        slot: Slot,
+        first: NodeId,
+        value: &Value,
+    ) -> Option<Vec<Splice>> {
+        let Slot::Member { key, .. } = slot else { return None };
+        let (dash, column, text) = self.item_like(first, value)?;
+        let at = self.line_end(self.colon_end(key)?);
+        let text = format!("\n{}{text}", " ".repeat(column));
+        (at < dash).then(|| vec![Splice { at: at..at, text, column, item: true }])
+    }
+
+    /// The text of an item that looks like another one, and the position and column of that one's
+    /// dash.
+    fn item_like(&self, other: NodeId, value: &Value) -> Option<(usize, usize, String)> {
+        let (dash, column) = self.dash(other)?;
+        let node = self.tree.node(other);
         // The same gap after the dash as in the item before, unless that item begins on
         // another line or is empty.
         let gap = self.text.get(dash + 1..node.range.start).unwrap_or_default();
         let gap = if gap.is_empty() || !gap.trim_matches(' ').is_empty() { " " } else { gap };
         let inner = column + 1 + gap.len();
-        let text = format!("-{gap}{}", emit::block(value, inner, self.layout(last)));
-        Some(vec![self.new_line(self.end(last), column, text, true)])
+        Some((dash, column, format!("-{gap}{}", emit::block(value, inner, self.layout(other)))))
     }
 
     /// Inserts a line of its own after the line that holds `end`.

@@ -30,14 +30,34 @@ impl Sketch<'_> {
         self.after_last(mapping, self.tree.node(key).range.start, end, write)
     }
 
-    /// Adds an item to a flow list, after the last one.
+    /// Adds an item to a flow list, before the first one.
+    pub(super) fn flow_first(
+        &self,
+        sequence: NodeId,
+        first: NodeId,
+        value: &Value,
+    ) -> Option<Vec<Splice>> {
+        let node = self.tree.node(first);
+        let start = node.properties.unwrap_or(node.range.start);
+        let own_line = self.text.get(self.line_start(start)..start)?.trim().is_empty();
+        let indentation = own_line.then(|| self.indentation(start));
+        let text = self.flow_value(sequence, value, indentation);
+        let text = match indentation {
+            Some(indentation) => format!("{text},\n{indentation}"),
+            None if self.compact => format!("{text},"),
+            None => format!("{text}, "),
+        };
+        Some(vec![Splice::replace(start..start, text)])
+    }
+
+    /// Adds an item to a flow list, after the item `before`.
     pub(super) fn flow_item(
         &self,
         sequence: NodeId,
-        last: NodeId,
+        before: NodeId,
         value: &Value,
     ) -> Option<Vec<Splice>> {
-        let range = &self.tree.node(last).range;
+        let range = &self.tree.node(before).range;
         self.after_last(sequence, range.start, range.end, |indentation| {
             self.flow_value(sequence, value, indentation)
         })

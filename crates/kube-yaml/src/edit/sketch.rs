@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Splice;
+use super::{Place, Splice};
 use crate::Syntax;
 use crate::emit::{Layout, Quotes};
 use crate::tree::{Kind, Node, NodeId, Style, Tree, unescape};
@@ -51,9 +51,9 @@ impl<'t> Sketch<'t> {
         Some(Self { text, tree, quotes, compact, root })
     }
 
-    /// The splices for an operation that puts `new` at `path`. `after` is the document's value
-    /// after all operations.
-    pub(super) fn splices(&self, path: &str, new: &Value, after: &Value) -> Option<Vec<Splice>> {
+    /// The splices for an operation. `after` is the document's value after all operations.
+    pub(super) fn splices(&self, place: &Place<'_>, after: &Value) -> Option<Vec<Splice>> {
+        let Place { path, value: new, inserts } = *place;
         let mut slot = Slot::Root;
         let mut here = self.root;
         let mut rest = path;
@@ -80,6 +80,12 @@ impl<'t> Sketch<'t> {
                 Kind::Sequence { items, .. } if part == "-" && rest.is_empty() => {
                     let last = *items.last()?;
                     return self.append(node_id, last, new);
+                }
+                Kind::Sequence { items, .. } if inserts && rest.is_empty() => {
+                    return match part.parse::<usize>().ok()?.checked_sub(1) {
+                        Some(before) => self.append(node_id, *items.get(before)?, new),
+                        None => self.prepend(slot, node_id, *items.first()?, new),
+                    };
                 }
                 Kind::Sequence { items, flow } => {
                     slot = Slot::Item { flow: *flow };
@@ -125,10 +131,26 @@ impl<'t> Sketch<'t> {
         }
     }
 
-    fn append(&self, sequence: NodeId, last: NodeId, value: &Value) -> Option<Vec<Splice>> {
+    /// Adds an item to a list after the item `before`.
+    fn append(&self, sequence: NodeId, before: NodeId, value: &Value) -> Option<Vec<Splice>> {
         match self.tree.node(sequence).kind {
-            Kind::Sequence { flow: true, .. } => self.flow_item(sequence, last, value),
-            Kind::Sequence { flow: false, .. } => self.block_item(last, value),
+            Kind::Sequence { flow: true, .. } => self.flow_item(sequence, before, value),
+            Kind::Sequence { flow: false, .. } => self.block_item(before, value),
+            _ => None,
+        }
+    }
+
+    /// Adds an item to a list before its first one.
+    fn prepend(
+        &self,
+        slot: Slot,
+        sequence: NodeId,
+        first: NodeId,
+        value: &Value,
+    ) -> Option<Vec<Splice>> {
+        match self.tree.node(sequence).kind {
+            Kind::Sequence { flow: true, .. } => self.flow_first(sequence, first, value),
+            Kind::Sequence { flow: false, .. } => self.block_first(slot, first, value),
             _ => None,
         }
     }

@@ -123,6 +123,42 @@ fn an_item_comes_after_the_last_one() {
     }
 }
 
+/// Before the first item, and before what is said of it.
+#[test]
+fn an_item_comes_where_it_is_inserted() {
+    for (text, at, expected) in [
+        ("a:\n# b\n- b: 1\n- c\n", 0, "a:\n- 0\n# b\n- b: 1\n- c\n"),
+        ("x:\n  a: # of a\n    -  b # of b\n", 0, "x:\n  a: # of a\n    -  0\n    -  b # of b\n"),
+        ("a:\n- b\n  # of b\n# of c\n- c\n", 1, "a:\n- b\n  # of b\n- 0\n# of c\n- c\n"),
+        ("a:\n- b\n", 1, "a:\n- b\n- 0\n"),
+        ("a: [b, c]\n", 0, "a: [0, b, c]\n"),
+        ("a: [b, c]\n", 1, "a: [b, 0, c]\n"),
+        (
+            "{\n  \"a\": [\n    {\"b\": 1}\n  ]\n}\n",
+            0,
+            "{\n  \"a\": [\n    0,\n    {\"b\": 1}\n  ]\n}\n",
+        ),
+        ("{\"a\":[{\"b\":1}]}", 0, "{\"a\":[0,{\"b\":1}]}"),
+        ("a: &a\n- &b b\nc: *a\n", 0, "a: &a\n- 0\n- &b b\nc: *a\n"),
+    ] {
+        let path = if text.starts_with('x') { "/x/a" } else { "/a" };
+        let edited =
+            apply(text, json!([{"op": "add", "path": format!("{path}/{at}"), "value": 0}]));
+        if text.contains("*a") {
+            assert_ne!(edited.rewritten, Vec::<String>::new(), "{text}");
+            continue;
+        }
+        assert_eq!((edited.text.as_str(), edited.rewritten.len()), (expected, 0), "{text}");
+    }
+    // Both in their order, one after the other.
+    let patch = json!([
+        {"op": "add", "path": "/a/0", "value": {"x": 1}},
+        {"op": "add", "path": "/a/1", "value": {"z": 2}},
+    ]);
+    let edited = apply("a:\n# b\n- b: 1\n", patch);
+    assert_eq!(edited.text, "a:\n- x: 1\n- z: 2\n# b\n- b: 1\n");
+}
+
 #[test]
 fn a_scalar_is_replaced_alone() {
     for (text, expected) in [

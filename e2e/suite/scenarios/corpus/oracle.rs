@@ -87,7 +87,7 @@ impl Oracle {
         let policy = BY_LABEL.contains(&policy).then_some(policy);
         let endpoint = Endpoint { mode: Mode::Enforce, policy };
         // As the chart tells a server in a cluster of this version.
-        let environment = Environment { date: self.date, user_namespaces: true };
+        let environment = Environment { date: self.date, user_namespaces: true, seed_image: None };
         let answer =
             review(asked.to_string().as_bytes(), endpoint, &self.policies, environment).unwrap();
         let answer: Value = serde_json::from_slice(&answer.body).unwrap();

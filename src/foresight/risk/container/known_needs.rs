@@ -186,7 +186,7 @@ impl View<'_> {
             (false, Some((directory, _))) => directory,
             _ => path,
         };
-        match crate::policy::WritablePath::asked_for(directory) {
+        match crate::policy::Writable::asked_for(directory) {
             Ok(_) => Remedy::Writable(directory.to_owned()),
             Err(_) => Remedy::Exempt(WRITABLE_ROOT),
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{MAX_WARNING, MAX_WORD, skip_reason};
 use crate::facts::{By, Origin, without_group};
-use crate::outcome::{Note, Remark, Skip};
+use crate::outcome::{NotSeeded, Note, Remark, Skip};
 use crate::rule::RuleName;
 use crate::text::printable;
 
@@ -151,6 +151,9 @@ impl fmt::Display for Remark<'_> {
                 word(container),
                 word(&paths.join(", "))
             ),
+            Self::NotSeeded { container, path, why } => {
+                write!(f, "{}: {} is not seeded: {why}", word(container), word(path))
+            }
             Self::NoSignals { container, other } => write!(
                 f,
                 "{} and {} share processes as different users: signals between them fail",
@@ -158,5 +161,18 @@ impl fmt::Display for Remark<'_> {
                 word(other)
             ),
         }
+    }
+}
+
+impl fmt::Display for NotSeeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownImage => "ironhull's image is not known (--seed-image)",
+            Self::NoImage => "the container names no image",
+            Self::Mounted => "a mount covers it",
+            Self::Root => "the container may run as root",
+            Self::OwnPath => "ironhull's own mounts stand there",
+            Self::Windows => "the pod is for Windows",
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! Names of the emptyDirs.
+//! Names of the emptyDirs, and of the init containers that fill them.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::pass::Pass;
 /// Maximum length of a DNS label (RFC 1123), which a volume's name has to be.
 const MAX_NAME: usize = 63;
 
-/// Names for new volumes: deterministic, DNS labels, unique in the pod.
+/// Names for new volumes or containers: deterministic, DNS labels, unique in the pod.
 #[derive(Default)]
 pub(super) struct Names<'p> {
     /// [`Self::theirs`], computed when the first name is needed.
@@ -29,8 +29,16 @@ impl<'p> Names<'p> {
         names.filter(|name| name.starts_with(PREFIX)).collect()
     }
 
-    pub(super) fn take(&mut self, container: &str, path: &str) -> String {
-        let mut name = volume_name(container, path);
+    /// Names for new containers.
+    pub(super) fn of_containers(pass: &Pass<'p>) -> Self {
+        let spec = &pass.pod.spec;
+        let all = spec.init_containers.iter().chain(&spec.containers);
+        let names = all.map(|container| &*container.name);
+        Self { theirs: Some(names.filter(|name| name.starts_with(PREFIX)).collect()), ours: None }
+    }
+
+    /// A name that is free: this one, or this one with a number.
+    pub(super) fn take(&mut self, mut name: String) -> String {
         if self.has(&name) {
             // One of so many names is free.
             let mut others = (2..).map(|count| counted(&name, count));
@@ -56,16 +64,17 @@ fn counted(name: &str, count: usize) -> String {
 /// Prefix of the names of ironhull's volumes.
 const PREFIX: &str = "ironhull-";
 
-/// `ironhull-CONTAINER-PATH`, with a digest in place of what does not fit.
-fn volume_name(container: &str, path: &str) -> String {
-    let label = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let mut name = String::with_capacity(PREFIX.len() + container.len() + path.len());
+/// `ironhull-CONTAINER-PATH` and the like, with a digest in place of what does not fit.
+pub(super) fn label(parts: &[&str]) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let mut name =
+        String::with_capacity(PREFIX.len() + parts.iter().map(|it| it.len()).sum::<usize>());
     name.push_str(PREFIX);
-    name.extend(container.chars().chain(path.chars()).map(label));
+    name.extend(parts.iter().flat_map(|part| part.chars()).map(letter));
     if name.len() <= MAX_NAME && !name.ends_with('-') {
         return name;
     }
-    let digest = Sha256::digest([container, "\0", path].concat());
+    let digest = Sha256::digest(parts.join("\0"));
     let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let head: String = name.chars().take(MAX_NAME - digest.len() - 1).collect();
     [head.trim_end_matches('-'), "-", &digest].concat()
@@ -76,29 +85,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn volume_names_are_labels() {
-        assert_eq!(volume_name("web", "/tmp"), "ironhull-web-tmp");
-        assert_eq!(volume_name("web", "/var/cache/Ngin_x"), "ironhull-web-var-cache-ngin-x");
-        let long = volume_name(&"x".repeat(63), "/tmp");
+    fn names_are_labels() {
+        assert_eq!(label(&["web", "/tmp"]), "ironhull-web-tmp");
+        assert_eq!(label(&["web", "/var/cache/Ngin_x"]), "ironhull-web-var-cache-ngin-x");
+        let long = label(&[&"x".repeat(63), "/tmp"]);
         assert_eq!(long.len(), 63);
-        assert_ne!(long, volume_name(&"x".repeat(63), "/run"));
-        assert!(!volume_name("web", "/a/é").ends_with('-'));
+        assert_ne!(long, label(&[&"x".repeat(63), "/run"]));
+        assert!(!label(&["web", "/a/é"]).ends_with('-'));
     }
 
     #[test]
     fn a_name_that_is_taken_is_counted_up() {
         let theirs = Some(HashSet::from(["ironhull-a-b-c"]));
         let mut names = Names { theirs, ours: None };
-        assert_eq!(names.take("a", "/b-c"), "ironhull-a-b-c-2");
-        assert_eq!(names.take("a-b", "/c"), "ironhull-a-b-c-3");
+        assert_eq!(names.take(label(&["a", "/b-c"])), "ironhull-a-b-c-2");
+        assert_eq!(names.take(label(&["a-b", "/c"])), "ironhull-a-b-c-3");
     }
 
     #[test]
     fn a_name_that_is_counted_up_stays_as_long_as_it_may_be() {
         let container = "x".repeat(MAX_NAME);
         let mut names = Names::default();
-        let first = names.take(&container, "/tmp");
-        let second = names.take(&container, "/tmp");
+        let first = names.take(label(&[&container, "/tmp"]));
+        let second = names.take(label(&[&container, "/tmp"]));
         assert_eq!(second.len(), MAX_NAME);
         assert_eq!(second.strip_suffix("-2"), first.get(..MAX_NAME - 2));
     }
