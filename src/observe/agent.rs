@@ -26,6 +26,8 @@ use sample::Sampler;
 pub const COMMAND: &str = "observe-agent";
 /// The word that calls a process which does nothing but be seen, for a moment.
 pub const DOOR_COMMAND: &str = "observe-door";
+/// The word that calls a process which only tries whether its user may look at another one.
+const TRY_COMMAND: &str = "observe-try";
 
 /// Time between two looks at the processes, at least. What lives shorter may be missed.
 const PROCESSES_EVERY: Duration = Duration::from_millis(250);
@@ -35,8 +37,11 @@ const DESCRIPTORS_EVERY: Duration = Duration::from_secs(1);
 const SEARCH_EVERY: Duration = Duration::from_secs(2);
 /// Each kind of look rests this many times as long as it took: 2 % of one core for each.
 const SHARE: u32 = 50;
-/// Time without anything new after which an empty line is written.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
+/// Time after which a snapshot is written again that says nothing new. Whoever attaches has missed those
+/// from before, and proxies close connections on which nothing happens.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
+/// The same while the root file system cannot be seen: the reader is to open it.
+const SAY_AGAIN_LOCKED: Duration = Duration::from_secs(1);
 /// How long a door stays open if nobody closes it.
 const DOOR_OPEN: Duration = Duration::from_secs(30);
 
@@ -81,6 +86,10 @@ pub fn called(arguments: &[String]) -> Option<ExitCode> {
             let _closed = stopped.recv_timeout(DOOR_OPEN);
             Some(ExitCode::SUCCESS)
         }
+        Some((word, [pid])) if word == TRY_COMMAND => {
+            let opens = pid.parse().is_ok_and(target::opens);
+            Some(if opens { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         _ => None,
     }
 }
@@ -106,17 +115,12 @@ fn run(task: &Task) -> ExitCode {
             return finish(&mut sampler);
         }
         let snapshot = sampler.snapshot(false);
-        if snapshot.differs(&said) {
+        let again = if snapshot.root.open { SAY_AGAIN } else { SAY_AGAIN_LOCKED };
+        if snapshot.differs(&said) || now.duration_since(spoke) >= again {
             if say(&snapshot).is_err() {
                 return ExitCode::SUCCESS;
             }
             (said, spoke) = (snapshot, now);
-        } else if now.duration_since(spoke) >= SIGN_OF_LIFE {
-            // Proxies close connections on which nothing happens.
-            if say_nothing().is_err() {
-                return ExitCode::SUCCESS;
-            }
-            spoke = now;
         }
         let rest = due.next().min(deadline).saturating_duration_since(Instant::now());
         match stopped.recv_timeout(rest) {
@@ -137,15 +141,7 @@ fn finish(sampler: &mut Sampler<'_>) -> ExitCode {
 }
 
 fn say(snapshot: &Snapshot) -> io::Result<()> {
-    write_line(serde_json::to_vec(snapshot)?)
-}
-
-/// An empty line, which readers pass over.
-fn say_nothing() -> io::Result<()> {
-    write_line(Vec::new())
-}
-
-fn write_line(mut line: Vec<u8>) -> io::Result<()> {
+    let mut line = serde_json::to_vec(snapshot)?;
     line.push(b'\n');
     let mut out = io::stdout().lock();
     out.write_all(&line)?;

@@ -141,7 +141,8 @@ impl Needs {
 /// What only root can do, or a setuid program.
 fn root_reasons(seen: &Snapshot, described: &Described, needs: &mut Needs) {
     use RuleName::{AllowPrivilegeEscalation, Capabilities, RunAsNonRoot};
-    let setuid = seen.processes.iter().find(|it| it.uids[0] != it.uids[1]);
+    // A server that is root and acts as another user for a while is none.
+    let setuid = seen.processes.iter().find(|it| it.uids[0] != 0 && it.uids[0] != it.uids[1]);
     if let Some(ProcessGroup { name, .. }) = setuid {
         let reason = format!("runs {}, a setuid program", printable(name, 32));
         // It takes its capabilities from the bounding set, which the rule empties.

@@ -5,7 +5,8 @@ import "ironhull.dev/e2e/cluster/archive"
 // servers are images with many servers each, which `observe` is shown by: as packages install them,
 // with users and directories of their own, and started as root by whatever command a pod gives them.
 // Configurations say what a packager's would, but for what they listen on. One image holds many, so that
-// the base they share is there once.
+// the base they share is there once; so each server has directories of its own, where by itself it would
+// have all of /run and /var/log.
 var servers = []Image{
 	{
 		Name:  "servers-web",
@@ -26,7 +27,7 @@ var servers = []Image{
 		},
 		owned: []owned{
 			{"run/apache2", 0o755, 33, 33}, {"run/tinyproxy", 0o755, 102, 102}, {"run/haproxy", 0o2775, 101, 101},
-			{"run/ircd", 0o755, 39, 39}, {"run/stunnel4", 0o755, 104, 104},
+			{"run/ircd", 0o755, 39, 39}, {"run/lighttpd", 0o755, 33, 33}, {"run/squid", 0o755, 13, 13}, {"run/stunnel4", 0o755, 104, 104},
 			{"var/log/apache2", 0o750, 0, 4}, {"var/log/lighttpd", 0o750, 33, 33}, {"var/log/squid", 0o750, 13, 13},
 			{"var/log/tinyproxy", 0o755, 102, 102}, {"var/log/privoxy", 0o750, 103, 4}, {"var/log/stunnel4", 0o755, 104, 104},
 			{"var/log/icecast2", 0o755, 105, 105},
@@ -63,7 +64,7 @@ server.document-root = "/srv/www"
 server.port = 80
 server.username = "www-data"
 server.groupname = "www-data"
-server.pid-file = "/run/lighttpd.pid"
+server.pid-file = "/run/lighttpd/lighttpd.pid"
 server.errorlog = "/var/log/lighttpd/error.log"
 accesslog.filename = "/var/log/lighttpd/access.log"
 server.upload-dirs = ("/var/cache/lighttpd/uploads")
@@ -73,7 +74,7 @@ index-file.names = ("index.html")
   user haproxy
   group haproxy
   stats socket /run/haproxy/admin.sock mode 660 level admin
-  pidfile /run/haproxy.pid
+  pidfile /run/haproxy/haproxy.pid
 defaults
   mode http
   timeout connect 5s
@@ -84,8 +85,7 @@ frontend web
   http-request return status 200 content-type text/plain string "It serves."
 `,
 			"etc/squid/e2e.conf": `http_port 3128
-pid_filename /run/squid.pid
-cache_dir ufs /var/spool/squid/cache 10 4 4
+pid_filename /run/squid/squid.pid
 cache_log /var/log/squid/cache.log
 access_log daemon:/var/log/squid/access.log
 coredump_dir /var/spool/squid
@@ -148,7 +148,7 @@ MaxNickLength = 9
 		Name:  "servers-dns",
 		About: "name servers and others that answer datagrams, started as root",
 		Packages: []string{
-			"bind9", "unbound", "dnsmasq-base", "nsd", "knot", "pdns-server", "pdns-backend-bind", "atftpd", "snmpd", "coturn", "mosquitto",
+			"bind9", "unbound", "dnsmasq-base", "knot", "pdns-server", "pdns-backend-bind", "atftpd", "snmpd", "coturn", "mosquitto",
 		},
 		Without: []string{"dns-root-data", "iproute2", "mysql-common", "netbase", "openssl", "update-inetd"},
 		Config:  archive.Config{Env: []string{defaultPath}, Cmd: []string{"sh"}},
@@ -156,7 +156,6 @@ MaxNickLength = 9
 			"bind:x:101:101::/var/cache/bind:/usr/sbin/nologin",
 			"unbound:x:102:102::/var/lib/unbound:/usr/sbin/nologin",
 			"dnsmasq:x:103:65534:dnsmasq:/var/lib/misc:/usr/sbin/nologin",
-			"nsd:x:104:104::/var/lib/nsd:/usr/sbin/nologin",
 			"knot:x:105:105::/var/lib/knot:/usr/sbin/nologin",
 			"pdns:x:106:106:PowerDNS:/var/spool/powerdns:/usr/sbin/nologin",
 			"Debian-snmp:x:107:107::/var/lib/snmp:/bin/false",
@@ -165,8 +164,7 @@ MaxNickLength = 9
 		},
 		owned: []owned{
 			{"run/named", 0o775, 0, 101}, {"var/cache/bind", 0o775, 0, 101}, {"var/lib/bind", 0o775, 0, 101},
-			{"var/lib/unbound", 0o755, 102, 102}, {"run/dnsmasq", 0o755, 103, 65534}, {"var/lib/misc", 0o755, 0, 0},
-			{"run/nsd", 0o755, 104, 104}, {"var/lib/nsd", 0o755, 104, 104},
+			{"var/lib/unbound", 0o755, 102, 102}, {"run/dnsmasq", 0o755, 103, 65534}, {"run/unbound", 0o755, 102, 102}, {"run/snmpd", 0o755, 0, 0}, {"var/log/dnsmasq", 0o755, 103, 65534}, {"var/log/snmpd", 0o755, 0, 0},
 			{"run/knot", 0o755, 105, 105}, {"var/lib/knot", 0o755, 105, 105},
 			{"run/pdns", 0o755, 106, 106}, {"var/lib/snmp", 0o755, 107, 107},
 			{"run/turnserver", 0o755, 108, 108}, {"var/log/turnserver", 0o755, 108, 108}, {"var/lib/turn", 0o755, 108, 108},
@@ -192,7 +190,7 @@ controls { };
   username: unbound
   directory: /var/lib/unbound
   chroot: ""
-  pidfile: /run/unbound.pid
+  pidfile: /run/unbound/unbound.pid
   use-syslog: no
   logfile: /var/lib/unbound/unbound.log
   verbosity: 1
@@ -201,23 +199,6 @@ controls { };
   local-data: "www.e2e.example. A 192.0.2.7"
 remote-control:
   control-enable: no
-`,
-			"etc/nsd/e2e.conf": `server:
-  ip-address: 0.0.0.0
-  username: nsd
-  zonesdir: /srv/zones
-  database: ""
-  zonelistfile: /var/lib/nsd/zone.list
-  xfrdfile: /var/lib/nsd/xfrd.state
-  xfrdir: /tmp
-  pidfile: /run/nsd/nsd.pid
-  logfile: /var/lib/nsd/nsd.log
-  server-count: 1
-remote-control:
-  control-enable: no
-zone:
-  name: e2e.example
-  zonefile: e2e.example
 `,
 			"etc/knot/e2e.conf": `server:
   rundir: /run/knot
@@ -284,7 +265,7 @@ log_dest file /var/log/mosquitto/mosquitto.log
 			{"var/lib/beanstalkd", 0o755, 102, 102}, {"var/log/gearmand", 0o755, 103, 103},
 			{"var/lib/nats", 0o755, 0, 0}, {"var/lib/etcd", 0o755, 0, 0}, {"var/lib/prometheus", 0o755, 0, 0},
 			{"run/pgbouncer", 0o755, 101, 101}, {"var/log/pgbouncer", 0o755, 101, 101},
-			{"run/sshd", 0o755, 0, 0}, {"run/vsftpd/empty", 0o755, 0, 0}, {"srv/upload", 0o777, 65534, 65534}, {"srv/ftp", 0o755, 0, 0},
+			{"run/nats", 0o755, 0, 0}, {"run/rsyncd", 0o755, 0, 0}, {"var/log/rsyncd", 0o755, 0, 0}, {"var/log/vsftpd", 0o755, 0, 0}, {"run/sshd", 0o755, 0, 0}, {"run/vsftpd/empty", 0o755, 0, 0}, {"srv/upload", 0o777, 65534, 65534}, {"srv/ftp", 0o755, 0, 0},
 		},
 		files: map[string]string{
 			"srv/files/hello": "It serves.\n",
@@ -300,9 +281,9 @@ pidfile = /run/pgbouncer/pgbouncer.pid
 unix_socket_dir = /run/pgbouncer
 user = postgres
 `,
-			"etc/rsyncd.e2e.conf": `pid file = /run/rsyncd.pid
-lock file = /run/rsyncd.lock
-log file = /var/log/rsyncd.log
+			"etc/rsyncd.e2e.conf": `pid file = /run/rsyncd/rsyncd.pid
+lock file = /run/rsyncd/rsyncd.lock
+log file = /var/log/rsyncd/rsyncd.log
 use chroot = no
 [files]
 path = /srv/files
@@ -315,7 +296,7 @@ local_enable=NO
 anon_root=/srv/ftp
 secure_chroot_dir=/run/vsftpd/empty
 xferlog_enable=YES
-vsftpd_log_file=/var/log/vsftpd.log
+vsftpd_log_file=/var/log/vsftpd/vsftpd.log
 seccomp_sandbox=NO
 `,
 			"usr/local/bin/start-sshd": "#!/bin/sh\nset -e\nssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key\nexec /usr/sbin/sshd -D -e -f /dev/null -h /etc/ssh/ssh_host_ed25519_key\n",

@@ -74,7 +74,7 @@ fn processes(text: &mut String, container: &ObservedContainer, width: Option<usi
         if *first {
             remarks.push("first process");
         }
-        if real_uid != uid {
+        if *real_uid != 0 && real_uid != uid {
             remarks.push("setuid program");
         }
         if !current {

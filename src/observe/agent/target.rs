@@ -5,12 +5,12 @@ use std::fs;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::Task;
+use super::{TRY_COMMAND, Task};
 use crate::observe::mounts::Mounts;
 use crate::observe::process::{Status, times};
 use crate::observe::walk::{Since, Time};
@@ -152,9 +152,15 @@ fn root_of(pid: u32) -> Option<Root> {
     (!own).then_some(Root { directory, mounts })
 }
 
+/// Whether this user may look at the root file system of a process.
+pub(super) fn opens(pid: u32) -> bool {
+    root_of(pid).is_some()
+}
+
 /// Becomes the user of the target's first process, if that gave up root in favour of another, as
-/// gosu and su-exec do: the kernel lets nobody but this user look at it. Takes a right that the
-/// target has, too.
+/// gosu and su-exec do: the kernel lets nobody but this user look at it. A process that gave up root
+/// and went on as the same program lets nobody at all; then root has better chances. Takes a right
+/// that the target has, too.
 pub(super) fn become_user_of_target(task: &Task) {
     let mut processes = Processes::default();
     processes.look(&task.container);
@@ -162,10 +168,17 @@ pub(super) fn become_user_of_target(task: &Task) {
     let (Some(own), Some(theirs)) = (status(std::process::id()), status(first)) else { return };
     let ([uid, ..], [gid, ..]) = (theirs.uids, theirs.gids);
     let one_user = theirs.uids == [uid; 4] && theirs.gids == [gid; 4];
-    let is_other = (uid, gid) != (own.uids[1], own.gids[1]);
-    if !one_user || !is_other || own.effective & SET_IDS != SET_IDS || root_of(first).is_some() {
+    if !one_user || own.effective & SET_IDS != SET_IDS || opens(first) {
         return;
     }
-    // Does not come back, unless it fails; then the agent goes on as it is.
-    let _failed = Command::new("/proc/self/exe").args(task.arguments()).uid(uid).gid(gid).exec();
+    let as_them = || {
+        let mut command = Command::new("/proc/self/exe");
+        command.uid(uid).gid(gid);
+        command
+    };
+    let tried = as_them().args([TRY_COMMAND, &first.to_string()]).stdin(Stdio::null()).status();
+    if tried.is_ok_and(|status| status.success()) {
+        // Does not come back, unless it fails; then the agent goes on as it is.
+        let _failed = as_them().args(task.arguments()).exec();
+    }
 }

@@ -25,7 +25,11 @@ enum Way {
 /// Adds to `needs` what the directories take that were written to.
 pub(super) fn paths(seen: &Snapshot, needs: &mut Needs) {
     let always = &Policy::restricted().rules.read_only_root_filesystem.writable_paths;
-    for directory in &seen.directories {
+    // A directory that was made in the root is there by being mounted.
+    let at_top = |it: &&Directory| it.path.rfind('/') == Some(0) && it.path != "/";
+    let made = seen.directories.iter().filter(at_top).any(|it| it.of_image == 0);
+    let needed = |it: &&Directory| it.path != "/" || !made || !it.examples.is_empty();
+    for directory in seen.directories.iter().filter(needed) {
         match way(directory, always) {
             Way::Always if directory.of_image > 0 => needs.notes.push(format!(
                 "{} gets an emptyDir in every hardened container, which hides what the image has there",
