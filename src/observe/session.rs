@@ -8,7 +8,7 @@ mod lines;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
-use kube::api::{Api, AttachParams, AttachedProcess, Patch, PatchParams};
+use kube::api::{Api, AttachParams, AttachedProcess, LogParams, Patch, PatchParams};
 use kube::{Client, Error};
 use serde_json::json;
 use tokio::io::{AsyncWriteExt as _, WriteHalf};
@@ -69,7 +69,12 @@ pub async fn observe(
             time.as_secs()
         )
     })?;
-    let last = read(&pods, target, &mut attached, time, &mut stop).await;
+    let read = read(&pods, target, &mut attached, time, &mut stop).await;
+    let last = match read {
+        Some(snapshot) if snapshot.last => Some(snapshot),
+        // A busy cluster may attach when all is said, and connections break.
+        early => logged(&pods, target).await.or(early),
+    };
     let ended = match &last {
         Some(snapshot) if snapshot.last => since_then(&pods, target).await,
         _ => Some(why_ended(&pods, target).await),
@@ -196,7 +201,7 @@ async fn read(
     let mut input = attached.stdin();
     let mut deadline = Instant::now() + time + GRACE;
     let mut last: Option<Snapshot> = None;
-    let mut door = Door::Unasked;
+    let mut door = Door::new();
     let mut told = false;
     loop {
         if *stop.borrow() && !told {
@@ -222,6 +227,17 @@ async fn read(
     last
 }
 
+/// The last snapshot in the agent's log, where that may be read.
+async fn logged(pods: &Api<Pod>, target: &Target) -> Option<Snapshot> {
+    let parameters = LogParams {
+        container: Some(target.agent_name.clone()),
+        tail_lines: Some(1),
+        ..LogParams::default()
+    };
+    let text = pods.logs(&target.pod, &parameters).await.ok()?;
+    snapshot(text.trim_end().as_bytes())
+}
+
 /// Any input ends the agent. Closing it alone is known to newer API servers only.
 async fn end<S: tokio::io::AsyncRead + tokio::io::AsyncWrite>(input: &mut Option<WriteHalf<S>>) {
     if let Some(input) = input {
@@ -240,31 +256,33 @@ fn snapshot(line: &[u8]) -> Option<Snapshot> {
 /// A process that gives up root for another user shows nobody its root file system, not even this
 /// user. A process that is newly started in the container does: the agent's own program, called
 /// by its link in /proc. It is needed for a moment, and ends with the connection.
-enum Door {
-    Unasked,
-    Open(Box<AttachedProcess>),
-    Closed,
+struct Door {
+    /// Number of attempts that are left.
+    attempts: u32,
+    open: Option<Box<AttachedProcess>>,
 }
 
 impl Door {
+    const fn new() -> Self {
+        Self { attempts: 3, open: None }
+    }
+
     async fn ask(&mut self, pods: &Api<Pod>, target: &Target, snapshot: &Snapshot) {
-        match self {
-            Self::Open(_) if snapshot.root.open => self.close(),
-            Self::Unasked if !snapshot.root.open && !snapshot.processes.is_empty() => {
-                let program = format!("/proc/{}/exe", snapshot.agent);
-                let command = [program.as_str(), DOOR_COMMAND];
-                let parameters = AttachParams::default().container(&target.container).stdin(true);
-                *self = match pods.exec(&target.pod, command, &parameters).await {
-                    Ok(process) => Self::Open(Box::new(process)),
-                    Err(_) => Self::Closed,
-                };
-            }
-            _ => {}
+        if snapshot.root.open {
+            return self.close();
         }
+        if self.open.is_some() || self.attempts == 0 || snapshot.processes.is_empty() {
+            return;
+        }
+        self.attempts -= 1;
+        let program = format!("/proc/{}/exe", snapshot.agent);
+        let command = [program.as_str(), DOOR_COMMAND];
+        let parameters = AttachParams::default().container(&target.container).stdin(true);
+        self.open = pods.exec(&target.pod, command, &parameters).await.ok().map(Box::new);
     }
 
     fn close(&mut self) {
-        if let Self::Open(process) = std::mem::replace(self, Self::Closed) {
+        if let Some(process) = self.open.take() {
             process.abort();
         }
     }

@@ -190,6 +190,35 @@ pub struct Cost {
     pub anonymous_kib: u64,
 }
 
+impl Directory {
+    /// Adds an example, as long as there are few. One of anything else takes the place of a module that
+    /// Python has compiled: those say the least.
+    pub fn add_example(&mut self, example: String) {
+        if self.examples.contains(&example) || example.len() >= MAX_PATH {
+            return;
+        }
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(example);
+        } else if !is_bytecode(&example)
+            && let Some(least) = self.examples.iter_mut().find(|it| is_bytecode(it))
+        {
+            *least = example;
+        }
+    }
+
+    /// Whether all that is known to be written there are modules that Python has compiled. It does
+    /// so where it may, and does without where it may not.
+    pub fn is_bytecode_only(&self) -> bool {
+        let all = !self.examples.is_empty() && self.examples.iter().all(|it| is_bytecode(it));
+        all || self.path.ends_with("/__pycache__")
+    }
+}
+
+/// Whether a path is that of a module that Python has compiled.
+fn is_bytecode(path: &str) -> bool {
+    path.ends_with(".pyc") || path.ends_with("__pycache__") || path.contains("__pycache__/")
+}
+
 impl Snapshot {
     /// Whether it reports more than `before`, beside time and cost.
     pub fn differs(&self, before: &Self) -> bool {

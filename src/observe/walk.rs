@@ -11,7 +11,6 @@
 
 mod record;
 
-use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -22,7 +21,7 @@ use rustix::fs::{
 };
 
 use super::mounts::Mounts;
-use super::snapshot::{MAX_EXAMPLES, MAX_OWNERS, MAX_PATH};
+use super::snapshot::{Directory, MAX_OWNERS};
 pub use record::Found;
 pub(super) use record::is_below;
 
@@ -152,8 +151,8 @@ struct Seen {
     written: u64,
     /// Files with a new ctime and an old mtime, here: opened for writing, handed over, back-dated.
     touched: u64,
-    owners: BTreeSet<u32>,
-    examples: Vec<String>,
+    /// Owners and examples of them.
+    told: Directory,
 }
 
 impl Search<'_> {
@@ -204,12 +203,10 @@ impl Search<'_> {
                 seen.of_image += 1;
             }
         }
-        if seen.owners.len() < MAX_OWNERS {
-            seen.owners.insert(stat.st_uid);
+        if seen.told.owners.len() < MAX_OWNERS {
+            seen.told.owners.insert(stat.st_uid);
         }
-        if seen.examples.len() < MAX_EXAMPLES && name.to_bytes().len() < MAX_PATH {
-            seen.examples.push(name.to_string_lossy().into_owned());
-        }
+        seen.told.add_example(name.to_string_lossy().into_owned());
         None
     }
 

@@ -294,10 +294,7 @@ fn note_open_file(
             // Whether it is the image's cannot be seen here; a search tells.
             ..Directory::default()
         });
-        let name = name.to_owned();
-        if entry.examples.len() < MAX_EXAMPLES && !entry.examples.contains(&name) {
-            entry.examples.push(name);
-        }
+        entry.add_example(name.to_owned());
     }
 }
 

@@ -29,7 +29,15 @@ pub(super) fn paths(seen: &Snapshot, needs: &mut Needs) {
     let at_top = |it: &&Directory| it.path.rfind('/') == Some(0) && it.path != "/";
     let made = seen.directories.iter().filter(at_top).any(|it| it.of_image == 0);
     let needed = |it: &&Directory| it.path != "/" || !made || !it.examples.is_empty();
-    for directory in seen.directories.iter().filter(needed) {
+    let (compiled, others): (Vec<&Directory>, Vec<&Directory>) =
+        seen.directories.iter().filter(needed).partition(|it| it.is_bytecode_only());
+    if let Some(first) = compiled.first() {
+        let path = printable(&first.path, 64);
+        let note =
+            format!("Python keeps compiled modules in {path}, and does without where it may not");
+        needs.notes.push(note);
+    }
+    for directory in others {
         match way(directory, always) {
             Way::Always if directory.of_image > 0 => needs.notes.push(format!(
                 "{} gets an emptyDir in every hardened container, which hides what the image has there",

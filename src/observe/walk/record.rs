@@ -53,14 +53,13 @@ const OF_SYSTEM: &[&str] = &[
 impl Found {
     /// Keeps a directory that was written to; those below it are covered by it then.
     pub(super) fn record(&mut self, path: &[u8], changed: bool, in_place: u64, seen: Seen) {
-        let Seen { of_image, owners, examples, .. } = seen;
+        let Seen { of_image, told, .. } = seen;
         let mut directory = Directory {
             path: shown(path),
             entries_changed: changed,
             changed_in_place: in_place,
             of_image,
-            owners,
-            examples,
+            ..told
         };
         // A directory comes after all that is below it. The root covers nothing: nothing can be mounted
         // there, and what is below has to be told.
@@ -138,10 +137,7 @@ impl Directory {
         let within = within.unwrap_or_default().trim_start_matches('/').to_owned();
         for example in below.examples {
             let example = if within.is_empty() { example } else { format!("{within}/{example}") };
-            let is_new = !self.examples.contains(&example);
-            if self.examples.len() < MAX_EXAMPLES && example.len() < MAX_PATH && is_new {
-                self.examples.push(example);
-            }
+            self.add_example(example);
         }
     }
 }

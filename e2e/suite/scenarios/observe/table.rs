@@ -198,7 +198,7 @@ pub const SERVERS: &[Server] = &[
         "nats",
         DATA,
         "nats-server -js -sd /var/lib/nats -P /run/nats/nats.pid",
-        r#"(printf 'CONNECT {}\r\nPUB $JS.API.STREAM.CREATE.e2e 33\r\n{\"name\":\"e2e\",\"subjects\":[\"e2e\"]}\r\nPING\r\n'; sleep 1) | nc -w 5 $A 4222"#,
+        r#"(printf 'CONNECT {}\r\nPUB $JS.API.STREAM.CREATE.e2e 33\r\n{"name":"e2e","subjects":["e2e"]}\r\nPING\r\n'; sleep 1) | nc -w 5 $A 4222"#,
         "PONG",
     ),
     server(

@@ -9,10 +9,11 @@ use super::{nothing_is_left, observe, own_image, parsed, report};
 use crate::pods::{BUSYBOX, auditor, container, pod, workload};
 use crate::world::{HOME, Space, World, say};
 
-/// Writes a file, lives so many seconds, and ends so.
-fn mortal(name: &str, seconds: u32, code: u32, restart: &str) -> Value {
+/// Writes a file, and lives until there is another one.
+fn mortal(name: &str, code: u32, restart: &str) -> Value {
     let mut one = container("app", BUSYBOX);
-    let script = format!("mkdir -p /srv/app; echo x > /srv/app/x; sleep {seconds}; exit {code}");
+    let wait = "while [ ! -e /tmp/end ]; do sleep 1; done";
+    let script = format!("mkdir /run/app; echo x > /run/app/x; {wait}; exit {code}");
     one["command"] = json!(["sh", "-c", script]);
     let mut pod = pod(name, &[one]);
     pod["spec"]["restartPolicy"] = json!(restart);
@@ -24,11 +25,11 @@ fn mortal(name: &str, seconds: u32, code: u32, restart: &str) -> Value {
 pub fn targets_that_go(world: &'static World) {
     let space = world.namespace("observe-going", &[]);
     for pod in [
-        mortal("exits", 35, 3, "Never"),
-        mortal("restarts", 35, 4, "Always"),
-        mortal("deleted", 600, 0, "Never"),
-        mortal("interrupted", 600, 0, "Never"),
-        mortal("killed", 600, 0, "Never"),
+        mortal("exits", 3, "Never"),
+        mortal("restarts", 4, "Always"),
+        mortal("deleted", 0, "Never"),
+        mortal("interrupted", 0, "Never"),
+        mortal("killed", 0, "Never"),
     ] {
         let name = space.pod(&pod);
         space.ready(&name);
@@ -36,7 +37,17 @@ pub fn targets_that_go(world: &'static World) {
     let start = |name| observe(&space, name, &["--for", "100s"]);
     let (exits, restarts, deleted) = (start("exits"), start("restarts"), start("deleted"));
     let (interrupted, mut killed) = (start("interrupted"), start("killed"));
+    for name in ["exits", "restarts", "deleted", "interrupted", "killed"] {
+        world.eventually(&format!("{name} is observed"), || {
+            let status = &space.get(name)["status"]["ephemeralContainerStatuses"][0];
+            status["state"]["running"].is_object().then_some(())
+        });
+    }
+    // What was seen has arrived by then.
     std::thread::sleep(Duration::from_secs(8));
+    for name in ["exits", "restarts"] {
+        space.exec(name, "app", &["touch", "/tmp/end"]);
+    }
     world.kubectl(&["delete", "pod", "deleted", "-n", &space.name, "--wait=false"]);
     let pid = interrupted.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
@@ -60,8 +71,8 @@ pub fn targets_that_go(world: &'static World) {
             Some(expected) => assert!(ended.as_str().unwrap().starts_with(expected), "{ended}"),
             None => assert_eq!(*ended, Value::Null),
         }
-        assert_eq!(one["writes"][0]["path"], "/srv", "{name}");
-        assert_eq!(one["needs"]["writablePaths"][0]["path"], "/srv", "{name}");
+        assert_eq!(one["writes"][0]["path"], "/run", "{name}");
+        assert_eq!(one["needs"]["writablePaths"][0]["path"], "/run", "{name}");
     }
     for name in ["interrupted", "killed"] {
         world.eventually(&format!("the agent in {name} ends"), || {
