@@ -111,6 +111,9 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     scenario("observe::targets_that_go", observe::targets_that_go),
     scenario("observe::several_containers", observe::several_containers),
     scenario("observe::hardened_and_distroless", observe::hardened_and_distroless),
+    scenario("observe::shared_processes", observe::shared_processes),
+    scenario("observe::in_a_user_namespace", observe::in_a_user_namespace)
+        .needs(&[Need::UserNamespaces]),
     scenario("observe::rights_that_are_missing", observe::rights_that_are_missing),
     scenario("preview::is_what_happens", preview::is_what_happens).needs(&[Need::Volumes]),
     scenario("preview::of_images_is_what_happens", preview::images::of_images_is_what_happens),

@@ -54,21 +54,26 @@ pub struct Task {
     pub container: String,
     /// When the runtime says that the target was started, in seconds since the epoch.
     pub started: i64,
+    /// Whether others than the target and the agent are in the process namespace: the pod's other
+    /// containers, or the node.
+    pub shared: bool,
 }
 
 impl Task {
     /// The arguments that say it.
     pub fn arguments(&self) -> Vec<String> {
-        let Self { time, container, started } = self;
-        vec![COMMAND.to_owned(), time.as_secs().to_string(), container.clone(), started.to_string()]
+        let Self { time, container, started, shared } = self;
+        let values = [time.as_secs().to_string(), container.clone(), started.to_string()];
+        std::iter::once(COMMAND.to_owned()).chain(values).chain([shared.to_string()]).collect()
     }
 
     fn parse(arguments: &[String]) -> Option<Self> {
-        let [time, container, started] = arguments else { return None };
+        let [time, container, started, shared] = arguments else { return None };
         Some(Self {
             time: Duration::from_secs(time.parse().ok()?),
             container: container.clone(),
             started: started.parse().ok()?,
+            shared: shared.parse().ok()?,
         })
     }
 }
@@ -198,6 +203,7 @@ mod tests {
             time: Duration::from_secs(120),
             container: "4f".repeat(32),
             started: 1_900_000_000,
+            shared: true,
         };
         let arguments = task.arguments();
         assert_eq!(Task::parse(&arguments[1..]), Some(task));

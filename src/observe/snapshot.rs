@@ -191,6 +191,21 @@ pub struct Cost {
 }
 
 impl Directory {
+    /// Takes over what is told of a directory below.
+    pub fn cover(&mut self, below: Self) {
+        for owner in below.owners {
+            if self.owners.len() < MAX_OWNERS {
+                self.owners.insert(owner);
+            }
+        }
+        let within = below.path.strip_prefix(self.path.trim_end_matches('/'));
+        let within = within.unwrap_or_default().trim_start_matches('/').to_owned();
+        for example in below.examples {
+            let example = if within.is_empty() { example } else { format!("{within}/{example}") };
+            self.add_example(example);
+        }
+    }
+
     /// Adds an example, as long as there are few. One of anything else takes the place of a module that
     /// Python has compiled: those say the least.
     pub fn add_example(&mut self, example: String) {
@@ -212,6 +227,12 @@ impl Directory {
         let all = !self.examples.is_empty() && self.examples.iter().all(|it| is_bytecode(it));
         all || self.path.ends_with("/__pycache__")
     }
+}
+
+/// Whether `path` is `directory` or below it.
+pub fn is_below(path: &str, directory: &str) -> bool {
+    let rest = path.strip_prefix(directory.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether a path is that of a module that Python has compiled.

@@ -180,7 +180,9 @@ fn low_ports(seen: &Snapshot, described: &Described) -> Vec<ContainerPort> {
 /// What cannot be seen in this container in particular.
 fn notes(seen: &Snapshot, described: &Described, needs: &mut Needs) {
     let mut note = |text: String| needs.notes.push(text);
-    if !seen.root.open {
+    if seen.processes.is_empty() {
+        note("none of its processes could be told from others in its process namespace".to_owned());
+    } else if !seen.root.open {
         note("its files could not be seen: its processes gave up privileges, and the right to create pods/exec, which would help, is missing or failed".to_owned());
     } else if seen.root.read_only {
         note(

@@ -209,6 +209,8 @@ pub struct Target {
     pub restarts: i32,
     /// When it was started, in seconds since the epoch.
     pub started: i64,
+    /// Whether its process namespace is its pod's or the node's.
+    pub shared: bool,
     /// Uid and gid it was started with, where they are known.
     pub user: Option<(i64, i64)>,
     /// The ephemeral container, ready to be added.
@@ -299,6 +301,9 @@ fn target(
         id,
         restarts: status.restart_count,
         started,
+        shared: pod.spec.as_ref().is_some_and(|spec| {
+            spec.share_process_namespace == Some(true) || spec.host_pid == Some(true)
+        }),
         user,
         agent: Value::Null,
         agent_name,

@@ -23,7 +23,6 @@ use rustix::fs::{
 use super::mounts::Mounts;
 use super::snapshot::{Directory, MAX_OWNERS};
 pub use record::Found;
-pub(super) use record::is_below;
 
 /// Bounds of one search.
 #[derive(Clone, Copy, Debug)]

@@ -89,8 +89,8 @@ impl Container {
         // What the image has is older than the container.
         std::thread::sleep(Duration::from_millis(50));
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let task =
-            Task { time, container: String::new(), started: i64::try_from(started).unwrap() };
+        let started = i64::try_from(started).unwrap();
+        let task = Task { time, container: String::new(), started, shared: false };
         let script_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/observe/container.sh");
         // The agent's own descriptors are this process' pipes; the target gets none of them.
         let child = Command::new("unshare")

@@ -3,7 +3,7 @@
 # It runs in namespaces of its own for mounts, processes and the network, and is their first process, which
 # becomes the target: a shell with TARGET. The agent is beside it in the same process namespace, with a root
 # of its own, and reads its standard input from descriptor 3 and writes to 4. Both have the capabilities
-# that container runtimes give by default. The last of AGENT, when the target was started, is said here.
+# that container runtimes give by default. The fourth of AGENT, when the target was started, is said here.
 set -eu
 work=$1 target=$2
 shift 2
@@ -30,6 +30,6 @@ ip link set lo up 2>/dev/null || true
 started=$(date +%s)
 (
   sleep "${AGENT_AFTER:-1}"
-  exec setpriv --bounding-set "$capabilities" chroot "$work/agent" /ironhull "$1" "$2" "$3" "$started" <&3 >&4
+  exec setpriv --bounding-set "$capabilities" chroot "$work/agent" /ironhull "$1" "$2" "$3" "$started" "$5" <&3 >&4
 ) &
 exec setpriv --bounding-set "$capabilities" chroot "$work/root" /bin/sh -c "$target" 3<&- 4>&-

@@ -250,7 +250,7 @@ log_dest file /var/log/mosquitto/mosquitto.log
 		About: "queues, stores, exporters and file servers, started as root",
 		Packages: []string{
 			"beanstalkd", "gearman-job-server", "nats-server", "etcd-server", "pgbouncer", "rsync", "prometheus-node-exporter", "prometheus-pushgateway",
-			"openssh-server", "vsftpd",
+			"openssh-server",
 		},
 		Without: []string{"libpam-modules", "libpam-modules-bin", "libpam-runtime", "ucf", "procps", "openssh-sftp-server", "postgresql-common", "runit-helper", "systemd", "systemd-standalone-sysusers", "netbase", "lsof"},
 		Config:  archive.Config{Env: []string{defaultPath}, Cmd: []string{"sh"}},
@@ -259,17 +259,15 @@ log_dest file /var/log/mosquitto/mosquitto.log
 			"beanstalkd:x:102:102::/var/lib/beanstalkd:/usr/sbin/nologin",
 			"gearman:x:103:103::/var/lib/gearman:/bin/false",
 			"sshd:x:104:65534::/run/sshd:/usr/sbin/nologin",
-			"ftp:x:105:105:ftp daemon:/srv/ftp:/usr/sbin/nologin",
 		},
 		owned: []owned{
 			{"var/lib/beanstalkd", 0o755, 102, 102}, {"var/log/gearmand", 0o755, 103, 103},
 			{"var/lib/nats", 0o755, 0, 0}, {"var/lib/etcd", 0o755, 0, 0}, {"var/lib/prometheus", 0o755, 0, 0},
 			{"run/pgbouncer", 0o755, 101, 101}, {"var/log/pgbouncer", 0o755, 101, 101},
-			{"run/nats", 0o755, 0, 0}, {"run/rsyncd", 0o755, 0, 0}, {"var/log/rsyncd", 0o755, 0, 0}, {"var/log/vsftpd", 0o755, 0, 0}, {"run/sshd", 0o755, 0, 0}, {"run/vsftpd/empty", 0o755, 0, 0}, {"srv/upload", 0o777, 65534, 65534}, {"srv/ftp", 0o755, 0, 0},
+			{"run/nats", 0o755, 0, 0}, {"run/rsyncd", 0o755, 0, 0}, {"var/log/rsyncd", 0o755, 0, 0}, {"run/sshd", 0o755, 0, 0}, {"srv/upload", 0o777, 65534, 65534},
 		},
 		files: map[string]string{
 			"srv/files/hello": "It serves.\n",
-			"srv/ftp/hello":   "It serves.\n",
 			"etc/pgbouncer/e2e.ini": `[databases]
 [pgbouncer]
 listen_addr = 0.0.0.0
@@ -288,16 +286,6 @@ use chroot = no
 [files]
 path = /srv/files
 read only = yes
-`,
-			"etc/vsftpd.e2e.conf": `listen=YES
-background=NO
-anonymous_enable=YES
-local_enable=NO
-anon_root=/srv/ftp
-secure_chroot_dir=/run/vsftpd/empty
-xferlog_enable=YES
-vsftpd_log_file=/var/log/vsftpd/vsftpd.log
-seccomp_sandbox=NO
 `,
 			"usr/local/bin/start-sshd": "#!/bin/sh\nset -e\nssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key\nexec /usr/sbin/sshd -D -e -f /dev/null -h /etc/ssh/ssh_host_ed25519_key\n",
 		},

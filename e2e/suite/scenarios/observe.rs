@@ -17,7 +17,8 @@ use crate::world::{Space, World, image, project, say};
 use node::Node;
 use table::{SERVERS, Server};
 pub use trouble::{
-    hardened_and_distroless, rights_that_are_missing, several_containers, targets_that_go,
+    hardened_and_distroless, in_a_user_namespace, rights_that_are_missing, several_containers,
+    shared_processes, targets_that_go,
 };
 
 /// So many servers, and so many of those that need no root serve hardened with what is printed.

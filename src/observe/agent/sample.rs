@@ -14,9 +14,9 @@ use crate::observe::net::{Kind, Listening, TABLES, listening, socket};
 use crate::observe::process::{Status, descriptor, times};
 use crate::observe::snapshot::{
     Cost, Directory, MAX_DIRECTORIES, MAX_EXAMPLES, MAX_PORTS, MAX_PROCESSES, MAX_USERS, Port,
-    ProcessGroup, Snapshot, User, VERSION,
+    ProcessGroup, Snapshot, User, VERSION, is_below,
 };
-use crate::observe::walk::{Found, Limits, Since, is_below, walk};
+use crate::observe::walk::{Found, Limits, Since, walk};
 use crate::text::printable;
 
 /// The first port that is nobody's privilege.
@@ -70,7 +70,7 @@ impl<'t> Sampler<'t> {
 
     /// Looks at the processes and their users.
     pub(super) fn processes(&mut self) {
-        self.processes.look(&self.task.container);
+        self.processes.look(self.task);
         if self.first.is_none_or(|first| !self.processes.pids.contains(&first)) {
             self.first = self.processes.first().or(self.first);
         }

@@ -58,13 +58,14 @@ pub(super) struct Processes {
     pub(super) pids: BTreeSet<u32>,
     /// Others, as of the last look.
     others: BTreeSet<u32>,
-    /// Whether the container id was ever found; where it is not, all but the agent count.
+    /// Whether the container id was ever found. Where it is not, all but the agent count, unless others
+    /// are there, too.
     by_id: bool,
 }
 
 impl Processes {
     /// Looks again.
-    pub(super) fn look(&mut self, container: &str) {
+    pub(super) fn look(&mut self, task: &Task) {
         let own = std::process::id();
         let all: BTreeSet<u32> = fs::read_dir("/proc")
             .into_iter()
@@ -73,7 +74,8 @@ impl Processes {
             .filter(|pid| *pid != own)
             .collect();
         let is_target = |pid: &u32| {
-            text(&format!("/proc/{pid}/cgroup")).is_some_and(|cgroup| cgroup.contains(container))
+            text(&format!("/proc/{pid}/cgroup"))
+                .is_some_and(|cgroup| cgroup.contains(&task.container))
         };
         let new: Vec<u32> = all.difference(&self.others).copied().collect();
         let (mut ours, mut others) = (BTreeSet::new(), &all & &self.others);
@@ -83,8 +85,8 @@ impl Processes {
                 false => others.insert(pid),
             };
         }
-        self.by_id |= !ours.is_empty() && !container.is_empty();
-        if self.by_id {
+        self.by_id |= !ours.is_empty() && !task.container.is_empty();
+        if self.by_id || task.shared {
             (self.pids, self.others) = (ours, others);
         } else {
             // A runtime that names control groups otherwise. In a process namespace of its own, a
@@ -163,7 +165,7 @@ pub(super) fn opens(pid: u32) -> bool {
 /// that the target has, too.
 pub(super) fn become_user_of_target(task: &Task) {
     let mut processes = Processes::default();
-    processes.look(&task.container);
+    processes.look(task);
     let Some(first) = processes.first() else { return };
     let (Some(own), Some(theirs)) = (status(std::process::id()), status(first)) else { return };
     let ([uid, ..], [gid, ..]) = (theirs.uids, theirs.gids);

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::observe::snapshot::{Directory, MAX_EXAMPLES, Restricted, Snapshot};
-use crate::observe::walk::is_below;
+use crate::observe::snapshot::{Directory, MAX_EXAMPLES, Restricted, Snapshot, is_below};
 
 /// What was seen in any of the pods. Times are the longest, costs the highest.
 pub fn merge(snapshots: &[&Snapshot]) -> Snapshot {

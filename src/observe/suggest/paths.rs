@@ -1,8 +1,7 @@
 //! Which directories have to be writable, and how.
 
 use super::{Needs, Writable};
-use crate::observe::snapshot::{Directory, Snapshot};
-use crate::observe::walk::is_below;
+use crate::observe::snapshot::{Directory, Snapshot, is_below};
 use crate::policy::{Policy, WritablePath};
 use crate::rule::RuleName;
 use crate::text::{is_deceptive, printable};

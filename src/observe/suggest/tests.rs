@@ -188,7 +188,7 @@ fn no_more_paths_than_a_workload_may_ask_for() {
     let needs = writes(&many);
     assert!(needs.writable_paths.len() <= 16, "{:?}", paths(&needs));
     let covers = |path: &str| {
-        needs.writable_paths.iter().any(|it| crate::observe::walk::is_below(path, &it.path))
+        needs.writable_paths.iter().any(|it| crate::observe::snapshot::is_below(path, &it.path))
     };
     assert!(many.iter().all(|it| covers(&it.path)));
     assert!(needs.writable_paths.iter().any(|it| it.seed), "a parent has content");

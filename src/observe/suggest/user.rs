@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Needs, RunAs};
-use crate::observe::snapshot::{ProcessGroup, Restricted, Snapshot};
-use crate::observe::walk::is_below;
+use crate::observe::snapshot::{ProcessGroup, Restricted, Snapshot, is_below};
 use crate::text::printable;
 
 /// Maximum number of places that are named.

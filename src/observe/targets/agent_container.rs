@@ -68,7 +68,8 @@ pub fn agent_container(
             security.insert(key.to_owned(), value);
         }
     }
-    let task = Task { time, container: target.id.clone(), started: target.started };
+    let Target { id, started, shared, .. } = target;
+    let task = Task { time, container: id.clone(), started: *started, shared: *shared };
     let mut agent = json!({
         "name": target.agent_name,
         "image": image.name,

@@ -48,7 +48,7 @@ fn the_agent_of_a_root_container_has_what_it_has() {
     assert_eq!((target.id.as_str(), target.restarts, target.started), (ID, 2, 1_796_025_600));
     assert_eq!(target.agent["name"], "ironhull-observe-x0");
     assert_eq!(target.agent["targetContainerName"], "app");
-    assert_eq!(target.agent["args"], json!(["observe-agent", "120", ID, "1796025600"]));
+    assert_eq!(target.agent["args"], json!(["observe-agent", "120", ID, "1796025600", "false"]));
     assert_eq!(target.agent["imagePullPolicy"], "IfNotPresent");
     assert_eq!(
         target.agent["securityContext"],
@@ -84,6 +84,14 @@ fn without_the_kubelets_word_the_manifest_counts() {
     assert_eq!(unknown.user, None);
     assert_eq!(unknown.agent["securityContext"]["runAsUser"], 0);
     assert_eq!(unknown.agent["securityContext"]["capabilities"], Value::Null);
+}
+
+#[test]
+fn processes_that_a_pod_shares_are_told_apart() {
+    for shared in ["shareProcessNamespace", "hostPID"] {
+        let target = only(&pod(&json!({shared: true}), &json!({}), &json!({})), &[]).unwrap();
+        assert_eq!(target.agent["args"][4], "true", "{shared}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use rustix::fs::Stat;
 
 use super::Seen;
 use crate::observe::snapshot::{
-    Directory, MAX_DIRECTORIES, MAX_EXAMPLES, MAX_OWNERS, MAX_PATH, MAX_RESTRICTED, Restricted,
+    Directory, MAX_DIRECTORIES, MAX_EXAMPLES, MAX_PATH, MAX_RESTRICTED, Restricted, is_below,
 };
 
 /// What a search found.
@@ -123,29 +123,6 @@ impl Found {
             })
             .collect();
     }
-}
-
-impl Directory {
-    /// Takes over what is told of a directory below.
-    pub(in crate::observe) fn cover(&mut self, below: Self) {
-        for owner in below.owners {
-            if self.owners.len() < MAX_OWNERS {
-                self.owners.insert(owner);
-            }
-        }
-        let within = below.path.strip_prefix(self.path.trim_end_matches('/'));
-        let within = within.unwrap_or_default().trim_start_matches('/').to_owned();
-        for example in below.examples {
-            let example = if within.is_empty() { example } else { format!("{within}/{example}") };
-            self.add_example(example);
-        }
-    }
-}
-
-/// Whether `path` is `directory` or below it.
-pub(in crate::observe) fn is_below(path: &str, directory: &str) -> bool {
-    let rest = path.strip_prefix(directory.trim_end_matches('/'));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A path as text. What is too long, or no text, counts for the directory above it.

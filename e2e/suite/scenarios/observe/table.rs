@@ -237,12 +237,4 @@ pub const SERVERS: &[Server] = &[
         "job=\"e2e\"",
     ),
     server("sshd", DATA, "start-sshd", "sleep 1 | nc -w 3 $A 22", "SSH-2.0").needs_root(),
-    server(
-        "vsftpd",
-        DATA,
-        "vsftpd /etc/vsftpd.e2e.conf",
-        r"(sleep 1; printf 'USER anonymous\r\nPASS a\r\nQUIT\r\n') | nc -w 5 $A 21",
-        "230",
-    )
-    .needs_root(),
 ];

@@ -13,7 +13,7 @@ use crate::world::{HOME, Space, World, say};
 fn mortal(name: &str, code: u32, restart: &str) -> Value {
     let mut one = container("app", BUSYBOX);
     let wait = "while [ ! -e /tmp/end ]; do sleep 1; done";
-    let script = format!("mkdir /run/app; echo x > /run/app/x; {wait}; exit {code}");
+    let script = format!("sleep 2; mkdir /run/app; echo x > /run/app/x; {wait}; exit {code}");
     one["command"] = json!(["sh", "-c", script]);
     let mut pod = pod(name, &[one]);
     pod["spec"]["restartPolicy"] = json!(restart);
@@ -256,4 +256,45 @@ fn user(
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), config.to_string()).unwrap();
     file
+}
+
+/// Two containers that share their processes, each observed by itself.
+pub fn shared_processes(world: &'static World) {
+    let space = world.namespace("observe-shared", &[]);
+    space.pod(&pair("shared", "shareProcessNamespace", true));
+    space.ready("shared");
+    let report = report(observe(&space, "shared", &["--for", "6s"]));
+    for (at, path) in ["/run/one", "/run/two"].into_iter().enumerate() {
+        let one = &report["containers"][at];
+        say(format!("{}: {} {}", one["container"], one["writes"], one["processes"]));
+        let examples = one["writes"][0]["examples"].as_array().unwrap();
+        assert_eq!(examples, &[json!(path.trim_start_matches("/run/"))]);
+        let processes = one["processes"].as_array().unwrap();
+        assert!(processes.iter().all(|it| it["name"] != "pause"), "{processes:?}");
+    }
+}
+
+/// Root of a user namespace, which is nobody on the node.
+pub fn in_a_user_namespace(world: &'static World) {
+    let space = world.namespace("observe-users", &[]);
+    space.pod(&pair("inside", "hostUsers", false));
+    space.ready("inside");
+    let report = report(observe(&space, "inside", &["--for", "6s"]));
+    let one = &report["containers"][0];
+    say(format!("{} {}", one["writes"], one["processes"]));
+    assert_eq!(one["writes"][0]["examples"], json!(["one"]));
+    assert_eq!(one["processes"][0]["uid"], 0);
+}
+
+/// A pod of two containers, each of which writes a file, with a member of its spec.
+fn pair(name: &str, key: &str, value: bool) -> Value {
+    let writes = |name: &str| {
+        let mut one = container(name, BUSYBOX);
+        one["command"] =
+            json!(["sh", "-c", format!("echo x > /run/{name}; while true; do sleep 1; done")]);
+        one
+    };
+    let mut pod = pod(name, &[writes("one"), writes("two")]);
+    pod["spec"][key] = json!(value);
+    pod
 }
