@@ -9,6 +9,7 @@ pub mod help;
 pub mod image;
 pub mod input;
 pub mod man;
+pub mod observe;
 mod parallel;
 pub mod pass;
 pub mod policy;
@@ -53,6 +54,7 @@ enum Command {
     Explain(explain::Args),
     Harden(harden::Args),
     Preview(preview::Args),
+    Observe(observe::Args),
     Rules(rules::Args),
     #[command(subcommand)]
     Policy(policy::Command),
@@ -90,6 +92,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result
         Command::Harden(args) => harden::run(&args, out, err).map(ExitCode::from),
         Command::Image(command) => image::run(&command, out, err).map(ExitCode::from),
         Command::Policy(command) => policy::run(&command, out, err).map(ExitCode::from),
+        Command::Observe(args) => observe::run(&args, out, err).map(ExitCode::from),
         Command::Preview(args) => preview::run(&args, out, err).map(ExitCode::from),
         Command::Rules(args) => rules::run(&args, out).map(ExitCode::from),
         Command::Serve(args) => serve::run(*args),

@@ -80,6 +80,16 @@ impl Connection {
         Ok(Cluster { reader: Reader::new(client, server), namespace })
     }
 
+    /// A client for connections on which nothing may come for minutes.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub(crate) async fn long_lived(&self) -> anyhow::Result<Client> {
+        let mut config = self.config().await?;
+        config.read_timeout = None;
+        Client::try_from(config).context("cannot set up the client")
+    }
+
     /// Client configuration: where the cluster is and who asks it.
     ///
     /// # Errors

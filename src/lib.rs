@@ -8,6 +8,7 @@
 //! | [`cli`] | the commands: arguments in, text out |
 //! | [`watch`] | `ironhull watch`: what runs unhardened, as metrics |
 //! | [`serve`] | the webhook server |
+//! | [`observe`] | what a running container does, seen from beside it |
 //! | [`images`] | images, read: who they run as, what they write and need |
 //! | [`foresight`] | what hardening will do to a workload: changes, risks, remedies |
 //! | [`cluster`] | a cluster, read: connection, lists, namespaces, installed policies |
@@ -35,6 +36,8 @@ pub mod foresight;
 pub mod images;
 #[cfg(any(feature = "server", feature = "fuzzing"))]
 pub mod manifest;
+#[cfg(feature = "server")]
+pub mod observe;
 #[cfg(feature = "server")]
 pub mod seed;
 #[cfg(feature = "server")]

@@ -10,6 +10,7 @@ mod facts;
 mod images;
 mod learning;
 mod mending;
+mod observe;
 mod opt_in;
 mod policies;
 mod preview;
@@ -109,6 +110,14 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
         corpus::what_is_accepted_is_accepted_hardened,
     )
     .needs(&[Need::Corpus]),
+    scenario("observe::servers_serve_hardened", observe::servers_serve_hardened),
+    scenario("observe::targets_that_go", observe::targets_that_go),
+    scenario("observe::several_containers", observe::several_containers),
+    scenario("observe::hardened_and_distroless", observe::hardened_and_distroless),
+    scenario("observe::shared_processes", observe::shared_processes),
+    scenario("observe::in_a_user_namespace", observe::in_a_user_namespace)
+        .needs(&[Need::UserNamespaces]),
+    scenario("observe::rights_that_are_missing", observe::rights_that_are_missing),
     scenario("preview::is_what_happens", preview::is_what_happens).needs(&[Need::Volumes]),
     scenario("preview::of_images_is_what_happens", preview::images::of_images_is_what_happens),
     // Prometheus must reach a pod's address.

@@ -121,6 +121,18 @@ pub const EXTRAS: &[Extra] = &[
         ],
     },
     Extra {
+        command: "observe",
+        examples: &[
+            ("ironhull observe deployment/web -n shop", "all of its pods, for two minutes"),
+            ("ironhull observe web-7d4b9-x2x1p --for 10m -o yaml", "one pod, for a program"),
+        ],
+        statuses: &[
+            DONE,
+            (EXIT_CHANGES, "a container could not be observed; the others were"),
+            (EXIT_ERROR, "wrong usage, or nothing could be observed"),
+        ],
+    },
+    Extra {
         command: "rules",
         examples: &[
             ("ironhull rules", "a line for each rule"),

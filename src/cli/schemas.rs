@@ -4,7 +4,7 @@
 use schemars::{Schema, schema_for};
 
 use super::preview::report::Preview;
-use super::{explain, harden, policy, rules};
+use super::{explain, harden, observe, policy, rules};
 use crate::facts::ImageFacts;
 
 /// An output for programs.
@@ -43,6 +43,12 @@ pub fn schemas() -> Vec<Output> {
             schema_for!(harden::output::Patched<'_>),
         ),
         output("preview", "ironhull preview -o json", "One object.", schema_for!(Preview)),
+        output(
+            "observe",
+            "ironhull observe -o json",
+            "One object.",
+            schema_for!(observe::report::Report),
+        ),
         output(
             "rules",
             "ironhull rules -o json",

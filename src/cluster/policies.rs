@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use serde::de::DeserializeOwned;
 
 use crate::cluster::{Cluster, Resource};
 use crate::policy::PolicyFile;
 
+/// Deployments.
+pub const DEPLOYMENTS: Resource = Resource { api: "/apis/apps/v1", resource: "deployments" };
 const CONFIG_MAPS: Resource = Resource { api: "/api/v1", resource: "configmaps" };
 /// Label of everything that ironhull's chart installs.
 const OURS: &str = "app.kubernetes.io/name=ironhull";
@@ -21,34 +24,52 @@ pub struct Installed {
     pub config_maps: Vec<String>,
 }
 
+/// Objects of a kind that ironhull's chart installs: of all namespaces, or without the right to that,
+/// of the one it is usually in.
+///
+/// # Errors
+/// When these rights do not allow reading them there either.
+pub async fn ours<T: DeserializeOwned>(
+    cluster: &Cluster,
+    kind: Resource,
+) -> anyhow::Result<Vec<T>> {
+    let mut found = Vec::new();
+    for namespace in [None, Some(HOME)] {
+        found.clear();
+        let each = cluster.reader.each(kind, namespace, Some(OURS), false, |item, _| {
+            found.push(serde_json::from_str(item.get())?);
+            Ok(())
+        });
+        match each.await {
+            Err(error) if namespace.is_some() => return Err(error),
+            Err(_) => {}
+            Ok(()) => break,
+        }
+    }
+    Ok(found)
+}
+
 /// The installed policy files; `None` if these rights do not allow reading them.
 pub async fn installed(cluster: &Cluster) -> Option<Installed> {
     let mut found: BTreeMap<String, Vec<PolicyFile>> = BTreeMap::new();
-    // Without the right to read those of all namespaces, reading those of this one may be allowed.
-    for namespace in [None, Some(HOME)] {
-        let each = cluster.reader.each(CONFIG_MAPS, namespace, Some(OURS), false, |item, _| {
-            let map: ConfigMap = serde_json::from_str(item.get())?;
-            let place = format!(
-                "configmap {}/{}",
-                map.metadata.namespace.unwrap_or_default(),
-                map.metadata.name.unwrap_or_default()
-            );
-            let files = map.data.into_iter().flatten();
-            let files = files.filter(|(name, _)| name.ends_with(".yaml") || name.ends_with(".yml"));
-            let files: Vec<PolicyFile> = files
-                .map(|(name, text)| PolicyFile { name: format!("{place}: {name}"), text })
-                .collect();
-            if !files.is_empty() {
-                found.insert(place, files);
-            }
-            Ok(())
-        });
-        if each.await.is_ok() {
-            return Some(Installed {
-                config_maps: found.keys().cloned().collect(),
-                files: found.into_values().flatten().collect(),
-            });
+    let maps: Vec<ConfigMap> = ours(cluster, CONFIG_MAPS).await.ok()?;
+    for map in maps {
+        let place = format!(
+            "configmap {}/{}",
+            map.metadata.namespace.unwrap_or_default(),
+            map.metadata.name.unwrap_or_default()
+        );
+        let files = map.data.into_iter().flatten();
+        let files = files.filter(|(name, _)| name.ends_with(".yaml") || name.ends_with(".yml"));
+        let files: Vec<PolicyFile> = files
+            .map(|(name, text)| PolicyFile { name: format!("{place}: {name}"), text })
+            .collect();
+        if !files.is_empty() {
+            found.insert(place, files);
         }
     }
-    None
+    Some(Installed {
+        config_maps: found.keys().cloned().collect(),
+        files: found.into_values().flatten().collect(),
+    })
 }

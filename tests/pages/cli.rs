@@ -22,7 +22,7 @@ man` has it as manual pages.
 | status | when |
 |---|---|
 | 0 | the command did what was asked, whatever the result and the warnings |
-| 1 | with `--check`: `harden` found something that would change, `preview` something that would break, `policy diff` something that differs |
+| 1 | with `--check`: `harden` found something that would change, `preview` something that would break, `policy diff` something that differs; `image` or `observe` left something out that it could not read or observe |
 | 2 | wrong usage; a file or a cluster that cannot be read; a manifest or a policy with errors; an output that cannot be written |
 
 A closed pipe, as in `ironhull explain -f app.yaml | head`, is not an error.

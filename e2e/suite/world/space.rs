@@ -143,6 +143,15 @@ impl Space {
         });
     }
 
+    /// Waits until the pod runs, or has run.
+    pub fn started(&self, name: &str) {
+        self.world.eventually(&format!("{}/{name} has started", self.name), || {
+            let pod = self.get(name);
+            let phase = pod["status"]["phase"].as_str()?;
+            matches!(phase, "Running" | "Succeeded" | "Failed").then_some(())
+        });
+    }
+
     /// Waits until the pod has done what it is for.
     pub fn succeeded(&self, name: &str) {
         self.world.eventually(&format!("{}/{name} has succeeded", self.name), || {

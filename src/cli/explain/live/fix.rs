@@ -49,7 +49,7 @@ pub(super) fn propose(
     pod: &Pod,
     troubles: &[Trouble],
     policy: &Policy,
-    environment: Environment,
+    environment: Environment<'_>,
 ) -> Proposal {
     let gid = |container: &str| gid(pod, container);
     let patient = Patient { template: &owner.template, policy, environment, gid: &gid };

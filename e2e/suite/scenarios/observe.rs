@@ -1,0 +1,288 @@
+//! `ironhull observe`: servers out of Debian's packages that run as root, under load; what it says
+//! they need, compared with what they wrote, and that they serve hardened with just that.
+
+mod node;
+mod table;
+mod trouble;
+
+use std::collections::BTreeSet;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::pods::{BUSYBOX, container, pod};
+use crate::schema::check;
+use crate::world::{Space, World, image, project, say};
+use node::Node;
+use table::{SERVERS, Server};
+pub use trouble::{
+    hardened_and_distroless, in_a_user_namespace, rights_that_are_missing, several_containers,
+    shared_processes, targets_that_go,
+};
+
+/// So many servers, and so many of those that need no root serve hardened with what is printed.
+const AT_LEAST: usize = 25;
+const AT_LEAST_SERVING: usize = 22;
+/// Of directories that were written to, in percent: those that are found, and of those that are
+/// found, those that are right.
+const RECALL: f64 = 99.0;
+const PRECISION: f64 = 95.0;
+/// Servers that are observed at once: two cores run them all.
+const AT_ONCE: usize = 18;
+/// How long each is.
+const TIME: &str = "15s";
+/// What the agent may take while it observes, in percent of one core, and beside its program, in KiB.
+const MOST_PROCESSOR: f64 = 10.0;
+const MOST_MEMORY: u64 = 16 << 10;
+
+pub fn servers_serve_hardened(world: &'static World) {
+    assert!(SERVERS.len() >= AT_LEAST);
+    let open = world.namespace("observe", &[]);
+    let node = Node::start(world);
+    let client = Client::start(world, &open);
+    for server in SERVERS {
+        open.pod(&server.pod());
+    }
+    for server in SERVERS {
+        client
+            .asks(&open, server)
+            .unwrap_or_else(|said| panic!("{} as it is: {said}", server.name));
+    }
+    let mut seen = Vec::new();
+    for group in SERVERS.chunks(AT_ONCE) {
+        let running: Vec<Child> =
+            group.iter().map(|it| observe(&open, it.name, &["--for", TIME])).collect();
+        for _ in 0..3 {
+            for server in group {
+                let _load = client.ask(&open, server);
+            }
+        }
+        seen.extend(group.iter().zip(running).map(|(server, child)| (server, report(child))));
+    }
+    nothing_is_left(&open, SERVERS.iter().map(|it| it.name));
+    directories(&open, &node, &seen);
+    costs(&seen);
+    serve_hardened(world, &seen);
+}
+
+/// What was found against what the node has below the containers' roots.
+fn directories(space: &Space, node: &Node, seen: &[(&Server, Value)]) {
+    let (mut right, mut missed, mut wrong) = (0, 0, 0);
+    for (server, report) in seen {
+        let found: BTreeSet<String> = report["containers"][0]["writes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|write| write["path"].as_str().unwrap().to_owned())
+            .collect();
+        let written = node.written(&space.get(server.name));
+        let (both, lost): (BTreeSet<_>, BTreeSet<_>) =
+            written.iter().cloned().partition(|path| found.contains(path));
+        let more: Vec<_> = found.difference(&written).collect();
+        right += both.len();
+        missed += lost.len();
+        wrong += more.len();
+        say(format!("{}: wrote to {both:?}", server.name));
+        if !lost.is_empty() || !more.is_empty() {
+            say(format!("{}: not found {lost:?}, found and not written {more:?}", server.name));
+        }
+    }
+    let percent = |part: usize, rest: usize| 100.0 * part as f64 / (part + rest) as f64;
+    let (recall, precision) = (percent(right, missed), percent(right, wrong));
+    say(format!(
+        "{right} directories found, {missed} missed, {wrong} wrong: recall {recall:.1} %, precision {precision:.1} %"
+    ));
+    assert!(right >= AT_LEAST, "the node's own list is not empty");
+    assert!(recall >= RECALL && precision >= PRECISION);
+}
+
+/// What the agents took.
+fn costs(seen: &[(&Server, Value)]) {
+    let mut most = (0.0_f64, 0, 0);
+    for (server, report) in seen {
+        let one = &report["containers"][0];
+        let (cost, seconds) = (&one["cost"], one["pods"][0]["seconds"].as_f64().unwrap());
+        let number = |key: &str| cost[key].as_u64().unwrap();
+        let share = number("processorMillis") as f64 / 10.0 / seconds.max(1.0);
+        let (peak, own) = (number("peakKib"), number("anonymousKib"));
+        say(format!(
+            "{}: {share:.1} % of a core, {own} KiB of memory of its own, {peak} KiB with its program; {} entries",
+            server.name, one["root"]["entries"]
+        ));
+        most = (most.0.max(share), most.1.max(own), most.2.max(peak));
+    }
+    say(format!(
+        "at most {:.1} % of a core, {} KiB, {} KiB with the program",
+        most.0, most.1, most.2
+    ));
+    assert!(most.0 < MOST_PROCESSOR && most.1 < MOST_MEMORY);
+}
+
+/// Each server again, in a namespace that hardens, with the patch that was printed.
+fn serve_hardened(world: &'static World, seen: &[(&Server, Value)]) {
+    let labels = [
+        ("ironhull.dev/harden", "enforce"),
+        // For those that have to stay root.
+        ("pod-security.kubernetes.io/enforce", "baseline"),
+    ];
+    let hardened = world.namespace("observed", &labels);
+    let client = Client::start(world, &hardened);
+    let mut patched = Vec::new();
+    for (server, report) in seen {
+        let pod = patch(server.pod(), &report["patch"]);
+        say(format!("{}: {}", server.name, report["patch"]));
+        hardened.pod(&pod);
+        patched.push((server, report));
+    }
+    let (mut serving, mut as_root, mut not) = (0, 0, Vec::new());
+    for (server, report) in patched {
+        match client.asks(&hardened, server) {
+            Ok(()) if server.root => as_root += 1,
+            Ok(()) => {
+                let inside = hardened.look(server.name, "app");
+                assert!(inside.uid != 0 && !inside.root_writable, "{}: {inside:?}", server.name);
+                assert_eq!(inside.cap_eff, "0000000000000000", "{}", server.name);
+                serving += 1;
+            }
+            Err(said) => {
+                say(format!("{} does not serve: {said}", server.name));
+                say(hardened.log(server.name, "app"));
+                not.push(server.name);
+            }
+        }
+        if server.root {
+            let exemptions = &report["containers"][0]["needs"]["exemptions"];
+            say(format!("{}: needs root: {exemptions}", server.name));
+        }
+    }
+    say(format!(
+        "{serving} of {} that need no root serve hardened at once, {as_root} with an exemption; not: {not:?}",
+        SERVERS.iter().filter(|it| !it.root).count()
+    ));
+    assert!(serving >= AT_LEAST_SERVING);
+}
+
+/// A pod with a strategic merge patch, as far as observe prints one.
+fn patch(mut pod: Value, patch: &Value) -> Value {
+    let annotations = patch.pointer("/metadata/annotations").and_then(Value::as_object);
+    for (key, value) in annotations.into_iter().flatten() {
+        pod["metadata"]["annotations"][key] = value.clone();
+    }
+    if let Some(volumes) = patch.pointer("/spec/volumes") {
+        pod["spec"]["volumes"] = volumes.clone();
+    }
+    let container = patch.pointer("/spec/containers/0").and_then(Value::as_object);
+    for (key, value) in container.into_iter().flatten() {
+        pod["spec"]["containers"][0][key] = value.clone();
+    }
+    pod
+}
+
+/// Waits until no agent runs in these pods.
+fn nothing_is_left<'n>(space: &Space, pods: impl Iterator<Item = &'n str>) {
+    let mut agents = 0;
+    for name in pods {
+        let pod = space.get(name);
+        let statuses = pod["status"]["ephemeralContainerStatuses"].as_array().cloned();
+        for status in statuses.unwrap_or_default() {
+            assert!(status["state"]["terminated"].is_object(), "{name}: {status}");
+            agents += 1;
+        }
+    }
+    say(format!("{agents} agents have ended"));
+    assert!(agents > 0);
+}
+
+/// Starts `ironhull observe WHAT -o json`, with ironhull's image found in the cluster.
+fn observe(space: &Space, what: &str, more: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_ironhull"))
+        .args(["observe", what, "-n", &space.name, "-o", "json"])
+        .args(more)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs")
+}
+
+/// What it reports, as its schema says.
+fn report(child: Child) -> Value {
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "observe: {said}");
+    parsed(&output.stdout)
+}
+
+fn parsed(stdout: &[u8]) -> Value {
+    let report: Value = serde_json::from_slice(stdout).unwrap();
+    let text = std::fs::read_to_string(project("docs/schemas/observe.json")).unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let wrong = check(&schema, &schema, &report, "");
+    assert_eq!(wrong, [""; 0], "not as docs/schemas/observe.json says");
+    report
+}
+
+impl Server {
+    fn pod(&self) -> Value {
+        let mut container = container("app", &format!("localhost/{}:local", self.image));
+        let own = container.as_object_mut().unwrap();
+        own.remove("command");
+        if !self.command.is_empty() {
+            own.insert("command".to_owned(), self.command.split(' ').collect());
+        }
+        let mut pod = pod(self.name, &[container]);
+        // A server that ends has failed.
+        pod["spec"]["restartPolicy"] = json!("Never");
+        pod
+    }
+}
+
+/// Asks servers, from a pod beside them.
+struct Client<'s> {
+    world: &'static World,
+    space: &'s Space,
+}
+
+impl<'s> Client<'s> {
+    fn start(world: &'static World, space: &'s Space) -> Self {
+        space.pod(&pod("client", &[container("app", BUSYBOX)]));
+        space.ready("client");
+        Self { world, space }
+    }
+
+    /// Asks once.
+    fn ask(&self, space: &Space, server: &Server) -> Result<(), String> {
+        let status = &space.get(server.name)["status"];
+        let Some(address) = status["podIP"].as_str() else { return Err(status.to_string()) };
+        if status["phase"] == "Failed" {
+            return Err("it has ended".to_owned());
+        }
+        let ask = format!("A={address}; {}", server.ask);
+        let answer = self.space.try_exec("client", "app", &["sh", "-c", &ask]);
+        let answer = answer.map_err(|error| error.to_string())?;
+        if answer.contains(server.answer) { Ok(()) } else { Err(answer) }
+    }
+
+    /// Asks until it answers, for a while.
+    fn asks(&self, space: &Space, server: &Server) -> Result<(), String> {
+        const ATTEMPTS: usize = 30;
+        space.started(server.name);
+        let mut said = Err(String::new());
+        for _ in 0..ATTEMPTS {
+            said = self.ask(space, server);
+            if said.is_ok() || said == Err("it has ended".to_owned()) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        let _world = self.world;
+        said
+    }
+}
+
+/// ironhull's image, as a pod names it.
+fn own_image() -> String {
+    let (repository, tag) = image();
+    format!("{repository}:{tag}")
+}

@@ -1,0 +1,344 @@
+//! One observation: an ephemeral container is added to a pod, attached to, read until it ends.
+//!
+//! Nothing is left running. The agent ends when its time is over, and when its standard input ends,
+//! which the kubelet sees to when this end of the connection goes away, however that happens.
+
+mod lines;
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
+use kube::api::{Api, AttachParams, AttachedProcess, LogParams, Patch, PatchParams};
+use kube::{Client, Error};
+use serde_json::json;
+use tokio::io::{AsyncWriteExt as _, WriteHalf};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::agent::DOOR_COMMAND;
+use super::snapshot::Snapshot;
+use super::targets::{Target, status_of};
+use crate::cluster::root_cause;
+use crate::text::printable;
+use lines::Lines;
+
+/// How long the container may take to run: its image may have to be pulled.
+const START: Duration = Duration::from_secs(120);
+/// Pause between two looks at the pod.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long after its time the agent may still be silent.
+const GRACE: Duration = Duration::from_secs(60);
+/// How long the agent may take to end when it is told to.
+const FAREWELL: Duration = Duration::from_secs(15);
+/// Bytes of the agent's output that are held: a snapshot arrives in few pieces then.
+const BUFFER: usize = 64 << 10;
+/// Maximum length of a message from the cluster.
+const MAX_MESSAGE: usize = 300;
+
+/// What was seen of one container.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The last snapshot.
+    pub snapshot: Snapshot,
+    /// What cut it short, for people; `None` if it went on as long as it should or was stopped.
+    pub ended: Option<String>,
+}
+
+/// Observes one container until its time is over or `stop` says so.
+///
+/// # Errors
+/// Why it could not be observed, as one line for people.
+pub async fn observe(
+    client: &Client,
+    namespace: &str,
+    target: &Target,
+    time: Duration,
+    mut stop: watch::Receiver<bool>,
+) -> Result<Seen, String> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    add(&pods, target).await?;
+    started(&pods, target, &mut stop).await?;
+    let parameters = AttachParams {
+        max_stdout_buf_size: Some(BUFFER),
+        ..AttachParams::default().container(&target.agent_name).stdin(true).stderr(false)
+    };
+    let mut attached = pods.attach(&target.pod, &parameters).await.map_err(|error| {
+        format!(
+            "cannot be attached to: {}; its agent ends by itself in {} s",
+            said(&error),
+            time.as_secs()
+        )
+    })?;
+    let read = read(&pods, target, &mut attached, time, &mut stop).await;
+    let last = match read {
+        Some(snapshot) if snapshot.last => Some(snapshot),
+        // A busy cluster may attach when all is said, and connections break.
+        early => logged(&pods, target).await.or(early),
+    };
+    let ended = match &last {
+        Some(snapshot) if snapshot.last => since_then(&pods, target).await,
+        _ => Some(why_ended(&pods, target).await),
+    };
+    match last {
+        Some(snapshot) => Ok(Seen { snapshot, ended }),
+        None => Err(ended.unwrap_or_else(|| "the agent said nothing".to_owned())),
+    }
+}
+
+/// Adds the ephemeral container, after a dry run: it could not be removed again.
+async fn add(pods: &Api<Pod>, target: &Target) -> Result<(), String> {
+    let patch = Patch::Strategic(json!({"spec": {"ephemeralContainers": [target.agent]}}));
+    let name = target.pod.as_str();
+    let dry = PatchParams { dry_run: true, ..PatchParams::default() };
+    let would_be = pods.patch_ephemeral_containers(name, &dry, &patch).await;
+    let would_be = would_be.map_err(|error| refused(&error))?;
+    check_user(&would_be, target)?;
+    let added = pods.patch_ephemeral_containers(name, &PatchParams::default(), &patch).await;
+    added.map(|_| ()).map_err(|error| refused(&error))
+}
+
+/// Whether the agent keeps the user it needs: a namespace that hardens what is added may give it
+/// another one than its target, which runs from before, has.
+fn check_user(would_be: &Pod, target: &Target) -> Result<(), String> {
+    let spec = would_be.spec.as_ref();
+    let mut added = spec.into_iter().flat_map(|spec| spec.ephemeral_containers.iter().flatten());
+    let added = added.find(|it| it.name == target.agent_name);
+    let uid = added.and_then(|it| it.security_context.as_ref()?.run_as_user);
+    let wanted = target.user.map_or(0, |(uid, _)| uid);
+    match uid {
+        Some(uid) if uid != wanted => Err(format!(
+            "runs as {wanted}, but what is added to its pod is made to run as {uid} and could not see it: observe it in a namespace that does not harden, or after it is hardened itself"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn refused(error: &Error) -> String {
+    match error {
+        Error::Api(status) if status.code == 403 => format!(
+            "may not get an ephemeral container: {}; needed is the right to patch pods/ephemeralcontainers",
+            printable(&status.message, MAX_MESSAGE)
+        ),
+        error => format!("cannot get an ephemeral container: {}", said(error)),
+    }
+}
+
+fn said(error: &Error) -> String {
+    match error {
+        Error::Api(status) => printable(&status.message, MAX_MESSAGE).into_owned(),
+        error => root_cause(error),
+    }
+}
+
+/// Waits until the agent runs.
+async fn started(
+    pods: &Api<Pod>,
+    target: &Target,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<(), String> {
+    let deadline = Instant::now() + START;
+    loop {
+        let pod = match pods.get_opt(&target.pod).await {
+            Ok(Some(pod)) => pod,
+            Ok(None) => return Err("was deleted before it could be observed".to_owned()),
+            Err(error) => return Err(format!("cannot be read: {}", said(&error))),
+        };
+        match state(&pod, &target.agent_name) {
+            Some(ContainerState { running: Some(_), .. }) => return Ok(()),
+            Some(ContainerState { terminated: Some(ended), .. }) => {
+                let why = ended.reason.as_deref().unwrap_or_default();
+                let message = ended.message.as_deref().unwrap_or_default();
+                return Err(no_agent(why, message, ended.exit_code));
+            }
+            Some(ContainerState { waiting: Some(waiting), .. }) => {
+                let why = waiting.reason.as_deref().unwrap_or_default();
+                // `ContainerCreating` and `PodInitializing` pass.
+                if why.contains("Err") || why.contains("BackOff") || why.contains("Invalid") {
+                    let message = waiting.message.as_deref().unwrap_or_default();
+                    return Err(format!(
+                        "its agent does not start ({why}): {}; --image names another image",
+                        printable(message, MAX_MESSAGE)
+                    ));
+                }
+            }
+            _ => {}
+        }
+        if let Some(why) = gone(&pod, target) {
+            return Err(why);
+        }
+        if *stop.borrow() {
+            return Err("was not observed: interrupted before its agent ran".to_owned());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("its agent did not start within {} s", START.as_secs()));
+        }
+        let _stopped = timeout(LOOK_EVERY, stop.changed()).await;
+    }
+}
+
+/// Why an agent ended that has said nothing.
+fn no_agent(reason: &str, message: &str, code: i32) -> String {
+    format!(
+        "its agent ended at once ({}, exit code {code}) {}; is its image an ironhull that can observe? --image names another",
+        printable(reason, 40),
+        printable(message, MAX_MESSAGE)
+    )
+}
+
+fn state<'p>(pod: &'p Pod, container: &str) -> Option<&'p ContainerState> {
+    status_of(pod, container)?.state.as_ref()
+}
+
+/// Reads snapshots until the agent ends; gives the last.
+async fn read(
+    pods: &Api<Pod>,
+    target: &Target,
+    attached: &mut AttachedProcess,
+    time: Duration,
+    stop: &mut watch::Receiver<bool>,
+) -> Option<Snapshot> {
+    let mut lines = Lines::new(attached.stdout()?);
+    let mut input = attached.stdin();
+    let mut deadline = Instant::now() + time + GRACE;
+    let mut last: Option<Snapshot> = None;
+    let mut door = Door::new();
+    let mut told = false;
+    loop {
+        if *stop.borrow() && !told {
+            told = true;
+            deadline = Instant::now() + FAREWELL;
+            end(&mut input).await;
+        }
+        tokio::select! {
+            line = lines.next() => match line {
+                Some(line) => last = snapshot(&line).or(last),
+                None => break,
+            },
+            // Nothing else is sent; a sender that is gone stops nothing.
+            changed = stop.changed(), if !told => if changed.is_err() { told = true },
+            () = tokio::time::sleep_until(deadline) => break,
+        }
+        if let Some(snapshot) = &last {
+            door.ask(pods, target, snapshot).await;
+        }
+    }
+    door.close();
+    attached.abort();
+    last
+}
+
+/// The last snapshot in the agent's log, where that may be read.
+async fn logged(pods: &Api<Pod>, target: &Target) -> Option<Snapshot> {
+    let parameters = LogParams {
+        container: Some(target.agent_name.clone()),
+        tail_lines: Some(1),
+        ..LogParams::default()
+    };
+    let text = pods.logs(&target.pod, &parameters).await.ok()?;
+    snapshot(text.trim_end().as_bytes())
+}
+
+/// Any input ends the agent. Closing it alone is known to newer API servers only.
+async fn end<S: tokio::io::AsyncRead + tokio::io::AsyncWrite>(input: &mut Option<WriteHalf<S>>) {
+    if let Some(input) = input {
+        let _gone = input.write_all(b"end\n").await;
+        let _gone = input.flush().await;
+    }
+}
+
+/// What a line says; `None` if it is no snapshot. Whoever the target's user is can write to the
+/// agent's output, too.
+fn snapshot(line: &[u8]) -> Option<Snapshot> {
+    let snapshot: Snapshot = serde_json::from_slice(line).ok()?;
+    (snapshot.version == super::snapshot::VERSION).then_some(snapshot)
+}
+
+/// A process that gives up root for another user shows nobody its root file system, not even this
+/// user. A process that is newly started in the container does: the agent's own program, called
+/// by its link in /proc. It is needed for a moment, and ends with the connection.
+struct Door {
+    /// Number of attempts that are left.
+    attempts: u32,
+    open: Option<Box<AttachedProcess>>,
+}
+
+impl Door {
+    const fn new() -> Self {
+        Self { attempts: 3, open: None }
+    }
+
+    async fn ask(&mut self, pods: &Api<Pod>, target: &Target, snapshot: &Snapshot) {
+        if snapshot.root.open {
+            return self.close();
+        }
+        if self.open.is_some() || self.attempts == 0 || snapshot.processes.is_empty() {
+            return;
+        }
+        self.attempts -= 1;
+        let program = format!("/proc/{}/exe", snapshot.agent);
+        let command = [program.as_str(), DOOR_COMMAND];
+        let parameters = AttachParams::default().container(&target.container).stdin(true);
+        self.open = pods.exec(&target.pod, command, &parameters).await.ok().map(Box::new);
+    }
+
+    fn close(&mut self) {
+        if let Some(process) = self.open.take() {
+            process.abort();
+        }
+    }
+}
+
+/// Why the target cannot be observed any more, if that is so.
+fn gone(pod: &Pod, target: &Target) -> Option<String> {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return Some("its pod is being deleted".to_owned());
+    }
+    let status = status_of(pod, &target.container)?;
+    let id = status.container_id.as_deref().unwrap_or_default();
+    if status.restart_count > target.restarts || !id.ends_with(&target.id) {
+        let before = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+        let code = before.map_or(String::new(), |it| format!(" (exit code {})", it.exit_code));
+        return Some(format!("it restarted{code}"));
+    }
+    let ended = status.state.as_ref()?.terminated.as_ref()?;
+    Some(format!("it ended (exit code {})", ended.exit_code))
+}
+
+/// What happened to the target of an agent that ended in order.
+async fn since_then(pods: &Api<Pod>, target: &Target) -> Option<String> {
+    match pods.get_opt(&target.pod).await {
+        Ok(Some(pod)) => gone(&pod, target),
+        Ok(None) => Some("its pod was deleted".to_owned()),
+        Err(_) => None,
+    }
+}
+
+/// Why an agent ended before its time. The pod's status may be a moment late.
+async fn why_ended(pods: &Api<Pod>, target: &Target) -> String {
+    const LOOKS: u32 = 10;
+    for _ in 0..LOOKS {
+        let pod = match pods.get_opt(&target.pod).await {
+            Ok(Some(pod)) => pod,
+            Ok(None) => return "its pod was deleted".to_owned(),
+            Err(error) => return format!("the cluster is away: {}", said(&error)),
+        };
+        if let Some(why) = gone(&pod, target) {
+            return why;
+        }
+        if let Some(ContainerState { terminated: Some(ended), .. }) =
+            state(&pod, &target.agent_name)
+        {
+            let why = ended.reason.as_deref().unwrap_or_default();
+            // Killed with its target, whose own status has yet to come.
+            if ended.exit_code != 137 || why == "OOMKilled" {
+                return no_agent(
+                    why,
+                    ended.message.as_deref().unwrap_or_default(),
+                    ended.exit_code,
+                );
+            }
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    "the connection to its agent was lost".to_owned()
+}
