@@ -8,7 +8,8 @@
 //! | [`workloads`] | a cluster's workloads, each with what its pods tell |
 //! | [`outlook`] | a workload under a policy: changes, exemptions, risks, Pod Security |
 //! | [`risk`] | what may break, and why |
-//! | [`advice`] | what a container's own error message means |
+//! | [`advice`] | what a container's own error message means: one table |
+//! | [`breakage`] | whether hardening is what keeps a container from working |
 //! | [`observed`] | what the running pods tell of their workload |
 //! | [`exemptions`] | exemptions in words |
 //! | [`image_alone`] | an image in a container that says nothing else |
@@ -16,6 +17,8 @@
 
 #[cfg(feature = "server")]
 pub mod advice;
+#[cfg(feature = "server")]
+pub mod breakage;
 #[cfg(feature = "server")]
 pub mod exemptions;
 #[cfg(feature = "server")]

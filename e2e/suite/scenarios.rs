@@ -2,6 +2,7 @@
 
 mod another_webhook;
 mod attacks;
+mod breakage;
 mod chart;
 mod corpus;
 mod disturbances;
@@ -111,6 +112,10 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     // Prometheus must reach a pod's address.
     scenario("watch::a_root_container_is_alerted_of", watch::a_root_container_is_alerted_of)
         .needs(&[Need::Programs, Need::Prometheus]),
+    scenario(
+        "breakage::causes_are_named_and_nothing_else",
+        breakage::causes_are_named_and_nothing_else,
+    ),
     scenario("opt_in::only_labelled_namespaces", opt_in::only_labelled_namespaces),
     scenario("opt_in::unknown_label_value", opt_in::an_unknown_label_value_is_warned_of),
     scenario("opt_in::audit_warns_and_records", opt_in::audit_warns_and_records),

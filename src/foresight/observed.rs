@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exemption::HARDENED_ANNOTATION;
-use crate::foresight::advice::advice;
+use crate::foresight::advice::{Advice, advice};
 use crate::foresight::author;
+use crate::foresight::breakage::{self, Before, Diagnosis, Evidence};
 use crate::foresight::risk::{Cause, Remedy, Risk, Seen, Unseen};
 use crate::provenance::Incoming;
 use crate::text::printable;
@@ -34,9 +35,17 @@ pub struct Observed {
     pub(crate) sample: Option<(String, Vec<String>)>,
 }
 
-/// A container that does not start or has failed, with the reason, and the policy that its pod is
-/// hardened by.
-type Trouble = ((String, String), Option<String>);
+/// A container that does not start or has failed.
+#[derive(Clone, Debug)]
+struct Trouble {
+    container: String,
+    /// The reason, as the kubelet reports it.
+    what: String,
+    /// The policy that its pod is hardened by, as `NAME@REVISION`.
+    hardened_by: Option<String>,
+    /// What hardening has to do with it: the symptom, and what helps.
+    broken: Option<Box<Advice>>,
+}
 
 /// An ephemeral container that runs in a pod, whatever its workload's template says.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -80,10 +89,15 @@ impl Observed {
             })
         };
         let now = Timestamp::now();
-        if let Some(trouble) = statuses().find_map(|status| trouble(status, now)) {
+        if let Some((container, what)) = statuses().find_map(|status| trouble(status, now)) {
+            let broken = hardened.as_ref().and_then(|_| broken(pod, &container, now));
+            let trouble = Trouble { container, what, hardened_by: hardened.clone(), broken };
             // An earlier failure of a Job's pod is over, unless the Job has failed with it.
             let kept = if over { &mut self.failed } else { &mut self.trouble };
-            kept.get_or_insert((trouble, hardened.clone()));
+            // What hardening breaks is more to the point than what fails otherwise.
+            if kept.as_ref().is_none_or(|kept| kept.broken.is_none() && trouble.broken.is_some()) {
+                *kept = Some(trouble);
+            }
         }
         if !over {
             let room = MAX_DEBUG.saturating_sub(self.debug.len());
@@ -150,32 +164,46 @@ impl Observed {
     /// will run. One that does not run although this policy (`NAME@REVISION`) hardened it tells
     /// all. `over` is the failure of a workload that no longer has a pod that could start.
     pub(crate) fn risk(&self, policy: &str, over: Option<&str>) -> Option<Risk> {
-        let unseen = || (("pod".to_owned(), over.unwrap_or_default().to_owned()), None);
-        let ((container, what), hardened) = match over {
+        let unseen = || Trouble {
+            container: "pod".to_owned(),
+            what: over.unwrap_or_default().to_owned(),
+            hardened_by: None,
+            broken: None,
+        };
+        let Trouble { container, what, hardened_by, broken } = match over {
             Some(_) => &self.failed.clone().unwrap_or_else(unseen),
             None => self.trouble.as_ref()?,
         };
-        let certain = hardened.as_deref() == Some(policy);
+        let certain = hardened_by.as_deref() == Some(policy);
         let fails = if over.is_some() { "failed" } else { "does not start" };
-        let (why, remedy) = match (certain, advice(what)) {
-            (true, Some(advice)) => (
-                format!("a pod that this policy hardened {fails}: {what}"),
-                advice.remedy(Some(container)),
-            ),
-            (true, None) => (
-                format!("a pod that this policy hardened {fails}: {what}"),
-                "`ironhull explain POD` explains the message".to_owned(),
-            ),
-            (false, _) if over.is_some() => {
+        let hardened = || format!("a pod that this policy hardened {fails}: {what}");
+        let cause = match broken {
+            Some(advice) if certain => advice.symptom.cause,
+            _ => Cause::FailsToday,
+        };
+        let (why, remedy) = match (certain, broken, advice(what)) {
+            (true, Some(advice), _) => {
+                (format!("{}; {}", hardened(), advice.symptom.why), advice.remedy(Some(container)))
+            }
+            (true, None, Some(advice)) => (hardened(), advice.remedy(Some(container))),
+            (true, None, None) => {
+                (hardened(), "`ironhull explain POD` explains the message".to_owned())
+            }
+            (false, ..) if over.is_some() => {
                 (format!("it has failed: {what}"), "fix the cause, and create it again".to_owned())
             }
-            (false, _) => (
+            (false, ..) => (
                 format!("it does not run today either: {what}"),
                 "fix that first, then run this again".to_owned(),
             ),
         };
-        let (container, cause) = (container.clone(), Cause::FailsToday);
-        Some(Risk { container, cause, certain, why, remedy: Remedy::Try(remedy) })
+        Some(Risk {
+            container: container.clone(),
+            cause,
+            certain,
+            why,
+            remedy: Remedy::Try(remedy),
+        })
     }
 
     /// Whether a pod hardened by this policy (`NAME@REVISION`) runs what `template` (its JSON)
@@ -249,6 +277,19 @@ fn programs(spec: &PodSpec) -> Programs {
 fn hardened_by(pod: &Pod) -> Option<String> {
     let note = pod.metadata.annotations.as_ref()?.get(HARDENED_ANNOTATION)?;
     Some(Incoming::read(note)?.policy()?.to_owned())
+}
+
+/// What hardening has to do with a container that fails, as far as that is known without its log.
+fn broken(pod: &Pod, container: &str, now: Timestamp) -> Option<Box<Advice>> {
+    let note = pod.metadata.annotations.as_ref()?.get(HARDENED_ANNOTATION)?;
+    let (note, spec) = (Incoming::read(note)?, pod.spec.as_ref()?);
+    let all = breakage::ailments(spec, pod.status.as_ref()?, now);
+    let ailment = all.iter().find(|ailment| ailment.container == container)?;
+    let before = Before::Unseen;
+    match breakage::judge(&Evidence { pod: spec, note: &note, ailment, log: None, before }) {
+        Diagnosis::Hardening(advice) => Some(advice),
+        Diagnosis::Other | Diagnosis::Unknown => None,
+    }
 }
 
 fn runs(status: &ContainerStatus) -> bool {

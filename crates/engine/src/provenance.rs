@@ -23,7 +23,7 @@ use crate::rule::{RuleName, RuleSet};
 use crate::text::printable;
 
 /// A note that was read. Whatever has another shape counts as missing.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Incoming {
     /// The policy (`NAME@REVISION`), if it is a string.
@@ -45,6 +45,27 @@ impl Incoming {
     /// The policy, as `NAME@REVISION`.
     pub fn policy(&self) -> Option<&str> {
         self.policy.as_str()
+    }
+
+    /// Whether the rule was set for this container at its own level.
+    pub fn has_set_in(&self, container: &str, rule: RuleName) -> bool {
+        self.has_set_at(container_key(container), rule)
+    }
+
+    /// Whether the rule was set at the pod level.
+    pub fn has_set_on_pod(&self, rule: RuleName) -> bool {
+        self.has_set_at("pod", rule)
+    }
+
+    fn has_set_at(&self, key: &str, rule: RuleName) -> bool {
+        self.set.get(key).into_iter().flatten().any(|name| name == rule.as_str())
+    }
+
+    /// Whether the container was given the uid that its image has itself, so that it is the user it
+    /// would be anyway.
+    pub fn keeps_user(&self, container: &str) -> bool {
+        let words = self.facts.get(container_key(container));
+        words.is_some_and(|words| words.starts_with(OWN_USER))
     }
 }
 
@@ -146,6 +167,9 @@ fn of_image(outcome: &Outcome<'_>, subject: Subject) -> Option<String> {
     }
 }
 
+/// How the words of [`Note::OwnUser`] begin.
+const OWN_USER: &str = "the image's user is ";
+
 /// Maximum length of what facts say in a note, in characters.
 const WORDS_OF_FACTS: usize = 120;
 
@@ -230,9 +254,13 @@ impl<'p> Names<'p> {
 /// which no container's name has.
 pub fn key<'p>(outcome: &Outcome<'p>, subject: Subject) -> &'p str {
     match (subject, outcome.subject_name(subject)) {
-        (Subject::Container(_), "pod") => "containers/pod",
-        (_, name) => name,
+        (Subject::Container(_), name) => container_key(name),
+        (Subject::Pod, name) => name,
     }
+}
+
+fn container_key(name: &str) -> &str {
+    if name == "pod" { "containers/pod" } else { name }
 }
 
 /// The rules whose fields this pass sets at one place.

@@ -198,7 +198,7 @@ var Images = append([]Image{
 		program: injectorSource,
 		Config:  archive.Config{User: "1234:1234", Entrypoint: []string{"/usr/local/bin/injector"}},
 	},
-}, slices.Concat(users, programs)...)
+}, slices.Concat(users, programs, faults)...)
 
 // Reference is what a pod names the image by.
 func (i Image) Reference() string { return "localhost/" + i.Name + ":local" }

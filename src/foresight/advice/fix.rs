@@ -114,6 +114,34 @@ impl Cure {
     }
 }
 
+impl Cure {
+    /// What it is in general, for a page.
+    pub(super) fn in_general(self) -> String {
+        let fix = match self {
+            Self::Writable => {
+                return "make the directory that it names writable: `ironhull.dev/writable-paths`"
+                    .to_owned();
+            }
+            Self::WritableAt(path) => Fix::WritablePath { path: path.to_owned(), seed: false },
+            Self::Port => return "declare the port that it names in `ports`".to_owned(),
+            Self::NamedUser => return "set `runAsUser` to the uid of the user it names".to_owned(),
+            Self::User(name) => Fix::RunAsUser(User::Named(name.to_owned())),
+            Self::ImageUser => Fix::RunAsUser(User::OfImage),
+            Self::AnyUser => Fix::RunAsUser(User::Any),
+            Self::Env(name, value) => Fix::Env { name, value: value.to_owned() },
+            Self::EnvBelow(name, _) => {
+                return format!("set {name} in `env` to a directory below the one that it names");
+            }
+            Self::FsGroup => Fix::FsGroup,
+            Self::Sysctl(name, value) => Fix::Sysctl { name, value },
+            Self::DefaultMode(mode) => Fix::DefaultMode(mode),
+            Self::Exempt(rules) => Fix::Exempt(rules),
+            Self::Words(words) => Fix::Words(words),
+        };
+        fix.words(None)
+    }
+}
+
 impl Fix {
     /// The change in words, as an order without a full stop. `container` is who needs it, if it is
     /// known; the annotation's name has it.
