@@ -19,8 +19,8 @@ use crate::watch::{Extras, Judging, watch};
 ///
 /// Watches pods and namespaces, judges them by the policies as the webhook does, and counts by
 /// namespace: root containers, missing hardening, exemptions and when the first of them ends.
-/// It writes nothing but facts of images and Events, if it is told to. Its own options also have
-/// environment variables, such as IRONHULL_POLICY for --policy.
+/// It writes nothing but Events and facts of images, if told to. Options also have environment
+/// variables, such as IRONHULL_POLICY.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Address of /healthz, /readyz and /metrics
@@ -37,13 +37,12 @@ pub struct Args {
     /// The webhook's facts of images; read again when they change
     #[arg(long, env = "IRONHULL_FACTS", value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath, hide_short_help = true)]
     facts: Option<PathBuf>,
-    /// Find out which pods hardening breaks, and tell in Events and metrics
+    /// Tell in Events and metrics which pods hardening breaks, and why
     #[arg(
         long,
         env = "IRONHULL_BREAKAGE",
         value_name = "BOOL",
         hide_possible_values = true,
-        help_heading = "Breakage",
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "true",
@@ -52,13 +51,12 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     breakage: bool,
-    /// Read the last lines of the logs of pods that fail, too
+    /// For that, read the last lines of the logs of pods that fail
     #[arg(
         long,
         env = "IRONHULL_READ_LOGS",
         value_name = "BOOL",
         hide_possible_values = true,
-        help_heading = "Breakage",
         hide_short_help = true,
         num_args = 0..=1,
         require_equals = true,
@@ -68,7 +66,7 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     read_logs: bool,
-    /// Learn facts of pods' images, and keep them in ConfigMaps NAME-00 to NAME-15
+    /// Learn images' facts, and keep them in ConfigMaps NAME-00 to NAME-15
     #[arg(
         long,
         env = "IRONHULL_IMAGE_FACTS",
@@ -86,7 +84,7 @@ pub struct Args {
         hide_short_help = true
     )]
     answer_facts: Option<SocketAddr>,
-    /// Ask only these registries, which may be at any address; by default those that pods name
+    /// Ask these registries alone, and at any address; else those of pods
     #[arg(
         long = "registry",
         env = "IRONHULL_REGISTRY",

@@ -114,10 +114,18 @@ const LAST_WORDS: [&str; 8] = [
     "segmentation fault",
 ];
 
+/// The same, behind what was only a warning.
+const ERRORS: [&str; 3] = ["error", "fatal", "emerg"];
+
 /// Whether the program went on after the known line, and ended for a reason of its own.
 fn goes_on(found: &Found<'_>) -> bool {
-    let lower = found.after.iter().map(|line| line.to_lowercase());
-    lower.into_iter().any(|line| LAST_WORDS.iter().any(|words| line.contains(words)))
+    let warned = found.line.to_lowercase().contains("warn");
+    let says = |line: &str, words: &[&str]| words.iter().any(|words| line.contains(words));
+    found
+        .after
+        .iter()
+        .map(|line| line.to_lowercase())
+        .any(|line| says(&line, &LAST_WORDS) || warned && says(&line, &ERRORS))
 }
 
 /// A container of a hardened pod.

@@ -1,7 +1,7 @@
 //! `ironhull watch --breakage`: what is told, how much is asked for it, and what never leaves.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn broken(namespace: &str, cause: &str) -> String {
 }
 
 /// A hardened pod of a Deployment whose container has ended with an error, the first time.
-fn crashed(namespace: &str, deployment: &str, number: usize) -> Value {
+pub fn crashed(namespace: &str, deployment: &str, number: usize) -> Value {
     let set = ["runAsUser", "runAsNonRoot", "capabilities", "readOnlyRootFilesystem"];
     let note = json!({"policy": "restricted@1", "set": {"web": set}}).to_string();
     let hash = "5d8f7c9b4";
@@ -218,11 +218,12 @@ fn five_thousand_failing_pods_are_bounded() {
     for number in 0..count {
         api.log(&format!("web-{number}-5d8f7c9b4-0"), READ_ONLY);
     }
+    let began = Instant::now();
     let watch = Process::start(api.address, &LOGS);
     watch.ready();
-    let seconds = 20;
-    thread::sleep(Duration::from_secs(seconds));
+    thread::sleep(Duration::from_secs(20));
     let (calls, events) = (api.calls(), api.events().len());
+    let seconds = began.elapsed().as_secs();
     let text = watch.get("/metrics").1;
     let of = |cause: &str| -> i64 {
         let wanted = format!("cause=\"{cause}\"");

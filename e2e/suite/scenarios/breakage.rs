@@ -63,6 +63,9 @@ pub fn causes_are_named_and_nothing_else(world: &'static World) {
     let silent = others_fail(world, &others, &own);
     let wrong = events(world, &others);
     say(format!("{silent} workloads fail for reasons of their own, with {} Events", wrong.len()));
+    for ((kind, name), note) in &wrong {
+        say(format!("WRONG {kind} {name}: {note}"));
+    }
     assert_eq!(wrong.keys().collect::<Vec<_>>(), Vec::<&(String, String)>::new());
     counted(world, &broken, &others, hardened.len() as u64);
 }

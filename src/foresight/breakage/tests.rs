@@ -118,6 +118,9 @@ fn what_a_program_says() {
     let log = format!("{READ_ONLY}\nTraceback (most recent call last):\n  x\nKeyError: 'x'\n");
     assert_eq!(seen(&pod(&exited(1)), Some(&log)), "unknown");
     assert_eq!(found(&pod(&exited(1)), Some(&log), Before::Well), "read-only");
+    let log =
+        "[Warning] cannot write /var/x: Read-only file system\n[ERROR] unknown option '--x'\n";
+    assert_eq!(seen(&pod(&exited(1)), Some(log)), "unknown");
     // Words that may be about any server.
     assert_eq!(seen(&pod(&exited(1)), Some("upload failed: permission denied")), "unknown");
     assert_eq!(seen(&pod(&exited(1)), Some("ERROR: permission denied for table x")), "other");

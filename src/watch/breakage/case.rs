@@ -1,26 +1,10 @@
 //! A pod that fails, its workload's key, and the verdict on it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sha2::{Digest as _, Sha256};
 
 use super::owner::Workload;
 use crate::foresight::advice::Symptom;
 use crate::foresight::risk::Cause;
-
-/// A key: the first 16 bytes of a SHA-256.
-pub type Key = [u8; 16];
-
-/// The key of a thing with these names.
-pub(super) fn key(names: &[&str]) -> Key {
-    let mut hash = Sha256::new();
-    for name in names {
-        hash.update(name);
-        hash.update([0]);
-    }
-    let mut key = Key::default();
-    key.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
-    key
-}
 
 /// Whether hardening breaks a pod.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,8 @@ use kube::api::{Api, PostParams, Request as ApiRequest};
 use kube::core::PartialObjectMeta;
 use tokio::time::timeout;
 
-use super::case::{Case, key};
+use super::case::Case;
+use super::key::key;
 use super::owner::Controller;
 use crate::cluster::root_cause;
 use crate::text::printable;

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::case::{Key, key};
+use super::key::{Key, key};
 
 /// What a pod belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::case::{Case, Key, State, Verdict, key};
+use super::case::{Case, State, Verdict};
+use super::key::{Key, key};
 use super::owner::Workload;
 use super::tokens::Tokens;
 use crate::foresight::advice::Symptom;

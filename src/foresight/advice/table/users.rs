@@ -259,12 +259,7 @@ pub(super) const ENTRIES: &[Symptom] = &[
     },
     Symptom {
         name: "system-call",
-        says: &[
-            &["io_uring", "not permitted"],
-            &["io_uring", "eperm"],
-            &["bad system call"],
-            &["clone3", "not permitted"],
-        ],
+        says: &[&["io_uring", "not permitted"], &["bad system call"], &["clone3", "not permitted"]],
         cause: Cause::SystemCall,
         why: "the seccomp profile refuses a system call that it uses",
         rules: &[SeccompProfile],
