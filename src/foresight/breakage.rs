@@ -9,6 +9,7 @@ mod signs;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use signs::stays;
 pub use signs::{Ailment, Sign, ailments, recovers};
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
@@ -76,7 +77,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Diagnosis {
     };
     let symptom = found.advice.symptom;
     let subject = Subject { pod, note, container, uid: ailment.uid };
-    if !symptom.rules.iter().any(|rule| subject.is_due_to(*rule, symptom.rules)) {
+    // A volume of the author's own may be full as well.
+    let full = symptom.cause == Cause::Full && !found.line.contains(OUR_VOLUME);
+    if full || !symptom.rules.iter().any(|rule| subject.is_due_to(*rule, symptom.rules)) {
         return Diagnosis::Other;
     }
     let sure = before == Before::Well
@@ -101,6 +104,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Diagnosis {
 fn is_vague(found: &Found<'_>) -> bool {
     found.advice.symptom.vague && crate::foresight::advice::path_in(found.line).is_none()
 }
+
+/// How the name of an emptyDir of `readOnlyRootFilesystem` begins, as the kubelet quotes it.
+const OUR_VOLUME: &str = "\"ironhull-";
 
 /// How a program begins to say that it ends, if it says so in words of no known kind.
 const LAST_WORDS: [&str; 8] = [

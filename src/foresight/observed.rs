@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, EphemeralContainer, Pod, PodSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::exemption::HARDENED_ANNOTATION;
 use crate::foresight::advice::{Advice, advice};
 use crate::foresight::author;
-use crate::foresight::breakage::{self, Before, Diagnosis, Evidence};
+use crate::foresight::breakage::{self, Before, Diagnosis, Evidence, stays};
 use crate::foresight::risk::{Cause, Remedy, Risk, Seen, Unseen};
 use crate::provenance::Incoming;
 use crate::text::printable;
@@ -300,26 +300,6 @@ fn done(status: &ContainerStatus) -> bool {
     let ended = status.state.as_ref().and_then(|state| state.terminated.as_ref());
     ended.is_some_and(|ended| ended.exit_code == 0)
 }
-
-/// Whether a container is ready and will be in a moment. A container that crashes again and again
-/// is ready in between. It counts as running only once it has run for longer than when it last
-/// failed.
-fn stays(status: &ContainerStatus, now: Timestamp) -> bool {
-    status.ready && stayed(status, now).unwrap_or(true)
-}
-
-/// Whether a container that failed before has now run for longer than it did then. `None` if it did
-/// not fail, or the kubelet does not say how long it ran.
-fn stayed(status: &ContainerStatus, now: Timestamp) -> Option<bool> {
-    let last = status.last_state.as_ref()?.terminated.as_ref().filter(|it| it.exit_code != 0)?;
-    let running = status.state.as_ref()?.running.as_ref()?;
-    let then = last.finished_at.as_ref()?.0.duration_since(last.started_at.as_ref()?.0);
-    Some(now.duration_since(running.started_at.as_ref()?.0) > then + SLACK)
-}
-
-/// Tolerance for a busy node, where the kubelet is slow to see and to report what became of a
-/// container, and for the node's clock, which is not ours.
-const SLACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Reasons for which the kubelet does not start a container, or no longer does.
 const TROUBLES: [&str; 8] = [

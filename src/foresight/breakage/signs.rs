@@ -61,6 +61,9 @@ const SLACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// The containers of a pod that fail.
 pub fn ailments(spec: &PodSpec, status: &PodStatus, now: Timestamp) -> Vec<Ailment> {
+    if status.reason.as_deref() == Some("Evicted") {
+        return evicted(spec, status).into_iter().collect();
+    }
     let init = status.init_container_statuses.iter().flatten();
     let all = init.chain(status.container_statuses.iter().flatten());
     all.filter_map(|it| ailment(spec, it, now)).collect()
@@ -106,6 +109,18 @@ fn ailment(spec: &PodSpec, status: &ContainerStatus, now: Timestamp) -> Option<A
     late.then(|| of(Sign::NotReady { ports: ports(container) }, None))
 }
 
+/// An eviction, as the ailment of the container whose volume it is about, else of the first.
+fn evicted(spec: &PodSpec, status: &PodStatus) -> Option<Ailment> {
+    let message = status.message.clone()?;
+    let mounts = |container: &&Container| {
+        let mut mounts = container.volume_mounts.iter().flatten();
+        mounts.any(|mount| message.contains(&format!("\"{}\"", mount.name)))
+    };
+    let container = spec.containers.iter().find(mounts).or(spec.containers.first())?;
+    let (container, sign, message) = (container.name.clone(), Sign::Refused, Some(message));
+    Some(Ailment { container, sign, message, uid: None, previous: false })
+}
+
 fn ended(state: &ContainerState) -> Option<&ContainerStateTerminated> {
     state.terminated.as_ref().filter(|it| it.exit_code != 0)
 }
@@ -124,9 +139,9 @@ fn sign(end: &ContainerStateTerminated, waiting: &str) -> Option<Sign> {
     (soon || waiting == "CrashLoopBackOff").then_some(Sign::Exited)
 }
 
-/// Whether a container is ready, or runs without failing before, and will go on: it has run for
-/// longer than when it last failed.
-fn stays(status: &ContainerStatus, now: Timestamp) -> bool {
+/// Whether a container is ready and will be in a moment. A container that crashes again and again
+/// is ready in between: it counts once it has run for longer than when it last failed.
+pub(crate) fn stays(status: &ContainerStatus, now: Timestamp) -> bool {
     let stayed = || {
         let last =
             status.last_state.as_ref()?.terminated.as_ref().filter(|it| it.exit_code != 0)?;

@@ -224,6 +224,25 @@ fn a_crash_loop_is_one_until_it_has_run_longer_than_before() {
     assert_eq!(seen(&super::tests::pod(&looping), Some(READ_ONLY)), "read-only");
 }
 
+/// A full directory is hardening's doing where hardening made it.
+#[test]
+fn an_eviction() {
+    let evicted = |volume: &str| {
+        let mut pod = pod(&exited(137));
+        pod["spec"]["containers"][0]["volumeMounts"] =
+            json!([{"name": volume, "mountPath": "/tmp"}]);
+        pod["status"]["reason"] = "Evicted".into();
+        pod["status"]["message"] =
+            format!("Usage of EmptyDir volume \"{volume}\" exceeds the limit \"64Mi\". ").into();
+        pod
+    };
+    assert_eq!(seen(&evicted("ironhull-app-tmp"), None), "directory-full");
+    assert_eq!(seen(&evicted("cache"), None), "other");
+    let mut pressure = evicted("cache");
+    pressure["status"]["message"] = "The node was low on resource: memory.".into();
+    assert_eq!(seen(&pressure, None), "other");
+}
+
 /// Whoever may annotate pods may forge a note, or write one that is not what it should be.
 #[test]
 fn an_odd_note_claims_nothing() {
