@@ -74,7 +74,14 @@ pub fn last_known<'l>(log: &'l str, mounts: Option<&Mounts>) -> Option<Found<'l>
         |it: &Found<'_>| it.advice.symptom.name == last.advice.symptom.name && it.is_filled();
     let before = (at.saturating_sub(TRACE)..at).rev();
     let better = || before.filter_map(found).find(said);
-    Some(if last.is_filled() { last } else { better().unwrap_or(last) })
+    if last.is_filled() {
+        return Some(last);
+    }
+    // What comes after it is judged by the last line.
+    Some(match better() {
+        Some(Found { advice, .. }) => Found { advice, ..last },
+        None => last,
+    })
 }
 
 impl Found<'_> {

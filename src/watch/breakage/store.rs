@@ -160,7 +160,6 @@ impl Store {
             Verdict::Unknown => by_log && known.may_try(now),
             Verdict::Other => false,
         };
-        let due = due && !known.waits;
         let until = match state {
             State::Fails => None,
             State::Tries => Some(now + RUNS_AGAIN),
@@ -297,7 +296,15 @@ impl Store {
         }
     }
 
+    /// Queues a pod, unless one of its workload is to be read by then.
     fn wait(&mut self, case: Case, at: Timestamp) -> bool {
+        let workload = case.workload.key;
+        if self.workloads.get(&workload).is_some_and(|known| known.waits) {
+            let later = |it: &&mut (Timestamp, Case)| it.1.workload.key == workload && it.0 > at;
+            let Some(later) = self.cases.iter_mut().find(later) else { return false };
+            *later = (at, case);
+            return true;
+        }
         if self.cases.len() >= MAX_CASES {
             self.counts.over += 1;
             return false;

@@ -123,8 +123,13 @@ fn who_becomes_ready_in_time_is_not_read() {
     assert!(store.due(at(45)).is_none());
     store.recovers("web-0", &one.workload, at(45));
     assert!(store.due(at(60)).is_none());
-    store.look_again(one, at(100));
+    store.look_again(one.clone(), at(100));
     assert!(store.due(at(146)).is_some());
+    // One that fails meanwhile is read at once.
+    store.look_again(one.clone(), at(200));
+    assert!(fails(&mut store, &one, at(201)));
+    assert!(store.due(at(201)).is_some());
+    assert_eq!(store.waiting(), 0);
 }
 
 #[test]
