@@ -40,7 +40,7 @@ fn rights_are_for_what_is_switched_on() {
     assert!(!has(&arguments, "--read-logs"));
     // As it is shipped: no logs.
     let (rules, arguments) = rendered(&helm, "watch.enabled=true");
-    assert_eq!(rules, [&[pods.clone()], breakage.as_slice()].concat());
+    assert_eq!(rules, [std::slice::from_ref(&pods), &breakage].concat());
     assert!(has(&arguments, "--breakage") && !has(&arguments, "--read-logs"));
     let (rules, arguments) = rendered(&helm, "watch.breakage.readLogs=true");
     assert_eq!(rules, [&[pods], breakage.as_slice(), &[logs]].concat());

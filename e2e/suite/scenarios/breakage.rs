@@ -17,7 +17,7 @@ use crate::world::{Space, World, say};
 /// For each cause of each language, the time in which it is to be named.
 const WITHIN: Duration = Duration::from_secs(60);
 /// Time for pods to be scheduled and started, all at once on one node.
-const STARTS: Duration = Duration::from_secs(90);
+const STARTS: Duration = Duration::from_secs(150);
 /// Time in which nothing must be said of the others: longer than a container may take to become
 /// ready, and than its log takes to be read.
 const SILENT: Duration = Duration::from_secs(80);

@@ -106,7 +106,8 @@ fn ailment(spec: &PodSpec, status: &ContainerStatus, now: Timestamp) -> Option<A
     let container = spec.containers.iter().find(|it| it.name == status.name)?;
     let since = running?.started_at.as_ref()?.0;
     let late = !status.ready && now.duration_since(since) > READY_WITHIN;
-    late.then(|| of(Sign::NotReady { ports: ports(container) }, None))
+    let sign = Sign::NotReady { ports: ports(container) };
+    late.then(|| Ailment { previous: false, ..of(sign, None) })
 }
 
 /// An eviction, as the ailment of the container whose volume it is about, else of the first.

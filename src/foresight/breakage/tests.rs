@@ -197,6 +197,9 @@ fn a_container_that_never_becomes_ready() {
     assert_eq!(seen(&pod(&running()), Some(LOW_PORT)), "low-port");
     let other = LOW_PORT.replace(":80", ":443");
     assert_eq!(seen(&pod(&running()), Some(&other)), "unknown", "another port than the probe's");
+    let pod_of: Pod = serde_json::from_value(pod(&running())).unwrap();
+    let all = ailments(&pod_of.spec.unwrap(), &pod_of.status.unwrap(), at(60).parse().unwrap());
+    assert!(!all[0].previous, "its log is that of this run");
     let mut young = running();
     young["state"]["running"]["startedAt"] = at(40).into();
     assert_eq!(seen(&pod(&young), Some(LOW_PORT)), "well");
