@@ -8,7 +8,8 @@
 //! | [`workloads`] | a cluster's workloads, each with what its pods tell |
 //! | [`outlook`] | a workload under a policy: changes, exemptions, risks, Pod Security |
 //! | [`risk`] | what may break, and why |
-//! | [`advice`] | what a container's own error message means |
+//! | [`advice`] | what a container's own error message means: one table |
+//! | [`breakage`] | whether hardening is what keeps a container from working |
 //! | [`mend`] | a patch of a pod template that does what is advised |
 //! | [`observed`] | what the running pods tell of their workload |
 //! | [`exemptions`] | exemptions in words |
@@ -17,6 +18,8 @@
 
 #[cfg(feature = "server")]
 pub mod advice;
+#[cfg(feature = "server")]
+pub mod breakage;
 #[cfg(feature = "server")]
 pub mod exemptions;
 #[cfg(feature = "server")]

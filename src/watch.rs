@@ -1,9 +1,9 @@
 //! `ironhull watch`: metrics of what runs in the namespaces that opted in.
 //!
 //! It follows namespaces and pods with one watch each. The engine judges every pod as it comes, and
-//! some sixty bytes of it are kept. It writes nothing but facts of images, if it learns any, and
-//! there the last word is the API server's: two instances do no harm, and there is no leader to
-//! elect.
+//! some sixty bytes of it are kept. It writes nothing but facts of images and Events about what
+//! hardening breaks, if it is told to, and there the last word is the API server's: two instances
+//! do no harm, and there is no leader to elect.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -15,7 +15,9 @@
 //! | [`state`] | everything known of the cluster, and the policies it is judged by |
 //! | [`metrics`], `series` | the sums as metrics |
 //! | [`images`] | facts of the images that pods use |
+//! | [`breakage`] | what hardening breaks, and who is told |
 
+pub mod breakage;
 pub mod follow;
 pub mod images;
 pub mod judge;
@@ -44,11 +46,12 @@ use crate::serve;
 use crate::serve::policy_files::{self, PolicyFiles};
 use crate::serve::poll::{Polled as _, Poller};
 use crate::serve::stop::Stop;
+use breakage::Breakage;
 use follow::{Follower, What};
 use images::answers::Answers;
 use images::{Learner, Learning};
 use metrics::WatchMetrics;
-use state::{ClusterState, WatchedPolicies};
+use state::{Besides, ClusterState, WatchedPolicies};
 
 /// What pods are judged by.
 pub struct Judging {
@@ -58,6 +61,18 @@ pub struct Judging {
     pub user_namespaces: bool,
 }
 
+/// What is done besides counting.
+#[derive(Default)]
+pub struct Extras {
+    /// How facts of images are learnt, if they are.
+    pub learning: Option<Learning>,
+    /// Whether it finds out what hardening breaks, and if so, whether logs may be read.
+    pub breakage: Option<ReadLogs>,
+}
+
+/// Whether logs may be read.
+pub type ReadLogs = bool;
+
 /// Watches until a signal stops it.
 ///
 /// # Errors
@@ -66,7 +81,7 @@ pub async fn watch(
     config: Config,
     ops_listen: SocketAddr,
     judging: Judging,
-    learning: Option<Learning>,
+    extras: Extras,
     poll_interval: Duration,
 ) -> anyhow::Result<()> {
     // Install the signal handlers first: a signal that comes now must not kill the process.
@@ -75,9 +90,12 @@ pub async fn watch(
     let mut registry = Registry::default();
     let server = cluster::address(&config);
     let client = Client::try_from(config).context("cannot set up the client")?;
+    let Extras { learning, breakage } = extras;
     let answer_at = learning.as_ref().and_then(|learning| learning.answer_at);
     let learner = learning.map(|learning| Learner::new(learning, client.clone()));
-    let (state, poller) = load(judging, learner.clone(), &mut registry)?;
+    let breakage = breakage.map(|logs| Breakage::new(client.clone(), logs));
+    let besides = Besides { learner: learner.clone(), breakage: breakage.clone() };
+    let (state, poller) = load(judging, besides, &mut registry)?;
     let observed = Arc::new(WatchMetrics::new(registry, Arc::clone(&state)));
     let mut serving = JoinSet::new();
     if let (Some(address), Some(learner)) = (answer_at, learner.clone()) {
@@ -100,6 +118,9 @@ pub async fn watch(
     if let Some(learner) = learner {
         watching.spawn(learner.run());
     }
+    if let Some(breakage) = breakage {
+        watching.spawn(breakage.run());
+    }
     watching.spawn(turn_the_day(Arc::clone(&state)));
     // Nobody would miss what is in flight, so it ends as soon as it is told to.
     tokio::select! {
@@ -115,16 +136,16 @@ pub async fn watch(
 /// Loads the policies, so that they are in force before the first pod comes.
 fn load(
     Judging { files, user_namespaces }: Judging,
-    learner: Option<Arc<Learner>>,
+    besides: Besides,
     registry: &mut Registry,
 ) -> anyhow::Result<(Arc<ClusterState>, Option<Poller<WatchedPolicies>>)> {
     let Some(files) = files else {
         let embedded = policy_files::embedded()?;
-        return Ok((ClusterState::new(embedded, user_namespaces, learner, registry), None));
+        return Ok((ClusterState::new(embedded, user_namespaces, besides, registry), None));
     };
     let texts = (files.read)().map_err(anyhow::Error::msg)?;
     let loaded = files.parse_first(&texts).context("cannot start without good policies")?;
-    let state = ClusterState::new(loaded.policies, user_namespaces, learner, registry);
+    let state = ClusterState::new(loaded.policies, user_namespaces, besides, registry);
     let digest = WatchedPolicies::digest(&texts);
     let source = WatchedPolicies { files, state: Arc::clone(&state) };
     Ok((state, Some(Poller::new(source, digest))))

@@ -149,6 +149,30 @@ fn the_tables_of_flags_and_metrics_are_current() {
     current_between("docs/monitoring.md", "metrics", &reference::watch_metrics());
 }
 
+/// The table of messages that `explain` and `watch` go by.
+#[test]
+fn the_table_of_messages_is_current() {
+    let mut table =
+        String::from("| kind | what it means | what helps, the surest first |\n|---|---|---|\n");
+    let mut before = "";
+    for symptom in ironhull::foresight::advice::table::entries() {
+        // Some kinds have several entries, one for each way to say it.
+        if std::mem::replace(&mut before, symptom.name) == symptom.name {
+            continue;
+        }
+        let remedies: Vec<_> = symptom.remedies().collect();
+        let _ = writeln!(
+            table,
+            "| [{}](#{}) | {} | {} |",
+            symptom.name,
+            symptom.section,
+            symptom.why,
+            remedies.join("; or ")
+        );
+    }
+    current_between("docs/troubleshooting.md", "messages", &table);
+}
+
 #[test]
 fn the_page_of_abuse_shows_the_last_run() {
     let run = std::fs::read_to_string(path("docs/abuse.json")).unwrap();

@@ -2,6 +2,7 @@
 
 mod another_webhook;
 mod attacks;
+mod breakage;
 mod chart;
 mod corpus;
 mod disturbances;
@@ -129,6 +130,10 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     scenario(
         "rollout::labels_that_do_nothing_are_warned_of",
         rollout::labels_that_do_nothing_are_warned_of,
+    ),
+    scenario(
+        "breakage::causes_are_named_and_nothing_else",
+        breakage::causes_are_named_and_nothing_else,
     ),
     scenario("opt_in::only_labelled_namespaces", opt_in::only_labelled_namespaces),
     scenario("opt_in::unknown_label_value", opt_in::an_unknown_label_value_is_warned_of),

@@ -13,14 +13,14 @@ use crate::cluster::Connection;
 use crate::serve::telemetry::{self, LogFormat};
 use crate::watch::images::Learning;
 use crate::watch::images::config_maps::Place;
-use crate::watch::{Judging, watch};
+use crate::watch::{Extras, Judging, watch};
 
 /// Export what runs unhardened as metrics
 ///
 /// Watches pods and namespaces, judges them by the policies as the webhook does, and counts by
 /// namespace: root containers, missing hardening, exemptions and when the first of them ends.
-/// It writes nothing but facts of images, if it is to learn any. Its own options also have
-/// environment variables, such as IRONHULL_POLICY for --policy.
+/// It writes nothing but Events and facts of images, if told to. Options also have environment
+/// variables, such as IRONHULL_POLICY.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Address of /healthz, /readyz and /metrics
@@ -37,7 +37,36 @@ pub struct Args {
     /// The webhook's facts of images; read again when they change
     #[arg(long, env = "IRONHULL_FACTS", value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath, hide_short_help = true)]
     facts: Option<PathBuf>,
-    /// Learn facts of pods' images, and keep them in ConfigMaps NAME-00 to NAME-15
+    /// Tell in Events and metrics which pods hardening breaks, and why
+    #[arg(
+        long,
+        env = "IRONHULL_BREAKAGE",
+        value_name = "BOOL",
+        hide_possible_values = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false,
+        hide_default_value = true,
+        action = clap::ArgAction::Set
+    )]
+    breakage: bool,
+    /// For that, read the last lines of the logs of pods that fail
+    #[arg(
+        long,
+        env = "IRONHULL_READ_LOGS",
+        value_name = "BOOL",
+        hide_possible_values = true,
+        hide_short_help = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false,
+        hide_default_value = true,
+        action = clap::ArgAction::Set
+    )]
+    read_logs: bool,
+    /// Learn images' facts, and keep them in ConfigMaps NAME-00 to NAME-15
     #[arg(
         long,
         env = "IRONHULL_IMAGE_FACTS",
@@ -55,7 +84,7 @@ pub struct Args {
         hide_short_help = true
     )]
     answer_facts: Option<SocketAddr>,
-    /// Ask only these registries, which may be at any address; by default those that pods name
+    /// Ask these registries alone, and at any address; else those of pods
     #[arg(
         long = "registry",
         env = "IRONHULL_REGISTRY",
@@ -139,6 +168,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ops_listen,
         policy,
         facts,
+        breakage,
+        read_logs,
         image_facts,
         answer_facts,
         registries,
@@ -152,6 +183,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         log_level,
         connection,
     } = args;
+    if read_logs && !breakage {
+        bail!("logs are read for --breakage alone: give both");
+    }
     if poll_interval.is_zero() {
         bail!("the poll interval must be above zero");
     }
@@ -173,7 +207,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let ended = runtime.block_on(async {
         let config = connection.config().await?;
         let policies = Judging { files: served::files(policy, facts), user_namespaces };
-        watch(config, ops_listen, policies, learning, poll_interval).await
+        let extras = Extras { learning, breakage: breakage.then_some(read_logs) };
+        watch(config, ops_listen, policies, extras, poll_interval).await
     });
     // An image that is being read is nobody's loss.
     runtime.shutdown_background();

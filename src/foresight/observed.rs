@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, EphemeralContainer, Pod, PodSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exemption::HARDENED_ANNOTATION;
-use crate::foresight::advice::advice;
+use crate::foresight::advice::{Advice, advice};
 use crate::foresight::author;
+use crate::foresight::breakage::{self, Before, Diagnosis, Evidence, stays};
 use crate::foresight::risk::{Cause, Remedy, Risk, Seen, Unseen};
 use crate::provenance::Incoming;
 use crate::text::printable;
@@ -49,9 +50,17 @@ pub struct FailingPod {
     pub message: String,
 }
 
-/// A container that does not start or has failed, with the reason, and the policy that its pod is
-/// hardened by.
-type Trouble = ((String, String), Option<String>);
+/// A container that does not start or has failed.
+#[derive(Clone, Debug)]
+struct Trouble {
+    container: String,
+    /// The reason, as the kubelet reports it.
+    what: String,
+    /// The policy that its pod is hardened by, as `NAME@REVISION`.
+    hardened_by: Option<String>,
+    /// What hardening has to do with it: the symptom, and what helps.
+    broken: Option<Box<Advice>>,
+}
 
 /// An ephemeral container that runs in a pod, whatever its workload's template says.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -95,15 +104,20 @@ impl Observed {
             })
         };
         let now = Timestamp::now();
-        if let Some(trouble) = statuses().find_map(|status| trouble(status, now)) {
+        if let Some((container, what)) = statuses().find_map(|status| trouble(status, now)) {
             if let (Some(_), false, None) = (&hardened, over, &self.failing) {
-                let (pod, (container, message)) = (pod.metadata.name.clone(), trouble.clone());
-                self.failing =
-                    Some(FailingPod { pod: pod.unwrap_or_default(), container, message });
+                let pod = pod.metadata.name.clone().unwrap_or_default();
+                let (container, message) = (container.clone(), what.clone());
+                self.failing = Some(FailingPod { pod, container, message });
             }
+            let broken = hardened.as_ref().and_then(|_| broken(pod, &container, now));
+            let trouble = Trouble { container, what, hardened_by: hardened.clone(), broken };
             // An earlier failure of a Job's pod is over, unless the Job has failed with it.
             let kept = if over { &mut self.failed } else { &mut self.trouble };
-            kept.get_or_insert((trouble, hardened.clone()));
+            // What hardening breaks is more to the point than what fails otherwise.
+            if kept.as_ref().is_none_or(|kept| kept.broken.is_none() && trouble.broken.is_some()) {
+                *kept = Some(trouble);
+            }
         }
         if !over {
             let room = MAX_DEBUG.saturating_sub(self.debug.len());
@@ -171,32 +185,46 @@ impl Observed {
     /// will run. One that does not run although this policy (`NAME@REVISION`) hardened it tells
     /// all. `over` is the failure of a workload that no longer has a pod that could start.
     pub(crate) fn risk(&self, policy: &str, over: Option<&str>) -> Option<Risk> {
-        let unseen = || (("pod".to_owned(), over.unwrap_or_default().to_owned()), None);
-        let ((container, what), hardened) = match over {
+        let unseen = || Trouble {
+            container: "pod".to_owned(),
+            what: over.unwrap_or_default().to_owned(),
+            hardened_by: None,
+            broken: None,
+        };
+        let Trouble { container, what, hardened_by, broken } = match over {
             Some(_) => &self.failed.clone().unwrap_or_else(unseen),
             None => self.trouble.as_ref()?,
         };
-        let certain = hardened.as_deref() == Some(policy);
+        let certain = hardened_by.as_deref() == Some(policy);
         let fails = if over.is_some() { "failed" } else { "does not start" };
-        let (why, remedy) = match (certain, advice(what)) {
-            (true, Some(advice)) => (
-                format!("a pod that this policy hardened {fails}: {what}"),
-                advice.remedy(Some(container)),
-            ),
-            (true, None) => (
-                format!("a pod that this policy hardened {fails}: {what}"),
-                "`ironhull explain POD` explains the message".to_owned(),
-            ),
-            (false, _) if over.is_some() => {
+        let hardened = || format!("a pod that this policy hardened {fails}: {what}");
+        let cause = match broken {
+            Some(advice) if certain => advice.symptom.cause,
+            _ => Cause::FailsToday,
+        };
+        let (why, remedy) = match (certain, broken, advice(what)) {
+            (true, Some(advice), _) => {
+                (format!("{}; {}", hardened(), advice.symptom.why), advice.remedy(Some(container)))
+            }
+            (true, None, Some(advice)) => (hardened(), advice.remedy(Some(container))),
+            (true, None, None) => {
+                (hardened(), "`ironhull explain POD` explains the message".to_owned())
+            }
+            (false, ..) if over.is_some() => {
                 (format!("it has failed: {what}"), "fix the cause, and create it again".to_owned())
             }
-            (false, _) => (
+            (false, ..) => (
                 format!("it does not run today either: {what}"),
                 "fix that first, then run this again".to_owned(),
             ),
         };
-        let (container, cause) = (container.clone(), Cause::FailsToday);
-        Some(Risk { container, cause, certain, why, remedy: Remedy::Try(remedy) })
+        Some(Risk {
+            container: container.clone(),
+            cause,
+            certain,
+            why,
+            remedy: Remedy::Try(remedy),
+        })
     }
 
     /// Whether a pod hardened by this policy (`NAME@REVISION`) runs what `template` (its JSON)
@@ -272,6 +300,19 @@ fn hardened_by(pod: &Pod) -> Option<String> {
     Some(Incoming::read(note)?.policy()?.to_owned())
 }
 
+/// What hardening has to do with a container that fails, as far as that is known without its log.
+fn broken(pod: &Pod, container: &str, now: Timestamp) -> Option<Box<Advice>> {
+    let note = pod.metadata.annotations.as_ref()?.get(HARDENED_ANNOTATION)?;
+    let (note, spec) = (Incoming::read(note)?, pod.spec.as_ref()?);
+    let all = breakage::ailments(spec, pod.status.as_ref()?, now);
+    let ailment = all.iter().find(|ailment| ailment.container == container)?;
+    let before = Before::Unseen;
+    match breakage::judge(&Evidence { pod: spec, note: &note, ailment, log: None, before }) {
+        Diagnosis::Hardening(advice) => Some(advice),
+        Diagnosis::Other | Diagnosis::Unknown => None,
+    }
+}
+
 fn runs(status: &ContainerStatus) -> bool {
     status.state.as_ref().is_some_and(|state| state.running.is_some())
 }
@@ -280,26 +321,6 @@ fn done(status: &ContainerStatus) -> bool {
     let ended = status.state.as_ref().and_then(|state| state.terminated.as_ref());
     ended.is_some_and(|ended| ended.exit_code == 0)
 }
-
-/// Whether a container is ready and will be in a moment. A container that crashes again and again
-/// is ready in between. It counts as running only once it has run for longer than when it last
-/// failed.
-fn stays(status: &ContainerStatus, now: Timestamp) -> bool {
-    status.ready && stayed(status, now).unwrap_or(true)
-}
-
-/// Whether a container that failed before has now run for longer than it did then. `None` if it did
-/// not fail, or the kubelet does not say how long it ran.
-fn stayed(status: &ContainerStatus, now: Timestamp) -> Option<bool> {
-    let last = status.last_state.as_ref()?.terminated.as_ref().filter(|it| it.exit_code != 0)?;
-    let running = status.state.as_ref()?.running.as_ref()?;
-    let then = last.finished_at.as_ref()?.0.duration_since(last.started_at.as_ref()?.0);
-    Some(now.duration_since(running.started_at.as_ref()?.0) > then + SLACK)
-}
-
-/// Tolerance for a busy node, where the kubelet is slow to see and to report what became of a
-/// container, and for the node's clock, which is not ours.
-const SLACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Reasons for which the kubelet does not start a container, or no longer does.
 const TROUBLES: [&str; 8] = [

@@ -122,6 +122,37 @@ impl Cause {
         Self::FailsToday,
         Self::Refused,
     ];
+
+    /// The word for it, as outputs and metrics have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AsksForRoot => "asksForRoot",
+            Self::NeedsRoot => "needsRoot",
+            Self::NeedsCapability => "needsCapability",
+            Self::Setuid => "setuid",
+            Self::ImageIsRoot => "imageIsRoot",
+            Self::RunsAsRoot => "runsAsRoot",
+            Self::OtherUser => "otherUser",
+            Self::UnknownUser => "unknownUser",
+            Self::ReadOnly => "readOnly",
+            Self::Hidden => "hidden",
+            Self::NotOwner => "notOwner",
+            Self::LowPort => "lowPort",
+            Self::HostPath => "hostPath",
+            Self::ImageRequires => "imageRequires",
+            Self::NotExecutable => "notExecutable",
+            Self::NarrowFile => "narrowFile",
+            Self::Widened => "widened",
+            Self::Device => "device",
+            Self::Signals => "signals",
+            Self::NoHome => "noHome",
+            Self::NotSticky => "notSticky",
+            Self::SystemCall => "systemCall",
+            Self::Full => "full",
+            Self::FailsToday => "failsToday",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// Remedy for a risk.

@@ -15,6 +15,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::metrics::{MetricType, TypedMetric as _};
 use prometheus_client::registry::Registry;
 
+use super::breakage::metrics::Broken;
 use super::images::metrics::Learnt;
 use super::judge::{Allowed, RESULTS, Standing};
 use super::series::{Labels, counts, one};
@@ -52,6 +53,9 @@ impl WatchMetrics {
         watch.register_collector(Box::new(Watched(Arc::clone(&state))));
         if let Some(learner) = state.learner() {
             watch.register_collector(Box::new(Learnt(Arc::clone(learner))));
+        }
+        if let Some(breakage) = state.breakage() {
+            watch.register_collector(Box::new(Broken(Arc::clone(breakage))));
         }
         Self { state, registry, process, log_lines_dropped }
     }

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use tracing::{debug, error, info};
 
+use super::breakage::Breakage;
 use super::images::Learner;
 use super::judge::{self, Live};
 use super::tally::{Tally, What};
@@ -39,6 +40,17 @@ pub struct ClusterState {
     again: Notify,
     /// Learns facts of images, if enabled.
     learner: Option<Arc<Learner>>,
+    /// Finds out what hardening breaks, if enabled.
+    breakage: Option<Arc<Breakage>>,
+}
+
+/// What else is done with pods.
+#[derive(Debug, Default)]
+pub struct Besides {
+    /// Learns facts of images.
+    pub learner: Option<Arc<Learner>>,
+    /// Finds out what hardening breaks.
+    pub breakage: Option<Arc<Breakage>>,
 }
 
 /// The part that changes from event to event.
@@ -79,11 +91,13 @@ struct Report<'r> {
     pods: WatchProgress<'r>,
     policies_refused: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    image_facts: Option<FactsProgress>,
+    image_facts: Option<ExtraProgress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breakage: Option<ExtraProgress>,
 }
 
 #[derive(Serialize)]
-struct FactsProgress {
+struct ExtraProgress {
     trouble: Option<String>,
 }
 
@@ -107,9 +121,10 @@ impl ClusterState {
     pub fn new(
         policies: PolicySet,
         user_namespaces: bool,
-        learner: Option<Arc<Learner>>,
+        besides: Besides,
         registry: &mut Registry,
     ) -> Arc<Self> {
+        let Besides { learner, breakage } = besides;
         let registry = registry.sub_registry_with_prefix("ironhull");
         let state = Self {
             policies: ArcSwap::from_pointee(policies),
@@ -124,6 +139,7 @@ impl ClusterState {
             }),
             again: Notify::new(),
             learner,
+            breakage,
         };
         state.note_policies();
         Arc::new(state)
@@ -144,6 +160,11 @@ impl ClusterState {
     /// Who learns facts of images, if anybody does.
     pub fn learner(&self) -> Option<&Arc<Learner>> {
         self.learner.as_ref()
+    }
+
+    /// Who finds out what hardening breaks, if anybody does.
+    pub fn breakage(&self) -> Option<&Arc<Breakage>> {
+        self.breakage.as_ref()
     }
 
     /// Locks the state.
@@ -168,11 +189,17 @@ impl ClusterState {
     /// Begins a list.
     pub fn begin(&self, what: What) {
         self.state().tally.begin(what);
+        if let (What::Pods, Some(breakage)) = (what, &self.breakage) {
+            breakage.begin();
+        }
     }
 
     /// Completes a list.
     pub fn finish(&self, what: What) {
         self.state().tally.finish(what);
+        if let (What::Pods, Some(breakage)) = (what, &self.breakage) {
+            breakage.finish();
+        }
         self.progress(what, true);
     }
 
@@ -262,6 +289,12 @@ impl ClusterState {
     fn pod(&self, object: &RawValue, gone: bool) -> serde_json::Result<()> {
         let Live { metadata, status, .. } = serde_json::from_str(object.get())?;
         let namespace = &*metadata.namespace;
+        match &self.breakage {
+            Some(breakage) if gone => breakage.pod_is_gone(&metadata.uid),
+            // A pod that has failed tells as much as one that fails.
+            Some(breakage) => breakage.pod(object.get())?,
+            None => {}
+        }
         if gone || status.is_over() {
             self.state().tally.pod_is_gone(namespace, &metadata.uid);
             return Ok(());
@@ -300,7 +333,8 @@ impl ClusterState {
             namespaces: namespaces.progress(),
             pods: pods.progress(),
             policies_refused: state.refused.as_deref(),
-            image_facts: self.learner.as_ref().map(|it| FactsProgress { trouble: it.trouble() }),
+            image_facts: self.learner.as_ref().map(|it| ExtraProgress { trouble: it.trouble() }),
+            breakage: self.breakage.as_ref().map(|it| ExtraProgress { trouble: it.trouble() }),
         };
         serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
     }

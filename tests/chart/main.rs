@@ -9,6 +9,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod breakage;
 mod image_facts;
 #[path = "../support/judge.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with tests that need more of it")]
@@ -347,7 +348,8 @@ fn what_makes_no_sense_is_refused() {
 #[test]
 fn the_watch_reads_pods_and_namespaces_and_nothing_else() {
     let Some(helm) = helm() else { return };
-    let rendered = Rendered::new(&helm, &["--values", &values("watch.yaml")]);
+    let off = "watch.breakage.enabled=false";
+    let rendered = Rendered::new(&helm, &["--values", &values("watch.yaml"), "--set", off]);
     let watch = rendered.deployment(true).unwrap();
     assert_eq!(watch["spec"]["replicas"], 1);
     assert_eq!(watch["spec"]["strategy"], json!({"type": "Recreate"}));

@@ -91,7 +91,12 @@ impl Checker {
 
     fn patch(&self, source: &ManifestFile, document: &Document) -> Result<Vec<Value>, String> {
         let policies = Assignment::of(&self.policies);
-        let pass = Pass { policies: &policies, namespace: "default", date: date(2026, 1, 1) };
+        let pass = Pass {
+            policies: &policies,
+            namespace: "default",
+            date: date(2026, 1, 1),
+            seed_image: None,
+        };
         let mut patch: Vec<Value> = Vec::new();
         pass.judge(source, document, |judged| {
             let operations = judged.outcome.patch.as_json();

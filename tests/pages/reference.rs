@@ -12,12 +12,16 @@ use ironhull::policy::PolicySet;
 use ironhull::rule::RuleName;
 use ironhull::serve::metrics::{Metrics, PolicyRow};
 use ironhull::serve::ops::Observed;
+use ironhull::watch::breakage::case::{self, Case, State};
+use ironhull::watch::breakage::owner::Workload;
+use ironhull::watch::breakage::store::Store;
 use ironhull::watch::images::Progress;
 use ironhull::watch::images::known::Counts;
 use ironhull::watch::images::metrics::Shown;
 use ironhull::watch::metrics::WatchMetrics;
-use ironhull::watch::state::ClusterState;
+use ironhull::watch::state::{Besides, ClusterState};
 use ironhull::watch::tally::What;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 
@@ -52,11 +56,12 @@ pub fn flags(command: &str) -> String {
 pub fn watch_metrics() -> String {
     let mut registry = Registry::default();
     let policies = PolicySet::new(Vec::new()).unwrap();
-    let state = ClusterState::new(policies, false, None, &mut registry);
+    let state = ClusterState::new(policies, false, Besides::default(), &mut registry);
     let failed = BTreeMap::from([(("r.corp".to_owned(), "timeout"), 1)]);
     let known = Counts { failed, oldest: Some(1), ..Counts::default() };
     let watch = registry.sub_registry_with_prefix("ironhull").sub_registry_with_prefix("watch");
     watch.register_collector(Box::new(Shown(known, Progress::default())));
+    watch.register_collector(Box::new(broken()));
     let metrics = WatchMetrics::new(registry, Arc::clone(&state));
     let take = |what, object: serde_json::Value| {
         let object = serde_json::value::to_raw_value(&object).unwrap();
@@ -77,6 +82,16 @@ pub fn watch_metrics() -> String {
         }),
     );
     table(&metrics.metrics())
+}
+
+/// A pod that fails.
+fn broken() -> Store {
+    let meta = json!({"namespace": "shop", "name": "web", "uid": "1"});
+    let meta: ObjectMeta = serde_json::from_value(meta).unwrap();
+    let failing = Case::of(&meta, &Workload::of(&meta).unwrap());
+    let mut store = Store::default();
+    store.fails(failing, case::Verdict::Unknown, false, State::Fails, jiff::Timestamp::UNIX_EPOCH);
+    store
 }
 
 /// The metrics of `ironhull serve`.

@@ -8,8 +8,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+#[path = "answers.rs"]
+mod answers;
+#[path = "asked.rs"]
+mod asked;
 #[path = "../support/head.rs"]
 mod head;
+
+use answers::{status, whole};
+use asked::Asked;
 
 use head::{head, target};
 use serde_json::{Value, json};
@@ -47,6 +54,8 @@ struct Store {
     lists: (usize, usize),
     /// Objects that are read one by one, by path.
     single: BTreeMap<String, Value>,
+    /// What is asked of single pods, and written about them.
+    asked: Asked,
 }
 
 /// The server; it runs until the test ends.
@@ -209,6 +218,9 @@ impl Api {
             let away = self.lock().manners.away;
             let answered = match single && !away {
                 true => self.single(&method, path, &body, &mut writer),
+                false if Asked::takes(path) && !away => {
+                    self.of_one(&method, target(&head), &body, &mut writer)
+                }
                 false => self.answer(target(&head), &mut writer),
             };
             if answered.is_err() {
@@ -366,27 +378,4 @@ fn event(kind: &str, object: &str) -> String {
 
 fn chunk(out: &mut TcpStream, text: &str) -> std::io::Result<()> {
     out.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())
-}
-
-fn whole(out: &mut TcpStream, code: u16, body: &str) -> std::io::Result<()> {
-    write!(
-        out,
-        "HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-fn status(out: &mut TcpStream, code: u16, message: &str) -> std::io::Result<()> {
-    let reason = match code {
-        403 => "Forbidden",
-        404 => "NotFound",
-        409 => "Conflict",
-        410 => "Expired",
-        _ => "Invalid",
-    };
-    let body = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": message, "reason": reason, "code": code,
-    });
-    whole(out, code, &body.to_string())
 }

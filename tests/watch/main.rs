@@ -12,6 +12,7 @@
 #![allow(unreachable_pub, reason = "the modules of a test are nobody else's")]
 
 mod api;
+mod breakage;
 #[path = "../server/client.rs"]
 #[allow(dead_code, reason = "the server's tests ask for more")]
 mod client;

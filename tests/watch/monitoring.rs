@@ -9,6 +9,7 @@ use ironhull::serve::certs::self_signed;
 use ironhull::serve::{self, Certificate, Config};
 use serde_json::Value;
 
+use super::breakage::crashed;
 use super::client::Trust;
 use super::images::{cluster, learning, of_image};
 use super::objects::{annotated, namespace, pod};
@@ -151,7 +152,11 @@ fn exported() -> String {
         annotated(pod("shop", "a", 0), "exempt.ironhull.dev/fsGroup", "until=2099-12-31 x");
     api.put("pods", exempt);
     api.put("pods", of_image("unreadable", "127.0.0.1:1/web:1"));
-    let watch = learning(&api, "127.0.0.1:1", &[]);
+    let mut crashed = crashed("shop", "web", 0);
+    crashed["status"]["containerStatuses"][0]["state"]["terminated"]["message"] =
+        "mkdir /data/x: Read-only file system".into();
+    api.put("pods", crashed);
+    let watch = learning(&api, "127.0.0.1:1", &["--breakage"]);
     watch.ready();
     watch
         .reaches(r#"ironhull_watch_images_failed{registry="127.0.0.1:1",reason="unreachable"}"#, 1);

@@ -23,7 +23,7 @@ use crate::rule::{RuleName, RuleSet};
 use crate::text::printable;
 
 /// A note that was read. Whatever has another shape counts as missing.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Incoming {
     /// The policy (`NAME@REVISION`), if it is a string.
@@ -46,6 +46,27 @@ impl Incoming {
     pub fn policy(&self) -> Option<&str> {
         self.policy.as_str()
     }
+
+    /// Whether the rule was set for this container at its own level.
+    pub fn has_set_in(&self, container: &str, rule: RuleName) -> bool {
+        self.has_set_at(container_key(container), rule)
+    }
+
+    /// Whether the rule was set at the pod level.
+    pub fn has_set_on_pod(&self, rule: RuleName) -> bool {
+        self.has_set_at("pod", rule)
+    }
+
+    fn has_set_at(&self, key: &str, rule: RuleName) -> bool {
+        self.set.get(key).into_iter().flatten().any(|name| name == rule.as_str())
+    }
+
+    /// Whether the container was given the uid that its image has itself, so that it is the user it
+    /// would be anyway.
+    pub fn keeps_user(&self, container: &str) -> bool {
+        let words = self.facts.get(container_key(container));
+        words.is_some_and(|words| words.starts_with(OWN_USER))
+    }
 }
 
 /// The pod-level uid, if an earlier pass set it. A forged note gains nothing: it only makes
@@ -63,7 +84,7 @@ pub fn claims_too_much(pod: &Pod<'_>) -> bool {
     // One of a container that was hardened may be one of ironhull's own by now: then nothing else
     // is said of it, and what was said still holds.
     let containers = pod.all_containers().map(|placed| placed.container);
-    let containers = containers.map(|it| (key_of_container(&it.name), Some(it)));
+    let containers = containers.map(|it| (container_key(&it.name), Some(it)));
     let places: Vec<_> = std::iter::once(("pod", None)).chain(containers).collect();
     before.set.iter().any(|(name, rules)| {
         let place = places.iter().find(|(key, _)| key == name);
@@ -148,6 +169,9 @@ fn of_image(outcome: &Outcome<'_>, subject: Subject) -> Option<String> {
     }
 }
 
+/// How the words of [`Note::OwnUser`] begin.
+const OWN_USER: &str = "the image's user is ";
+
 /// Maximum length of what facts say in a note, in characters.
 const WORDS_OF_FACTS: usize = 120;
 
@@ -231,11 +255,13 @@ impl<'p> Names<'p> {
 /// The key of a subject in a note. A container may be named `pod`; it gets a key with a `/`,
 /// which no container's name has.
 pub fn key<'p>(outcome: &Outcome<'p>, subject: Subject) -> &'p str {
-    let name = outcome.subject_name(subject);
-    if subject == Subject::Pod { name } else { key_of_container(name) }
+    match (subject, outcome.subject_name(subject)) {
+        (Subject::Container(_), name) => container_key(name),
+        (Subject::Pod, name) => name,
+    }
 }
 
-fn key_of_container(name: &str) -> &str {
+fn container_key(name: &str) -> &str {
     if name == "pod" { "containers/pod" } else { name }
 }
 

@@ -201,7 +201,7 @@ var Images = append([]Image{
 		program: injectorSource,
 		Config:  archive.Config{User: "1234:1234", Entrypoint: []string{"/usr/local/bin/injector"}},
 	},
-}, slices.Concat(users, programs, seeding, servers)...)
+}, slices.Concat(users, programs, seeding, servers, faults)...)
 
 // Reference is what a pod names the image by.
 func (i Image) Reference() string { return "localhost/" + i.Name + ":local" }

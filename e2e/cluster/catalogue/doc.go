@@ -1,8 +1,8 @@
 // Package catalogue has the test images: their descriptions, and a [Store] that
 // makes their archives.
 //
-// Input is the descriptions in catalogue.go and users.go, the scripts in images/, the program in
-// injector/, Debian packages and this machine's busybox; output is an archive
+// Input is the descriptions in catalogue.go, users.go and faults.go, the scripts in images/, the programs in
+// injector/ and fault/, Debian packages and this machine's busybox; output is an archive
 // NAME.tar in the store's directory, of an image that pods name
 // localhost/NAME:local.
 //

@@ -44,7 +44,7 @@ var forScripts = []string{
 }
 
 // download lets apt resolve and verify, as if on a machine on which nothing but
-// these and `without` is installed.
+// these and `without` is installed, unless it is asked for.
 func download(directory string, packages, without []string) ([]string, error) {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return nil, errors.New("images of Debian's packages need Debian's apt-get")
@@ -55,6 +55,9 @@ func download(directory string, packages, without []string) ([]string, error) {
 	}
 	var status strings.Builder
 	for _, name := range slices.Concat(forScripts, without) {
+		if slices.Contains(packages, name) {
+			continue
+		}
 		fmt.Fprintf(&status, "Package: %s\nStatus: install ok installed\nArchitecture: %s\nMulti-Arch: allowed\n"+
 			"Version: 999:1\nMaintainer: nobody\nDescription: left out\n\n", name, strings.TrimSpace(string(architecture)))
 	}

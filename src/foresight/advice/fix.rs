@@ -92,13 +92,6 @@ pub(super) enum Cure {
 }
 
 impl Cure {
-    /// Whether it is only for a message without what the cures before it take.
-    pub(super) const fn is_last_resort(self) -> bool {
-        matches!(self, Self::IfUnnamed(_))
-    }
-}
-
-impl Cure {
     /// The fix; `None` if the message does not have what it takes.
     pub(super) fn filled(self, said: &Message<'_>) -> Option<Fix> {
         Some(match self {
@@ -125,6 +118,35 @@ impl Cure {
             Self::Exempt(rules) => Fix::Exempt(rules),
             Self::Words(words) | Self::IfUnnamed(words) => Fix::Words(words),
         })
+    }
+}
+
+impl Cure {
+    /// What it is in general, for a page.
+    pub(super) fn in_general(self) -> String {
+        let fix = match self {
+            Self::Writable => {
+                return "make the directory that it names writable: `ironhull.dev/writable-paths`"
+                    .to_owned();
+            }
+            Self::WritableAt(path) => Fix::WritablePath { path: path.to_owned(), seed: false },
+            Self::Port => return "declare the port that it names in `ports`".to_owned(),
+            Self::AddCapability(name) => Fix::AddCapability(name),
+            Self::NamedUser => return "set `runAsUser` to the uid of the user it names".to_owned(),
+            Self::User(name) => Fix::RunAsUser(User::Named(name.to_owned())),
+            Self::ImageUser => Fix::RunAsUser(User::OfImage),
+            Self::AnyUser => Fix::RunAsUser(User::Any),
+            Self::Env(name, value) => Fix::Env { name, value: value.to_owned() },
+            Self::EnvBelow(name, _) => {
+                return format!("set {name} in `env` to a directory below the one that it names");
+            }
+            Self::FsGroup => Fix::FsGroup,
+            Self::Sysctl(name, value) => Fix::Sysctl { name, value },
+            Self::DefaultMode(mode) => Fix::DefaultMode(mode),
+            Self::Exempt(rules) => Fix::Exempt(rules),
+            Self::Words(words) | Self::IfUnnamed(words) => Fix::Words(words),
+        };
+        fix.words(None)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a message names: a path, a port, a user. Programs quote them in many ways, and name
 //! other paths beside: their own, and those of their sources.
 
+use super::mounts::{Mounts, Place};
+
 /// A line that a program, the kubelet or the API server wrote, and what stands around it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Message<'m> {
@@ -8,6 +10,16 @@ pub(super) struct Message<'m> {
     pub(super) line: &'m str,
     /// The stack trace that belongs to it; empty if there is none.
     pub(super) trace: &'m str,
+    /// What is mounted where it was said, if that is known.
+    pub(super) mounts: Option<&'m Mounts>,
+}
+
+impl Message<'_> {
+    /// Where the path that the message names lies; `None` if it names none, or nothing is known of
+    /// mounts.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.mounts.zip(path(self.line)).map(|(mounts, path)| mounts.place(path))
+    }
 }
 
 /// Words before a source location: `x.sh: line 3`, `File "x.py", line 3`, `x.pl line 3`.
@@ -153,7 +165,7 @@ fn follows(after: &str, words: &str) -> bool {
 }
 
 /// The port that a message names, beside the address or after the word `port`.
-pub(super) fn port(line: &str) -> Option<u16> {
+pub fn port(line: &str) -> Option<u16> {
     let mut before = "";
     for word in line.split(|c: char| c.is_whitespace() || "\"'`(),;".contains(c)) {
         let word = word.trim_end_matches([':', '.']);

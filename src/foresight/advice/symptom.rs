@@ -2,6 +2,7 @@
 
 use super::fix::Cure;
 use super::message::{self, Message};
+use super::mounts::Place;
 use crate::foresight::risk::Cause;
 use crate::rule::RuleName;
 
@@ -26,6 +27,9 @@ pub struct Symptom {
     pub why: &'static str,
     /// Rules of which one must have been set for this to be hardening's doing. Empty: it never is.
     pub rules: &'static [RuleName],
+    /// Whether containers say it for other reasons as well, so that it must name a path of theirs
+    /// to be believed.
+    pub vague: bool,
     /// What helps, the surest first.
     pub(super) cures: &'static [Cure],
     /// Section of `docs/troubleshooting.md` that has more.
@@ -41,6 +45,7 @@ pub(super) const BLANK: Symptom = Symptom {
     cause: Cause::FailsToday,
     why: "",
     rules: &[],
+    vague: false,
     cures: &[],
     section: "",
 };
@@ -50,8 +55,12 @@ pub(super) const BLANK: Symptom = Symptom {
 pub(super) enum Needs {
     /// Nothing.
     Nothing,
-    /// It names a path that begins with one of these.
+    /// It names a path that begins with one of these, and no volume is known to be there.
     Path(&'static [&'static str]),
+    /// It names a path in a volume of one of these kinds.
+    In(&'static [Place]),
+    /// It names no path that is known to be in a volume.
+    OnRoot,
     /// It names a port below 1024.
     LowPort,
     /// It names no other port, and no path.
@@ -59,6 +68,11 @@ pub(super) enum Needs {
 }
 
 impl Symptom {
+    /// What helps in general, the surest first.
+    pub fn remedies(&self) -> impl Iterator<Item = String> {
+        self.cures.iter().map(|cure| cure.in_general())
+    }
+
     /// Whether the message is of this kind. `lower` is the message in lower case.
     pub(super) fn fits(&self, said: &Message<'_>, lower: &Message<'_>) -> bool {
         let says = |words: &&[&str]| words.iter().all(|word| lower.line.contains(word));
@@ -68,21 +82,25 @@ impl Symptom {
         };
         let found =
             self.says.iter().any(says) || !lower.trace.is_empty() && self.traced.iter().any(traced);
-        found && self.needs.hold(said.line)
+        found && self.needs.hold(said)
     }
 }
 
 impl Needs {
-    fn hold(self, line: &str) -> bool {
+    fn hold(self, said: &Message<'_>) -> bool {
+        let on_root = || said.place().is_none_or(|place| place == Place::Image);
         match self {
             Self::Nothing => true,
-            Self::Path(starts) => message::path(line)
-                .map(|path| path.replace("//", "/"))
-                .is_some_and(|path| starts.iter().any(|start| path.starts_with(start))),
-            Self::LowPort => message::port(line).is_some_and(|port| port < 1024),
-            Self::NoOtherPort => {
-                message::port(line).map_or(message::path(line).is_none(), |port| port < 1024)
+            Self::Path(starts) => {
+                let path = message::path(said.line).map(|path| path.replace("//", "/"));
+                let starts = |path: String| starts.iter().any(|start| path.starts_with(start));
+                path.is_some_and(starts) && on_root()
             }
+            Self::In(places) => said.place().is_some_and(|place| places.contains(&place)),
+            Self::OnRoot => on_root(),
+            Self::LowPort => message::port(said.line).is_some_and(|port| port < 1024),
+            Self::NoOtherPort => message::port(said.line)
+                .map_or(message::path(said.line).is_none(), |port| port < 1024),
         }
     }
 }

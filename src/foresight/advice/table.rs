@@ -138,6 +138,20 @@ const NOT_OURS: &[Symptom] = &[
         ..BLANK
     },
     Symptom {
+        name: "remote-refusal",
+        says: &[
+            &["permission denied for "],
+            &["permission denied (publickey"],
+            &["code = permissiondenied"],
+            &["access denied for user"],
+            &["is forbidden: user"],
+        ],
+        why: "another server refuses what it asks for",
+        cures: &[Cure::Words("give it the rights there; hardening does not prevent it")],
+        section: "odds-and-ends",
+        ..BLANK
+    },
+    Symptom {
         name: "refuses-root",
         says: &[
             &["execution of the postgresql server is not permitted"],

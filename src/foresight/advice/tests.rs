@@ -1,12 +1,19 @@
 //! What messages mean: those of `messages.txt`, and odd ones.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails says where"
+)]
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::api::core::v1::PodSpec;
+
 use super::message::{directory, path, port, user};
 use super::table::entries;
-use super::{Fix, User, advice, in_log};
+use super::{Fix, Mounts, User, advice, in_log, last_known};
 
 /// A fix as `messages.txt` has it.
 fn short(fix: &Fix) -> String {
@@ -45,6 +52,8 @@ fn messages_as_they_are_seen() {
         assert_eq!(short(found.fixes.first().unwrap()), fix, "{message}");
         seen.insert(kind);
     }
+    // What depends on mounts has a test of its own.
+    seen.extend(["host-path", "read-only-volume"]);
     let others = entries().filter(|entry| !seen.contains(entry.name)).map(|entry| entry.name);
     assert_eq!(others.collect::<Vec<_>>(), [""; 0], "no message is of these kinds");
 }
@@ -56,13 +65,19 @@ fn what_has_nothing_to_do_with_hardening() {
         "secret \"x\" not found",
         "listen tcp :8080: bind: address already in use",
         "[ERROR] Can't connect to ('0.0.0.0', 8000)",
-        "MySQL server: Access denied for user 'root'@'10.0.0.1' (using password: YES)",
         "error: open /etc/app/config.yaml: no such file or directory",
         "java.lang.OutOfMemoryError: Java heap space",
     ] {
         assert!(advice(message).is_none(), "{message}");
     }
-    for name in ["kernel-setting", "refuses-root", "no-webhook", "unreadable", "pod-security"] {
+    for name in [
+        "kernel-setting",
+        "remote-refusal",
+        "refuses-root",
+        "no-webhook",
+        "unreadable",
+        "pod-security",
+    ] {
         assert!(entries().find(|entry| entry.name == name).unwrap().rules.is_empty(), "{name}");
     }
     // A socket in a directory is no port.
@@ -77,6 +92,18 @@ fn the_last_known_line_of_a_log() {
     assert_eq!(line, "nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)");
     assert_eq!(advice.symptom.name, "low-port");
     assert!(in_log("").is_none());
+    // Node, whose last lines are an object, and MariaDB, whose last line names no path.
+    let log = "node:fs:1372\n  const result = binding.mkdir(\n\nError: EROFS: read-only file system, \
+               mkdir '/opt/app/.cache'\n    at Object.mkdirSync (node:fs:1372:26) {\n  errno: -30,\n  \
+               code: 'EROFS',\n  syscall: 'mkdir',\n  path: '/opt/app/.cache'\n}\n\nNode.js v20.1.0\n";
+    assert_eq!(short(&in_log(log).unwrap().1.fixes[0]), "writable /opt/app/.cache");
+    let log = "Error: listen EACCES: permission denied 0.0.0.0:80\n    at Server.setupListenHandle {\n  \
+               code: 'EACCES',\n  errno: -13,\n  syscall: 'listen',\n  address: '0.0.0.0',\n  port: 80\n}";
+    assert_eq!(short(&in_log(log).unwrap().1.fixes[0]), "port 80");
+    let log = "[ERROR] mariadbd: Can't create/write to file '/data/aria_log_control' (Errcode: 30 \
+               \"Read-only file system\")\n[Note] InnoDB: Completed\n[ERROR] InnoDB: Error number 30 \
+               means 'Read-only file system'\n[ERROR] Aborting";
+    assert_eq!(short(&in_log(log).unwrap().1.fixes[0]), "writable /data");
 }
 
 #[test]
@@ -138,6 +165,39 @@ fn odd_paths_are_no_remedy() {
         let message = format!("cannot open '{path}/file': Read-only file system");
         let first = advice(&message).unwrap().fixes.into_iter().next().unwrap();
         assert!(matches!(first, Fix::Words(_)), "{path}: {first:?}");
+    }
+}
+
+/// The same words about the image, a Secret, the node and a claim.
+#[test]
+fn what_a_message_means_depends_on_where_the_path_lies() {
+    let spec = serde_json::json!({
+        "volumes": [
+            {"name": "key", "secret": {}}, {"name": "node", "hostPath": {"path": "/srv"}},
+            {"name": "tmp", "emptyDir": {}}, {"name": "claim", "persistentVolumeClaim": {"claimName": "x"}}
+        ],
+        "containers": [{"name": "app", "volumeMounts": [
+            {"name": "key", "mountPath": "/etc/key"}, {"name": "node", "mountPath": "/host"},
+            {"name": "tmp", "mountPath": "/var/run/app"}, {"name": "claim", "mountPath": "/var/lib/app"},
+            {"name": "claim", "mountPath": "/ro/", "readOnly": true}
+        ]}]
+    });
+    let spec: PodSpec = serde_json::from_value(spec).unwrap();
+    let mounts = Mounts::of(&spec, spec.containers.first().unwrap());
+    for (path, denied, read_only) in [
+        ("/etc/key/tls.key", "mounted-file", "read-only-volume"),
+        ("/host/x", "host-path", "read-only-volume"),
+        ("/run/app/x", "volume-file", "read-only-volume"),
+        ("/var/lib/app/x", "volume-file", "read-only-volume"),
+        ("/ro/x", "volume-file", "read-only-volume"),
+        ("/etc/keys", "image-file", "read-only"),
+        ("/var/lib/apps/x", "image-file", "read-only"),
+    ] {
+        for (says, kind) in [("Permission denied", denied), ("Read-only file system", read_only)] {
+            let message = format!("cannot open '{path}': {says}");
+            let found = last_known(&message, Some(&mounts)).unwrap();
+            assert_eq!(found.advice.symptom.name, kind, "{message}");
+        }
     }
 }
 

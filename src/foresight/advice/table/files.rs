@@ -2,11 +2,10 @@
 
 use super::users::{ROOT, ROOT_AGAIN, USER};
 use crate::foresight::advice::fix::Cure;
+use crate::foresight::advice::mounts::Place;
 use crate::foresight::advice::symptom::{BLANK, Needs, Symptom};
 use crate::foresight::risk::Cause;
-use crate::rule::RuleName::{
-    Capabilities, FsGroup, ReadOnlyRootFilesystem, RunAsNonRoot, RunAsUser,
-};
+use crate::rule::RuleName::{Capabilities, FsGroup, ReadOnlyRootFilesystem, RunAsUser};
 
 /// What the kernel says where a file system is read-only, in the spellings of libraries.
 macro_rules! read_only {
@@ -41,6 +40,21 @@ pub(super) const ENTRIES: &[Symptom] = &[
         why: "Redis cannot save its data: its root file system is read-only",
         rules: &[ReadOnlyRootFilesystem],
         cures: &[Cure::Writable, Cure::WritableAt("/data"), WRITABLE_ROOT],
+        section: READ_ONLY,
+        ..BLANK
+    },
+    Symptom {
+        name: "read-only-volume",
+        says: read_only!(),
+        needs: Needs::In(&[
+            Place::Projected,
+            Place::HostPath,
+            Place::EmptyDir,
+            Place::Storage,
+            Place::ReadOnly,
+        ]),
+        why: "it writes to a volume that is read-only, as its author or its kind has it",
+        cures: &[Cure::Words("mount a writable volume there")],
         section: READ_ONLY,
         ..BLANK
     },
@@ -181,7 +195,7 @@ pub(super) const ENTRIES: &[Symptom] = &[
         says: &[&["exec", "operation not permitted"]],
         cause: Cause::NeedsCapability,
         why: "the binary has a file capability that the container has dropped",
-        rules: &[Capabilities, RunAsNonRoot, RunAsUser],
+        rules: &[Capabilities],
         cures: &[
             Cure::AddCapability("NET_BIND_SERVICE"),
             Cure::Words(
@@ -212,6 +226,21 @@ pub(super) const ENTRIES: &[Symptom] = &[
         ..BLANK
     },
     Symptom {
+        name: "host-path",
+        says: DENIED,
+        needs: Needs::In(&[Place::HostPath]),
+        cause: Cause::HostPath,
+        why: "the directory of the node belongs to another user, most likely root",
+        rules: ROOT,
+        cures: &[
+            ROOT_AGAIN,
+            Cure::Words("change the directory's owner on the node to the container's uid"),
+        ],
+        section: "permission-denied-on-a-volume",
+        ..BLANK
+    },
+    Symptom { says: DENIED, needs: Needs::In(&[Place::Projected]), ..NARROW_FILE },
+    Symptom {
         needs: Needs::Path(&[
             "/run/secrets/",
             "/var/run/secrets/",
@@ -231,6 +260,8 @@ pub(super) const ENTRIES: &[Symptom] = &[
             &["tls.key", "eacces"],
             &["private key", "permission denied"],
         ],
+        needs: Needs::OnRoot,
+        vague: true,
         ..NARROW_FILE
     },
     Symptom {
@@ -261,6 +292,7 @@ pub(super) const ENTRIES: &[Symptom] = &[
         cause: Cause::NotOwner,
         why: "the files belong to the user it ran as before, most likely root",
         rules: ROOT,
+        vague: true,
         cures: &[
             Cure::FsGroup,
             Cure::Words("change the files' owner, or give the container the uid that owns them"),

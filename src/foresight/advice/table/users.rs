@@ -8,10 +8,10 @@ use crate::rule::RuleName::{
     RunAsUser, SeccompProfile,
 };
 
-/// What is due to the user's change.
-pub(super) const USER: &[RuleName] = &[RunAsNonRoot, RunAsUser, RunAsGroup];
-/// What is due to the user's change, or to capabilities that root would have.
-pub(super) const ROOT: &[RuleName] = &[RunAsNonRoot, RunAsUser, Capabilities];
+/// What is due to another user.
+pub(super) const USER: &[RuleName] = &[RunAsUser, RunAsGroup];
+/// What is due to another user, or to capabilities that root would have.
+pub(super) const ROOT: &[RuleName] = &[RunAsUser, Capabilities];
 pub(super) const ROOT_AGAIN: Cure = Cure::Exempt(&[RunAsNonRoot]);
 pub(super) const WITH_CAPABILITIES: Cure = Cure::Exempt(&[RunAsNonRoot, Capabilities]);
 
@@ -73,7 +73,7 @@ pub(super) const ENTRIES: &[Symptom] = &[
         needs: Needs::Path(&["/.", "/root/", "/nonexistent"]),
         cause: Cause::NoHome,
         why: "it writes to its home directory, which is `/` or root's",
-        rules: &[RunAsUser, RunAsNonRoot, ReadOnlyRootFilesystem],
+        rules: &[RunAsUser, ReadOnlyRootFilesystem],
         cures: &[Cure::Env("HOME", "/tmp"), Cure::Writable],
         section: NO_NAME,
         ..BLANK
@@ -169,7 +169,7 @@ pub(super) const ENTRIES: &[Symptom] = &[
         ],
         cause: Cause::Setuid,
         why: "a setuid program has no effect where privilege escalation is not allowed",
-        rules: &[AllowPrivilegeEscalation, RunAsUser, RunAsNonRoot, Capabilities],
+        rules: &[AllowPrivilegeEscalation, RunAsUser, Capabilities],
         cures: &[
             Cure::Exempt(&[AllowPrivilegeEscalation, Capabilities]),
             Cure::Words("start the program directly, as the user that it needs"),
@@ -267,12 +267,7 @@ pub(super) const ENTRIES: &[Symptom] = &[
     },
     Symptom {
         name: "system-call",
-        says: &[
-            &["io_uring", "not permitted"],
-            &["io_uring", "eperm"],
-            &["bad system call"],
-            &["clone3", "not permitted"],
-        ],
+        says: &[&["io_uring", "not permitted"], &["bad system call"], &["clone3", "not permitted"]],
         cause: Cause::SystemCall,
         why: "the seccomp profile refuses a system call that it uses",
         rules: &[SeccompProfile],
