@@ -41,7 +41,7 @@ pub struct Input {
     #[arg(short, long, value_name = "NS", value_hint = ValueHint::Other)]
     pub namespace: Option<String>,
 
-    /// Date that exemptions are judged by; by default today
+    /// Date for exemptions; by default today (UTC)
     #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     pub date: Option<Date>,
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use granit_parser::{Event, Parser, options};
 use ironhull::cli::pass::{Assignment, Pass};
+use ironhull::harden::SeedImage;
 use ironhull::manifest::{Document, ManifestFile, Syntax};
 use ironhull::policy::PolicySet;
 use jiff::civil::date;
@@ -91,7 +92,12 @@ impl Checker {
 
     fn patch(&self, source: &ManifestFile, document: &Document) -> Result<Vec<Value>, String> {
         let policies = Assignment::of(&self.policies);
-        let pass = Pass { policies: &policies, namespace: "default", date: date(2026, 1, 1) };
+        let pass = Pass {
+            policies: &policies,
+            namespace: "default",
+            date: date(2026, 1, 1),
+            seed_image: Some(SeedImage::ANY),
+        };
         let mut patch: Vec<Value> = Vec::new();
         pass.judge(source, document, |judged| {
             let operations = judged.outcome.patch.as_json();
