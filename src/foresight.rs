@@ -9,6 +9,7 @@
 //! | [`outlook`] | a workload under a policy: changes, exemptions, risks, Pod Security |
 //! | [`risk`] | what may break, and why |
 //! | [`advice`] | what a container's own error message means |
+//! | [`mend`] | a patch of a pod template that does what is advised |
 //! | [`observed`] | what the running pods tell of their workload |
 //! | [`exemptions`] | exemptions in words |
 //! | [`image_alone`] | an image in a container that says nothing else |
@@ -21,8 +22,9 @@ pub mod exemptions;
 #[cfg(feature = "server")]
 pub mod image_alone;
 #[cfg(feature = "server")]
-pub mod observed;
+pub mod mend;
 #[cfg(feature = "server")]
+pub mod observed;
 pub mod outlook;
 pub mod risk;
 #[cfg(feature = "server")]

@@ -9,9 +9,11 @@ mod excuses;
 mod facts;
 mod images;
 mod learning;
+mod mending;
 mod opt_in;
 mod policies;
 mod preview;
+mod rollout;
 mod seeding;
 mod servers;
 mod uninstall;
@@ -112,6 +114,13 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     // Prometheus must reach a pod's address.
     scenario("watch::a_root_container_is_alerted_of", watch::a_root_container_is_alerted_of)
         .needs(&[Need::Programs, Need::Prometheus]),
+    scenario("mending::from_crash_to_fixed", mending::from_crash_to_fixed),
+    scenario("rollout::from_audit_to_enforce", rollout::from_audit_to_enforce),
+    scenario("rollout::a_labelled_pod_is_hardened", rollout::a_labelled_pod_is_hardened),
+    scenario(
+        "rollout::labels_that_do_nothing_are_warned_of",
+        rollout::labels_that_do_nothing_are_warned_of,
+    ),
     scenario("opt_in::only_labelled_namespaces", opt_in::only_labelled_namespaces),
     scenario("opt_in::unknown_label_value", opt_in::an_unknown_label_value_is_warned_of),
     scenario("opt_in::audit_warns_and_records", opt_in::audit_warns_and_records),

@@ -26,9 +26,9 @@ use crate::terminal::{diagnostics, say};
 
 /// Explain what changes and why, in manifests or in a pod
 ///
-/// For manifests: a row for every rule and container, with the value before, the value
-/// after, and why. For a POD in a cluster: which rules ironhull set, which its author set,
-/// which are missing and why; and if it does not run, what the messages mean. Read-only.
+/// For manifests: a row for every rule and container, with the value before and after, and why.
+/// For a POD in a cluster: who set which rule, and what is missing and why; and if it does not
+/// run, what the messages mean.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// A pod in the cluster; without it, manifests (-f)
@@ -38,8 +38,16 @@ pub struct Args {
     #[command(flatten)]
     input: Input,
 
-    /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    /// Print what would help POD, as a patch of the object that it is made from
+    #[arg(long, requires = "pod")]
+    fix: bool,
+
+    /// Apply that patch; without it nothing is written
+    #[arg(long, requires = "fix")]
+    apply: bool,
+
+    /// Output format: table or json
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, hide_possible_values = true)]
     output: Format,
 
     #[command(flatten)]
@@ -132,7 +140,7 @@ pub struct KnownImage {
 /// # Errors
 /// When nothing can be written.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
-    let Args { pod, input, output, connection: _ } = args;
+    let Args { pod, input, output, .. } = args;
     if let Some(file) = pod.as_ref().filter(|pod| is_file(pod)) {
         say::error(err, format!("`{file}` is a file: pass it with -f, as in `-f {file}`"))?;
         return Ok(say::EXIT_ERROR);
@@ -168,19 +176,37 @@ fn live_pod(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let Args { pod: _, input, output, connection } = args;
+    let Args { pod: _, input, output, connection, fix, apply } = args;
     let date = input.date();
     let Some(choice) = Choice::of(input.policy.as_deref(), &input.facts, date, err)? else {
         return Ok(say::EXIT_ERROR);
     };
     let namespace = input.namespace.as_ref();
-    let asked = live::Asked { pod, namespace, connection, choice, date };
-    let explained = cluster::block_on(live::explain(asked, err))?;
-    match output {
-        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,
-        Format::Table => out.write_all(live::table(&explained, super::width()).as_bytes())?,
+    let asked = live::Asked { pod, namespace, connection, choice, date, fix: *fix };
+    let (explained, applied) = cluster::block_on(async {
+        let explained = live::explain(asked, err).await?;
+        let applied = *apply && live::apply(connection, &explained).await?;
+        anyhow::Ok((explained, applied))
+    })?;
+    match (output, &explained.fix) {
+        (Format::Json, _) => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,
+        (Format::Table, None) => {
+            out.write_all(live::table(&explained, super::width()).as_bytes())?;
+        }
+        (Format::Table, Some(proposal)) => {
+            out.write_all(live::yaml(&explained, proposal, applied).as_bytes())?;
+        }
     }
-    Ok(0)
+    match &explained.fix {
+        Some(proposal) if applied => say::note(err, format!("{} is changed", proposal.owner))?,
+        Some(proposal) if *apply && proposal.patch.is_some() => {
+            say::error(err, "nothing was changed: see the note above")?;
+        }
+        _ => {}
+    }
+    let helped = explained.fix.as_ref().is_none_or(|fix| fix.patch.is_some());
+    let done = helped && (applied || !*apply);
+    Ok(if done { 0 } else { say::EXIT_CHANGES })
 }
 
 fn explain_all(

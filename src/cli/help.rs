@@ -83,11 +83,12 @@ pub const EXTRAS: &[Extra] = &[
         examples: &[
             ("ironhull explain -f app.yaml", "a table for each workload"),
             ("ironhull explain web-7d4b9-x2x1p -n shop", "a pod in the cluster"),
-            ("ironhull explain -f manifests/ -o json", "the same for a program"),
+            ("ironhull explain web-7d4b9-x2x1p -n shop --fix", "what would help it, as a patch"),
             ("helm template web ./chart | ironhull explain -f -", "a chart"),
         ],
         statuses: &[
             DONE,
+            (EXIT_CHANGES, "with --fix: no patch helps, or it was not applied"),
             (EXIT_ERROR, "wrong usage, or a manifest, policy or pod that cannot be read"),
         ],
     },

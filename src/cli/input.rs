@@ -20,12 +20,11 @@ use walk::FoundFiles;
 /// What `harden` and `explain` work on, and by which policy.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Input {
-    /// A file, a directory (templates of Helm charts are left out), or - for standard input;
-    /// may be given several times
+    /// A file, a directory, or - for standard input; may be given several times
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
 
-    /// Policies to apply; by default the built-in `restricted` everywhere
+    /// Policies; by default the built-in `restricted`
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub policy: Option<PathBuf>,
 
@@ -41,7 +40,7 @@ pub struct Input {
     #[arg(short, long, value_name = "NS", value_hint = ValueHint::Other)]
     pub namespace: Option<String>,
 
-    /// Date for exemptions; by default today (UTC)
+    /// Judge exemptions as of this date (default: today)
     #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     pub date: Option<Date>,
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use http::Request as HttpRequest;
+use http::header::CONTENT_TYPE;
 use kube::Client;
 use kube::api::{ListParams, Request};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::text::printable;
@@ -29,6 +31,12 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// Its `apiVersion`.
+    pub(crate) fn version(self) -> &'static str {
+        let core = self.api.strip_prefix("/api/");
+        core.or_else(|| self.api.strip_prefix("/apis/")).unwrap_or(self.api)
+    }
+
     /// Path of all objects of this kind: in one namespace, or in all.
     pub(crate) fn path(self, namespace: Option<&str>) -> String {
         let Self { api, resource } = self;
@@ -160,6 +168,33 @@ impl Reader {
     /// whatever reason.
     pub async fn text_of(&self, path: &str) -> Option<String> {
         self.client.request_text(HttpRequest::get(path).body(Vec::new()).ok()?).await.ok()
+    }
+
+    /// Changes an object by a strategic merge patch, as the user. It is the only request that writes.
+    ///
+    /// # Errors
+    /// When the user may not, the API server does not take the patch, or cannot be reached.
+    pub async fn patch(
+        &self,
+        kind: Resource,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> anyhow::Result<()> {
+        let path = format!("{}/{name}?fieldManager=ironhull", kind.path(Some(namespace)));
+        let request = HttpRequest::patch(path)
+            .header(CONTENT_TYPE, "application/strategic-merge-patch+json")
+            .body(patch.to_string().into_bytes())?;
+        // Not tried again: whether it came through is not known then.
+        match self.client.request_text(request).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 403 => Err(anyhow!(
+                "not allowed to change {} `{name}`: {}",
+                kind.resource.trim_end_matches('s'),
+                printable(&status.message, MAX_MESSAGE)
+            )),
+            Err(error) => Err(self.failed("patch", kind, Some(name), Some(namespace), &error)),
+        }
     }
 
     async fn text(&self, request: &HttpRequest<Vec<u8>>) -> Result<String, kube::Error> {

@@ -53,7 +53,12 @@ fn of_line(said: &Message<'_>) -> Option<Advice> {
     let (line, trace) = (said.line.to_lowercase(), said.trace.to_lowercase());
     let lower = Message { line: &line, trace: &trace };
     let symptom = table::entries().find(|entry| entry.fits(said, &lower))?;
-    let fixes = symptom.cures.iter().filter_map(|cure| cure.filled(said)).collect();
+    let mut fixes = Vec::new();
+    for cure in symptom.cures {
+        if !cure.is_last_resort() || fixes.is_empty() {
+            fixes.extend(cure.filled(said));
+        }
+    }
     Some(Advice { symptom, fixes })
 }
 

@@ -20,8 +20,8 @@ use crate::cluster::{PAGE, Reader, Resource};
 use crate::pod::MIRROR_ANNOTATION;
 use crate::terminal::progress::Progress;
 use crate::text::printable;
-pub use object::opt_in;
-use object::{Object, added, controller};
+use object::{Object, added};
+pub use object::{controller, opt_in};
 
 const CORE: &str = "/api/v1";
 const APPS: &str = "/apis/apps/v1";
@@ -48,6 +48,13 @@ const KINDS: [(Resource, &str, &str); 7] = [
         "spec.jobTemplate.spec.template.metadata.annotations",
     ),
 ];
+/// A kind with a template: where its objects are, and the path in them at which annotations of
+/// their pods belong. `None` for any other kind.
+pub fn with_template(kind: &str) -> Option<(Resource, &'static str)> {
+    let found = KINDS.iter().find(|(_, name, _)| *name == kind);
+    found.map(|(resource, _, annotations_at)| (*resource, *annotations_at))
+}
+
 const TEMPLATE: &str = "spec.template.metadata.annotations";
 const POD: &str = "metadata.annotations";
 /// Maximum length of a message that is shown.

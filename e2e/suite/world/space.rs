@@ -80,6 +80,11 @@ impl Space {
         Api::namespaced_with(self.world.client.clone(), &self.name, &resource(object))
     }
 
+    /// Deletes a pod.
+    pub fn delete(&self, name: &str) {
+        self.world.wait(self.pods().delete(name, &DeleteParams::default())).unwrap();
+    }
+
     /// The pod as the API server has it; null where there is none.
     pub fn get(&self, name: &str) -> Value {
         serde_json::to_value(self.world.wait(self.pods().get_opt(name)).unwrap()).unwrap()

@@ -2,6 +2,8 @@
 //! author set, and which are missing and why. If the pod does not run, tells what the messages
 //! mean.
 
+mod fix;
+mod owner;
 mod rules;
 mod troubles;
 
@@ -29,6 +31,8 @@ use crate::provenance::{self, Incoming};
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
 use crate::text::clean;
 use crate::text::nearest;
+pub use fix::Proposal;
+pub(in crate::cli::explain) use fix::yaml;
 pub use troubles::Trouble;
 
 /// What is asked.
@@ -43,6 +47,8 @@ pub(super) struct Asked<'a> {
     pub(super) choice: Choice,
     /// The date by which exemptions end.
     pub(super) date: Date,
+    /// `--fix`
+    pub(super) fix: bool,
 }
 
 /// A pod of a cluster.
@@ -80,8 +86,10 @@ pub struct ExplainedPod {
     pub void: Vec<Voided>,
     /// What the policy knows of the containers' images.
     pub images: Vec<KnownImage>,
-    /// Why it does not run; empty if it runs.
+    /// Why it does not run, or what it complains of; empty if it runs without a known complaint.
     pub troubles: Vec<Trouble>,
+    /// What `--fix` proposes; null without it.
+    pub fix: Option<Proposal>,
 }
 
 /// One of ironhull's own init containers: they fill emptyDirs with what an image has at their paths.
@@ -134,7 +142,7 @@ pub struct PodRule {
 
 /// Reads the pod, and collects what there is to say of it.
 pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Result<ExplainedPod> {
-    let Asked { pod: name, namespace, connection, choice, date } = asked;
+    let Asked { pod: name, namespace, connection, choice, date, fix } = asked;
     let cluster = connection.connect().await?;
     let name = match name.split_once('/') {
         None => name,
@@ -162,7 +170,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     let of_today = note.as_ref().is_some_and(|it| it.policy() == Some(&*policy.versioned()));
     let note_holds = !provenance::claims_too_much(&pod)
         && (!of_today || outcome.left_alone.is_some() || outcome.patch.is_empty());
-    let troubles = troubles::of(&cluster.reader, namespace, name, &live, &pod).await;
+    let troubles = troubles::of(&cluster.reader, namespace, &live, &pod, note.as_ref()).await;
     let mut rules = rules::of(&outcome, note.as_ref(), mode, policy, &pod);
     let runs_as = |name: &str, own: Option<i64>| runs_as(&live, name).or(own);
     let mut unhardened = unhardened::unhardened(&pod, &outcome, pod.containers(), runs_as);
@@ -171,6 +179,13 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
         let placed = pod.ephemeral_containers();
         unhardened.extend(unhardened::unhardened(&pod, &debug, placed, runs_as));
     }
+    let fix = match fix {
+        true => {
+            let owner = owner::of(&cluster.reader, &namespace.name, &live, &json).await?;
+            Some(fix::propose(&owner, &live, &troubles, policy, environment))
+        }
+        false => None,
+    };
     Ok(ExplainedPod {
         namespace: namespace.name.clone(),
         name: name.to_owned(),
@@ -188,7 +203,17 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
         void: voided(&outcome),
         images: super::known_images(&outcome),
         troubles,
+        fix,
     })
+}
+
+/// Applies what is proposed, if anything is, and can be. Returns whether it did.
+///
+/// # Errors
+/// When the user may not, or the API server does not take it.
+pub(super) async fn apply(connection: &Connection, pod: &ExplainedPod) -> anyhow::Result<bool> {
+    let Some(proposal) = &pod.fix else { return Ok(false) };
+    fix::apply(&connection.connect().await?.reader, &pod.namespace, proposal).await
 }
 
 /// Uid that a container runs as, if the kubelet reports it.
@@ -321,6 +346,12 @@ pub(super) fn table(one: &ExplainedPod, width: Option<usize>) -> String {
     }
     for trouble in &one.troubles {
         text.push_str(&trouble.text());
+    }
+    if one.troubles.iter().any(|trouble| trouble.cause.is_some()) {
+        let (name, namespace) = (clean(&one.name), clean(&one.namespace));
+        text.push_str(&format!(
+            "\n  {DIM}as a patch: ironhull explain {name} -n {namespace} --fix{DIM:#}\n"
+        ));
     }
     if one.troubles.is_empty() && one.phase == "Running" {
         text.push_str(&format!("  {DIM}it runs{DIM:#}\n"));

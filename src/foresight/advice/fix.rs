@@ -20,6 +20,8 @@ pub enum Fix {
     },
     /// This port in the container's `ports`. It is below 1024.
     Port(u16),
+    /// This capability in the container's `securityContext.capabilities.add`.
+    AddCapability(&'static str),
     /// `securityContext.runAsUser` of the container.
     RunAsUser(User),
     /// A variable in the container's `env`.
@@ -66,6 +68,8 @@ pub(super) enum Cure {
     WritableAt(&'static str),
     /// The port that the message names is declared.
     Port,
+    /// This capability is kept.
+    AddCapability(&'static str),
     /// The user that the message names.
     NamedUser,
     /// The user of this name.
@@ -83,6 +87,15 @@ pub(super) enum Cure {
     DefaultMode(u16),
     Exempt(&'static [RuleName]),
     Words(&'static str),
+    /// Words for where the message does not have what the cures before take.
+    IfUnnamed(&'static str),
+}
+
+impl Cure {
+    /// Whether it is only for a message without what the cures before it take.
+    pub(super) const fn is_last_resort(self) -> bool {
+        matches!(self, Self::IfUnnamed(_))
+    }
 }
 
 impl Cure {
@@ -96,6 +109,7 @@ impl Cure {
             }
             Self::WritableAt(path) => Fix::WritablePath { path: path.to_owned(), seed: false },
             Self::Port => Fix::Port(message::port(said.line).filter(|port| *port < 1024)?),
+            Self::AddCapability(name) => Fix::AddCapability(name),
             Self::NamedUser => Fix::RunAsUser(User::Named(message::user(said.line)?.to_owned())),
             Self::User(name) => Fix::RunAsUser(User::Named(name.to_owned())),
             Self::ImageUser => Fix::RunAsUser(User::OfImage),
@@ -109,7 +123,7 @@ impl Cure {
             Self::Sysctl(name, value) => Fix::Sysctl { name, value },
             Self::DefaultMode(mode) => Fix::DefaultMode(mode),
             Self::Exempt(rules) => Fix::Exempt(rules),
-            Self::Words(words) => Fix::Words(words),
+            Self::Words(words) | Self::IfUnnamed(words) => Fix::Words(words),
         })
     }
 }
@@ -126,6 +140,9 @@ impl Fix {
             }
             Self::Port(port) => {
                 format!("declare port {port} in `ports`; ironhull then lets the pod bind it")
+            }
+            Self::AddCapability(name) => {
+                format!("add {name} to the container's `capabilities.add`")
             }
             Self::RunAsUser(user) => format!("set `runAsUser` to {user}"),
             Self::Env { name, value } => format!("set {name} to `{value}` in `env`"),

@@ -14,6 +14,7 @@ fn short(fix: &Fix) -> String {
         Fix::WritablePath { path, seed: false } => format!("writable {path}"),
         Fix::WritablePath { path, seed: true } => format!("writable {path}=seed"),
         Fix::Port(port) => format!("port {port}"),
+        Fix::AddCapability(name) => format!("add {name}"),
         Fix::RunAsUser(User::Named(name)) => format!("user {name}"),
         Fix::RunAsUser(User::OfImage) => "user (of the image)".to_owned(),
         Fix::RunAsUser(User::Any) => "user (any)".to_owned(),

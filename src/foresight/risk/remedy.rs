@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Remedy, Risk};
 use crate::exemption::DOMAIN;
 use crate::policy::Policy;
-use crate::rule::{RuleName, RuleSet};
+use crate::rule::{RuleName, RuleScope, RuleSet};
 use crate::text::printable;
 use jiff::civil::Date;
 
@@ -113,18 +113,8 @@ impl Wishes {
 
     fn annotations(&self, policy: &Policy, date: Date) -> BTreeMap<String, String> {
         let mut annotations = BTreeMap::new();
-        let limits = &policy.exemptions;
-        let until = (limits.require_until || limits.max_days.is_some()).then(|| {
-            let days =
-                limits.max_days.map_or(DAYS, |days| i32::try_from(days).unwrap_or(DAYS).min(DAYS));
-            date.saturating_add(jiff::Span::new().days(days))
-        });
-        let until = until.map(|until| format!("until={until} ")).unwrap_or_default();
         for (container, (rules, why)) in &self.exempt {
-            for rule in rules.iter() {
-                let key = format!("{container}.exempt.{DOMAIN}/{rule}");
-                annotations.insert(key, format!("{until}{why}"));
-            }
+            annotations.extend(exempt(container, rules.iter(), why, policy, date));
         }
         for (container, paths) in &self.writable {
             let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
@@ -132,6 +122,42 @@ impl Wishes {
         }
         annotations
     }
+}
+
+/// The annotations that exempt a container from `rules`, or its pod from those that act on the
+/// whole pod. They end where the policy wants it. `why` becomes the reason.
+pub fn exemption(
+    container: &str,
+    rules: &[RuleName],
+    why: &str,
+    policy: &Policy,
+    date: Date,
+) -> BTreeMap<String, String> {
+    exempt(container, rules.iter().copied(), &reason(why), policy, date)
+}
+
+fn exempt(
+    container: &str,
+    rules: impl Iterator<Item = RuleName>,
+    reason: &str,
+    policy: &Policy,
+    date: Date,
+) -> BTreeMap<String, String> {
+    let limits = &policy.exemptions;
+    let until = (limits.require_until || limits.max_days.is_some()).then(|| {
+        let days =
+            limits.max_days.map_or(DAYS, |days| i32::try_from(days).unwrap_or(DAYS).min(DAYS));
+        date.saturating_add(jiff::Span::new().days(days))
+    });
+    let until = until.map(|until| format!("until={until} ")).unwrap_or_default();
+    let annotations = rules.map(|rule| {
+        let of = match rule.scope() {
+            RuleScope::Pod => String::new(),
+            RuleScope::Container => format!("{container}."),
+        };
+        (format!("{of}exempt.{DOMAIN}/{rule}"), format!("{until}{reason}"))
+    });
+    annotations.collect()
 }
 
 /// The reason in an annotation: what the container does, not what would come of it. No word of it

@@ -79,7 +79,7 @@ struct Condition {
 }
 
 /// The owner of an object that makes it and deletes it.
-pub(super) fn controller(owners: Option<&Vec<OwnerReference>>) -> Option<&OwnerReference> {
+pub fn controller(owners: Option<&Vec<OwnerReference>>) -> Option<&OwnerReference> {
     owners.into_iter().flatten().find(|owner| owner.controller == Some(true))
 }
 

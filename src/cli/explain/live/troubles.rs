@@ -10,11 +10,12 @@ use crate::cluster::namespaces::NamespaceSettings;
 use crate::exemption::DOMAIN;
 use crate::foresight::advice::{Advice, advice, in_log};
 use crate::pod::Pod as View;
+use crate::provenance::Incoming;
 use crate::terminal::table::{BOLD, DIM};
 use crate::text::{clean, printable};
 
 /// A message about why a pod does not run, and what it means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Trouble {
     /// The container; null if it is about the whole pod.
     pub container: Option<String>,
@@ -28,6 +29,9 @@ pub struct Trouble {
     pub remedy: Option<String>,
     /// The section of docs/troubleshooting.md with more; null if `cause` is.
     pub section: Option<&'static str>,
+    /// What the message means; `None` if `cause` is.
+    #[serde(skip)]
+    pub(super) advice: Option<Advice>,
 }
 
 /// Maximum length of a message that is kept.
@@ -39,10 +43,11 @@ const LINES: usize = 50;
 pub(super) async fn of(
     reader: &Reader,
     namespace: &NamespaceSettings,
-    name: &str,
     pod: &Pod,
     view: &View<'_>,
+    note: Option<&Incoming>,
 ) -> Vec<Trouble> {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
     let mut troubles = Vec::new();
     let status = pod.status.as_ref();
     for condition in status.iter().flat_map(|status| status.conditions.iter().flatten()) {
@@ -57,7 +62,11 @@ pub(super) async fn of(
     let init = status.iter().flat_map(|status| status.init_container_statuses.iter().flatten());
     let app = status.iter().flat_map(|status| status.container_statuses.iter().flatten());
     for status in init.chain(app) {
+        let before = troubles.len();
         of_container(reader, namespace, name, status, &mut troubles).await;
+        if let (Some(note), true) = (note, troubles.len() == before) {
+            troubles.extend(complaint(reader, namespace, name, status, note).await);
+        }
     }
     // How somebody's debugging ended is their business. That it does not begin may be ours.
     for status in status.iter().flat_map(|s| s.ephemeral_container_statuses.iter().flatten()) {
@@ -105,7 +114,7 @@ async fn of_container(
     let known = said.filter(|message| advice(message).is_some());
     let line = match known {
         Some(_) => None,
-        None => line_of_log(reader, namespace, pod, &status.name).await,
+        None => line_of_log(reader, namespace, pod, &status.name, &[true, false]).await,
     };
     troubles.push(match (line, said) {
         (Some((line, found)), _) => Trouble::with(container, "log", &line, Some(found)),
@@ -117,15 +126,34 @@ async fn of_container(
     });
 }
 
-/// The last line of the container's log that is recognised.
+/// What a container that runs complains of in its log, if hardening can be the reason: a rule that
+/// leads to such a message was set in it.
+async fn complaint(
+    reader: &Reader,
+    namespace: &NamespaceSettings,
+    pod: &str,
+    status: &ContainerStatus,
+    note: &Incoming,
+) -> Option<Trouble> {
+    status.state.as_ref()?.running.as_ref()?;
+    let (line, found) = line_of_log(reader, namespace, pod, &status.name, &[false]).await?;
+    let set = [&*status.name, "pod"].into_iter().filter_map(|key| note.set.get(key)).flatten();
+    let rules = found.symptom.rules;
+    let ours = set.into_iter().any(|set| rules.iter().any(|rule| rule.as_str() == set));
+    ours.then(|| Trouble::with(Some(&status.name), "log", &line, Some(found)))
+}
+
+/// The last line of the container's log that is recognised, in the logs of its last run
+/// (`previous`) or of the present one, in this order.
 async fn line_of_log(
     reader: &Reader,
     namespace: &NamespaceSettings,
     pod: &str,
     container: &str,
+    previous: &[bool],
 ) -> Option<(String, Advice)> {
     let path = format!("/api/v1/namespaces/{}/pods/{pod}/log", namespace.name);
-    for previous in [true, false] {
+    for previous in previous {
         let query = format!("{path}?container={container}&tailLines={LINES}&previous={previous}");
         let Some(log) = reader.text_of(&query).await else { continue };
         if let Some((line, found)) = in_log(&log) {
@@ -174,6 +202,7 @@ impl Trouble {
             remedy,
             section: found.as_ref().map(|advice| advice.symptom.section),
             message,
+            advice: found,
         }
     }
 
@@ -194,7 +223,7 @@ impl Trouble {
     }
 
     pub(super) fn text(&self) -> String {
-        let Self { container, source, message, cause, remedy, section } = self;
+        let Self { container, source, message, cause, remedy, section, advice: _ } = self;
         let of = container.as_deref().map(|name| format!("{}, ", clean(name))).unwrap_or_default();
         let mut text = format!("\n  {BOLD}{of}{source}:{BOLD:#} {}\n", clean(message));
         if let (Some(cause), Some(remedy), Some(section)) = (cause, remedy, section) {

@@ -52,7 +52,7 @@ pub(super) const ENTRIES: &[Symptom] = &[
         rules: &[ReadOnlyRootFilesystem],
         cures: &[
             Cure::Writable,
-            Cure::Words(
+            Cure::IfUnnamed(
                 "make the directory writable with `ironhull.dev/writable-paths`, or give the image an entry",
             ),
             WRITABLE_ROOT,
@@ -182,9 +182,12 @@ pub(super) const ENTRIES: &[Symptom] = &[
         cause: Cause::NeedsCapability,
         why: "the binary has a file capability that the container has dropped",
         rules: &[Capabilities, RunAsNonRoot, RunAsUser],
-        cures: &[Cure::Words(
-            "declare its port below 1024 in `ports`, or give the image an entry with `addCapabilities`",
-        )],
+        cures: &[
+            Cure::AddCapability("NET_BIND_SERVICE"),
+            Cure::Words(
+                "give the image an entry with `addCapabilities`, or ask for the capability in `add`",
+            ),
+        ],
         section: "exec--operation-not-permitted",
         ..BLANK
     },

@@ -129,12 +129,7 @@ pub(super) const ENTRIES: &[Symptom] = &[
     },
     Symptom {
         name: "ping",
-        says: &[
-            &["ping", "not permitted"],
-            &["ping", "permission denied"],
-            &["permission denied", "are you root"],
-            &["lacking privilege for icmp socket"],
-        ],
+        says: &[&["ping", "not permitted"], &["lacking privilege for icmp socket"]],
         cause: Cause::NeedsCapability,
         why: "NET_RAW is dropped with all other capabilities",
         rules: ROOT,
@@ -145,6 +140,9 @@ pub(super) const ENTRIES: &[Symptom] = &[
     Symptom {
         name: "raw-socket",
         says: &[
+            // busybox: it knows raw sockets only, which the sysctl for ping does not open.
+            &["permission denied", "are you root"],
+            &["ping", "permission denied"],
             &["socket: operation not permitted"],
             &["raw socket", "not permitted"],
             &["permission to capture on that device"],
@@ -163,7 +161,6 @@ pub(super) const ENTRIES: &[Symptom] = &[
         says: &[
             &["no new privileges"],
             &["setuid root"],
-            &["must be suid"],
             &["have the setuid bit set"],
             &["effective uid is not 0"],
             &["su: authentication failure"],
@@ -177,6 +174,17 @@ pub(super) const ENTRIES: &[Symptom] = &[
             Cure::Exempt(&[AllowPrivilegeEscalation, Capabilities]),
             Cure::Words("start the program directly, as the user that it needs"),
         ],
+        section: "the-no-new-privileges-flag-is-set-must-be-suid",
+        ..BLANK
+    },
+    Symptom {
+        // busybox' su, as a rule started as root, and not setuid.
+        name: "su-without-root",
+        says: &[&["must be suid"]],
+        cause: Cause::NeedsRoot,
+        why: "it expects to start as root and to change its user itself, and is no longer root",
+        rules: ROOT,
+        cures: &[ROOT_AGAIN, Cure::Exempt(&[AllowPrivilegeEscalation, Capabilities])],
         section: "the-no-new-privileges-flag-is-set-must-be-suid",
         ..BLANK
     },
@@ -295,7 +303,7 @@ const LOW_PORT: Symptom = Symptom {
     rules: ROOT,
     cures: &[
         Cure::Port,
-        Cure::Words("declare the port in `ports`; ironhull then lets the pod bind it"),
+        Cure::IfUnnamed("declare the port in `ports`; ironhull then lets the pod bind it"),
     ],
     section: "bind-permission-denied-on-a-port-below-1024",
     ..BLANK

@@ -1,0 +1,224 @@
+//! `explain POD --fix`: what is advised, as a patch of the object that the pod is made from.
+
+use std::fmt::Write as _;
+
+use k8s_openapi::api::core::v1::Pod;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::ExplainedPod;
+use super::owner::Owner;
+use super::troubles::Trouble;
+use crate::admission::Environment;
+use crate::cluster::Reader;
+use crate::foresight::mend::{Complaint, Patient, mend};
+use crate::foresight::workloads::with_template;
+use crate::policy::Policy;
+use crate::text::clean;
+
+/// What `--fix` proposes.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Proposal {
+    /// What has to be changed: the object that the pod is made from, as `KIND/NAME`.
+    pub owner: String,
+    /// A strategic merge patch of it, with `apiVersion`, `kind` and `metadata`: one for `kubectl
+    /// patch --patch-file` and for kustomize. Null if nothing helps that a patch could say.
+    pub patch: Option<Value>,
+    /// Whether such an object can be changed. If not (a pod, a Job), the fields belong in its
+    /// manifest, and it has to be created again.
+    pub changeable: bool,
+    /// What the patch does, a sentence for each message.
+    pub done: Vec<String>,
+    /// What a patch cannot say, and is surer.
+    pub first: Vec<String>,
+    /// What to try if that does not help, the surest first.
+    pub otherwise: Vec<String>,
+    /// What would help, and why the policy does not take it.
+    pub void: Vec<String>,
+    /// What the pods get otherwise then, by rule and container.
+    pub then: Vec<String>,
+    /// What happens to the pods, and who may undo the change.
+    pub notes: Vec<String>,
+}
+
+/// Makes a proposal for a pod with these troubles.
+pub(super) fn propose(
+    owner: &Owner,
+    pod: &Pod,
+    troubles: &[Trouble],
+    policy: &Policy,
+    environment: Environment,
+) -> Proposal {
+    let gid = |container: &str| gid(pod, container);
+    let patient = Patient { template: &owner.template, policy, environment, gid: &gid };
+    let complaints: Vec<Complaint<'_>> = troubles
+        .iter()
+        .filter_map(|trouble| {
+            let container = trouble.container.as_deref()?;
+            let advice = trouble.advice.as_ref()?;
+            Some(Complaint { container, message: &trouble.message, advice })
+        })
+        .collect();
+    let mended = mend(&patient, &complaints);
+    let mut proposal = Proposal {
+        owner: format!("{}/{}", owner.kind, owner.name),
+        patch: (!mended.patch.is_null()).then(|| owner.patch(mended.patch)),
+        changeable: owner.resource.is_some(),
+        done: Vec::new(),
+        first: Vec::new(),
+        otherwise: Vec::new(),
+        void: Vec::new(),
+        then: mended.then,
+        notes: Vec::new(),
+    };
+    for (complaint, treated) in complaints.iter().zip(mended.treated) {
+        let of = |words: String| format!("{}: {words}", complaint.container);
+        proposal.done.extend(treated.done.map(of));
+        proposal.first.extend(treated.before.into_iter().map(of));
+        proposal.otherwise.extend(treated.otherwise.into_iter().map(of));
+        proposal.void.extend(treated.void);
+    }
+    if proposal.patch.is_some() {
+        proposal.notes = owner.notes(pod.metadata.name.as_deref().unwrap_or_default());
+    }
+    proposal
+}
+
+/// Gid that a container of a pod runs with: as the kubelet reports it, otherwise as the pod says.
+fn gid(pod: &Pod, container: &str) -> Option<i64> {
+    let status = pod.status.as_ref();
+    let statuses = status.into_iter().flat_map(|status| {
+        let init = status.init_container_statuses.iter().flatten();
+        init.chain(status.container_statuses.iter().flatten())
+    });
+    let user = statuses.into_iter().find(|status| status.name == container)?.user.clone();
+    if let Some(linux) = user.and_then(|user| user.linux) {
+        return Some(linux.gid);
+    }
+    let spec = pod.spec.as_ref()?;
+    let all = spec.init_containers.iter().flatten().chain(&spec.containers);
+    let own = all.into_iter().find(|it| it.name == container)?.security_context.as_ref();
+    let outer = spec.security_context.as_ref();
+    own.and_then(|own| own.run_as_group).or_else(|| outer?.run_as_group)
+}
+
+impl Owner {
+    /// A patch of the template as a patch of the object.
+    fn patch(&self, template: Value) -> Value {
+        let names = self.template_at.split('.').filter(|name| !name.is_empty());
+        let inner = names.rev().fold(template, |inner, name| json!({name: inner}));
+        let mut whole = Map::new();
+        whole.insert("apiVersion".to_owned(), json!(self.api_version));
+        whole.insert("kind".to_owned(), json!(self.kind));
+        whole
+            .insert("metadata".to_owned(), json!({"name": self.name, "namespace": self.namespace}));
+        if let Value::Object(inner) = inner {
+            for (key, value) in inner {
+                match (whole.get_mut(&key).and_then(Value::as_object_mut), value) {
+                    // A pod's own annotations.
+                    (Some(there), Value::Object(value)) => there.extend(value),
+                    (_, value) => drop(whole.insert(key, value)),
+                }
+            }
+        }
+        Value::Object(whole)
+    }
+
+    /// What becomes of the pods once the patch is applied.
+    fn notes(&self, pod: &str) -> Vec<String> {
+        let Self { kind, name, namespace, .. } = self;
+        let delete = format!("kubectl -n {namespace} delete pod {pod}");
+        let mut notes = vec![match (self.resource, self.rolls, &**kind) {
+            (None, _, "Pod" | "Job") => format!(
+                "a {kind} cannot be changed in place: put this into its manifest, delete it, and create it again"
+            ),
+            (None, ..) => format!("{kind}/{name} makes its pods: put this into its pod template"),
+            (Some(_), true, "StatefulSet") => {
+                format!("a StatefulSet does not replace a pod that never became ready: `{delete}`")
+            }
+            (Some(_), true, _) => "its pods are replaced step by step".to_owned(),
+            (Some(_), false, "CronJob") => "it holds from the next run on".to_owned(),
+            (Some(_), false, _) => {
+                format!("its pods change when they are created again: `{delete}`")
+            }
+        }];
+        notes.extend(self.kept_by.as_ref().map(|by| {
+            format!(
+                "{by} keeps {kind}/{name} as it is elsewhere, and may undo this: commit it there"
+            )
+        }));
+        notes
+    }
+}
+
+/// Applies a proposal, if it can be.
+///
+/// # Errors
+/// When the user may not, or the API server does not take it.
+pub(super) async fn apply(
+    reader: &Reader,
+    namespace: &str,
+    proposal: &Proposal,
+) -> anyhow::Result<bool> {
+    let (kind, name) = proposal.owner.split_once('/').unwrap_or_default();
+    match (with_template(kind), &proposal.patch, proposal.changeable) {
+        (Some((resource, _)), Some(patch), true) => {
+            reader.patch(resource, namespace, name, patch).await?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// The proposal as a YAML document whose comments say why.
+pub(in crate::cli::explain) fn yaml(
+    pod: &ExplainedPod,
+    proposal: &Proposal,
+    applied: bool,
+) -> String {
+    let mut text = format!("# {}, for its pod {}\n", clean(&proposal.owner), clean(&pod.name));
+    let mut say = |what: &str, lines: &[String]| {
+        for line in lines {
+            let _ = writeln!(text, "# {what:<9}{}", clean(line));
+        }
+    };
+    for trouble in &pod.troubles {
+        let of = trouble.container.as_deref().unwrap_or("pod");
+        say("says:", &[format!("{of}: {}", trouble.message)]);
+        say("why:", &trouble.cause.map(str::to_owned).into_iter().collect::<Vec<_>>());
+    }
+    match &proposal.patch {
+        Some(_) => {
+            say("do:", &proposal.done);
+            say("surer:", &proposal.first);
+            say("or else:", &proposal.otherwise);
+            say("then:", &proposal.then);
+        }
+        None => say("do:", &proposal.first),
+    }
+    say("but:", &proposal.void);
+    say("note:", &proposal.notes);
+    let Some(patch) = &proposal.patch else {
+        let known = pod.troubles.iter().any(|trouble| trouble.cause.is_some());
+        let next = match (pod.troubles.is_empty(), known) {
+            (true, _) => "nothing is known to be wrong with this pod",
+            (false, true) => "no patch can say what helps",
+            (false, false) => {
+                "hardening is not known to cause this; `ironhull observe` tells what a pod that runs needs"
+            }
+        };
+        return format!("{text}# {next}\n");
+    };
+    let (kind, name) = proposal.owner.split_once('/').unwrap_or_default();
+    if !applied && proposal.changeable {
+        let _ = writeln!(
+            text,
+            "# apply:   with --apply; or as a file: kubectl -n {} patch {} {name} --patch-file FILE",
+            pod.namespace,
+            kind.to_lowercase()
+        );
+    }
+    text + &serde_yaml::to_string(patch).unwrap_or_default()
+}

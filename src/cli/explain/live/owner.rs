@@ -1,0 +1,115 @@
+//! The object that a pod's template is in: what has to be changed for the pods to come.
+
+use anyhow::Context as _;
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::{Value, json};
+
+use crate::cluster::{Reader, Resource};
+use crate::foresight::workloads::{controller, with_template};
+
+/// The object that a pod is made from: a workload, or the pod itself.
+pub(super) struct Owner {
+    /// Its `apiVersion`.
+    pub(super) api_version: String,
+    /// Its kind.
+    pub(super) kind: String,
+    /// Its name.
+    pub(super) name: String,
+    /// Its namespace.
+    pub(super) namespace: String,
+    /// Where it is in the API; `None` if nothing in it can be changed for a pod: it is a kind that
+    /// only its operator knows, or its template is fixed.
+    pub(super) resource: Option<Resource>,
+    /// Path of its pod template, in words (`spec.template`); empty for a pod.
+    pub(super) template_at: String,
+    /// Its template, or the pod.
+    pub(super) template: Value,
+    /// Whether a change of the template replaces its pods by itself.
+    pub(super) rolls: bool,
+    /// What keeps it as it is somewhere else, and would undo a change.
+    pub(super) kept_by: Option<String>,
+}
+
+/// The owner of a pod. `json` is the pod.
+///
+/// # Errors
+/// When an owner cannot be read.
+pub(super) async fn of(
+    reader: &Reader,
+    namespace: &str,
+    pod: &Pod,
+    json: &str,
+) -> anyhow::Result<Owner> {
+    let pod_itself: Value = serde_json::from_str(json).context("the pod cannot be read")?;
+    let mut owner = Owner {
+        api_version: "v1".to_owned(),
+        kind: "Pod".to_owned(),
+        name: pod.metadata.name.clone().unwrap_or_default(),
+        namespace: namespace.to_owned(),
+        resource: None,
+        template_at: String::new(),
+        kept_by: kept_by(&pod_itself),
+        template: pod_itself,
+        rolls: false,
+    };
+    let mut above = controller(pod.metadata.owner_references.as_ref()).cloned();
+    while let Some(reference) = above.take() {
+        let known = with_template(&reference.kind);
+        let object = match known {
+            Some((resource, _)) => reader.get(resource, Some(namespace), &reference.name).await?,
+            None => None,
+        };
+        let (Some((resource, annotations_at)), Some(object)) = (known, object) else {
+            // An operator's own kind, above what it makes: it undoes what is changed below.
+            let title = format!("{}/{}", reference.kind, reference.name);
+            if owner.resource.is_some() {
+                owner.kept_by.get_or_insert(title);
+            } else {
+                owner.kind = reference.kind;
+                owner.name = reference.name;
+                owner.api_version = reference.api_version;
+                // Where most kinds with a template have it.
+                owner.template_at = "spec.template".to_owned();
+            }
+            break;
+        };
+        let object: Value = serde_json::from_str(&object).context("an owner cannot be read")?;
+        let template_at = annotations_at.trim_end_matches(".metadata.annotations").to_owned();
+        let template = object.pointer(&format!("/{}", template_at.replace('.', "/"))).cloned();
+        let on_delete = object.pointer("/spec/updateStrategy/type") == Some(&json!("OnDelete"));
+        let kind = reference.kind;
+        owner = Owner {
+            api_version: resource.version().to_owned(),
+            name: reference.name,
+            namespace: owner.namespace,
+            // The template of a Job cannot be changed.
+            resource: Some(resource).filter(|_| kind != "Job"),
+            rolls: matches!(&*kind, "Deployment" | "StatefulSet" | "DaemonSet") && !on_delete,
+            kind,
+            template_at,
+            template: template.unwrap_or_default(),
+            kept_by: kept_by(&object),
+        };
+        let owners = object.pointer("/metadata/ownerReferences");
+        let owners = owners.and_then(|owners| serde_json::from_value(owners.clone()).ok());
+        above = controller(owners.as_ref()).cloned();
+    }
+    Ok(owner)
+}
+
+/// Labels and annotations by which tools mark what they apply, and undo changes of.
+const TOOLS: [(&str, &str, &str); 6] = [
+    ("labels", "kustomize.toolkit.fluxcd.io/name", "Flux"),
+    ("labels", "helm.toolkit.fluxcd.io/name", "Flux"),
+    ("annotations", "argocd.argoproj.io/tracking-id", "Argo CD"),
+    ("labels", "argocd.argoproj.io/instance", "Argo CD"),
+    ("annotations", "meta.helm.sh/release-name", "Helm"),
+    ("labels", "olm.owner", "the Operator Lifecycle Manager"),
+];
+
+fn kept_by(object: &Value) -> Option<String> {
+    let has = |(place, key, _): &&(&str, &str, &str)| {
+        object.pointer(&format!("/metadata/{place}")).is_some_and(|all| all.get(*key).is_some())
+    };
+    TOOLS.iter().find(has).map(|(.., tool)| (*tool).to_owned())
+}

@@ -1,0 +1,352 @@
+//! What [advice](super::advice) proposes, as a patch of the pod template: its fixes as fields, beside
+//! what the template has already, each tried on the engine.
+
+use k8s_openapi::DeepMerge as _;
+use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, Volume};
+use serde_json::{Value, json};
+
+use super::advice::{Advice, Fix, User};
+use super::outlook::{Effects, Template, effects};
+use super::risk::{Seen, remedy};
+use crate::admission::Environment;
+use crate::exemption::DOMAIN;
+use crate::harden::{Scope, harden};
+use crate::image::full_name;
+use crate::pod::Pod;
+use crate::policy::{Policy, WritablePath};
+
+/// A container's message, and what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct Complaint<'c> {
+    /// The container.
+    pub container: &'c str,
+    /// The message, in one line.
+    pub message: &'c str,
+    /// What it means.
+    pub advice: &'c Advice,
+}
+
+/// What a patch is for.
+#[derive(Clone, Copy)]
+pub struct Patient<'p> {
+    /// The pod template, or the pod, as its author has it.
+    pub template: &'p Value,
+    /// The policy that its pods are hardened by.
+    pub policy: &'p Policy,
+    /// Date by which exemptions end, and what the cluster honours.
+    pub environment: Environment,
+    /// Gid that a container of the hardened pod runs with, if it is known.
+    pub gid: &'p dyn Fn(&str) -> Option<i64>,
+}
+
+/// A patch of a pod template, and what it does.
+#[derive(Clone, Debug)]
+pub struct Mend {
+    /// A strategic merge patch of the template; null if no fix can be written as one.
+    pub patch: Value,
+    /// What is done about each complaint, in their order.
+    pub treated: Vec<Treated>,
+    /// What the pods of the patched template get otherwise than now, in words.
+    pub then: Vec<String>,
+}
+
+/// What is done about one complaint.
+#[derive(Clone, Debug)]
+pub struct Treated {
+    /// What the patch does about it, in words; `None` if it does nothing.
+    pub done: Option<String>,
+    /// What is surer or narrower, and cannot be written as a patch.
+    pub before: Vec<String>,
+    /// What to try if that does not help.
+    pub otherwise: Vec<String>,
+    /// Annotations that would help, with the reason for which they are void.
+    pub void: Vec<String>,
+}
+
+/// Mends a template: for each complaint the surest fix that can be written as a patch, and that the
+/// engine takes. A template that cannot be read is not mended.
+pub fn mend(patient: &Patient<'_>, complaints: &[Complaint<'_>]) -> Mend {
+    let mut patch = Value::Null;
+    let mut treated = Vec::new();
+    for complaint in complaints {
+        let fixes = &complaint.advice.fixes;
+        let mut void = Vec::new();
+        let found = fixes.iter().enumerate().find_map(|(at, fix)| {
+            let mut tried =
+                |fix: Fix| Some((at, patient.tried(&patch, &fix, complaint, &mut void)?, fix));
+            tried(fix.clone()).or_else(|| tried(without_seed(fix)?))
+        });
+        let words =
+            |fixes: &[Fix]| fixes.iter().map(|it| it.words(Some(complaint.container))).collect();
+        treated.push(match found {
+            Some((at, more, fix)) => {
+                patch = more;
+                let (before, rest) = fixes.split_at(at);
+                Treated {
+                    done: Some(fix.words(Some(complaint.container))),
+                    before: words(before),
+                    otherwise: words(rest.get(1..).unwrap_or_default()),
+                    void,
+                }
+            }
+            None => Treated { done: None, before: words(fixes), otherwise: Vec::new(), void },
+        });
+    }
+    let then = patient.then(&patch);
+    Mend { patch, treated, then }
+}
+
+/// The same directory without the image's content, for where ironhull cannot fill it.
+fn without_seed(fix: &Fix) -> Option<Fix> {
+    match fix {
+        Fix::WritablePath { path, seed: true } => {
+            Some(Fix::WritablePath { path: path.clone(), seed: false })
+        }
+        _ => None,
+    }
+}
+
+impl Patient<'_> {
+    /// `patch` with a fix; `None` if the fix cannot be written as a patch, is there already, or is
+    /// void under the policy, for which the reason is added to `void`.
+    fn tried(
+        &self,
+        patch: &Value,
+        fix: &Fix,
+        complaint: &Complaint<'_>,
+        void: &mut Vec<String>,
+    ) -> Option<Value> {
+        let now = merged(self.template, patch)?;
+        let more = self.part(&now, fix, complaint)?;
+        let mut both = patch.clone();
+        join(&mut both, more);
+        let then = merged(self.template, &both)?;
+        let voids = self.voids(&then, &both)?;
+        let takes = then != now && voids.is_empty();
+        void.extend(voids);
+        takes.then_some(both)
+    }
+
+    /// The patch that one fix is.
+    fn part(&self, now: &Value, fix: &Fix, complaint: &Complaint<'_>) -> Option<Value> {
+        let template: PodTemplateSpec = serde_json::from_value(now.clone()).ok()?;
+        let name = complaint.container;
+        let spec = template.spec.as_ref()?;
+        let init = spec.init_containers.iter().flatten().find(|it| it.name == name);
+        let app = spec.containers.iter().find(|it| it.name == name);
+        let container = init.or(app);
+        let list = if init.is_some() { "initContainers" } else { "containers" };
+        let of_container = |fields: Value| {
+            container?;
+            let mut whole = json!({"name": name});
+            join(&mut whole, fields);
+            Some(json!({"spec": {list: [whole]}}))
+        };
+        match fix {
+            Fix::WritablePath { path, seed } => {
+                let seed = if *seed { "=seed" } else { "" };
+                let key = format!("{name}.{DOMAIN}/writable-paths");
+                let annotations = template.metadata.as_ref()?.annotations.as_ref();
+                let value = listed(annotations.and_then(|all| all.get(&key)), path, seed)?;
+                Some(json!({"metadata": {"annotations": {key: value}}}))
+            }
+            Fix::Port(port) => {
+                let ports = container?.ports.iter().flatten();
+                let declared = ports.into_iter().any(|it| it.container_port == i32::from(*port));
+                let fields = json!({"ports": [{"containerPort": port, "protocol": "TCP"}]});
+                of_container(fields).filter(|_| !declared)
+            }
+            Fix::AddCapability(name) => {
+                // The list is atomic: what is there has to be said again.
+                let context = container?.security_context.as_ref();
+                let own = context.and_then(|context| context.capabilities.as_ref());
+                let mut add = own.and_then(|own| own.add.clone()).unwrap_or_default();
+                add.push((*name).to_owned());
+                of_container(json!({"securityContext": {"capabilities": {"add": add}}}))
+            }
+            Fix::RunAsUser(user) => {
+                let (uid, gid) = self.user(user, container?)?;
+                let context = match gid {
+                    Some(gid) => json!({"runAsUser": uid, "runAsGroup": gid}),
+                    None => json!({"runAsUser": uid}),
+                };
+                of_container(json!({"securityContext": context}))
+            }
+            Fix::Env { name, value } => {
+                let own = container?.env.iter().flatten().find(|it| it.name == *name);
+                // A value beside a `valueFrom` would be refused.
+                let replaces = own.is_none_or(|own| own.value_from.is_none());
+                let fields = json!({"env": [{"name": name, "value": value}]});
+                of_container(fields).filter(|_| replaces)
+            }
+            Fix::FsGroup => {
+                let own = spec.security_context.as_ref().and_then(|context| context.fs_group);
+                let gid = (self.gid)(name).filter(|gid| own.is_none() && *gid > 0)?;
+                let context = json!({"fsGroup": gid, "fsGroupChangePolicy": "OnRootMismatch"});
+                Some(json!({"spec": {"securityContext": context}}))
+            }
+            Fix::Sysctl { name, value } => {
+                // The list is atomic: what is there has to be said again.
+                let own = spec.security_context.iter().flat_map(|it| it.sysctls.iter().flatten());
+                let others = own.filter(|it| it.name != *name);
+                let mut all: Vec<Value> =
+                    others.map(|it| json!({"name": it.name, "value": it.value})).collect();
+                all.push(json!({"name": name, "value": value}));
+                Some(json!({"spec": {"securityContext": {"sysctls": all}}}))
+            }
+            Fix::DefaultMode(mode) => {
+                let path = super::advice::path_in(complaint.message)?;
+                let volume = mounted_at(container?, path)?;
+                let volume = spec.volumes.iter().flatten().find(|it| it.name == volume)?;
+                let kind = kind_with_mode(volume)?;
+                Some(
+                    json!({"spec": {"volumes": [{"name": volume.name, kind: {"defaultMode": mode}}]}}),
+                )
+            }
+            Fix::Exempt(rules) => {
+                let why = complaint.advice.symptom.why;
+                let date = self.environment.date;
+                let annotations = remedy::exemption(name, rules, why, self.policy, date);
+                Some(json!({"metadata": {"annotations": annotations}}))
+            }
+            Fix::Words(_) => None,
+        }
+    }
+
+    /// Uid and gid of a user, as far as the policy or facts of the image tell.
+    fn user(&self, user: &User, container: &Container) -> Option<(i64, Option<i64>)> {
+        if *user == User::Any {
+            return Some((self.policy.rules.run_as_user.value.get(), None));
+        }
+        let image = container.image.as_deref()?;
+        let facts = self.policy.facts.find(image, &full_name(image))?;
+        let own = facts.known.user.as_ref()?;
+        let uid = own.uid.filter(|uid| *uid > 0)?;
+        match user {
+            User::Named(name) => {
+                (own.name.as_deref()?.split(':').next() == Some(name)).then_some(())
+            }
+            User::OfImage | User::Any => Some(()),
+        }
+        .map(|()| (uid, own.gid))
+    }
+
+    /// Annotations of the patch that the engine takes for void, and why. `None` if the template is
+    /// no pod.
+    fn voids(&self, template: &Value, patch: &Value) -> Option<Vec<String>> {
+        let text = template.to_string();
+        let pod = Pod::from_json(&text).ok()?;
+        let outcome = harden(&pod, self.policy, &self.environment.context(Scope::Create));
+        let ours = patch.pointer("/metadata/annotations").and_then(Value::as_object);
+        let ours = |key: &str| ours.is_some_and(|ours| ours.contains_key(key));
+        let void = outcome.void.iter().filter(|void| ours(&void.key));
+        Some(void.map(|void| format!("{}: {}", void.key, void.why)).collect())
+    }
+
+    /// What the pods of the patched template get otherwise.
+    fn then(&self, patch: &Value) -> Vec<String> {
+        let seen = Seen::default();
+        let judged = |template: &Value| {
+            let json = template.to_string();
+            let template = Template {
+                json: &json,
+                policy: self.policy,
+                environment: self.environment,
+                reserved_volumes: &[],
+                seen: &seen,
+            };
+            effects(&template).ok()
+        };
+        let now = judged(self.template);
+        let then = merged(self.template, patch).and_then(|template| judged(&template));
+        now.zip(then).map(|(now, then)| differences(&now, &then)).unwrap_or_default()
+    }
+}
+
+/// What differs, a line for each rule and container.
+fn differences(now: &Effects, then: &Effects) -> Vec<String> {
+    let unset = "unset";
+    let changed = then.rules.iter().filter_map(|((container, rule), effect)| {
+        let before = now.rules.get(&(container.clone(), rule));
+        let before = before.map_or(unset, |before| before.value.as_str());
+        (before != effect.value)
+            .then(|| format!("{container}: {rule}: {before} → {}", effect.value))
+    });
+    changed.collect()
+}
+
+/// A list of writable paths with one more, as an annotation has it; `None` if it is there already.
+fn listed(own: Option<&String>, path: &str, seed: &str) -> Option<String> {
+    let own = own.map(|own| own.trim()).filter(|own| !own.is_empty());
+    let Some(own) = own else { return Some(format!("{path}{seed}")) };
+    let bare = |entry: &str| {
+        let entry = entry.trim().split('=').next().unwrap_or_default().to_owned();
+        WritablePath::new(&entry).map_or(entry, |path| path.as_str().to_owned())
+    };
+    let there = own.split(',').any(|other| bare(other) == path);
+    (!there).then(|| format!("{own},{path}{seed}"))
+}
+
+/// The volume that a path lies in: that of the longest mount path above it.
+fn mounted_at<'c>(container: &'c Container, path: &str) -> Option<&'c str> {
+    let mounts = container.volume_mounts.iter().flatten();
+    let above = mounts.filter(|mount| {
+        let at = mount.mount_path.trim_end_matches('/');
+        path.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    above.max_by_key(|mount| mount.mount_path.len()).map(|mount| mount.name.as_str())
+}
+
+/// The member of a volume that has a `defaultMode`.
+fn kind_with_mode(volume: &Volume) -> Option<&'static str> {
+    let Volume { secret, config_map, projected, downward_api, .. } = volume;
+    let kinds = [
+        ("secret", secret.is_some()),
+        ("configMap", config_map.is_some()),
+        ("projected", projected.is_some()),
+        ("downwardAPI", downward_api.is_some()),
+    ];
+    kinds.into_iter().find(|(_, is)| *is).map(|(kind, _)| kind)
+}
+
+/// A template with a patch, merged as the API server merges it; `None` if it is no template.
+fn merged(template: &Value, patch: &Value) -> Option<Value> {
+    let read = |value: &Value| serde_json::from_value::<PodTemplateSpec>(value.clone()).ok();
+    let mut template = read(template)?;
+    template.metadata.get_or_insert_default();
+    if !patch.is_null() {
+        let mut patch = patch.clone();
+        // A pod's containers are required.
+        if let Some(spec) = patch.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.entry("containers").or_insert_with(|| json!([]));
+        }
+        template.merge_from(read(&patch)?);
+    }
+    serde_json::to_value(template).ok()
+}
+
+/// Joins two patches: objects member by member, lists of named objects by their names, other lists
+/// and values by the newer.
+fn join(patch: &mut Value, more: Value) {
+    match (patch, more) {
+        (Value::Object(patch), Value::Object(more)) => {
+            for (key, value) in more {
+                join(patch.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(patch), Value::Array(more)) => {
+            for value in more {
+                let key = |value: &Value| {
+                    value.get("name").or_else(|| value.get("containerPort")).cloned()
+                };
+                let same =
+                    patch.iter_mut().find(|old| key(old).is_some() && key(old) == key(&value));
+                match same {
+                    Some(old) => join(old, value),
+                    None => patch.push(value),
+                }
+            }
+        }
+        (patch, more) => *patch = more,
+    }
+}
