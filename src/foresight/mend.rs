@@ -34,7 +34,7 @@ pub struct Patient<'p> {
     /// The policy that its pods are hardened by.
     pub policy: &'p Policy,
     /// Date by which exemptions end, and what the cluster honours.
-    pub environment: Environment,
+    pub environment: Environment<'p>,
     /// Gid that a container of the hardened pod runs with, if it is known.
     pub gid: &'p dyn Fn(&str) -> Option<i64>,
 }

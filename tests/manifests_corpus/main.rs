@@ -138,7 +138,12 @@ fn is_wrong_type(error: &str) -> bool {
 fn hardening_changes_only_what_it_means_to() {
     let policies = PolicySet::load(&[], None).unwrap().0;
     let policies = Assignment::of(&policies);
-    let pass = Pass { policies: &policies, namespace: "default", date: date(2026, 1, 1) };
+    let pass = Pass {
+        policies: &policies,
+        namespace: "default",
+        date: date(2026, 1, 1),
+        seed_image: None,
+    };
     let mut refused = Vec::new();
     let mut failures = Vec::new();
     let mut changed = 0;
