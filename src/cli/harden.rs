@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long)]
     check: bool,
 
-    /// Rewrite the files in place: all that need it, or none on an error
+    /// Rewrite the files in place; on an error, none
     #[arg(long, conflicts_with = "what")]
     write: bool,
 

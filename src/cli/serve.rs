@@ -97,13 +97,10 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     user_namespaces: bool,
-    /// ironhull's own image, for the init containers of pods that ask for seeded directories
-    ///
-    /// Without it nothing is seeded, and such pods get a warning. Their namespaces must be able to
-    /// pull it.
+    /// ironhull's own image, for seeded directories
     #[arg(long, env = "IRONHULL_SEED_IMAGE", value_name = "IMAGE", value_hint = ValueHint::Other, help_heading = "Policies", hide_short_help = true, value_parser = image_name)]
     seed_image: Option<String>,
-    /// imagePullPolicy of these containers; by default Kubernetes' own
+    /// Its imagePullPolicy there (default: Kubernetes')
     #[arg(long, env = "IRONHULL_SEED_IMAGE_PULL_POLICY", value_name = "POLICY", help_heading = "Policies", hide_short_help = true, value_parser = ["Always", "IfNotPresent", "Never"], hide_possible_values = true)]
     seed_image_pull_policy: Option<String>,
     /// Interval at which files are read again

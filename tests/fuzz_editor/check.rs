@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use granit_parser::{Event, Parser, options};
 use ironhull::cli::pass::{Assignment, Pass};
+use ironhull::harden::SeedImage;
 use ironhull::manifest::{Document, ManifestFile, Syntax};
 use ironhull::policy::PolicySet;
 use jiff::civil::date;
@@ -95,7 +96,7 @@ impl Checker {
             policies: &policies,
             namespace: "default",
             date: date(2026, 1, 1),
-            seed_image: None,
+            seed_image: Some(SeedImage::ANY),
         };
         let mut patch: Vec<Value> = Vec::new();
         pass.judge(source, document, |judged| {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::annotations::annotations;
 use super::choices::{Choices, Object};
+use super::seeds;
 use super::volumes::volumes;
 
 /// Names of containers; some are ones that annotations, notes and volume names could
@@ -140,7 +141,7 @@ pub(crate) fn pod(numbers: &PodNumbers) -> Value {
             container
         })
         .collect();
-    let look_alike = choices.chance(4).then(|| look_alike(choices));
+    let look_alike = choices.chance(4).then(|| seeds::look_alike(choices));
     let init: Vec<Value> = look_alike.into_iter().chain(init).collect();
     let containers: Vec<Value> = numbers
         .containers
@@ -184,46 +185,6 @@ pub(crate) fn pod(numbers: &PodNumbers) -> Value {
     }
     pod.set("spec", spec);
     pod.into()
-}
-
-/// What has the name of an init container of ironhull's, and something or nothing that ironhull
-/// would not write.
-fn look_alike(choices: &mut Choices<'_>) -> Value {
-    let mut container = json!({
-        "name": choices.pick(&["ironhull-seed", "ironhull-seed-web", "ironhull-seed-app"]),
-        "image": "registry.corp/evil:1",
-        "command": ["/ironhull-seed/bin/ironhull", "seed", "copy"],
-        "args": ["/opt/x"],
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": true,
-            "runAsNonRoot": true,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "volumeMounts": [{"name": "data", "mountPath": "/ironhull-seed/bin"}],
-    });
-    let flaws = [
-        ("runAsUser", json!(0)),
-        ("runAsUser", json!(70)),
-        ("privileged", json!(true)),
-        ("allowPrivilegeEscalation", json!(true)),
-        ("capabilities", json!({"drop": ["ALL"], "add": ["SYS_ADMIN"]})),
-        ("readOnlyRootFilesystem", json!(false)),
-        ("runAsNonRoot", json!(false)),
-        ("runAsNonRoot", Value::Null),
-        ("seccompProfile", json!({"type": "Unconfined"})),
-    ];
-    match choices.pick(&[0, 0, 1, 2, 3]) {
-        0 => {
-            let (key, value) = choices.pick(&flaws);
-            container["securityContext"][key] = value;
-        }
-        1 => container["command"] = json!(["sh"]),
-        2 => container["restartPolicy"] = json!("Always"),
-        _ => {}
-    }
-    container
 }
 
 /// Names of containers that are not there yet.

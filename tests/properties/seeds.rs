@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
+use super::choices::Choices;
 use super::facts::{at, list};
 use super::{Failure, SEED_IMAGE, ensure};
 
@@ -119,4 +120,44 @@ fn hard(container: &Value) -> Result<(), Failure> {
 fn volume_at<'v>(container: &'v Value, path: &str) -> Option<&'v str> {
     let mut mounts = list(container, &["volumeMounts"]);
     mounts.find(|mount| mount["mountPath"] == path)?["name"].as_str()
+}
+
+/// What has the name of an init container of ironhull's, and something or nothing that ironhull
+/// would not write.
+pub(crate) fn look_alike(choices: &mut Choices<'_>) -> Value {
+    let mut container = json!({
+        "name": choices.pick(&["ironhull-seed", "ironhull-seed-web", "ironhull-seed-app"]),
+        "image": "registry.corp/evil:1",
+        "command": ["/ironhull-seed/bin/ironhull", "seed", "copy"],
+        "args": ["/opt/x"],
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+            "runAsNonRoot": true,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumeMounts": [{"name": "data", "mountPath": "/ironhull-seed/bin"}],
+    });
+    let flaws = [
+        ("runAsUser", json!(0)),
+        ("runAsUser", json!(70)),
+        ("privileged", json!(true)),
+        ("allowPrivilegeEscalation", json!(true)),
+        ("capabilities", json!({"drop": ["ALL"], "add": ["SYS_ADMIN"]})),
+        ("readOnlyRootFilesystem", json!(false)),
+        ("runAsNonRoot", json!(false)),
+        ("runAsNonRoot", Value::Null),
+        ("seccompProfile", json!({"type": "Unconfined"})),
+    ];
+    match choices.pick(&[0, 0, 1, 2, 3]) {
+        0 => {
+            let (key, value) = choices.pick(&flaws);
+            container["securityContext"][key] = value;
+        }
+        1 => container["command"] = json!(["sh"]),
+        2 => container["restartPolicy"] = json!("Always"),
+        _ => {}
+    }
+    container
 }

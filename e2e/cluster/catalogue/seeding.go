@@ -20,14 +20,12 @@ var seeding = []Image{
 		program:    listerSource,
 		distroless: true,
 		Config:     archive.Config{Entrypoint: []string{"/usr/local/bin/lister"}},
-		owned: []owned{
-			{"opt/app/conf/empty", 0o755, 0, 0},
-			{"opt/app/conf/read-only", 0o555, 0, 0},
-			{"opt/app/conf/sticky", 0o1777, 0, 0},
-			{"opt/app/conf/others", 0o755, 33, 33},
-			{"opt/app/conf/closed", 0o700, 0, 0},
-		},
+		owned:      []owned{{"opt/app/conf/others", 0o755, 33, 33}},
 		layers: [][]entry{{
+			directory("opt/app/conf/empty"),
+			directory("opt/app/conf/read-only").with(0o555),
+			directory("opt/app/conf/sticky").with(0o1777),
+			directory("opt/app/conf/closed").with(0o700),
 			file("opt/app/conf/app.conf", "greeting = hello\n"),
 			file("opt/app/conf/run.sh", "#!/bin/sh\n").with(0o755),
 			file("opt/app/conf/sudo", "x").with(0o4755),
@@ -77,7 +75,7 @@ func (f filled) add(l *archive.Layer) {
 	}
 }
 
-// with gives a file a mode.
+// with gives a file or a directory a mode.
 func (e entry) with(mode int64) entry {
 	e.mode = mode
 	return e

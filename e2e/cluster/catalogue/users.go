@@ -174,7 +174,7 @@ type entry struct {
 	kind         byte // of the package tar, or one of those below
 	path         string
 	text         string // of a file; the target of a link
-	mode         int64  // of a file; 0644 by default
+	mode         int64  // by default 0644 of a file, 0755 of a directory
 	major, minor int64  // of a device
 }
 
@@ -207,7 +207,7 @@ func (e entry) add(l *archive.Layer) {
 	case tar.TypeChar:
 		l.Device(e.path, e.major, e.minor)
 	case tar.TypeDir:
-		l.Directory(e.path, 0o755, 0, 0)
+		l.Directory(e.path, cmp.Or(e.mode, 0o755), 0, 0)
 	case typeRemoved:
 		l.Remove(e.path)
 	case typeOpaque:

@@ -48,7 +48,7 @@ fn seeded(space: &Space, name: &str) {
 /// An image without a shell: content, links, modes and times are the image's, for directories with
 /// everything that can be in one, with ten thousand files, and with large ones.
 pub fn a_distroless_image(world: &'static World) {
-    let paths = ["/opt/app/conf", "/opt/many", "/opt/large"];
+    let paths = ["/opt/app/conf", "/opt/app/many", "/opt/app/large"];
     let of_image = world.namespace("image", &[]);
     let hardened = world.namespace("seeded", &RESTRICTED);
     let args = |mut pod: Value| {
@@ -63,7 +63,9 @@ pub fn a_distroless_image(world: &'static World) {
     let empty = listed(world, &hardened, "empty");
     assert!(!empty.entries.iter().any(|entry| entry.contains("/opt/app/conf")), "{empty:?}");
     assert!(
-        empty.said.contains("to write in /opt/many is an error: open /opt/many/made: read-only")
+        empty
+            .said
+            .contains("to write in /opt/app/many is an error: open /opt/app/many/made: read-only")
     );
 
     seeded(&hardened, "lister");
@@ -94,7 +96,7 @@ pub fn a_distroless_image(world: &'static World) {
         let named = format!("left out: uid 1000 cannot read \"/opt/app/{left_out}\"");
         assert!(log.contains(&named), "{log}");
     }
-    let line = log.lines().find(|line| line.starts_with("/opt/large: ")).unwrap();
+    let line = log.lines().find(|line| line.starts_with("/opt/app/large: ")).unwrap();
     let milliseconds = line.rsplit_once(" ms").and_then(|(start, _)| start.rsplit(' ').next());
     let each = milliseconds.unwrap().parse::<f64>().unwrap() / 4.0;
     say(format!("{each:.0} ms for 10 MiB"));
@@ -189,17 +191,17 @@ pub fn a_java_application(world: &'static World) {
 /// Were the copy made nevertheless, the kubelet would evict the pod, and its controller make another.
 pub fn a_limit_that_is_too_small(world: &'static World) {
     let space = world.namespace("small", &RESTRICTED);
-    space.pod(&server("lister", "lister", Some("/opt/many=seed")));
-    space.pod(&server("misspelt", "lister", Some("/opt/mony=seed")));
+    space.pod(&server("lister", "lister", Some("/opt/app/many=seed")));
+    space.pod(&server("misspelt", "lister", Some("/opt/app/mony=seed")));
     for (name, words) in [
         (
             "lister",
-            "`/opt/many` needs more than 1048576 bytes, the sizeLimit of its emptyDir: \
+            "`/opt/app/many` needs more than 1048576 bytes, the sizeLimit of its emptyDir: \
              raise `readOnlyRootFilesystem.sizeLimit` in the policy",
         ),
         (
             "misspelt",
-            "the image has no directory `/opt/mony`: correct the path in `writable-paths`",
+            "the image has no directory `/opt/app/mony`: correct the path in `writable-paths`",
         ),
     ] {
         space.failed(name);
