@@ -192,7 +192,7 @@ impl Report {
             .iter()
             .map(|one| {
                 let others = merged.iter().filter(|it| it.name != one.name).map(|it| &it.whole);
-                let described = describe(workload.pods.first(), one.name, others);
+                let described = describe(workload.pods.first(), one, others);
                 container(one, needs(&one.whole, &described))
             })
             .collect();
@@ -259,14 +259,14 @@ fn to_paste(
 /// What a pod says of a container, and what is known of the others in it.
 fn describe<'s>(
     pod: Option<&Pod>,
-    name: &str,
+    one: &Merged<'_>,
     others: impl Iterator<Item = &'s Snapshot>,
 ) -> Described {
     let Some(spec) = pod.and_then(|pod| pod.spec.as_ref()) else { return Described::default() };
     let sidecars = spec.init_containers.iter().flatten();
     let sidecars = sidecars.filter(|it| it.restart_policy.as_deref() == Some("Always"));
     let all: Vec<&Container> = spec.containers.iter().chain(sidecars).collect();
-    let own = all.iter().find(|it| it.name == name);
+    let own = all.iter().find(|it| it.name == one.name);
     let of_pod = spec.security_context.as_ref();
     let ports = own.into_iter().flat_map(|own| own.ports.iter().flatten());
     Described {
@@ -286,6 +286,7 @@ fn describe<'s>(
         uid: own
             .and_then(|own| own.security_context.as_ref()?.run_as_user)
             .or_else(|| of_pod?.run_as_user),
+        started_as_root: one.of.iter().any(|(target, _)| target.user.is_some_and(|it| it.0 == 0)),
     }
 }
 
