@@ -42,6 +42,8 @@ const SHARE: u32 = 50;
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 /// The same while the root file system cannot be seen: the reader is to open it.
 const SAY_AGAIN_LOCKED: Duration = Duration::from_secs(1);
+/// How much longer it goes on if it has not seen the root file system: the reader may be about to open it.
+const LOCKED_LONGER: Duration = Duration::from_secs(20);
 /// How long a door stays open if nobody closes it.
 const DOOR_OPEN: Duration = Duration::from_secs(30);
 
@@ -112,7 +114,7 @@ fn run(task: &Task) -> ExitCode {
     let mut due = Due::new();
     loop {
         let now = Instant::now();
-        let last = now >= deadline;
+        let last = now >= deadline && (sampler.sees_files() || now >= deadline + LOCKED_LONGER);
         due.processes.when(now, PROCESSES_EVERY, || sampler.processes());
         due.descriptors.when(now, DESCRIPTORS_EVERY, || sampler.descriptors());
         due.search.when(now, SEARCH_EVERY, || sampler.search());
@@ -127,7 +129,7 @@ fn run(task: &Task) -> ExitCode {
             }
             (said, spoke) = (snapshot, now);
         }
-        let rest = due.next().min(deadline).saturating_duration_since(Instant::now());
+        let rest = due.next().saturating_duration_since(Instant::now());
         match stopped.recv_timeout(rest) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return finish(&mut sampler),

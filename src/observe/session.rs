@@ -57,19 +57,10 @@ pub async fn observe(
 ) -> Result<Seen, String> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     add(&pods, target).await?;
-    started(&pods, target, &mut stop).await?;
-    let parameters = AttachParams {
-        max_stdout_buf_size: Some(BUFFER),
-        ..AttachParams::default().container(&target.agent_name).stdin(true).stderr(false)
+    let read = match started(&pods, target, &mut stop).await? {
+        Agent::Runs => attached(&pods, target, time, &mut stop).await?,
+        Agent::IsOver => None,
     };
-    let mut attached = pods.attach(&target.pod, &parameters).await.map_err(|error| {
-        format!(
-            "cannot be attached to: {}; its agent ends by itself in {} s",
-            said(&error),
-            time.as_secs()
-        )
-    })?;
-    let read = read(&pods, target, &mut attached, time, &mut stop).await;
     let last = match read {
         Some(snapshot) if snapshot.last => Some(snapshot),
         // A busy cluster may attach when all is said, and connections break.
@@ -83,6 +74,38 @@ pub async fn observe(
         Some(snapshot) => Ok(Seen { snapshot, ended }),
         None => Err(ended.unwrap_or_else(|| "the agent said nothing".to_owned())),
     }
+}
+
+/// What an agent has come to when it is first seen.
+enum Agent {
+    Runs,
+    /// Its time was over before anybody looked.
+    IsOver,
+}
+
+/// Attaches to the agent and reads until it ends; gives the last snapshot.
+async fn attached(
+    pods: &Api<Pod>,
+    target: &Target,
+    time: Duration,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Option<Snapshot>, String> {
+    let parameters = AttachParams {
+        max_stdout_buf_size: Some(BUFFER),
+        ..AttachParams::default().container(&target.agent_name).stdin(true).stderr(false)
+    };
+    let mut attached = match pods.attach(&target.pod, &parameters).await {
+        Ok(attached) => attached,
+        // It may have ended since it was seen.
+        Err(_) if logged(pods, target).await.is_some_and(|it| it.last) => return Ok(None),
+        Err(error) => {
+            let (why, time) = (said(&error), time.as_secs());
+            return Err(format!(
+                "cannot be attached to: {why}; its agent ends by itself in {time} s"
+            ));
+        }
+    };
+    Ok(read(pods, target, &mut attached, time, stop).await)
 }
 
 /// Adds the ephemeral container, after a dry run: it could not be removed again.
@@ -135,7 +158,7 @@ async fn started(
     pods: &Api<Pod>,
     target: &Target,
     stop: &mut watch::Receiver<bool>,
-) -> Result<(), String> {
+) -> Result<Agent, String> {
     let deadline = Instant::now() + START;
     loop {
         let pod = match pods.get_opt(&target.pod).await {
@@ -144,7 +167,10 @@ async fn started(
             Err(error) => return Err(format!("cannot be read: {}", said(&error))),
         };
         match state(&pod, &target.agent_name) {
-            Some(ContainerState { running: Some(_), .. }) => return Ok(()),
+            Some(ContainerState { running: Some(_), .. }) => return Ok(Agent::Runs),
+            Some(ContainerState { terminated: Some(ended), .. }) if ended.exit_code == 0 => {
+                return Ok(Agent::IsOver);
+            }
             Some(ContainerState { terminated: Some(ended), .. }) => {
                 let why = ended.reason.as_deref().unwrap_or_default();
                 let message = ended.message.as_deref().unwrap_or_default();

@@ -34,6 +34,8 @@ pub struct Described {
     pub ports_of_others: Vec<(String, u16)>,
     /// The uid that its manifest states.
     pub uid: Option<i64>,
+    /// Whether it was started as root.
+    pub started_as_root: bool,
 }
 
 /// What a container needs in order to run hardened, as far as was seen.
@@ -179,7 +181,11 @@ fn low_ports(seen: &Snapshot, described: &Described) -> Vec<ContainerPort> {
 
 /// What cannot be seen in this container in particular.
 fn notes(seen: &Snapshot, described: &Described, needs: &mut Needs) {
+    let changes_user = needs.user.is_some() && described.started_as_root;
     let mut note = |text: String| needs.notes.push(text);
+    if changes_user {
+        note("it was started as root and changes its user itself: if it insists on that, take away the option or setting that names the user".to_owned());
+    }
     if seen.processes.is_empty() {
         note("none of its processes could be told from others in its process namespace".to_owned());
     } else if !seen.root.open {

@@ -138,7 +138,7 @@ impl Container {
     }
 
     /// All that it says, and how long it took.
-    pub fn to_the_end(mut self) -> (Vec<Snapshot>, Duration) {
+    pub fn until_it_ends(mut self) -> (Vec<Snapshot>, Duration) {
         (self.lines().collect(), self.began.elapsed())
     }
 

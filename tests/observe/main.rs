@@ -204,14 +204,14 @@ fn it_ends() {
     else {
         return;
     };
-    let (snapshots, took) = container.to_the_end();
+    let (snapshots, took) = container.until_it_ends();
     assert!(snapshots.last().unwrap().last);
     assert!((2..9).contains(&took.as_secs()), "its time is over: {took:?}");
 
     let Some(container) = Container::start(&image, "echo x > /run/x; sleep 4", LONG) else {
         return;
     };
-    let (snapshots, took) = container.to_the_end();
+    let (snapshots, took) = container.until_it_ends();
     // Its process namespace takes it along, wherever it is: what it has said stands.
     assert!(!snapshots.is_empty());
     assert!(took.as_secs() < 15, "its target has ended: {took:?}");

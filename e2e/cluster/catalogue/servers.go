@@ -262,7 +262,7 @@ log_dest file /var/log/mosquitto/mosquitto.log
 		},
 		owned: []owned{
 			{"var/lib/beanstalkd", 0o755, 102, 102}, {"var/log/gearmand", 0o755, 103, 103},
-			{"var/lib/nats", 0o755, 0, 0}, {"var/lib/etcd", 0o755, 0, 0}, {"var/lib/prometheus", 0o755, 0, 0},
+			{"var/lib/nats", 0o755, 0, 0}, {"var/lib/etcd", 0o755, 0, 0}, {"var/lib/pushgateway", 0o755, 0, 0},
 			{"run/pgbouncer", 0o755, 101, 101}, {"var/log/pgbouncer", 0o755, 101, 101},
 			{"run/nats", 0o755, 0, 0}, {"run/rsyncd", 0o755, 0, 0}, {"var/log/rsyncd", 0o755, 0, 0}, {"run/sshd", 0o755, 0, 0}, {"srv/upload", 0o777, 65534, 65534},
 		},

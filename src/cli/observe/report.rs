@@ -186,22 +186,14 @@ impl Report {
                 names.push(&target.container);
             }
         }
-        let merged: Vec<(&str, Vec<&(Target, Seen)>, Snapshot)> = names
-            .into_iter()
-            .map(|name| {
-                let of: Vec<_> =
-                    seen.iter().filter(|(target, _)| target.container == name).collect();
-                let snapshots: Vec<&Snapshot> = of.iter().map(|(_, seen)| &seen.snapshot).collect();
-                let whole = merge(&snapshots);
-                (name, of, whole)
-            })
-            .collect();
+        let merged: Vec<Merged<'_>> =
+            names.into_iter().map(|name| Merged::new(name, seen)).collect();
         let containers: Vec<ObservedContainer> = merged
             .iter()
-            .map(|(name, of, whole)| {
-                let others = merged.iter().filter(|(other, ..)| other != name).map(|(.., it)| it);
-                let described = describe(workload.pods.first(), name, others);
-                container(name, of, whole, needs(whole, &described))
+            .map(|one| {
+                let others = merged.iter().filter(|it| it.name != one.name).map(|it| &it.whole);
+                let described = describe(workload.pods.first(), one, others);
+                container(one, needs(&one.whole, &described))
             })
             .collect();
         let (patch, policy) = to_paste(workload.pods.first(), &workload.kind, &containers);
@@ -222,6 +214,22 @@ impl Report {
             patch,
             policy,
         }
+    }
+}
+
+/// One container in all of its pods.
+struct Merged<'s> {
+    name: &'s str,
+    of: Vec<&'s (Target, Seen)>,
+    whole: Snapshot,
+}
+
+impl<'s> Merged<'s> {
+    fn new(name: &'s str, seen: &'s [(Target, Seen)]) -> Self {
+        let of: Vec<_> = seen.iter().filter(|(target, _)| target.container == name).collect();
+        let snapshots: Vec<&Snapshot> = of.iter().map(|(_, seen)| &seen.snapshot).collect();
+        let whole = merge(&snapshots);
+        Self { name, of, whole }
     }
 }
 
@@ -251,14 +259,14 @@ fn to_paste(
 /// What a pod says of a container, and what is known of the others in it.
 fn describe<'s>(
     pod: Option<&Pod>,
-    name: &str,
+    one: &Merged<'_>,
     others: impl Iterator<Item = &'s Snapshot>,
 ) -> Described {
     let Some(spec) = pod.and_then(|pod| pod.spec.as_ref()) else { return Described::default() };
     let sidecars = spec.init_containers.iter().flatten();
     let sidecars = sidecars.filter(|it| it.restart_policy.as_deref() == Some("Always"));
     let all: Vec<&Container> = spec.containers.iter().chain(sidecars).collect();
-    let own = all.iter().find(|it| it.name == name);
+    let own = all.iter().find(|it| it.name == one.name);
     let of_pod = spec.security_context.as_ref();
     let ports = own.into_iter().flat_map(|own| own.ports.iter().flatten());
     Described {
@@ -278,18 +286,15 @@ fn describe<'s>(
         uid: own
             .and_then(|own| own.security_context.as_ref()?.run_as_user)
             .or_else(|| of_pod?.run_as_user),
+        started_as_root: one.of.iter().any(|(target, _)| target.user.is_some_and(|it| it.0 == 0)),
     }
 }
 
-fn container(
-    name: &str,
-    of: &[&(Target, Seen)],
-    whole: &Snapshot,
-    needs: Needs,
-) -> ObservedContainer {
+fn container(merged: &Merged<'_>, needs: Needs) -> ObservedContainer {
+    let Merged { name, of, whole } = merged;
     let Snapshot { root, directories, processes, ports, cost, .. } = whole;
     ObservedContainer {
-        container: name.to_owned(),
+        container: (*name).to_owned(),
         image: of.first().map(|(target, _)| target.image.clone()).unwrap_or_default(),
         pods: of
             .iter()

@@ -99,6 +99,11 @@ impl<'t> Sampler<'t> {
         self.enter();
     }
 
+    /// Whether the root file system could be opened.
+    pub(super) const fn sees_files(&self) -> bool {
+        self.root.is_some()
+    }
+
     /// Whether the target has ended.
     pub(super) fn is_gone(&self) -> bool {
         self.first.is_some() && self.processes.pids.is_empty()

@@ -119,7 +119,7 @@ pub(super) fn since(first: u32, task: &Task) -> Since {
     const NANOS: i64 = 1_000_000_000;
     let ticks = i64::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100).max(1);
     let (now, up) = (clock_gettime(ClockId::Realtime), clock_gettime(ClockId::Boottime));
-    let boot = (now.tv_sec - up.tv_sec) * NANOS + (now.tv_nsec - up.tv_nsec) as i64;
+    let boot = (now.tv_sec - up.tv_sec) * NANOS + now.tv_nsec - up.tv_nsec;
     let made = started(first).and_then(|started| i64::try_from(started).ok());
     let made = made.map_or(task.started * NANOS, |started| boot + started * (NANOS / ticks));
     let time = |nanos: i64| -> Time { (nanos.div_euclid(NANOS), nanos.rem_euclid(NANOS)) };

@@ -43,6 +43,7 @@ const ALONE: Described = Described {
     ports: Vec::new(),
     ports_of_others: Vec::new(),
     uid: None,
+    started_as_root: false,
 };
 
 #[test]
@@ -81,6 +82,14 @@ fn a_user_that_the_manifest_states_is_not_said_again() {
     let seen = seen(json!({"processes": [process("app", 7, 7, true)]}));
     assert_eq!(needs(&seen, &Described { uid: Some(7), ..ALONE }).user, None);
     assert_eq!(needs(&seen, &Described { uid: Some(8), ..ALONE }).user.unwrap().uid, 7);
+}
+
+#[test]
+fn what_changes_its_user_itself_may_insist_on_it() {
+    let seen = seen(json!({"processes": [process("named", 101, 101, true)]}));
+    let notes = |started_as_root| needs(&seen, &Described { started_as_root, ..ALONE }).notes;
+    assert!(notes(true)[0].contains("changes its user itself"));
+    assert_eq!(notes(false), [""; 0]);
 }
 
 #[test]

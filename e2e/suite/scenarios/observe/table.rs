@@ -232,7 +232,7 @@ pub const SERVERS: &[Server] = &[
     server(
         "pushgateway",
         DATA,
-        "prometheus-pushgateway --persistence.file=/var/lib/prometheus/metrics --persistence.interval=2s",
+        "prometheus-pushgateway --persistence.file=/var/lib/pushgateway/metrics --persistence.interval=2s",
         r"printf 'seen 1\n' > /tmp/p && timeout 5 wget -q -O - --post-file /tmp/p http://$A:9091/metrics/job/e2e; timeout 5 wget -q -O - http://$A:9091/metrics",
         "job=\"e2e\"",
     ),
