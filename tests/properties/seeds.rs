@@ -141,7 +141,6 @@ pub(crate) fn look_alike(choices: &mut Choices<'_>) -> Value {
     });
     let flaws = [
         ("runAsUser", json!(0)),
-        ("runAsUser", json!(70)),
         ("privileged", json!(true)),
         ("allowPrivilegeEscalation", json!(true)),
         ("capabilities", json!({"drop": ["ALL"], "add": ["SYS_ADMIN"]})),
@@ -150,13 +149,17 @@ pub(crate) fn look_alike(choices: &mut Choices<'_>) -> Value {
         ("runAsNonRoot", Value::Null),
         ("seccompProfile", json!({"type": "Unconfined"})),
     ];
-    match choices.pick(&[0, 0, 1, 2, 3]) {
+    match choices.pick(&[0, 0, 1, 2, 3, 4]) {
         0 => {
             let (key, value) = choices.pick(&flaws);
             container["securityContext"][key] = value;
         }
         1 => container["command"] = json!(["sh"]),
         2 => container["restartPolicy"] = json!("Always"),
+        3 => {
+            container["securityContext"]["runAsUser"] = json!(70);
+            container["securityContext"]["runAsGroup"] = json!(70);
+        }
         _ => {}
     }
     container
