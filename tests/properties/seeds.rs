@@ -58,7 +58,7 @@ pub(crate) fn hold(before: &Value, after: &Value) -> Result<usize, Failure> {
             let args = json!(["seed", "install", "/ironhull-seed/bin"]);
             other["args"] == args && volume_at(other, "/ironhull-seed/bin") == Some(program)
         };
-        ensure!(init[..index].iter().any(|it| installs(it)), "{name} has no program");
+        ensure!(init[..index].iter().any(installs), "{name} has no program");
         fills(after, container, &init[index + 1..])?;
     }
     // Where nothing of the kind was there before, they stand before every other container.
