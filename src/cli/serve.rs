@@ -46,7 +46,7 @@ pub struct Args {
         default_value = "0.0.0.0:8081"
     )]
     ops_listen: SocketAddr,
-    /// PEM file of the serving certificate, leaf first; read again when it changes
+    /// PEM file of the serving certificate, leaf first
     #[arg(long, env = "IRONHULL_TLS_CERT", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates", required_unless_present = "self_managed_certs")]
     tls_cert: Option<PathBuf>,
     /// PEM file of its private key
@@ -54,7 +54,7 @@ pub struct Args {
     tls_key: Option<PathBuf>,
     #[command(flatten)]
     managed: managed::Args,
-    /// A policy file, or a directory of them; read again when it changes (by default the compiled-in policy)
+    /// Policies (default: the compiled-in one)
     #[arg(
         long,
         env = "IRONHULL_POLICY",
@@ -101,7 +101,7 @@ pub struct Args {
     #[arg(long, env = "IRONHULL_SEED_IMAGE", value_name = "IMAGE", value_hint = ValueHint::Other, help_heading = "Policies", hide_short_help = true, value_parser = image_name)]
     seed_image: Option<String>,
     /// Its imagePullPolicy there (default: Kubernetes')
-    #[arg(long, env = "IRONHULL_SEED_IMAGE_PULL_POLICY", value_name = "POLICY", help_heading = "Policies", hide_short_help = true, value_parser = ["Always", "IfNotPresent", "Never"], hide_possible_values = true)]
+    #[arg(long, env = "IRONHULL_SEED_IMAGE_PULL_POLICY", value_name = "POLICY", help_heading = "Policies", hide = true, value_parser = ["Always", "IfNotPresent", "Never"], hide_possible_values = true)]
     seed_image_pull_policy: Option<String>,
     /// Interval at which files are read again
     #[arg(long, env = "IRONHULL_POLL_INTERVAL", value_name = "DURATION", help_heading = "Policies", hide_short_help = true, value_parser = duration, default_value = "5s")]

@@ -121,8 +121,8 @@ impl Copier<'_> {
         }
         // Reading it by its own name would need the right to search it.
         let listed = source.try_clone_to_owned().and_then(|source| Ok(Dir::new(source)?));
-        let mut directory = listed.map_err(|error| CopyError::of(self.from.join(path), error))?;
-        while let Some(entry) = directory.next() {
+        let directory = listed.map_err(|error| CopyError::of(self.from.join(path), error))?;
+        for entry in directory {
             let entry = entry.map_err(|error| CopyError::at(self.from.join(path), error))?;
             let name = entry.file_name();
             if name == c"." || name == c".." {

@@ -58,7 +58,7 @@ pub(crate) fn hold(before: &Value, after: &Value) -> Result<usize, Failure> {
             let args = json!(["seed", "install", "/ironhull-seed/bin"]);
             other["args"] == args && volume_at(other, "/ironhull-seed/bin") == Some(program)
         };
-        ensure!(init[..index].iter().any(|it| installs(it)), "{name} has no program");
+        ensure!(init[..index].iter().any(installs), "{name} has no program");
         fills(after, container, &init[index + 1..])?;
     }
     // Where nothing of the kind was there before, they stand before every other container.
@@ -141,7 +141,6 @@ pub(crate) fn look_alike(choices: &mut Choices<'_>) -> Value {
     });
     let flaws = [
         ("runAsUser", json!(0)),
-        ("runAsUser", json!(70)),
         ("privileged", json!(true)),
         ("allowPrivilegeEscalation", json!(true)),
         ("capabilities", json!({"drop": ["ALL"], "add": ["SYS_ADMIN"]})),
@@ -150,13 +149,17 @@ pub(crate) fn look_alike(choices: &mut Choices<'_>) -> Value {
         ("runAsNonRoot", Value::Null),
         ("seccompProfile", json!({"type": "Unconfined"})),
     ];
-    match choices.pick(&[0, 0, 1, 2, 3]) {
+    match choices.pick(&[0, 0, 1, 2, 3, 4]) {
         0 => {
             let (key, value) = choices.pick(&flaws);
             container["securityContext"][key] = value;
         }
         1 => container["command"] = json!(["sh"]),
         2 => container["restartPolicy"] = json!("Always"),
+        3 => {
+            container["securityContext"]["runAsUser"] = json!(70);
+            container["securityContext"]["runAsGroup"] = json!(70);
+        }
         _ => {}
     }
     container
