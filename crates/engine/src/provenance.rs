@@ -8,10 +8,9 @@
 //! with those of this pass; the rest is dropped. The note decides one question only: whether
 //! the pod-level uid is ironhull's own (see [`pod_level_uid`]).
 
-use std::collections::{BTreeMap, HashSet};
+mod incoming;
 
-use serde::Deserialize;
-use serde_json::Map;
+use std::collections::HashSet;
 
 use crate::exemption::{Exemption, HARDENED_ANNOTATION};
 use crate::json::{Foreign, Json, Object};
@@ -21,53 +20,8 @@ use crate::pod::{Container, Pod};
 use crate::policy::Policy;
 use crate::rule::{RuleName, RuleSet};
 use crate::text::printable;
-
-/// A note that was read. Whatever has another shape counts as missing.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Incoming {
-    /// The policy (`NAME@REVISION`), if it is a string.
-    policy: serde_json::Value,
-    /// The rules that were set, by [`key`].
-    pub set: BTreeMap<String, Vec<String>>,
-    /// The previous values, by [`key`] and rule.
-    pub was: BTreeMap<String, Map<String, serde_json::Value>>,
-    /// What facts say of the images' users, by [`key`].
-    facts: BTreeMap<String, String>,
-}
-
-impl Incoming {
-    /// Parses the annotation's text.
-    pub fn read(note: &str) -> Option<Self> {
-        serde_json::from_str(note).ok()
-    }
-
-    /// The policy, as `NAME@REVISION`.
-    pub fn policy(&self) -> Option<&str> {
-        self.policy.as_str()
-    }
-
-    /// Whether the rule was set for this container at its own level.
-    pub fn has_set_in(&self, container: &str, rule: RuleName) -> bool {
-        self.has_set_at(container_key(container), rule)
-    }
-
-    /// Whether the rule was set at the pod level.
-    pub fn has_set_on_pod(&self, rule: RuleName) -> bool {
-        self.has_set_at("pod", rule)
-    }
-
-    fn has_set_at(&self, key: &str, rule: RuleName) -> bool {
-        self.set.get(key).into_iter().flatten().any(|name| name == rule.as_str())
-    }
-
-    /// Whether the container was given the uid that its image has itself, so that it is the user it
-    /// would be anyway.
-    pub fn keeps_user(&self, container: &str) -> bool {
-        let words = self.facts.get(container_key(container));
-        words.is_some_and(|words| words.starts_with(OWN_USER))
-    }
-}
+pub use incoming::Incoming;
+use incoming::container_key;
 
 /// The pod-level uid, if an earlier pass set it. A forged note gains nothing: it only makes
 /// ironhull report a container as added later than it was.
@@ -169,9 +123,6 @@ fn of_image(outcome: &Outcome<'_>, subject: Subject) -> Option<String> {
     }
 }
 
-/// How the words of [`Note::OwnUser`] begin.
-const OWN_USER: &str = "the image's user is ";
-
 /// Maximum length of what facts say in a note, in characters.
 const WORDS_OF_FACTS: usize = 120;
 
@@ -259,10 +210,6 @@ pub fn key<'p>(outcome: &Outcome<'p>, subject: Subject) -> &'p str {
         (Subject::Container(_), name) => container_key(name),
         (Subject::Pod, name) => name,
     }
-}
-
-fn container_key(name: &str) -> &str {
-    if name == "pod" { "containers/pod" } else { name }
 }
 
 /// The rules whose fields this pass sets at one place.
