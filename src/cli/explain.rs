@@ -204,9 +204,11 @@ fn live_pod(
         }
         _ => {}
     }
-    let helped = explained.fix.as_ref().is_none_or(|fix| fix.patch.is_some());
-    let done = helped && (applied || !*apply);
-    Ok(if done { 0 } else { say::EXIT_CHANGES })
+    let left = explained.fix.as_ref().is_some_and(|fix| match fix.patch {
+        Some(_) => *apply && !applied,
+        None => !explained.troubles.is_empty(),
+    });
+    Ok(if left { say::EXIT_CHANGES } else { 0 })
 }
 
 fn explain_all(

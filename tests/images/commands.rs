@@ -51,7 +51,7 @@ registry.example/shop/web:1.4.2
   verdict       breaks
   because       `/docker-entrypoint.sh` writes to `/var/cache/web`, which becomes read-only
   what helps    app.ironhull.dev/writable-paths: \"/var/cache\"
-  what helps    app: mount a volume with that content there, if the program needs it
+  what helps    app: annotate the pod with `app.ironhull.dev/writable-paths: \"/tmp=seed\"`, if the program needs that content
 ";
 
 #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::Reader;
 use crate::cluster::namespaces::NamespaceSettings;
 use crate::exemption::DOMAIN;
-use crate::foresight::advice::{Advice, advice, in_log};
+use crate::foresight::advice::{Advice, Mounts, advice, last_known};
 use crate::pod::Pod as View;
 use crate::provenance::Incoming;
 use crate::terminal::table::{BOLD, DIM};
@@ -47,7 +47,6 @@ pub(super) async fn of(
     view: &View<'_>,
     note: Option<&Incoming>,
 ) -> Vec<Trouble> {
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
     let mut troubles = Vec::new();
     let status = pod.status.as_ref();
     for condition in status.iter().flat_map(|status| status.conditions.iter().flatten()) {
@@ -63,16 +62,16 @@ pub(super) async fn of(
     let app = status.iter().flat_map(|status| status.container_statuses.iter().flatten());
     for status in init.chain(app) {
         let before = troubles.len();
-        of_container(reader, namespace, name, status, &mut troubles).await;
+        of_container(reader, namespace, pod, status, &mut troubles).await;
         if let (Some(note), true) = (note, troubles.len() == before) {
-            troubles.extend(complaint(reader, namespace, name, status, note).await);
+            troubles.extend(complaint(reader, namespace, pod, status, note).await);
         }
     }
     // How somebody's debugging ended is their business. That it does not begin may be ours.
     for status in status.iter().flat_map(|s| s.ephemeral_container_statuses.iter().flatten()) {
         let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
         if waiting.is_some() {
-            of_container(reader, namespace, name, status, &mut troubles).await;
+            of_container(reader, namespace, pod, status, &mut troubles).await;
         }
     }
     for trouble in &mut troubles {
@@ -88,7 +87,7 @@ pub(super) async fn of(
 async fn of_container(
     reader: &Reader,
     namespace: &NamespaceSettings,
-    pod: &str,
+    pod: &Pod,
     status: &ContainerStatus,
     troubles: &mut Vec<Trouble>,
 ) {
@@ -131,15 +130,17 @@ async fn of_container(
 async fn complaint(
     reader: &Reader,
     namespace: &NamespaceSettings,
-    pod: &str,
+    pod: &Pod,
     status: &ContainerStatus,
     note: &Incoming,
 ) -> Option<Trouble> {
     status.state.as_ref()?.running.as_ref()?;
     let (line, found) = line_of_log(reader, namespace, pod, &status.name, &[false]).await?;
-    let set = [&*status.name, "pod"].into_iter().filter_map(|key| note.set.get(key)).flatten();
-    let rules = found.symptom.rules;
-    let ours = set.into_iter().any(|set| rules.iter().any(|rule| rule.as_str() == set));
+    let ours = found
+        .symptom
+        .rules
+        .iter()
+        .any(|rule| note.has_set_in(&status.name, *rule) || note.has_set_on_pod(*rule));
     ours.then(|| Trouble::with(Some(&status.name), "log", &line, Some(found)))
 }
 
@@ -148,16 +149,21 @@ async fn complaint(
 async fn line_of_log(
     reader: &Reader,
     namespace: &NamespaceSettings,
-    pod: &str,
+    pod: &Pod,
     container: &str,
     previous: &[bool],
 ) -> Option<(String, Advice)> {
-    let path = format!("/api/v1/namespaces/{}/pods/{pod}/log", namespace.name);
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let path = format!("/api/v1/namespaces/{}/pods/{name}/log", namespace.name);
+    let mounts = pod.spec.as_ref().and_then(|spec| {
+        let mut all = spec.init_containers.iter().flatten().chain(&spec.containers);
+        all.find(|it| it.name == container).map(|it| Mounts::of(spec, it))
+    });
     for previous in previous {
         let query = format!("{path}?container={container}&tailLines={LINES}&previous={previous}");
         let Some(log) = reader.text_of(&query).await else { continue };
-        if let Some((line, found)) = in_log(&log) {
-            return Some((line.to_owned(), found));
+        if let Some(found) = last_known(&log, mounts.as_ref()) {
+            return Some((found.line.to_owned(), found.advice));
         }
     }
     None
