@@ -111,11 +111,15 @@ impl Process {
         self.eventually("ready", || self.get("/readyz").0 == 200);
     }
 
-    /// The most memory it ever had, in KiB.
-    pub fn peak(&self) -> u64 {
+    /// The most memory it ever had, and how much of it is the program's own file, in KiB: a debug
+    /// build is mapped from some 120 MB, and the kernel takes those pages back when it needs them.
+    pub fn peak(&self) -> (u64, u64) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().strip_suffix("kB").unwrap().trim().parse().unwrap()
+        let of = |name: &str| -> u64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().strip_suffix("kB").unwrap().trim().parse().unwrap()
+        };
+        (of("VmHWM:"), of("RssFile:"))
     }
 
     /// The processor time it has used.

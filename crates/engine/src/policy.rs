@@ -219,10 +219,11 @@ impl Quantity {
     /// The quantity in bytes, rounded down; of more than fits, what fits.
     pub fn bytes(&self) -> u64 {
         let digits = self.0.trim_end_matches(|c: char| !c.is_ascii_digit() && c != '.');
-        // `1e3` ends with a digit.
-        let (digits, suffix) = match self.0.split_once(['e', 'E']).filter(|(_, it)| !it.is_empty())
-        {
-            Some((digits, exponent)) => (digits, exponent.parse().map_or(1.0, |by| 10f64.powi(by))),
+        // `1e3` ends with a digit; `1E` and `1Ei` have a suffix.
+        let exponent = self.0.split_once(['e', 'E']);
+        let exponent = exponent.and_then(|(digits, by)| Some((digits, by.parse().ok()?)));
+        let (digits, suffix) = match exponent {
+            Some((digits, by)) => (digits, 10f64.powi(by)),
             None => (digits, unit(self.0.get(digits.len()..).unwrap_or_default())),
         };
         #[expect(
