@@ -148,31 +148,6 @@ fn the_webhooks_leave_alone_what_must_be() {
     }
 }
 
-/// In a namespace on `audit`, a pod goes to one webhook of two: by its label.
-#[test]
-fn pods_opt_in_one_by_one_where_the_namespace_is_on_audit() {
-    let Some(helm) = helm() else { return };
-    for arguments in [&[][..], &["--values", &values("everything.yaml")]] {
-        let rendered = Rendered::new(&helm, arguments);
-        let of = |mode: &str, labelled: &Value| {
-            let webhooks = rendered.webhooks().iter().filter(|webhook| {
-                webhook["namespaceSelector"]["matchExpressions"][0]["values"] == json!([mode])
-                    && webhook["objectSelector"]["matchExpressions"] == *labelled
-            });
-            let path = |webhook: &Value| webhook["clientConfig"]["service"]["path"].clone();
-            webhooks.map(|webhook| path(webhook)).collect::<Vec<_>>()
-        };
-        let label = |operator: &str| json!([{"key": "ironhull.dev/harden", "operator": operator, "values": ["enforce"]}]);
-        let enforced = of("enforce", &Value::Null);
-        assert!(enforced.contains(&json!("/enforce")), "{enforced:?}");
-        assert_eq!(of("audit", &label("In")), enforced, "as in a namespace on enforce");
-        let audited = of("audit", &label("NotIn"));
-        assert_eq!(audited.len(), enforced.len());
-        assert!(audited.contains(&json!("/audit")), "{audited:?}");
-        assert!(of("audit", &Value::Null).is_empty());
-    }
-}
-
 #[test]
 fn ironhulls_own_pods_meet_restricted() {
     let Some(helm) = helm() else { return };

@@ -102,7 +102,7 @@ fn settled(world: &'static World, space: &Space, one: &Broken) -> Result<(), Str
         let Some(pod) = newest() else { continue };
         let name = pod.metadata.name.clone().unwrap();
         let statuses = statuses(&pod);
-        if statuses.iter().any(|status| fails(status)) {
+        if statuses.iter().any(fails) {
             return Err(name);
         }
         if statuses.is_empty() || !statuses.iter().all(|status| status.ready) {
