@@ -4,6 +4,7 @@ use std::fs;
 
 use clap::Parser;
 use ironhull::cli::policy;
+use serde_json::{Value, json};
 
 use super::rendered::{Rendered, helm, render, root, template, values};
 use super::update;
