@@ -9,7 +9,7 @@ mod tally;
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -36,7 +36,15 @@ pub struct Request {
 pub fn install(directory: &Path) -> io::Result<u64> {
     let name = Path::new(PROGRAM).file_name().unwrap_or_default();
     let (unfinished, finished) = (directory.join(".unfinished"), directory.join(name));
-    let bytes = fs::copy("/proc/self/exe", &unfinished)?;
+    // An earlier start may have been killed: what it left is read-only, and has no use.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = fs::OpenOptions::new();
+    let mut copy = options.write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    let bytes = io::copy(&mut fs::File::open("/proc/self/exe")?, &mut copy)?;
+    drop(copy);
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o555))?;
     fs::rename(&unfinished, &finished)?;
     Ok(bytes)

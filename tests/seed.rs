@@ -245,6 +245,41 @@ fn what_is_there_already_stays() {
     assert!(!world.to.join(".ironhull-seed-0").exists());
 }
 
+/// What the application has done to directories since holds, when the pod starts again.
+#[test]
+fn what_the_application_has_closed_stays_closed() {
+    let world = World::new();
+    for name in ["private", "writeless", "gone"] {
+        let inner = world.directory(name);
+        fs::write(inner.join("file"), "image").unwrap();
+        fs::set_permissions(inner, Permissions::from_mode(0o755)).unwrap();
+    }
+    let [from, to] = [&world.from, &world.to].map(|path| path.to_str().unwrap().to_owned());
+    fs::create_dir_all(format!("{to}{from}")).unwrap();
+    for part in Path::new(&format!("{to}{from}")).ancestors().take_while(|part| *part != world.to) {
+        fs::set_permissions(part, Permissions::from_mode(0o777)).unwrap();
+    }
+    let start = || {
+        let output = world.run(&["--targets", &to, &from]);
+        assert!(output.status.success(), "{output:?}");
+    };
+    start();
+    let copied = |name: &str| PathBuf::from(format!("{to}{from}/{name}"));
+    let mode = |name: &str| copied(name).metadata().unwrap().mode() & 0o7777;
+    assert_eq!((mode("private"), mode("writeless")), (0o755, 0o755));
+    for (name, mode) in [("private", 0o700), ("writeless", 0o300)] {
+        fs::set_permissions(copied(name), Permissions::from_mode(mode)).unwrap();
+    }
+    fs::remove_file(copied("private").join("file")).unwrap();
+    // A start that was killed leaves directories without their mode, and a directory may have the
+    // name of what is unfinished.
+    fs::set_permissions(copied("gone"), Permissions::from_mode(0o1700)).unwrap();
+    fs::create_dir(copied(".ironhull-seed-0")).unwrap();
+    start();
+    assert_eq!((mode("private"), mode("writeless"), mode("gone")), (0o700, 0o300, 0o755));
+    assert!(copied("private").join("file").exists());
+}
+
 #[test]
 fn more_than_the_limit_is_an_error_before_it_is_written() {
     let world = World::new();
@@ -315,6 +350,10 @@ fn the_program_is_installed_whole_and_as_often_as_asked() {
     let world = World::new();
     let directory = world.to.to_str().unwrap();
     for _ in 0..2 {
+        // A start that was killed has left half a program, which nobody may write to.
+        let half = world.to.join(".unfinished");
+        fs::write(&half, "half").unwrap();
+        fs::set_permissions(&half, Permissions::from_mode(0o555)).unwrap();
         let output = ironhull().args(["seed", "install", directory]).output().unwrap();
         assert!(output.status.success(), "{output:?}");
     }

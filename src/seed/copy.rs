@@ -32,6 +32,10 @@ const MOST_LINKED: usize = 65_536;
 /// the kubelet measures an emptyDir by.
 const BLOCK: u64 = 4096;
 
+/// Mode of a directory that is not copied yet: no program makes one so.
+const UNFINISHED: Mode = Mode::RWXU.union(Mode::SVTX);
+const UNFINISHED_BITS: Mode = UNFINISHED.union(Mode::RWXG).union(Mode::RWXO);
+
 /// To open a directory of the image, or of the copy.
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
@@ -56,9 +60,12 @@ pub fn copy(from: &Path, to: &Path, limit: Option<u64>) -> Result<Tally, CopyErr
     let mut copier = Copier {
         from,
         target: target.as_fd(),
-        unfinished: unfinished(source.as_fd()),
+        unfinished: unfinished(source.as_fd(), target.as_fd()),
         mount: mount_of(&mount),
         limit,
+        started_before: Dir::read_from(&target).is_ok_and(|mut it| {
+            it.any(|entry| entry.is_ok_and(|it| it.file_name() != c"." && it.file_name() != c".."))
+        }),
         on_disk: 0,
         linked: HashMap::new(),
         tally: Tally::default(),
@@ -73,10 +80,15 @@ fn unreadable(path: &Path) -> CopyError {
     CopyError::Unreadable { path: path.to_owned(), uid: getuid().as_raw() }
 }
 
-/// A name for a file that is being written, which the image's directory does not have.
-fn unfinished(source: BorrowedFd<'_>) -> CString {
+/// A name for a file that is being written, which the image's directory does not have, and which is
+/// no directory in the copy.
+fn unfinished(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> CString {
     let names = (0..).filter_map(|count: u32| CString::new(format!(".ironhull-seed-{count}")).ok());
-    let free = |name: &CString| stat(source, name).is_err();
+    let is_directory = |name: &CString| {
+        let mode = stat(target, name).map(|stat| RawMode::from(stat.stx_mode));
+        mode.is_ok_and(|mode| FileType::from_raw_mode(mode) == FileType::Directory)
+    };
+    let free = |name: &CString| stat(source, name).is_err() && !is_directory(name);
     names.into_iter().find(free).unwrap_or_default()
 }
 
@@ -89,6 +101,8 @@ struct Copier<'c> {
     /// The mount that the image's directory is on, where the kernel tells.
     mount: Option<u64>,
     limit: Option<u64>,
+    /// Whether an earlier start has copied something.
+    started_before: bool,
     /// Bytes that the copy takes on disk.
     on_disk: u64,
     /// Path below `target` of what was copied, by the original's device and inode, if it has several
@@ -160,19 +174,30 @@ impl Copier<'_> {
             Err(error) => return self.not_read(path.clone(), error),
         };
         let failed = |error| CopyError::at(self.from.join(path), error);
-        match mkdirat(target, *name, Mode::RWXU) {
-            Ok(()) => {}
-            Err(Errno::EXIST) => self.tally.kept += 1,
-            Err(error) => return Err(failed(error)),
-        }
+        let new = match mkdirat(target, *name, UNFINISHED) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(error) => return self.not_written(path, error),
+        };
         let copy = match openat(target, *name, DIRECTORY, Mode::empty()) {
             Ok(copy) => copy,
-            // The application has put something else in its place, before the pod started again.
-            Err(Errno::NOTDIR | Errno::LOOP) => return Ok(()),
-            Err(error) => return Err(failed(error)),
+            // The application has put something else in its place, or closed it, before the pod
+            // started again.
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                self.tally.kept += 1;
+                return Ok(());
+            }
+            Err(error) => return self.not_written(path, error),
         };
+        let there = fstat(&copy).map_err(failed)?;
+        let unfinished = Mode::from_raw_mode(there.st_mode) & UNFINISHED_BITS == UNFINISHED
+            && there.st_uid == getuid().as_raw();
         self.takes(BLOCK)?;
         self.entries(inner.as_fd(), copy.as_fd(), path, depth + 1)?;
+        if !new && !unfinished {
+            self.tally.kept += 1;
+            return Ok(());
+        }
         // The group of what is made in it, if the emptyDir belongs to an fsGroup.
         let failed = |error| CopyError::at(self.from.join(path), error);
         let inherited = Mode::from_raw_mode(fstat(&copy).map_err(failed)?.st_mode) & Mode::SGID;
@@ -185,13 +210,12 @@ impl Copier<'_> {
 
     fn file(&mut self, entry: &Entry<'_>) -> Result<(), CopyError> {
         let Entry { source, target, name, path, stat } = entry;
-        let failed = |error| CopyError::at(self.from.join(path), error);
         let key = (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino);
         if let Some(first) = self.linked.get(&key) {
             match linkat(self.target, first, target, *name, AtFlags::empty()) {
                 Ok(()) => self.tally.files += 1,
                 Err(Errno::EXIST) => self.tally.kept += 1,
-                Err(error) => return Err(failed(error)),
+                Err(error) => return self.not_written(path, error),
             }
             return Ok(());
         }
@@ -209,8 +233,10 @@ impl Copier<'_> {
         let bytes = self
             .content(original, stat)
             .map_err(|error| CopyError::of(self.from.join(path), error))?;
-        renameat(self.target, &self.unfinished, target, *name)
-            .map_err(|error| CopyError::at(self.from.join(path), error))?;
+        if let Err(error) = renameat(self.target, &self.unfinished, target, *name) {
+            let _was_just_written = unlinkat(self.target, &self.unfinished, AtFlags::empty());
+            return self.not_written(path, error);
+        }
         self.tally.files += 1;
         self.tally.bytes += bytes;
         self.tally.setuid += u64::from(mode(stat).intersects(Mode::SUID | Mode::SGID));
@@ -241,7 +267,7 @@ impl Copier<'_> {
                 self.tally.kept += 1;
                 return Ok(());
             }
-            Err(error) => return Err(failed(error)),
+            Err(error) => return self.not_written(path, error),
         }
         utimensat(target, *name, &times(stat), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         self.tally.links += 1;
@@ -252,6 +278,18 @@ impl Copier<'_> {
     fn remember(&mut self, key: (u32, u32, u64), entry: &Entry<'_>) {
         if entry.stat.stx_nlink > 1 && self.linked.len() < MOST_LINKED {
             self.linked.insert(key, entry.path.clone());
+        }
+    }
+
+    /// Leaves out what the application has closed since an earlier start filled the directory; any
+    /// other error is one.
+    fn not_written(&mut self, path: &Path, error: Errno) -> Result<(), CopyError> {
+        match error {
+            Errno::ACCESS | Errno::PERM if self.started_before => {
+                self.tally.kept += 1;
+                Ok(())
+            }
+            other => Err(CopyError::at(self.from.join(path), other)),
         }
     }
 

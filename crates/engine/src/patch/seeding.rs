@@ -157,9 +157,10 @@ fn container(out: &mut Json, container: &SeedContainer<'_>, names: &dyn Fn(usize
             SeedTask::Copy { paths, size_limit } => {
                 list(object, "command", COPY.map(Cow::Borrowed));
                 let limit = size_limit.map(|limit| format!("{SIZE_LIMIT}{limit}"));
-                let paths = paths.iter().map(|path| match path.optional {
-                    true => format!("{IF_PRESENT}{}", path.mount.path),
-                    false => path.mount.path.clone().into_owned(),
+                let paths = paths.iter().map(|path| {
+                    // The kubelet expands `$(NAME)` in arguments, and not in mount paths.
+                    let plain = path.mount.path.replace('$', "$$");
+                    if path.optional { format!("{IF_PRESENT}{plain}") } else { plain }
                 });
                 list(object, "args", limit.into_iter().chain(paths).map(Cow::Owned));
             }

@@ -49,7 +49,14 @@ impl Container<'_> {
     /// What it does, if it is one of ironhull's init containers that seed. It may have more than
     /// ironhull wrote, from other webhooks: variables, mounts, resources. What hardens it is exactly
     /// what ironhull wrote. Its user is not root, and may be any other.
+    ///
+    /// It is found out once: every rule asks it of every container, and an author's command may be
+    /// as long as a request.
     pub fn seeding(&self) -> Option<Seeding> {
+        *self.seeding.get_or_init(|| self.recognised())
+    }
+
+    fn recognised(&self) -> Option<Seeding> {
         if !self.name.starts_with(SEED) || !self.restart_policy.is_empty() || !self.is_hardest() {
             return None;
         }
@@ -73,7 +80,8 @@ impl Container<'_> {
             _ => Vec::new(),
         };
         let paths = words.iter().skip(COPY.len()).filter(|word| !word.starts_with(SIZE_LIMIT));
-        paths.map(|path| path.strip_prefix(IF_PRESENT).unwrap_or(path).to_owned()).collect()
+        let plain = |path: &str| path.replace("$$", "$");
+        paths.map(|path| plain(path.strip_prefix(IF_PRESENT).unwrap_or(path))).collect()
     }
 
     /// The name of the volume that it mounts at `path`, as it is written there.

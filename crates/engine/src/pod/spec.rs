@@ -191,6 +191,7 @@ view! {
         readiness_probe: Option<Box<Handler<'a>>> = "readinessProbe",
         startup_probe: Option<Box<Handler<'a>>> = "startupProbe",
         lifecycle: Option<Box<Lifecycle<'a>>> = "lifecycle",
+        @seeding: Option<super::seeding::Seeding>,
     }
 }
 

@@ -10,6 +10,7 @@ macro_rules! view {
         $(#[$meta:meta])*
         pub struct $name:ident $(<$lt:lifetime>)? {
             $( $field:ident : $ty:ty = $key:literal, )*
+            $( @ $memo:ident : $of:ty, )?
         }
     ) => {
         $(#[$meta])*
@@ -19,6 +20,10 @@ macro_rules! view {
                 #[doc = concat!("`", $key, "`")]
                 pub $field: $ty,
             )*
+            $(
+                /// What was found out about it: asked for again and again, and never another.
+                pub(crate) $memo: std::sync::OnceLock<$of>,
+            )?
             /// Whether the object holds any member, known or not.
             pub has_members: bool,
         }

@@ -1,6 +1,6 @@
 //! Names of the emptyDirs, and of the init containers that fill them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
@@ -15,6 +15,9 @@ pub(super) struct Names<'p> {
     /// [`Self::theirs`], computed when the first name is needed.
     pub(super) theirs: Option<HashSet<&'p str>>,
     pub(super) ours: Option<HashSet<String>>,
+    /// The number to try next, for each name that was taken already: many containers may have one
+    /// name until the API server has validated the pod.
+    next: HashMap<String, usize>,
 }
 
 impl<'p> Names<'p> {
@@ -34,15 +37,22 @@ impl<'p> Names<'p> {
         let spec = &pass.pod.spec;
         let all = spec.init_containers.iter().chain(&spec.containers);
         let names = all.map(|container| &*container.name);
-        Self { theirs: Some(names.filter(|name| name.starts_with(PREFIX)).collect()), ours: None }
+        Self {
+            theirs: Some(names.filter(|name| name.starts_with(PREFIX)).collect()),
+            ..Self::default()
+        }
     }
 
     /// A name that is free: this one, or this one with a number.
     pub(super) fn take(&mut self, mut name: String) -> String {
         if self.has(&name) {
             // One of so many names is free.
-            let mut others = (2..).map(|count| counted(&name, count));
-            name = others.find(|other| !self.has(other)).unwrap_or_default();
+            let first = self.next.get(&name).copied().unwrap_or(2);
+            let mut others = (first..).map(|count| (count, counted(&name, count)));
+            let free = others.find(|(_, other)| !self.has(other));
+            let (count, other) = free.unwrap_or_default();
+            self.next.insert(name, count + 1);
+            name = other;
         }
         self.ours.get_or_insert_default().insert(name.clone());
         name

@@ -173,14 +173,19 @@ impl<'p> Paths<'p> {
         let covers =
             |it: &Missing<'p>| within(&path, &it.path) && (seed.is_none() || it.seed.is_some());
         if !self.missing.iter().any(covers) {
+            // What is copied to a directory holds what would be copied to one below it. Mounted in
+            // one another, neither could be copied.
+            if seed.is_some() {
+                self.missing.retain(|it| it.seed.is_none() || !within(&it.path, &path));
+            }
             self.missing.push(Missing { path, seed });
         }
     }
 }
 
-/// The container of an earlier pass that fills the volume mounted at a path.
+/// The container of an earlier pass that fills the volume mounted at a path, or above it.
 fn seeded_by(pass: &Pass<'_>, covering: Option<(&Mount<'_>, bool)>) -> Option<usize> {
-    let (mount, _) = covering.filter(|(_, exact)| *exact)?;
+    let (mount, _) = covering?;
     let target = format!("{TARGETS}{}", &*mount.mount_path);
     pass.pod.spec.init_containers.iter().position(|init| {
         init.mounted_at(&target) == Some(&mount.name) && init.seeding() == Some(Seeding::Copy)

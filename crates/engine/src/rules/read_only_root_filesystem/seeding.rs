@@ -47,10 +47,22 @@ impl<'p> Seeds<'p> {
             let found = pass.containers.get(index).zip(pass.pod.spec.init_containers.get(init));
             let Some((examined, container)) = found else { continue };
             let image = &*examined.placed.container.image;
+            // Nothing copies as root, and what is there was copied for another user.
+            if examined.may_be_root() {
+                continue;
+            }
             let user = examined.seed_user();
             plan.corrections.push(Correction { index: init, container, image, user });
         }
-        plan.corrections.retain(Correction::is_needed);
+        // Several containers may mount the directory that one of them has filled: it is right if it
+        // is right for one, and otherwise becomes that of the first.
+        let mut right: Vec<usize> = Vec::new();
+        right.extend(plan.corrections.iter().filter(|it| !it.is_needed()).map(|it| it.index));
+        plan.corrections.retain(|it| {
+            let keep = !right.contains(&it.index);
+            right.push(it.index);
+            keep
+        });
         // Nothing is asked to be seeded where the image is not known.
         if let Some(image) = pass.seed_image.filter(|_| !new.is_empty()) {
             let mut taken = Names::of_containers(pass);
