@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_name_that_is_taken_is_counted_up() {
         let theirs = Some(HashSet::from(["ironhull-a-b-c"]));
-        let mut names = Names { theirs, ours: None };
+        let mut names = Names { theirs, ..Names::default() };
         assert_eq!(names.take(label(&["a", "/b-c"])), "ironhull-a-b-c-2");
         assert_eq!(names.take(label(&["a-b", "/c"])), "ironhull-a-b-c-3");
     }
