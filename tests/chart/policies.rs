@@ -135,7 +135,7 @@ fn pods_opt_in_one_by_one_where_the_namespace_is_on_audit() {
                     && webhook["objectSelector"]["matchExpressions"] == *labelled
             });
             let path = |webhook: &Value| webhook["clientConfig"]["service"]["path"].clone();
-            webhooks.map(|webhook| path(webhook)).collect::<Vec<_>>()
+            webhooks.map(path).collect::<Vec<_>>()
         };
         let label = |operator: &str| json!([{"key": "ironhull.dev/harden", "operator": operator, "values": ["enforce"]}]);
         let enforced = of("enforce", &Value::Null);
