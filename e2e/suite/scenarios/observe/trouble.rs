@@ -40,11 +40,14 @@ pub fn targets_that_go(world: &'static World) {
     for name in ["exits", "restarts", "deleted", "interrupted", "killed"] {
         world.eventually(&format!("{name} is observed"), || {
             let status = &space.get(name)["status"]["ephemeralContainerStatuses"][0];
-            status["state"]["running"].is_object().then_some(())
+            let agent =
+                status["name"].as_str().filter(|_| status["state"]["running"].is_object())?;
+            // It has seen something.
+            (!space.log(name, agent).is_empty()).then_some(())
         });
     }
-    // What was seen has arrived by then.
-    std::thread::sleep(Duration::from_secs(8));
+    // What was seen has arrived by then, also beside thirty other servers that are observed.
+    std::thread::sleep(Duration::from_secs(20));
     for name in ["exits", "restarts"] {
         space.exec(name, "app", &["touch", "/tmp/end"]);
     }
