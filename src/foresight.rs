@@ -28,6 +28,7 @@ pub mod image_alone;
 pub mod mend;
 #[cfg(feature = "server")]
 pub mod observed;
+#[cfg(feature = "server")]
 pub mod outlook;
 pub mod risk;
 #[cfg(feature = "server")]
