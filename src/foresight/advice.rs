@@ -106,7 +106,9 @@ fn of_line(said: &Message<'_>) -> Option<Advice> {
     let symptom = table::entries().find(|entry| entry.fits(said, &lower))?;
     let mut fixes = Vec::new();
     for cure in symptom.cures {
-        if !matches!(cure, Cure::IfUnnamed(_)) || fixes.is_empty() {
+        // What stands in for a name is needed only where the message has none.
+        let stands_in = matches!(cure, Cure::IfUnnamed(_) | Cure::WritableAt(_));
+        if !stands_in || fixes.is_empty() {
             fixes.extend(cure.filled(said));
         }
     }

@@ -104,6 +104,14 @@ fn the_last_known_line_of_a_log() {
                \"Read-only file system\")\n[Note] InnoDB: Completed\n[ERROR] InnoDB: Error number 30 \
                means 'Read-only file system'\n[ERROR] Aborting";
     assert_eq!(short(&in_log(log).unwrap().1.fixes[0]), "writable /data");
+    // A directory that stands in for a name is no second remedy beside one that is named.
+    let all = |line| -> Vec<String> { in_log(line).unwrap().1.fixes.iter().map(short).collect() };
+    let named = "# Failed opening the temp RDB file temp-1.rdb (in server root dir /var/lib/redis) \
+                 for saving: Read-only file system";
+    let exempt = "exempt readOnlyRootFilesystem";
+    assert_eq!(all(named), ["writable /var/lib/redis", exempt]);
+    let unnamed = "MISCONF Redis is configured to save RDB snapshots";
+    assert_eq!(all(unnamed), ["writable /data", exempt]);
 }
 
 #[test]
