@@ -17,7 +17,7 @@ use crate::harden::SeedImage;
 use crate::text::nearest;
 
 pub use pages::{PAGE, Reader, Resource};
-pub(crate) use pages::{Page, root_cause};
+pub(crate) use pages::{Page, message_of, root_cause};
 
 /// Which cluster.
 #[derive(Clone, Debug, Default, clap::Args)]

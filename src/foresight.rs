@@ -12,6 +12,7 @@
 //! | [`breakage`] | whether hardening is what keeps a container from working |
 //! | [`mend`] | a patch of a pod template that does what is advised |
 //! | [`observed`] | what the running pods tell of their workload |
+//! | [`owner`] | the object that a pod is made from |
 //! | [`exemptions`] | exemptions in words |
 //! | [`image_alone`] | an image in a container that says nothing else |
 //! | [`unhardened`] | what stays root, privileged or untouched |
@@ -30,6 +31,8 @@ pub mod mend;
 pub mod observed;
 #[cfg(feature = "server")]
 pub mod outlook;
+#[cfg(feature = "server")]
+pub mod owner;
 pub mod risk;
 #[cfg(feature = "server")]
 pub mod unhardened;

@@ -14,6 +14,7 @@
 //! | [`tally`] | what is kept, and the sums by namespace |
 //! | [`state`] | everything known of the cluster, and the policies it is judged by |
 //! | [`metrics`], `series` | the sums as metrics |
+//! | [`key`] | keys of pods and workloads, of one length |
 //! | [`images`] | facts of the images that pods use |
 //! | [`breakage`] | what hardening breaks, and who is told |
 
@@ -21,6 +22,7 @@ pub mod breakage;
 pub mod follow;
 pub mod images;
 pub mod judge;
+pub mod key;
 pub mod lines;
 pub mod metrics;
 mod series;

@@ -144,7 +144,7 @@ impl World {
         let archive = |image: &&str| {
             format!("docker-archive:{}", project(&format!("target/cluster/images/{image}.tar")))
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ironhull"));
+        let mut command = ironhull();
         command.args(["image", "facts", "--no-cache"]).args(images.iter().map(archive));
         let output = command.output().expect("the program runs");
         let said = String::from_utf8_lossy(&output.stderr);
@@ -154,7 +154,7 @@ impl World {
 
     /// What `ironhull` answers to a command, whatever its exit status is.
     pub fn ironhull(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ironhull"));
+        let mut command = ironhull();
         let output = command.args(arguments).output().expect("the program runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {said}");
@@ -324,6 +324,11 @@ pub fn resource(object: &Value) -> ApiResource {
     let (group, version) = version.split_once('/').unwrap_or(("", version));
     let kind = GroupVersionKind::gvk(group, version, object["kind"].as_str().unwrap());
     ApiResource::from_gvk(&kind)
+}
+
+/// ironhull's own program, on this machine.
+pub fn ironhull() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_ironhull"))
 }
 
 /// ironhull's image: repository and tag.

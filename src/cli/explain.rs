@@ -182,10 +182,11 @@ fn live_pod(
         return Ok(say::EXIT_ERROR);
     };
     let namespace = input.namespace.as_ref();
-    let asked = live::Asked { pod, namespace, connection, choice, date, fix: *fix };
+    let asked = live::Asked { pod, namespace, choice, date, fix: *fix };
     let (explained, applied) = cluster::block_on(async {
-        let explained = live::explain(asked, err).await?;
-        let applied = *apply && live::apply(connection, &explained).await?;
+        let cluster = connection.connect().await?;
+        let explained = live::explain(&cluster, asked, err).await?;
+        let applied = *apply && live::apply(&cluster, &explained).await?;
         anyhow::Ok((explained, applied))
     })?;
     match (output, &explained.fix) {

@@ -251,6 +251,14 @@ impl Reader {
 /// Maximum length of an API server's message that is shown.
 const MAX_MESSAGE: usize = 400;
 
+/// What an error says, for people: the API server's message, or why it could not be reached.
+pub(crate) fn message_of(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => printable(&status.message, MAX_MESSAGE).into_owned(),
+        error => root_cause(error),
+    }
+}
+
 /// Innermost cause of an error. The outer ones only say who passed it on.
 pub(crate) fn root_cause(error: &kube::Error) -> String {
     let mut cause: &dyn std::error::Error = error;

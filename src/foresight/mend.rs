@@ -5,7 +5,7 @@ use k8s_openapi::DeepMerge as _;
 use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, Volume};
 use serde_json::{Value, json};
 
-use super::advice::{Advice, Fix, User};
+use super::advice::{Advice, Fix, Mounts, User};
 use super::outlook::{Effects, Template, effects};
 use super::risk::{Seen, remedy};
 use crate::admission::Environment;
@@ -13,7 +13,7 @@ use crate::exemption::DOMAIN;
 use crate::harden::{Scope, harden};
 use crate::image::full_name;
 use crate::pod::Pod;
-use crate::policy::{Policy, WritablePath};
+use crate::policy::{Policy, Writable};
 
 /// A container's message, and what it means.
 #[derive(Clone, Copy, Debug)]
@@ -144,10 +144,10 @@ impl Patient<'_> {
         };
         match fix {
             Fix::WritablePath { path, seed } => {
-                let seed = if *seed { "=seed" } else { "" };
                 let key = format!("{name}.{DOMAIN}/writable-paths");
                 let annotations = template.metadata.as_ref()?.annotations.as_ref();
-                let value = listed(annotations.and_then(|all| all.get(&key)), path, seed)?;
+                let own = annotations.and_then(|all| all.get(&key)).map(String::as_str);
+                let value = listed(own, path, *seed)?;
                 Some(json!({"metadata": {"annotations": {key: value}}}))
             }
             Fix::Port(port) => {
@@ -196,7 +196,8 @@ impl Patient<'_> {
             }
             Fix::DefaultMode(mode) => {
                 let path = super::advice::path_in(complaint.message)?;
-                let volume = mounted_at(container?, path)?;
+                let mounts = Mounts::of(spec, container?);
+                let volume = mounts.volume(path)?;
                 let volume = spec.volumes.iter().flatten().find(|it| it.name == volume)?;
                 let kind = kind_with_mode(volume)?;
                 Some(
@@ -276,25 +277,14 @@ fn differences(now: &Effects, then: &Effects) -> Vec<String> {
 }
 
 /// A list of writable paths with one more, as an annotation has it; `None` if it is there already.
-fn listed(own: Option<&String>, path: &str, seed: &str) -> Option<String> {
-    let own = own.map(|own| own.trim()).filter(|own| !own.is_empty());
-    let Some(own) = own else { return Some(format!("{path}{seed}")) };
-    let bare = |entry: &str| {
-        let entry = entry.trim().split('=').next().unwrap_or_default().to_owned();
-        WritablePath::new(&entry).map_or(entry, |path| path.as_str().to_owned())
+pub fn listed(own: Option<&str>, path: &str, seed: bool) -> Option<String> {
+    let written = Writable::written(path, seed);
+    let own = own.map(str::trim).filter(|own| !own.is_empty());
+    let Some(own) = own else { return Some(written.into_owned()) };
+    let is_it = |entry: &str| {
+        Writable::asked_for(entry.trim()).is_ok_and(|entry| entry.path.as_str() == path)
     };
-    let there = own.split(',').any(|other| bare(other) == path);
-    (!there).then(|| format!("{own},{path}{seed}"))
-}
-
-/// The volume that a path lies in: that of the longest mount path above it.
-fn mounted_at<'c>(container: &'c Container, path: &str) -> Option<&'c str> {
-    let mounts = container.volume_mounts.iter().flatten();
-    let above = mounts.filter(|mount| {
-        let at = mount.mount_path.trim_end_matches('/');
-        path.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
-    above.max_by_key(|mount| mount.mount_path.len()).map(|mount| mount.name.as_str())
+    (!own.split(',').any(is_it)).then(|| format!("{own},{written}"))
 }
 
 /// The member of a volume that has a `defaultMode`.
@@ -327,7 +317,7 @@ fn merged(template: &Value, patch: &Value) -> Option<Value> {
 
 /// Joins two patches: objects member by member, lists of named objects by their names, other lists
 /// and values by the newer.
-fn join(patch: &mut Value, more: Value) {
+pub fn join(patch: &mut Value, more: Value) {
     match (patch, more) {
         (Value::Object(patch), Value::Object(more)) => {
             for (key, value) in more {

@@ -274,6 +274,17 @@ fn debug(pod: &Pod) -> impl Iterator<Item = DebugContainer> {
     })
 }
 
+/// The status of a container, of whichever kind.
+pub fn status_of<'p>(pod: &'p Pod, name: &str) -> Option<&'p ContainerStatus> {
+    let status = pod.status.as_ref()?;
+    let all = [
+        &status.container_statuses,
+        &status.init_container_statuses,
+        &status.ephemeral_container_statuses,
+    ];
+    all.into_iter().flatten().flatten().find(|status| status.name == name)
+}
+
 /// The names of a pod's containers.
 fn containers(pod: &Pod) -> Vec<String> {
     let spec = pod.spec.iter();

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::observed::{Observed, ObservedByOwner};
 use crate::admission::Mode;
@@ -53,6 +54,32 @@ const KINDS: [(Resource, &str, &str); 7] = [
 pub fn with_template(kind: &str) -> Option<(Resource, &'static str)> {
     let found = KINDS.iter().find(|(_, name, _)| *name == kind);
     found.map(|(resource, _, annotations_at)| (*resource, *annotations_at))
+}
+
+/// Path in an object of a kind at which annotations of its pods belong. An unknown kind is taken
+/// for one with its template where most have it.
+pub fn annotations_at(kind: &str) -> &'static str {
+    match kind {
+        "Pod" => POD,
+        kind => with_template(kind).map_or(TEMPLATE, |(_, at)| at),
+    }
+}
+
+/// Pointer (RFC 6901) to the template in an object whose pods' annotations belong at this path.
+pub fn template_pointer(annotations_at: &str) -> String {
+    names(annotations_at).map(|name| format!("/{name}")).collect()
+}
+
+/// Fields of a pod template as a part of the object whose pods' annotations belong at this path.
+pub fn in_object(annotations_at: &str, template: Value) -> Value {
+    let names: Vec<&str> = names(annotations_at).collect();
+    names.into_iter().rev().fold(template, |inner, name| json!({name: inner}))
+}
+
+/// Names of the members from an object to its template; none for a pod.
+fn names(annotations_at: &str) -> impl Iterator<Item = &str> {
+    let at = annotations_at.strip_suffix(POD).unwrap_or(annotations_at);
+    at.split('.').filter(|name| !name.is_empty())
 }
 
 const TEMPLATE: &str = "spec.template.metadata.annotations";

@@ -13,8 +13,6 @@ pub struct Status {
     pub gids: [u32; 4],
     /// Supplementary groups, at most [`MAX_GROUPS`].
     pub groups: Vec<u32>,
-    /// Permitted capabilities.
-    pub permitted: u64,
     /// Effective capabilities.
     pub effective: u64,
     /// `no_new_privs`.
@@ -47,7 +45,6 @@ impl Status {
                     let groups = value.split_whitespace().filter_map(|id| id.parse().ok());
                     status.groups = groups.take(MAX_GROUPS).collect();
                 }
-                "CapPrm" => status.permitted = hexadecimal(value),
                 "CapEff" => status.effective = hexadecimal(value),
                 "NoNewPrivs" => status.no_new_privs = value == "1",
                 "Seccomp" => status.seccomp = value.parse().unwrap_or_default(),

@@ -17,8 +17,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::agent::DOOR_COMMAND;
 use super::snapshot::Snapshot;
-use super::targets::{Target, status_of};
-use crate::cluster::root_cause;
+use super::targets::Target;
+use crate::cluster::message_of;
+use crate::foresight::observed::status_of;
 use crate::text::printable;
 use lines::Lines;
 
@@ -99,7 +100,7 @@ async fn attached(
         // It may have ended since it was seen.
         Err(_) if logged(pods, target).await.is_some_and(|it| it.last) => return Ok(None),
         Err(error) => {
-            let (why, time) = (said(&error), time.as_secs());
+            let (why, time) = (message_of(&error), time.as_secs());
             return Err(format!(
                 "cannot be attached to: {why}; its agent ends by itself in {time} s"
             ));
@@ -140,16 +141,9 @@ fn refused(error: &Error) -> String {
     match error {
         Error::Api(status) if status.code == 403 => format!(
             "may not get an ephemeral container: {}; needed is the right to patch pods/ephemeralcontainers",
-            printable(&status.message, MAX_MESSAGE)
+            message_of(error)
         ),
-        error => format!("cannot get an ephemeral container: {}", said(error)),
-    }
-}
-
-fn said(error: &Error) -> String {
-    match error {
-        Error::Api(status) => printable(&status.message, MAX_MESSAGE).into_owned(),
-        error => root_cause(error),
+        error => format!("cannot get an ephemeral container: {}", message_of(error)),
     }
 }
 
@@ -164,7 +158,7 @@ async fn started(
         let pod = match pods.get_opt(&target.pod).await {
             Ok(Some(pod)) => pod,
             Ok(None) => return Err("was deleted before it could be observed".to_owned()),
-            Err(error) => return Err(format!("cannot be read: {}", said(&error))),
+            Err(error) => return Err(format!("cannot be read: {}", message_of(&error))),
         };
         match state(&pod, &target.agent_name) {
             Some(ContainerState { running: Some(_), .. }) => return Ok(Agent::Runs),
@@ -346,7 +340,7 @@ async fn why_ended(pods: &Api<Pod>, target: &Target) -> String {
         let pod = match pods.get_opt(&target.pod).await {
             Ok(Some(pod)) => pod,
             Ok(None) => return "its pod was deleted".to_owned(),
-            Err(error) => return format!("the cluster is away: {}", said(&error)),
+            Err(error) => return format!("the cluster is away: {}", message_of(&error)),
         };
         if let Some(why) = gone(&pod, target) {
             return why;

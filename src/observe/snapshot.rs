@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of the format. A reader takes no other.
@@ -149,18 +150,18 @@ pub struct ProcessGroup {
     pub current: bool,
 }
 
-/// A socket that listens on a port below 1024.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// A listening socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Port {
-    /// `TCP` or `UDP`.
+    /// `TCP` or `UDP`; empty for a raw socket.
     pub protocol: String,
-    /// The port.
+    /// Its port.
     pub port: u16,
-    /// The uid it was opened by.
+    /// Uid it was opened by.
     pub uid: u32,
-    /// Whether a process of this container is known to hold it. Containers of a pod share ports,
-    /// and not every process shows its descriptors.
+    /// Whether a process of this container was seen to hold it.
+    // Containers of a pod share ports, and not every process shows its descriptors.
     pub held: bool,
 }
 
@@ -178,21 +179,35 @@ pub struct User {
     pub home: String,
 }
 
-/// What the agent used.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// What the agent took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Cost {
     /// Processor time, in milliseconds.
     pub processor_millis: u64,
-    /// Peak of its resident memory, in KiB; most of it is the program's own file.
+    /// Peak of its resident memory in KiB, most of which is the program's own file.
     pub peak_kib: u64,
-    /// The part of it that is not a file, at the end.
+    /// Memory that is no file, in KiB.
     pub anonymous_kib: u64,
 }
 
 impl Directory {
-    /// Takes over what is told of a directory below.
+    /// Whether what is told of `path` belongs to this directory. The root covers nothing but itself:
+    /// nothing can be mounted there, and what is below has to be told.
+    pub fn covers(&self, path: &str) -> bool {
+        match self.path.as_str() {
+            "/" => path == "/",
+            above => is_below(path, above),
+        }
+    }
+
+    /// Takes over what is told of the same directory, or of one below.
     pub fn cover(&mut self, below: Self) {
+        if below.path == self.path {
+            self.entries_changed |= below.entries_changed;
+            self.changed_in_place = self.changed_in_place.max(below.changed_in_place);
+            self.of_image = self.of_image.max(below.of_image);
+        }
         for owner in below.owners {
             if self.owners.len() < MAX_OWNERS {
                 self.owners.insert(owner);

@@ -5,51 +5,30 @@ mod agent_container;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, Resource};
+use crate::cluster::Cluster;
+use crate::foresight::observed::status_of;
+use crate::foresight::owner;
+use crate::foresight::workloads::{PODS, controller, with_template};
 use crate::text::{nearest, printable};
 pub use agent_container::{AgentImage, agent_container};
 
 /// Maximum number of pods that are observed at once. The replicas of a workload do much the same.
 pub const MAX_PODS: usize = 10;
 
-const CORE: &str = "/api/v1";
-const APPS: &str = "/apis/apps/v1";
-const BATCH: &str = "/apis/batch/v1";
-const PODS: Resource = Resource { api: CORE, resource: "pods" };
-
-/// Kinds of workloads: the words for each in lower case, where it is, and its name.
-const KINDS: [(&[&str], Resource, &str); 7] = [
-    (
-        &["deployment", "deployments", "deploy"],
-        Resource { api: APPS, resource: "deployments" },
-        "Deployment",
-    ),
-    (
-        &["statefulset", "statefulsets", "sts"],
-        Resource { api: APPS, resource: "statefulsets" },
-        "StatefulSet",
-    ),
-    (
-        &["daemonset", "daemonsets", "ds"],
-        Resource { api: APPS, resource: "daemonsets" },
-        "DaemonSet",
-    ),
-    (
-        &["replicaset", "replicasets", "rs"],
-        Resource { api: APPS, resource: "replicasets" },
-        "ReplicaSet",
-    ),
-    (
-        &["replicationcontroller", "replicationcontrollers", "rc"],
-        Resource { api: CORE, resource: "replicationcontrollers" },
-        "ReplicationController",
-    ),
-    (&["job", "jobs"], Resource { api: BATCH, resource: "jobs" }, "Job"),
-    (&["cronjob", "cronjobs", "cj"], Resource { api: BATCH, resource: "cronjobs" }, "CronJob"),
+/// The words for each kind of workload, in lower case.
+const KINDS: [(&str, &[&str]); 7] = [
+    ("Deployment", &["deployment", "deployments", "deploy"]),
+    ("StatefulSet", &["statefulset", "statefulsets", "sts"]),
+    ("DaemonSet", &["daemonset", "daemonsets", "ds"]),
+    ("ReplicaSet", &["replicaset", "replicasets", "rs"]),
+    ("ReplicationController", &["replicationcontroller", "replicationcontrollers", "rc"]),
+    ("Job", &["job", "jobs"]),
+    ("CronJob", &["cronjob", "cronjobs", "cj"]),
 ];
 
 /// What is to be observed, and where a change of it belongs.
@@ -84,8 +63,10 @@ pub async fn find(cluster: &Cluster, namespace: &str, named: &str) -> anyhow::Re
         let (kind, name) = owner(cluster, namespace, &pod).await;
         return Ok(Workload { kind, name, pods: vec![pod], left_out: 0 });
     }
-    let words: Vec<&str> = KINDS.iter().flat_map(|(words, ..)| words.iter().copied()).collect();
-    let Some((_, resource, kind)) = KINDS.iter().find(|(words, ..)| words.contains(&&*kind)) else {
+    let words: Vec<&str> = KINDS.iter().flat_map(|(_, words)| words.iter().copied()).collect();
+    let known = KINDS.iter().find(|(_, words)| words.contains(&&*kind));
+    let known = known.and_then(|(kind, _)| Some((*kind, with_template(kind)?.0)));
+    let Some((kind, resource)) = known else {
         let hint = match nearest(&kind, &words) {
             Some(word) => format!("did you mean `{word}`?"),
             None => "name a deployment, statefulset, daemonset, replicaset, job, cronjob or pod"
@@ -93,10 +74,10 @@ pub async fn find(cluster: &Cluster, namespace: &str, named: &str) -> anyhow::Re
         };
         bail!("`{}` is not a kind of workload that is known here; {hint}", printable(&kind, 40));
     };
-    let object: Option<Value> = cluster.reader.object(*resource, Some(namespace), name).await?;
+    let object: Option<Value> = cluster.reader.object(resource, Some(namespace), name).await?;
     let object =
         object.ok_or_else(|| anyhow!("there is no {kind} `{name}` in namespace `{namespace}`"))?;
-    let pods = if *kind == "CronJob" {
+    let pods = if kind == "CronJob" {
         pods_of_cron_job(cluster, namespace, &object).await?
     } else {
         let selector = selector(&object).context("its selector cannot be read")?;
@@ -108,7 +89,7 @@ pub async fn find(cluster: &Cluster, namespace: &str, named: &str) -> anyhow::Re
     }
     let left_out = running.len().saturating_sub(MAX_PODS);
     running.truncate(MAX_PODS);
-    Ok(Workload { kind: (*kind).to_owned(), name: name.to_owned(), pods: running, left_out })
+    Ok(Workload { kind: kind.to_owned(), name: name.to_owned(), pods: running, left_out })
 }
 
 fn runs(pod: &Pod) -> bool {
@@ -173,25 +154,22 @@ fn selector(object: &Value) -> Option<String> {
     (!terms.is_empty()).then(|| terms.join(","))
 }
 
-/// The object that a change of this pod belongs to: its controller, and that one's. What cannot be
-/// read is left at what is known.
+/// The object that a change of this pod belongs to. Where it cannot be read, the pod's controller.
 async fn owner(cluster: &Cluster, namespace: &str, pod: &Pod) -> (String, String) {
-    let own = || ("Pod".to_owned(), pod.metadata.name.clone().unwrap_or_default());
-    let Some((kind, name)) = controller(pod.metadata.owner_references.as_ref()) else {
-        return own();
-    };
-    let above = KINDS.iter().find(|(_, _, it)| *it == kind && matches!(*it, "ReplicaSet" | "Job"));
-    let Some((_, resource, _)) = above else { return (kind, name) };
-    let object: Option<Pod> =
-        cluster.reader.object(*resource, Some(namespace), &name).await.ok().flatten();
-    let owners = object.and_then(|object| object.metadata.owner_references);
-    controller(owners.as_ref()).unwrap_or((kind, name))
+    match owner::of(&cluster.reader, namespace, pod).await {
+        Ok(owner) => (owner.kind, owner.name),
+        Err(_) => match controller(pod.metadata.owner_references.as_ref()) {
+            Some(owner) => (owner.kind.clone(), owner.name.clone()),
+            None => ("Pod".to_owned(), pod.metadata.name.clone().unwrap_or_default()),
+        },
+    }
 }
 
-/// Kind and name of the owner that makes and deletes an object.
-fn controller(owners: Option<&Vec<OwnerReference>>) -> Option<(String, String)> {
-    let found = owners.into_iter().flatten().find(|owner| owner.controller == Some(true))?;
-    Some((found.kind.clone(), found.name.clone()))
+/// The containers that run as long as their pod: app containers and native sidecars.
+pub fn lasting(spec: &PodSpec) -> impl Iterator<Item = &Container> {
+    let init = spec.init_containers.iter().flatten();
+    let sidecars = init.filter(|it| it.restart_policy.as_deref() == Some("Always"));
+    spec.containers.iter().chain(sidecars)
 }
 
 /// A container to observe.
@@ -219,14 +197,14 @@ pub struct Target {
     pub agent_name: String,
 }
 
-/// Why a container is not observed: one line, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A container that could not be observed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NotObserved {
     /// Its pod.
     pub pod: String,
     /// Its name.
     pub container: String,
-    /// Why.
+    /// Why, for people.
     pub why: String,
 }
 
@@ -242,11 +220,8 @@ pub fn targets(
     let name = pod.metadata.name.clone().unwrap_or_default();
     let Some(spec) = &pod.spec else { return Vec::new() };
     let is_windows = spec.os.as_ref().is_some_and(|os| os.name == "windows");
-    let sidecars = spec.init_containers.iter().flatten();
-    let sidecars = sidecars.filter(|it| it.restart_policy.as_deref() == Some("Always"));
-    let all = spec.containers.iter().chain(sidecars);
     let mut chosen: Vec<&Container> =
-        all.filter(|it| named.is_empty() || named.contains(&it.name)).collect();
+        lasting(spec).filter(|it| named.is_empty() || named.contains(&it.name)).collect();
     chosen.sort_by_key(|it| named.iter().position(|name| *name == it.name));
     let mut found: Vec<Result<Target, NotObserved>> = Vec::new();
     for (index, container) in chosen.iter().enumerate() {
@@ -310,16 +285,6 @@ fn target(
     };
     target.agent = agent_container(&target, container, image, time);
     Ok(target)
-}
-
-/// The status of a container, of whichever kind.
-pub fn status_of<'p>(pod: &'p Pod, name: &str) -> Option<&'p ContainerStatus> {
-    let status = pod.status.as_ref()?;
-    let apps = status.container_statuses.iter().flatten();
-    let all = apps
-        .chain(status.init_container_statuses.iter().flatten())
-        .chain(status.ephemeral_container_statuses.iter().flatten());
-    { all }.find(|status| status.name == name)
 }
 
 #[cfg(test)]

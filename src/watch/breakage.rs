@@ -6,7 +6,6 @@
 //! | [`case`] | a pod that fails, and the verdict on it |
 //! | [`report`] | the words of an Event, and what may be in them |
 //! | [`owner`] | the workload of a pod |
-//! | [`key`] | keys of pods and workloads |
 //! | `tokens` | how much may be asked of the API server |
 //! | `events` | Events in the cluster |
 //! | [`metrics`] | what is broken, as metrics |
@@ -18,7 +17,6 @@
 
 pub mod case;
 mod events;
-pub mod key;
 pub mod metrics;
 pub mod owner;
 mod report;

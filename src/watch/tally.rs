@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sha2::{Digest as _, Sha256};
-
 use super::judge::{Allowed, PodCounts, RESULTS, RULES, Standing};
+use super::key::{Key, key};
 use crate::admission::Mode;
 use crate::cluster::namespaces::{NamespaceSettings, PROTECTED};
 use crate::policy::{Policy, PolicySet};
@@ -17,15 +16,6 @@ pub const MAX_NAMESPACES: usize = 1000;
 
 /// Name of the sum of namespaces beyond the limit. No namespace can be called so.
 pub const OTHERS: &str = "_others";
-
-/// Key of a pod: the first 16 bytes of its uid's SHA-256.
-type Key = [u8; 16];
-
-fn key(uid: &str) -> Key {
-    let mut key = Key::default();
-    key.iter_mut().zip(Sha256::digest(uid)).for_each(|(to, from)| *to = from);
-    key
-}
 
 #[derive(Clone, Copy, Debug)]
 struct JudgedPod {
@@ -105,7 +95,7 @@ impl Tally {
     /// Adds or updates a pod.
     pub fn pod(&mut self, namespace: &str, uid: &str, facts: PodCounts) {
         let entry = JudgedPod { round: self.round(What::Pods), facts };
-        let known = self.pods.get_mut(namespace).and_then(|pods| pods.get_mut(&key(uid)));
+        let known = self.pods.get_mut(namespace).and_then(|pods| pods.get_mut(&key(&[uid])));
         if let Some(known) = known {
             *known = entry;
             return;
@@ -116,15 +106,15 @@ impl Tally {
         }
         self.count += 1;
         match self.pods.get_mut(namespace) {
-            Some(pods) => drop(pods.insert(key(uid), entry)),
-            None => drop(self.pods.insert(namespace.into(), HashMap::from([(key(uid), entry)]))),
+            Some(pods) => drop(pods.insert(key(&[uid]), entry)),
+            None => drop(self.pods.insert(namespace.into(), HashMap::from([(key(&[uid]), entry)]))),
         }
     }
 
     /// Removes a pod that is gone or will never run again.
     pub fn pod_is_gone(&mut self, namespace: &str, uid: &str) {
         let Some(pods) = self.pods.get_mut(namespace) else { return };
-        if pods.remove(&key(uid)).is_some() {
+        if pods.remove(&key(&[uid])).is_some() {
             self.count -= 1;
         }
         if pods.is_empty() {

@@ -1,7 +1,6 @@
 //! From a pod that does not run to one that does, as somebody goes who has nothing but ironhull's own
 //! words: `ironhull explain POD --fix --apply`, again and again.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -67,7 +66,7 @@ fn mend(world: &'static World, space: &Space, one: &Broken) -> usize {
             Ok(()) => return commands,
             Err(pod) => pod,
         };
-        let output = Command::new(env!("CARGO_BIN_EXE_ironhull"))
+        let output = crate::world::ironhull()
             .args(["explain", &pod, "--namespace", &space.name, "--fix", "--apply"])
             .output()
             .unwrap();

@@ -6,7 +6,7 @@ mod table;
 mod trouble;
 
 use std::collections::BTreeSet;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -196,7 +196,7 @@ fn nothing_is_left<'n>(space: &Space, pods: impl Iterator<Item = &'n str>) {
 
 /// Starts `ironhull observe WHAT -o json`, with ironhull's image found in the cluster.
 fn observe(space: &Space, what: &str, more: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_ironhull"))
+    crate::world::ironhull()
         .args(["observe", what, "-n", &space.name, "-o", "json"])
         .args(more)
         .stdin(Stdio::null())

@@ -4,7 +4,6 @@
 pub mod images;
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -182,7 +181,7 @@ fn surroundings() -> [Value; 2] {
 /// What preview prints for people, and its document.
 fn preview(space: &Space) -> (String, Value) {
     let run = |output: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_ironhull"))
+        let output = crate::world::ironhull()
             .args(["preview", "--namespace", &space.name, "--output", output])
             .output()
             .unwrap();

@@ -170,7 +170,7 @@ fn rollout(space: &Space) -> (String, Vec<Value>) {
 }
 
 fn ironhull(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_ironhull")).args(arguments).output().unwrap();
+    let output = crate::world::ironhull().args(arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {said}{errors}");

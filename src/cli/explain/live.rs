@@ -3,7 +3,6 @@
 //! mean.
 
 mod fix;
-mod owner;
 mod rules;
 mod troubles;
 
@@ -19,10 +18,12 @@ use serde_json::Value;
 use super::KnownImage;
 use crate::admission::Mode;
 use crate::cli::choice::{Choice, Policies};
+use crate::cluster::Cluster;
 use crate::cluster::namespaces::{NamespaceArgs, NamespaceSettings, SelectedNamespaces};
-use crate::cluster::{Cluster, Connection};
 use crate::exemption::HARDENED_ANNOTATION;
 use crate::foresight::exemptions::{Exempt, Voided, exemption, voided};
+use crate::foresight::observed::status_of;
+use crate::foresight::owner;
 use crate::foresight::unhardened::{self, Stays, Unhardened};
 use crate::foresight::workloads::{PODS, opt_in};
 use crate::harden::{Scope, harden};
@@ -41,8 +42,6 @@ pub(super) struct Asked<'a> {
     pub(super) pod: &'a str,
     /// `-n`.
     pub(super) namespace: Option<&'a String>,
-    /// The cluster.
-    pub(super) connection: &'a Connection,
     /// The policies to judge by.
     pub(super) choice: Choice,
     /// The date by which exemptions end.
@@ -141,9 +140,12 @@ pub struct PodRule {
 }
 
 /// Reads the pod, and collects what there is to say of it.
-pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Result<ExplainedPod> {
-    let Asked { pod: name, namespace, connection, choice, date, fix } = asked;
-    let cluster = connection.connect().await?;
+pub(super) async fn explain(
+    cluster: &Cluster,
+    asked: Asked<'_>,
+    err: &mut dyn Write,
+) -> anyhow::Result<ExplainedPod> {
+    let Asked { pod: name, namespace, choice, date, fix } = asked;
     let name = match name.split_once('/') {
         None => name,
         Some(("pod" | "pods" | "po", name)) => name,
@@ -153,12 +155,12 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
         namespaces: namespace.cloned().into_iter().collect(),
         ..NamespaceArgs::default()
     };
-    let namespaces = SelectedNamespaces::find(&wanted, &cluster).await?;
+    let namespaces = SelectedNamespaces::find(&wanted, cluster).await?;
     let namespace = namespaces.iter().next().context("no namespace")?;
     let Some(json) = cluster.reader.get(PODS, Some(&namespace.name), name).await? else {
-        return Err(no_such_pod(&cluster, namespace, name).await);
+        return Err(no_such_pod(cluster, namespace, name).await);
     };
-    let Policies { set, .. } = choice.read(&cluster, date, err).await?;
+    let Policies { set, .. } = choice.read(cluster, date, err).await?;
     let live: LivePod = serde_json::from_str(&json).context("the pod cannot be read")?;
     let pod = Pod::from_json(&json).context("the pod cannot be read")?;
     let policy = namespace.policy(&set);
@@ -181,7 +183,7 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
     }
     let fix = match fix {
         true => {
-            let owner = owner::of(&cluster.reader, &namespace.name, &live, &json).await?;
+            let owner = owner::of(&cluster.reader, &namespace.name, &live).await?;
             Some(fix::propose(&owner, &live, &troubles, policy, environment))
         }
         false => None,
@@ -211,19 +213,14 @@ pub(super) async fn explain(asked: Asked<'_>, err: &mut dyn Write) -> anyhow::Re
 ///
 /// # Errors
 /// When the user may not, or the API server does not take it.
-pub(super) async fn apply(connection: &Connection, pod: &ExplainedPod) -> anyhow::Result<bool> {
+pub(super) async fn apply(cluster: &Cluster, pod: &ExplainedPod) -> anyhow::Result<bool> {
     let Some(proposal) = &pod.fix else { return Ok(false) };
-    fix::apply(&connection.connect().await?.reader, &pod.namespace, proposal).await
+    fix::apply(&cluster.reader, &pod.namespace, proposal).await
 }
 
 /// Uid that a container runs as, if the kubelet reports it.
 fn runs_as(pod: &LivePod, container: &str) -> Option<i64> {
-    let status = pod.status.as_ref()?;
-    let init = status.init_container_statuses.iter().flatten();
-    let debug = status.ephemeral_container_statuses.iter().flatten();
-    let mut all = init.chain(status.container_statuses.iter().flatten()).chain(debug);
-    let found = all.find(|status| status.name == container)?;
-    Some(found.user.as_ref()?.linux.as_ref()?.uid)
+    Some(status_of(pod, container)?.user.as_ref()?.linux.as_ref()?.uid)
 }
 
 #[derive(Deserialize)]

@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::Outcome;
 use crate::date::today;
 use crate::observe::session::Seen;
-use crate::observe::snapshot::{self, Snapshot};
+use crate::observe::snapshot::{self, Cost, Port, Snapshot};
 use crate::observe::suggest::{Described, Needs, Observed, merge, needs, patch, policy};
-use crate::observe::targets::Target;
+use crate::observe::targets::{NotObserved, Target, lasting};
 use crate::text::clean;
 
 /// What was observed, and what follows from it.
@@ -73,17 +73,6 @@ pub struct ObservedPod {
     pub seconds_missed: u64,
     /// What happened to it meanwhile; null if nothing did.
     pub ended: Option<String>,
-}
-
-/// A container that could not be observed.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct NotObserved {
-    /// Its pod.
-    pub pod: String,
-    /// Its name.
-    pub container: String,
-    /// Why, for people.
-    pub why: String,
 }
 
 /// A root file system, as far as it was seen.
@@ -150,32 +139,6 @@ pub struct Process {
     pub seccomp: bool,
 }
 
-/// A listening socket.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Port {
-    /// `TCP` or `UDP`; empty for a raw socket.
-    pub protocol: String,
-    /// Its port.
-    pub port: u16,
-    /// Uid it was opened by.
-    pub uid: u32,
-    /// Whether a process of this container was seen to hold it.
-    pub held: bool,
-}
-
-/// What the agent took.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Cost {
-    /// Processor time, in milliseconds.
-    pub processor_millis: u64,
-    /// Peak of its resident memory in KiB, most of which is the program's own file.
-    pub peak_kib: u64,
-    /// Memory that is no file, in KiB.
-    pub anonymous_kib: u64,
-}
-
 impl Report {
     /// Puts together what was seen.
     pub(super) fn new(namespace: &str, outcome: &Outcome) -> Self {
@@ -203,14 +166,7 @@ impl Report {
             name: workload.name.clone(),
             pods_left_out: workload.left_out,
             containers,
-            not_observed: not_observed
-                .iter()
-                .map(|it| NotObserved {
-                    pod: it.pod.clone(),
-                    container: it.container.clone(),
-                    why: it.why.clone(),
-                })
-                .collect(),
+            not_observed: not_observed.clone(),
             patch,
             policy,
         }
@@ -263,9 +219,7 @@ fn describe<'s>(
     others: impl Iterator<Item = &'s Snapshot>,
 ) -> Described {
     let Some(spec) = pod.and_then(|pod| pod.spec.as_ref()) else { return Described::default() };
-    let sidecars = spec.init_containers.iter().flatten();
-    let sidecars = sidecars.filter(|it| it.restart_policy.as_deref() == Some("Always"));
-    let all: Vec<&Container> = spec.containers.iter().chain(sidecars).collect();
+    let all: Vec<&Container> = lasting(spec).collect();
     let own = all.iter().find(|it| it.name == one.name);
     let of_pod = spec.security_context.as_ref();
     let ports = own.into_iter().flat_map(|own| own.ports.iter().flatten());
@@ -314,21 +268,9 @@ fn container(merged: &Merged<'_>, needs: Needs) -> ObservedContainer {
         },
         writes: directories.iter().map(write).collect(),
         processes: processes.iter().map(|group| process(group, whole)).collect(),
-        ports: ports
-            .iter()
-            .map(|it| Port {
-                protocol: it.protocol.clone(),
-                port: it.port,
-                uid: it.uid,
-                held: it.held,
-            })
-            .collect(),
+        ports: ports.clone(),
         needs,
-        cost: Cost {
-            processor_millis: cost.processor_millis,
-            peak_kib: cost.peak_kib,
-            anonymous_kib: cost.anonymous_kib,
-        },
+        cost: *cost,
     }
 }
 

@@ -1,6 +1,8 @@
 //! `preview --rollout`: in a namespace on `audit`, workloads opt in one after the other by a label
 //! on their pods. What was reached so far, and the commands for what is left.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::report::{NamespacePreview, Preview, WorkloadPreview};
@@ -8,6 +10,7 @@ use super::step::{State, Step};
 use super::table::{head, style};
 use crate::cli::pass::titled;
 use crate::foresight::risk::Verdict;
+use crate::foresight::workloads::{annotations_at, in_object};
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
 use crate::text::clean;
 
@@ -49,9 +52,10 @@ fn step(namespace: &str, workload: &WorkloadPreview) -> Step {
     };
     let object = format!("{} {}", workload.kind.to_lowercase(), workload.name);
     let patch = |metadata: &Value| {
-        let at = workload.remedy.annotations_at.strip_suffix(".annotations")?;
-        let patch = at.rsplit('.').fold(metadata.clone(), |inner, name| json!({name: inner}));
-        let known = workload.file.is_none() && at != "metadata" && workload.kind != "Job";
+        let at = &workload.remedy.annotations_at;
+        let patch = in_object(at, json!({"metadata": metadata}));
+        let fixed = workload.kind == "Job" || at == annotations_at("Pod");
+        let known = workload.file.is_none() && !fixed;
         known.then(|| {
             format!("kubectl -n {namespace} patch {object} --type merge -p {}", quoted(&patch))
         })
@@ -152,10 +156,11 @@ pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
 
 fn rows(text: &mut String, namespace: &NamespacePreview, steps: &[Step], width: Option<usize>) {
     let mut table = Table::new(["STEP", "WORKLOAD", "VERDICT", "HARDENED"], "NOW");
+    let workloads = namespace.workloads.iter();
+    let by_title: HashMap<String, &WorkloadPreview> =
+        workloads.map(|workload| (titled(&workload.kind, &workload.name), workload)).collect();
     for (number, step) in (1..).zip(steps) {
-        let workload =
-            namespace.workloads.iter().find(|w| titled(&w.kind, &w.name) == step.workload);
-        let Some(workload) = workload else { continue };
+        let Some(workload) = by_title.get(&step.workload) else { continue };
         let number = match step.state {
             State::Done => "done".to_owned(),
             _ => format!("{number}"),

@@ -64,7 +64,7 @@ pub enum User {
 pub(super) enum Cure {
     /// The directory that the message names becomes writable.
     Writable,
-    /// This directory becomes writable.
+    /// This directory becomes writable, where the message does not have what the cures before take.
     WritableAt(&'static str),
     /// The port that the message names is declared.
     Port,
@@ -151,14 +151,18 @@ impl Cure {
 }
 
 impl Fix {
+    /// Words for these writable paths, as the annotation has them.
+    pub fn writable(container: Option<&str>, paths: &str) -> String {
+        let of = container.map(|name| format!("{name}.")).unwrap_or_default();
+        format!("annotate the pod: `{of}{DOMAIN}/writable-paths: \"{paths}\"`")
+    }
+
     /// The change in words, as an order without a full stop. `container` is who needs it, if it is
     /// known; the annotation's name has it.
     pub fn words(&self, container: Option<&str>) -> String {
         match self {
             Self::WritablePath { path, seed } => {
-                let of = container.map(|name| format!("{name}.")).unwrap_or_default();
-                let path = Writable::written(path, *seed);
-                format!("annotate the pod: `{of}{DOMAIN}/writable-paths: \"{path}\"`")
+                Self::writable(container, &Writable::written(path, *seed))
             }
             Self::Port(port) => {
                 format!("declare port {port} in `ports`; ironhull then lets the pod bind it")

@@ -2,9 +2,19 @@
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 
+use crate::pod::{normalise_path, within};
+
 /// What is mounted in a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mounts(Vec<(String, Place)>);
+pub struct Mounts(Vec<Mounted>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mounted {
+    /// The mount path, normalised.
+    at: String,
+    volume: String,
+    place: Place,
+}
 
 /// Where a path lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,26 +44,26 @@ impl Mounts {
                 _ if mount.read_only == Some(true) => Place::ReadOnly,
                 place => place,
             };
-            (mount.mount_path.trim_end_matches('/').to_owned(), place)
+            let at = normalise_path(&mount.mount_path).into_owned();
+            Mounted { at, volume: mount.name.clone(), place }
         });
         Self(mounts.collect())
     }
 
     /// Where the path lies: in the mount with the longest path that holds it, else in the image.
     pub fn place(&self, path: &str) -> Place {
-        // Images have `/run` and a link to it.
-        let path = path
-            .strip_prefix("/var/run/")
-            .map_or_else(|| path.to_owned(), |rest| format!("/run/{rest}"));
-        let holds = |mount: &&(String, Place)| {
-            let at = mount
-                .0
-                .strip_prefix("/var/run")
-                .map_or_else(|| mount.0.clone(), |rest| format!("/run{rest}"));
-            path.strip_prefix(&at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let longest = self.0.iter().filter(holds).max_by_key(|(at, _)| at.len());
-        longest.map_or(Place::Image, |(_, place)| *place)
+        self.holds(path).map_or(Place::Image, |mounted| mounted.place)
+    }
+
+    /// Name of the volume that the path lies in.
+    pub fn volume(&self, path: &str) -> Option<&str> {
+        Some(&self.holds(path)?.volume)
+    }
+
+    fn holds(&self, path: &str) -> Option<&Mounted> {
+        let path = normalise_path(path);
+        let above = self.0.iter().filter(|mounted| within(&path, &mounted.at));
+        above.max_by_key(|mounted| mounted.at.len())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::observe::net::{Kind, Listening, TABLES, listening, socket};
 use crate::observe::process::{Status, descriptor, times};
 use crate::observe::snapshot::{
     Cost, Directory, MAX_DIRECTORIES, MAX_EXAMPLES, MAX_PORTS, MAX_PROCESSES, MAX_USERS, Port,
-    ProcessGroup, Snapshot, User, VERSION, is_below,
+    ProcessGroup, Snapshot, User, VERSION,
 };
 use crate::observe::walk::{Found, Limits, Since, walk};
 use crate::text::printable;
@@ -236,16 +236,7 @@ impl<'t> Sampler<'t> {
 
 /// Keeps a directory beside others, unless one of them covers it.
 fn keep(directories: &mut Vec<Directory>, one: Directory, more: &mut bool) {
-    let covers = |it: &&mut Directory| match it.path.as_str() {
-        "/" => one.path == "/",
-        path => is_below(&one.path, path),
-    };
-    if let Some(above) = directories.iter_mut().find(covers) {
-        if above.path == one.path {
-            above.changed_in_place = above.changed_in_place.max(one.changed_in_place);
-            above.entries_changed |= one.entries_changed;
-            above.of_image = above.of_image.max(one.of_image);
-        }
+    if let Some(above) = directories.iter_mut().find(|it| it.covers(&one.path)) {
         above.cover(one);
     } else if directories.len() < MAX_DIRECTORIES {
         directories.push(one);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::observe::snapshot::{Directory, MAX_EXAMPLES, Restricted, Snapshot, is_below};
+use crate::observe::snapshot::{Directory, MAX_EXAMPLES, Restricted, Snapshot};
 
 /// What was seen in any of the pods. Times are the longest, costs the highest.
 pub fn merge(snapshots: &[&Snapshot]) -> Snapshot {
@@ -71,20 +71,11 @@ fn root(whole: &mut Snapshot, one: &Snapshot, first: bool) {
 
 /// Adds a directory to those of other pods, which may have written above or below it.
 fn add(directories: &mut Vec<Directory>, mut one: Directory) {
-    let covers = |above: &str, path: &str| match above {
-        "/" => path == "/",
-        above => is_below(path, above),
-    };
-    if let Some(above) = directories.iter_mut().find(|it| covers(&it.path, &one.path)) {
-        if above.path == one.path {
-            above.entries_changed |= one.entries_changed;
-            above.changed_in_place = above.changed_in_place.max(one.changed_in_place);
-            above.of_image = above.of_image.max(one.of_image);
-        }
+    if let Some(above) = directories.iter_mut().find(|it| it.covers(&one.path)) {
         return above.cover(one);
     }
     let (below, others): (Vec<_>, Vec<_>) =
-        directories.drain(..).partition(|it| covers(&one.path, &it.path));
+        directories.drain(..).partition(|it| one.covers(&it.path));
     *directories = others;
     for covered in below {
         one.cover(covered);

@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::Needs;
 use crate::exemption::DOMAIN;
+use crate::foresight::workloads::{annotations_at, in_object};
 use crate::image::{full_name, repository};
+use crate::policy;
 
 /// What was observed of one container.
 #[derive(Clone, Copy, Debug)]
@@ -44,11 +46,7 @@ pub fn patch(kind: &str, observed: &[Observed<'_>]) -> Option<Value> {
     if !spec.is_empty() {
         template.insert("spec".to_owned(), Value::Object(spec));
     }
-    (!template.is_empty()).then(|| match kind {
-        "Pod" => Value::Object(template),
-        "CronJob" => json!({"spec": {"jobTemplate": {"spec": {"template": template}}}}),
-        _ => json!({"spec": {"template": template}}),
-    })
+    (!template.is_empty()).then(|| in_object(annotations_at(kind), Value::Object(template)))
 }
 
 /// The annotations of a container. Where it is the only one, they are the pod's.
@@ -59,7 +57,7 @@ fn annotate(one: &Observed<'_>, annotations: &mut Map<String, Value>) {
         let paths: Vec<String> = needs
             .writable_paths
             .iter()
-            .map(|it| format!("{}{}", it.path, if it.seed { "=seed" } else { "" }))
+            .map(|it| policy::Writable::written(&it.path, it.seed).into_owned())
             .collect();
         annotations.insert(format!("{of}{DOMAIN}/writable-paths"), json!(paths.join(",")));
     }

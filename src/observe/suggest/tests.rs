@@ -283,7 +283,7 @@ fn what_is_printed_is_taken() {
     let seen = seen(json!({
         "users": users, "home": "/var/www",
         "processes": [process("nginx", 0, 0, true), process("nginx", 33, 33, false)],
-        "ports": [{"protocol": "TCP", "port": 80, "held": true}],
+        "ports": [{"protocol": "TCP", "port": 80, "uid": 0, "held": true}],
         "directories": [{"path": "/run"}, {"path": "/etc/app/state"}, {"path": "/var/www/x", "ofImage": 2}],
     }));
     let needs = needs(&seen, &ALONE);

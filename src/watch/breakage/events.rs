@@ -3,8 +3,6 @@
 //! Their names say what they are about: two instances make the same, and the second is told that
 //! it exists. So there is no leader to elect, and nothing is said twice.
 
-use std::time::Duration;
-
 use http::Request;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -15,11 +13,13 @@ use kube::api::{Api, PostParams, Request as ApiRequest};
 use kube::core::PartialObjectMeta;
 use tokio::time::timeout;
 
+use super::ANSWER;
 use super::case::Case;
-use super::key::key;
 use super::owner::Controller;
-use crate::cluster::root_cause;
+use crate::cluster::message_of;
+use crate::foresight::workloads;
 use crate::text::printable;
+use crate::watch::key::key;
 
 /// `reportingController` of the Events.
 const CONTROLLER: &str = "ironhull.dev/watch";
@@ -27,10 +27,6 @@ const CONTROLLER: &str = "ironhull.dev/watch";
 pub(super) const REASON: &str = "BrokenByHardening";
 /// `action` of the Events.
 const ACTION: &str = "Harden";
-/// Time for an answer of the API server.
-const ANSWER: Duration = Duration::from_secs(10);
-/// Maximum length of an error that is shown.
-const MAX_MESSAGE: usize = 300;
 
 /// Writes Events.
 pub(super) struct Events {
@@ -88,8 +84,7 @@ impl Events {
         let (parts, body) = request.into_parts();
         let asked = self.client.request::<PartialObjectMeta>(Request::from_parts(parts, body));
         let Ok(Ok(found)) = timeout(ANSWER, asked).await else { return itself };
-        let owners = found.metadata.owner_references.into_iter().flatten();
-        match owners.into_iter().find(|owner| owner.controller == Some(true)) {
+        match workloads::controller(found.metadata.owner_references.as_ref()) {
             Some(it) => reference(&it.api_version, &it.kind, &case.namespace, &it.name, &it.uid),
             None => itself,
         }
@@ -130,10 +125,7 @@ impl Events {
         match timeout(ANSWER, api.create(&parameters, &event)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => Ok(()),
-            Ok(Err(kube::Error::Api(status))) => {
-                Err(printable(&status.message, MAX_MESSAGE).into_owned())
-            }
-            Ok(Err(error)) => Err(printable(&root_cause(&error), MAX_MESSAGE).into_owned()),
+            Ok(Err(error)) => Err(message_of(&error)),
             Err(_) => Err("the API server does not answer".to_owned()),
         }
     }

@@ -2,7 +2,8 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::key::{Key, key};
+use crate::foresight::workloads::controller;
+use crate::watch::key::{Key, key};
 
 /// What a pod belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +31,7 @@ impl Workload {
     /// The workload of a pod; `None` if the pod has no name.
     pub fn of(pod: &ObjectMeta) -> Option<Self> {
         let namespace = pod.namespace.as_deref().unwrap_or_default();
-        let owners = pod.owner_references.iter().flatten();
-        let owner = owners.into_iter().find(|owner| owner.controller == Some(true));
-        let Some(owner) = owner else {
+        let Some(owner) = controller(pod.owner_references.as_ref()) else {
             let name = pod.name.as_deref()?;
             return Some(Self { key: key(&[namespace, "Pod", name]), controller: None });
         };

@@ -9,12 +9,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::case::{Case, State, Verdict};
-use super::key::{Key, key};
 use super::owner::Workload;
 use super::tokens::Tokens;
 use crate::foresight::advice::Symptom;
 use crate::foresight::breakage::Before;
 use crate::foresight::risk::Cause;
+use crate::watch::key::{Key, key};
 
 /// Maximum number of pods kept that fail.
 pub const MAX_PODS: usize = 10_000;

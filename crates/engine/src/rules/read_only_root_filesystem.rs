@@ -70,7 +70,7 @@ use crate::policy::{Quantity, Writable};
 use crate::rule::{Action, RuleName};
 use crate::rules::Rule;
 use names::{Names, label};
-use paths::{Missing, Paths};
+use paths::{Copiers, Missing, Paths};
 use seeding::Seeds;
 
 settings! {
@@ -115,8 +115,9 @@ impl Rule for ReadOnlyRootFilesystem {
     fn apply(&self, pass: &mut Pass<'_>) {
         let settings = &pass.policy.rules.read_only_root_filesystem;
         let (mut names, mut seeds) = (Names::default(), Seeds::default());
+        let copiers = Copiers::of(pass.pod);
         pass.judge(self.name(), |pass, index| {
-            let finding = judge(pass, index, settings, &mut names, &mut seeds);
+            let finding = judge(pass, index, settings, &copiers, &mut names, &mut seeds);
             pass.findings.extend(finding);
         });
         seeds.plan(pass, settings, &mut names);
@@ -140,6 +141,7 @@ fn judge<'p>(
     pass: &mut Pass<'p>,
     index: usize,
     settings: &'p Settings,
+    copiers: &Copiers<'_>,
     names: &mut Names<'p>,
     seeds: &mut Seeds<'p>,
 ) -> Option<Finding<'p>> {
@@ -178,7 +180,7 @@ fn judge<'p>(
         _ => {}
     }
     let Paths { missing, note, unavailable, seeded, not_seeded } =
-        Paths::of(pass, index, examined, settings);
+        Paths::of(pass, index, examined, settings, copiers);
     pass.remarks.extend(not_seeded);
     if unavailable && own != Some(true) {
         return Some(finding(RuleResult::Skipped(Skip::PathUnavailable)).note(note));

@@ -222,7 +222,7 @@ pub fn several_containers(world: &'static World) {
 }
 
 fn run(namespace: &str, what: &str, more: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ironhull"));
+    let mut command = crate::world::ironhull();
     command.args(["observe", what, "-n", namespace]).args(more);
     command.envs(environment.iter().copied()).output().expect("the program runs")
 }

@@ -2,7 +2,6 @@
 //! of them.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -27,7 +26,7 @@ pub fn of_images_is_what_happens(world: &'static World) {
     let manifests = write("list.json", list.to_string());
     let facts = write("facts.yaml", world.facts_of(&PROGRAMS));
     let preview = |more: &[&std::ffi::OsStr]| -> Value {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ironhull"));
+        let mut command = crate::world::ironhull();
         command.args(["preview", "--output", "json", "-f"]).arg(&manifests).args(more);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -2,18 +2,20 @@
 
 use std::fmt::Write as _;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::ExplainedPod;
-use super::owner::Owner;
 use super::troubles::Trouble;
 use crate::admission::Environment;
 use crate::cluster::Reader;
-use crate::foresight::mend::{Complaint, Patient, mend};
-use crate::foresight::workloads::with_template;
+use crate::foresight::mend::{Complaint, Patient, join, mend};
+use crate::foresight::observed::status_of;
+use crate::foresight::owner::Owner;
+use crate::foresight::workloads::{in_object, with_template};
+use crate::manifest::to_yaml;
 use crate::policy::Policy;
 use crate::text::clean;
 
@@ -64,7 +66,7 @@ pub(super) fn propose(
     let mended = mend(&patient, &complaints);
     let mut proposal = Proposal {
         owner: format!("{}/{}", owner.kind, owner.name),
-        patch: (!mended.patch.is_null()).then(|| owner.patch(mended.patch)),
+        patch: (!mended.patch.is_null()).then(|| patch(owner, mended.patch)),
         changeable: owner.resource.is_some(),
         done: Vec::new(),
         first: Vec::new(),
@@ -81,21 +83,16 @@ pub(super) fn propose(
         proposal.void.extend(treated.void);
     }
     if proposal.patch.is_some() {
-        proposal.notes = owner.notes(pod.metadata.name.as_deref().unwrap_or_default());
+        proposal.notes = notes(owner, pod.metadata.name.as_deref().unwrap_or_default());
     }
     proposal
 }
 
 /// Gid that a container of a pod runs with: as the kubelet reports it, otherwise as the pod says.
 fn gid(pod: &Pod, container: &str) -> Option<i64> {
-    let status = pod.status.as_ref();
-    let statuses = status.into_iter().flat_map(|status| {
-        let init = status.init_container_statuses.iter().flatten();
-        init.chain(status.container_statuses.iter().flatten())
-    });
-    let user = statuses.into_iter().find(|status| status.name == container)?.user.clone();
-    if let Some(linux) = user.and_then(|user| user.linux) {
-        return Some(linux.gid);
+    let reported = |status: &ContainerStatus| Some(status.user.as_ref()?.linux.as_ref()?.gid);
+    if let Some(gid) = status_of(pod, container).and_then(reported) {
+        return Some(gid);
     }
     let spec = pod.spec.as_ref()?;
     let all = spec.init_containers.iter().flatten().chain(&spec.containers);
@@ -104,53 +101,40 @@ fn gid(pod: &Pod, container: &str) -> Option<i64> {
     own.and_then(|own| own.run_as_group).or_else(|| outer?.run_as_group)
 }
 
-impl Owner {
-    /// A patch of the template as a patch of the object.
-    fn patch(&self, template: Value) -> Value {
-        let names = self.template_at.split('.').filter(|name| !name.is_empty());
-        let inner = names.rev().fold(template, |inner, name| json!({name: inner}));
-        let mut whole = Map::new();
-        whole.insert("apiVersion".to_owned(), json!(self.api_version));
-        whole.insert("kind".to_owned(), json!(self.kind));
-        whole
-            .insert("metadata".to_owned(), json!({"name": self.name, "namespace": self.namespace}));
-        if let Value::Object(inner) = inner {
-            for (key, value) in inner {
-                match (whole.get_mut(&key).and_then(Value::as_object_mut), value) {
-                    // A pod's own annotations.
-                    (Some(there), Value::Object(value)) => there.extend(value),
-                    (_, value) => drop(whole.insert(key, value)),
-                }
-            }
-        }
-        Value::Object(whole)
-    }
+/// A patch of the template as a patch of the object.
+fn patch(owner: &Owner, template: Value) -> Value {
+    let Owner { api_version, kind, name, namespace, annotations_at, .. } = owner;
+    let mut whole = json!({
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+    });
+    join(&mut whole, in_object(annotations_at, template));
+    whole
+}
 
-    /// What becomes of the pods once the patch is applied.
-    fn notes(&self, pod: &str) -> Vec<String> {
-        let Self { kind, name, namespace, .. } = self;
-        let delete = format!("kubectl -n {namespace} delete pod {pod}");
-        let mut notes = vec![match (self.resource, self.rolls, &**kind) {
-            (None, _, "Pod" | "Job") => format!(
-                "a {kind} cannot be changed in place: put this into its manifest, delete it, and create it again"
-            ),
-            (None, ..) => format!("{kind}/{name} makes its pods: put this into its pod template"),
-            (Some(_), true, "StatefulSet") => {
-                format!("a StatefulSet does not replace a pod that never became ready: `{delete}`")
-            }
-            (Some(_), true, _) => "its pods are replaced step by step".to_owned(),
-            (Some(_), false, "CronJob") => "it holds from the next run on".to_owned(),
-            (Some(_), false, _) => {
-                format!("its pods change when they are created again: `{delete}`")
-            }
-        }];
-        notes.extend(self.kept_by.as_ref().map(|by| {
-            format!(
-                "{by} keeps {kind}/{name} as it is elsewhere, and may undo this: commit it there"
-            )
-        }));
-        notes
-    }
+/// What becomes of the pods once the patch is applied.
+fn notes(owner: &Owner, pod: &str) -> Vec<String> {
+    let Owner { kind, name, namespace, .. } = owner;
+    let delete = format!("kubectl -n {namespace} delete pod {pod}");
+    let mut notes = vec![match (owner.resource, owner.rolls, &**kind) {
+        (None, _, "Pod" | "Job") => format!(
+            "a {kind} cannot be changed in place: put this into its manifest, delete it, and create it again"
+        ),
+        (None, ..) => format!("{kind}/{name} makes its pods: put this into its pod template"),
+        (Some(_), true, "StatefulSet") => {
+            format!("a StatefulSet does not replace a pod that never became ready: `{delete}`")
+        }
+        (Some(_), true, _) => "its pods are replaced step by step".to_owned(),
+        (Some(_), false, "CronJob") => "it holds from the next run on".to_owned(),
+        (Some(_), false, _) => {
+            format!("its pods change when they are created again: `{delete}`")
+        }
+    }];
+    notes.extend(owner.kept_by.as_ref().map(|by| {
+        format!("{by} keeps {kind}/{name} as it is elsewhere, and may undo this: commit it there")
+    }));
+    notes
 }
 
 /// Applies a proposal, if it can be.
@@ -220,5 +204,5 @@ pub(in crate::cli::explain) fn yaml(
             kind.to_lowercase()
         );
     }
-    text + &serde_yaml::to_string(patch).unwrap_or_default()
+    text + &to_yaml(patch)
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::Reader;
 use crate::cluster::namespaces::NamespaceSettings;
 use crate::exemption::DOMAIN;
-use crate::foresight::advice::{Advice, Mounts, advice, last_known};
+use crate::foresight::advice::{Advice, Fix, Mounts, advice, last_known};
+use crate::foresight::mend::listed;
 use crate::pod::Pod as View;
 use crate::provenance::Incoming;
 use crate::terminal::table::{BOLD, DIM};
@@ -214,17 +215,12 @@ impl Trouble {
 
     /// Keeps the paths of an annotation that exists already, instead of overwriting it.
     fn beside(&mut self, pod: &View<'_>) {
-        let (Some(remedy), Some(container)) = (&mut self.remedy, &self.container) else { return };
-        let key = format!("{container}.{DOMAIN}/writable-paths");
-        let Some(old) = pod.annotation(&key).map(str::trim).filter(|old| !old.is_empty()) else {
-            return;
-        };
-        let old = printable(old, MAX_MESSAGE);
-        if let Some((head, path)) = remedy.split_once(&format!("`{key}: \""))
-            && let Some(path) = path.strip_suffix("\"`")
-            && !old.split(',').any(|other| other.trim() == path)
-        {
-            *remedy = format!("{head}`{key}: \"{old},{path}\"`");
+        let (Some(advice), Some(container)) = (&self.advice, &self.container) else { return };
+        let Some(Fix::WritablePath { path, seed }) = advice.fixes.first() else { return };
+        let own = pod.annotation(&format!("{container}.{DOMAIN}/writable-paths"));
+        let own = own.map(|own| printable(own, MAX_MESSAGE));
+        if let Some(paths) = listed(own.as_deref(), path, *seed) {
+            self.remedy = Some(Fix::writable(Some(container), &paths));
         }
     }
 

@@ -1,12 +1,13 @@
 //! One container's writable paths, compared with its mounts.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::Settings;
 use crate::outcome::{NotSeeded, Note, Remark, Subject};
 use crate::pass::{Examined, Pass};
 use crate::pod::seeding::{BASE, Seeding, TARGETS};
-use crate::pod::{Mount, normalise_path, real, within};
+use crate::pod::{Mount, Pod, normalise_path, real, within};
 use crate::policy::Writable;
 
 /// One container's writable paths, compared with its mounts.
@@ -56,6 +57,7 @@ impl<'p> Paths<'p> {
         index: usize,
         examined: &Examined<'p>,
         settings: &'p Settings,
+        copiers: &Copiers<'_>,
     ) -> Self {
         let mut paths = Self {
             missing: Vec::new(),
@@ -68,12 +70,13 @@ impl<'p> Paths<'p> {
         let entry = examined.entry.and_then(|entry| entry.writable_paths.as_ref());
         for listed in entry.unwrap_or(&settings.writable_paths) {
             let seed = seed(listed, entry.is_none());
-            paths.look(pass, examined, Cow::Borrowed(listed.path.as_str()), seed);
+            paths.look(pass, examined, copiers, Cow::Borrowed(listed.path.as_str()), seed);
         }
         for (subject, asked) in &pass.declared.writable_paths {
             if [Subject::Pod, Subject::Container(index)].contains(subject) {
                 let seed = seed(asked, *subject == Subject::Pod && pass.containers.len() > 1);
-                paths.look(pass, examined, Cow::Owned(asked.path.as_str().to_owned()), seed);
+                let path = Cow::Owned(asked.path.as_str().to_owned());
+                paths.look(pass, examined, copiers, path, seed);
             }
         }
         let decided = examined.entry.is_some_and(|it| !it.known && it.writable_paths.is_some());
@@ -133,13 +136,14 @@ impl<'p> Paths<'p> {
         &mut self,
         pass: &Pass<'p>,
         examined: &Examined<'p>,
+        copiers: &Copiers<'_>,
         path: Cow<'p, str>,
         seed: Option<Seed>,
     ) {
         // A mount that covers the path lies deeper than any of ironhull's emptyDirs above it.
         let covering = examined.placed.container.covering_mount(&path);
         if seed.is_some() {
-            if let Some(index) = seeded_by(pass, covering) {
+            if let Some(index) = copiers.of_mount(covering) {
                 return self.seeded.push(index);
             }
             if let Some(why) = not_seeded(pass, examined, covering.is_some(), &path) {
@@ -183,13 +187,31 @@ impl<'p> Paths<'p> {
     }
 }
 
-/// The container of an earlier pass that fills the volume mounted at a path, or above it.
-fn seeded_by(pass: &Pass<'_>, covering: Option<(&Mount<'_>, bool)>) -> Option<usize> {
-    let (mount, _) = covering?;
-    let target = format!("{TARGETS}{}", &*mount.mount_path);
-    pass.pod.spec.init_containers.iter().position(|init| {
-        init.mounted_at(&target) == Some(&mount.name) && init.seeding() == Some(Seeding::Copy)
-    })
+/// The containers of an earlier pass that copy, by the path and the volume that each fills, with
+/// their index in `spec.initContainers`.
+pub(super) struct Copiers<'p>(HashMap<(&'p str, &'p str), usize>);
+
+impl<'p> Copiers<'p> {
+    pub(super) fn of(pod: &'p Pod<'p>) -> Self {
+        let mut copiers = HashMap::new();
+        for (index, init) in pod.spec.init_containers.iter().enumerate() {
+            if init.seeding() != Some(Seeding::Copy) {
+                continue;
+            }
+            for Mount { mount_path, name, .. } in &init.volume_mounts {
+                if let Some(path) = mount_path.strip_prefix(TARGETS) {
+                    copiers.entry((path, &**name)).or_insert(index);
+                }
+            }
+        }
+        Self(copiers)
+    }
+
+    /// The one that fills the volume mounted at a path, or above it.
+    fn of_mount(&self, covering: Option<(&Mount<'_>, bool)>) -> Option<usize> {
+        let (mount, _) = covering?;
+        self.0.get(&(&*mount.mount_path, &*mount.name)).copied()
+    }
 }
 
 /// Why a path of a container cannot be seeded, if so.

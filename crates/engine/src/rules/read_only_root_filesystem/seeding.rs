@@ -1,5 +1,7 @@
 //! The init containers that fill emptyDirs with what an image has at their paths.
 
+use std::collections::HashSet;
+
 use super::Settings;
 use super::names::Names;
 use super::paths::Seed;
@@ -56,13 +58,9 @@ impl<'p> Seeds<'p> {
         }
         // Several containers may mount the directory that one of them has filled: it is right if it
         // is right for one, and otherwise becomes that of the first.
-        let mut right: Vec<usize> = Vec::new();
-        right.extend(plan.corrections.iter().filter(|it| !it.is_needed()).map(|it| it.index));
-        plan.corrections.retain(|it| {
-            let keep = !right.contains(&it.index);
-            right.push(it.index);
-            keep
-        });
+        let right = plan.corrections.iter().filter(|it| !it.is_needed()).map(|it| it.index);
+        let mut settled: HashSet<usize> = right.collect();
+        plan.corrections.retain(|it| settled.insert(it.index));
         // Nothing is asked to be seeded where the image is not known.
         if let Some(image) = pass.seed_image.filter(|_| !new.is_empty()) {
             let mut taken = Names::of_containers(pass);

@@ -4,50 +4,45 @@ use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
+use super::workloads::{annotations_at, controller, template_pointer, with_template};
 use crate::cluster::{Reader, Resource};
-use crate::foresight::workloads::{controller, with_template};
 
 /// The object that a pod is made from: a workload, or the pod itself.
-pub(super) struct Owner {
+pub struct Owner {
     /// Its `apiVersion`.
-    pub(super) api_version: String,
+    pub api_version: String,
     /// Its kind.
-    pub(super) kind: String,
+    pub kind: String,
     /// Its name.
-    pub(super) name: String,
+    pub name: String,
     /// Its namespace.
-    pub(super) namespace: String,
+    pub namespace: String,
     /// Where it is in the API; `None` if nothing in it can be changed for a pod: it is a kind that
     /// only its operator knows, or its template is fixed.
-    pub(super) resource: Option<Resource>,
-    /// Path of its pod template, in words (`spec.template`); empty for a pod.
-    pub(super) template_at: String,
+    pub resource: Option<Resource>,
+    /// Path in it at which annotations of its pods belong.
+    pub annotations_at: &'static str,
     /// Its template, or the pod.
-    pub(super) template: Value,
+    pub template: Value,
     /// Whether a change of the template replaces its pods by itself.
-    pub(super) rolls: bool,
+    pub rolls: bool,
     /// What keeps it as it is somewhere else, and would undo a change.
-    pub(super) kept_by: Option<String>,
+    pub kept_by: Option<String>,
 }
 
-/// The owner of a pod. `json` is the pod.
+/// The owner of a pod.
 ///
 /// # Errors
 /// When an owner cannot be read.
-pub(super) async fn of(
-    reader: &Reader,
-    namespace: &str,
-    pod: &Pod,
-    json: &str,
-) -> anyhow::Result<Owner> {
-    let pod_itself: Value = serde_json::from_str(json).context("the pod cannot be read")?;
+pub async fn of(reader: &Reader, namespace: &str, pod: &Pod) -> anyhow::Result<Owner> {
+    let pod_itself = serde_json::to_value(pod).context("the pod cannot be read")?;
     let mut owner = Owner {
         api_version: "v1".to_owned(),
         kind: "Pod".to_owned(),
         name: pod.metadata.name.clone().unwrap_or_default(),
         namespace: namespace.to_owned(),
         resource: None,
-        template_at: String::new(),
+        annotations_at: annotations_at("Pod"),
         kept_by: kept_by(&pod_itself),
         template: pod_itself,
         rolls: false,
@@ -59,23 +54,24 @@ pub(super) async fn of(
             Some((resource, _)) => reader.get(resource, Some(namespace), &reference.name).await?,
             None => None,
         };
-        let (Some((resource, annotations_at)), Some(object)) = (known, object) else {
-            // An operator's own kind, above what it makes: it undoes what is changed below.
-            let title = format!("{}/{}", reference.kind, reference.name);
-            if owner.resource.is_some() {
-                owner.kept_by.get_or_insert(title);
-            } else {
+        let (Some((resource, at)), Some(object)) = (known, object) else {
+            // An operator's own kind, above what it makes: it undoes what is changed below. A
+            // ReplicaSet or a Job is but its means, as a Deployment's or a CronJob's is.
+            let means = matches!(&*owner.kind, "Pod" | "ReplicaSet" | "Job");
+            if means {
+                owner.annotations_at = annotations_at(&reference.kind);
                 owner.kind = reference.kind;
                 owner.name = reference.name;
                 owner.api_version = reference.api_version;
-                // Where most kinds with a template have it.
-                owner.template_at = "spec.template".to_owned();
+                owner.resource = None;
+            } else {
+                let title = format!("{}/{}", reference.kind, reference.name);
+                owner.kept_by.get_or_insert(title);
             }
             break;
         };
         let object: Value = serde_json::from_str(&object).context("an owner cannot be read")?;
-        let template_at = annotations_at.trim_end_matches(".metadata.annotations").to_owned();
-        let template = object.pointer(&format!("/{}", template_at.replace('.', "/"))).cloned();
+        let template = object.pointer(&template_pointer(at)).cloned();
         let on_delete = object.pointer("/spec/updateStrategy/type") == Some(&json!("OnDelete"));
         let kind = reference.kind;
         owner = Owner {
@@ -86,7 +82,7 @@ pub(super) async fn of(
             resource: Some(resource).filter(|_| kind != "Job"),
             rolls: matches!(&*kind, "Deployment" | "StatefulSet" | "DaemonSet") && !on_delete,
             kind,
-            template_at,
+            annotations_at: at,
             template: template.unwrap_or_default(),
             kept_by: kept_by(&object),
         };
