@@ -16,6 +16,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use crate::foresight::advice::{Advice, Found, Mounts, last_known, port_in};
 use crate::foresight::risk::Cause;
+use crate::pod::seeding::PREFIX;
 use crate::provenance::Incoming;
 use crate::rule::RuleName;
 
@@ -78,7 +79,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Diagnosis {
     let symptom = found.advice.symptom;
     let subject = Subject { pod, note, container, uid: ailment.uid };
     // A volume of the author's own may be full as well.
-    let full = symptom.cause == Cause::Full && !found.line.contains(OUR_VOLUME);
+    let full = symptom.cause == Cause::Full && !found.line.contains(&format!("\"{PREFIX}"));
     if full || !symptom.rules.iter().any(|rule| subject.is_due_to(*rule, symptom.rules)) {
         return Diagnosis::Other;
     }
@@ -104,9 +105,6 @@ pub fn judge(evidence: &Evidence<'_>) -> Diagnosis {
 fn is_vague(found: &Found<'_>) -> bool {
     found.advice.symptom.vague && crate::foresight::advice::path_in(found.line).is_none()
 }
-
-/// How the name of an emptyDir of `readOnlyRootFilesystem` begins, as the kubelet quotes it.
-const OUR_VOLUME: &str = "\"ironhull-";
 
 /// How a program begins to say that it ends, if it says so in words of no known kind.
 const LAST_WORDS: [&str; 8] = [

@@ -277,14 +277,22 @@ fn differences(now: &Effects, then: &Effects) -> Vec<String> {
 }
 
 /// A list of writable paths with one more, as an annotation has it; `None` if it is there already.
+/// A path that is there, and is to be seeded now, takes its place.
 pub fn listed(own: Option<&str>, path: &str, seed: bool) -> Option<String> {
     let written = Writable::written(path, seed);
     let own = own.map(str::trim).filter(|own| !own.is_empty());
     let Some(own) = own else { return Some(written.into_owned()) };
-    let is_it = |entry: &str| {
-        Writable::asked_for(entry.trim()).is_ok_and(|entry| entry.path.as_str() == path)
+    let same = |entry: &&str| {
+        Writable::asked_for(entry.trim()).ok().filter(|entry| entry.path.as_str() == path)
     };
-    (!own.split(',').any(is_it)).then(|| format!("{own},{written}"))
+    match own.split(',').find_map(|entry| Some((entry, same(&entry)?))) {
+        None => Some(format!("{own},{written}")),
+        Some((_, entry)) if entry.seed || !seed => None,
+        Some((text, _)) => {
+            let entry = |it| if it == text { &*written } else { it };
+            Some(own.split(',').map(entry).collect::<Vec<_>>().join(","))
+        }
+    }
 }
 
 /// The member of a volume that has a `defaultMode`.

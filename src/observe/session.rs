@@ -3,6 +3,7 @@
 //! Nothing is left running. The agent ends when its time is over, and when its standard input ends,
 //! which the kubelet sees to when this end of the connection goes away, however that happens.
 
+mod door;
 mod lines;
 
 use std::time::Duration;
@@ -15,12 +16,12 @@ use tokio::io::{AsyncWriteExt as _, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::agent::DOOR_COMMAND;
 use super::snapshot::Snapshot;
 use super::targets::Target;
 use crate::cluster::message_of;
 use crate::foresight::observed::status_of;
 use crate::text::printable;
+use door::Door;
 use lines::Lines;
 
 /// How long the container may take to run: its image may have to be pulled.
@@ -43,6 +44,8 @@ pub struct Seen {
     pub snapshot: Snapshot,
     /// What cut it short, for people; `None` if it went on as long as it should or was stopped.
     pub ended: Option<String>,
+    /// Why the files could not be seen, if the cluster refused what was needed for that.
+    pub no_files: Option<String>,
 }
 
 /// Observes one container until its time is over or `stop` says so.
@@ -58,8 +61,9 @@ pub async fn observe(
 ) -> Result<Seen, String> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     add(&pods, target).await?;
+    let mut door = Door::default();
     let read = match started(&pods, target, &mut stop).await? {
-        Agent::Runs => attached(&pods, target, time, &mut stop).await?,
+        Agent::Runs => attached(&pods, target, time, &mut door, &mut stop).await?,
         Agent::IsOver => None,
     };
     let last = match read {
@@ -72,7 +76,10 @@ pub async fn observe(
         _ => Some(why_ended(&pods, target).await),
     };
     match last {
-        Some(snapshot) => Ok(Seen { snapshot, ended }),
+        Some(snapshot) => {
+            let no_files = door.trouble.filter(|_| !snapshot.root.open);
+            Ok(Seen { snapshot, ended, no_files })
+        }
         None => Err(ended.unwrap_or_else(|| "the agent said nothing".to_owned())),
     }
 }
@@ -89,6 +96,7 @@ async fn attached(
     pods: &Api<Pod>,
     target: &Target,
     time: Duration,
+    door: &mut Door,
     stop: &mut watch::Receiver<bool>,
 ) -> Result<Option<Snapshot>, String> {
     let parameters = AttachParams {
@@ -106,7 +114,7 @@ async fn attached(
             ));
         }
     };
-    Ok(read(pods, target, &mut attached, time, stop).await)
+    Ok(read(pods, target, &mut attached, time, door, stop).await)
 }
 
 /// Adds the ephemeral container, after a dry run: it could not be removed again.
@@ -215,13 +223,13 @@ async fn read(
     target: &Target,
     attached: &mut AttachedProcess,
     time: Duration,
+    door: &mut Door,
     stop: &mut watch::Receiver<bool>,
 ) -> Option<Snapshot> {
     let mut lines = Lines::new(attached.stdout()?);
     let mut input = attached.stdin();
     let mut deadline = Instant::now() + time + GRACE;
     let mut last: Option<Snapshot> = None;
-    let mut door = Door::new();
     let mut told = false;
     loop {
         if *stop.borrow() && !told {
@@ -271,41 +279,6 @@ async fn end<S: tokio::io::AsyncRead + tokio::io::AsyncWrite>(input: &mut Option
 fn snapshot(line: &[u8]) -> Option<Snapshot> {
     let snapshot: Snapshot = serde_json::from_slice(line).ok()?;
     (snapshot.version == super::snapshot::VERSION).then_some(snapshot)
-}
-
-/// A process that gives up root for another user shows nobody its root file system, not even this
-/// user. A process that is newly started in the container does: the agent's own program, called
-/// by its link in /proc. It is needed for a moment, and ends with the connection.
-struct Door {
-    /// Number of attempts that are left.
-    attempts: u32,
-    open: Option<Box<AttachedProcess>>,
-}
-
-impl Door {
-    const fn new() -> Self {
-        Self { attempts: 3, open: None }
-    }
-
-    async fn ask(&mut self, pods: &Api<Pod>, target: &Target, snapshot: &Snapshot) {
-        if snapshot.root.open {
-            return self.close();
-        }
-        if self.open.is_some() || self.attempts == 0 || snapshot.processes.is_empty() {
-            return;
-        }
-        self.attempts -= 1;
-        let program = format!("/proc/{}/exe", snapshot.agent);
-        let command = [program.as_str(), DOOR_COMMAND];
-        let parameters = AttachParams::default().container(&target.container).stdin(true);
-        self.open = pods.exec(&target.pod, command, &parameters).await.ok().map(Box::new);
-    }
-
-    fn close(&mut self) {
-        if let Some(process) = self.open.take() {
-            process.abort();
-        }
-    }
 }
 
 /// Why the target cannot be observed any more, if that is so.

@@ -36,6 +36,8 @@ pub struct Described {
     pub uid: Option<i64>,
     /// Whether it was started as root.
     pub started_as_root: bool,
+    /// Why its files could not be seen by way of `pods/exec`, for people.
+    pub no_files: Option<String>,
 }
 
 /// What a container needs in order to run hardened, as far as was seen.
@@ -189,7 +191,10 @@ fn notes(seen: &Snapshot, described: &Described, needs: &mut Needs) {
     if seen.processes.is_empty() {
         note("none of its processes could be told from others in its process namespace".to_owned());
     } else if !seen.root.open {
-        note("its files could not be seen: its processes gave up privileges, and the right to create pods/exec, which would help, is missing or failed".to_owned());
+        let why = described.no_files.as_deref().unwrap_or("it was not tried for long enough");
+        note(format!(
+            "its files could not be seen: its processes gave up privileges, and what helps then, a process by pods/exec, failed: {why}"
+        ));
     } else if seen.root.read_only {
         note(
             "its root file system is read-only already: what it failed to write is not seen"

@@ -29,7 +29,7 @@ var faults = []Image{
 	},
 }
 
-// fault is an image with Debian's packages and an application's empty directory.
+// fault is an image with Debian's packages, an application's empty directory, and one that is not empty.
 func fault(name, about string, packages ...string) Image {
 	return Image{
 		Name:     name,
@@ -39,6 +39,11 @@ func fault(name, about string, packages ...string) Image {
 		Config:   archive.Config{Cmd: []string{"sh"}, Env: []string{defaultPath}, WorkingDir: "/opt/app"},
 		users:    []string{"app:x:1700:1700:app:/home/app:/bin/sh"},
 		owned:    []owned{{"opt/app", 0o755, 0, 0}, {"home/app", 0o755, 1700, 1700}},
+		files: map[string]string{
+			"opt/lib/main.py": "import time\ntime.sleep(3600)\n",
+			"opt/lib/main.js": "setTimeout(() => {}, 3600000)\n",
+			"opt/lib/run":     "#!/bin/sh\nexec sleep 3600\n",
+		},
 	}
 }
 

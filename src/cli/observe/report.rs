@@ -232,6 +232,7 @@ fn describe<'s>(
                 Some((protocol, u16::try_from(port.container_port).ok()?))
             })
             .collect(),
+        no_files: one.of.iter().find_map(|(_, seen)| seen.no_files.clone()),
         ports_of_others: others
             .flat_map(|other| &other.ports)
             .filter(|port| port.held)

@@ -66,6 +66,8 @@ pub(super) enum Cure {
     Writable,
     /// This directory becomes writable, where the message does not have what the cures before take.
     WritableAt(&'static str),
+    /// The emptyDir that hides what the message names is filled with what the image has there.
+    Seed,
     /// The port that the message names is declared.
     Port,
     /// This capability is kept.
@@ -101,6 +103,10 @@ impl Cure {
                 Fix::WritablePath { path, seed }
             }
             Self::WritableAt(path) => Fix::WritablePath { path: path.to_owned(), seed: false },
+            Self::Seed => {
+                let at = said.mounts?.mount_path(message::path(said.line)?)?;
+                Fix::WritablePath { path: at.to_owned(), seed: true }
+            }
             Self::Port => Fix::Port(message::port(said.line).filter(|port| *port < 1024)?),
             Self::AddCapability(name) => Fix::AddCapability(name),
             Self::NamedUser => Fix::RunAsUser(User::Named(message::user(said.line)?.to_owned())),
@@ -130,6 +136,11 @@ impl Cure {
                     .to_owned();
             }
             Self::WritableAt(path) => Fix::WritablePath { path: path.to_owned(), seed: false },
+            Self::Seed => {
+                return "have the directory filled with what the image has there: \
+                        `ironhull.dev/writable-paths: \"PATH=seed\"`"
+                    .to_owned();
+            }
             Self::Port => return "declare the port that it names in `ports`".to_owned(),
             Self::AddCapability(name) => Fix::AddCapability(name),
             Self::NamedUser => return "set `runAsUser` to the uid of the user it names".to_owned(),

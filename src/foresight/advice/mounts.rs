@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 
+use crate::pod::seeding::{PREFIX, TARGETS};
 use crate::pod::{normalise_path, within};
 
 /// What is mounted in a container.
@@ -27,6 +28,8 @@ pub enum Place {
     HostPath,
     /// In an emptyDir, which everybody may write.
     EmptyDir,
+    /// In an emptyDir of ironhull's own, in which nothing is of what the image has there.
+    Hiding,
     /// In a claim or another volume that keeps its files.
     Storage,
     /// In a volume that is mounted read-only.
@@ -39,12 +42,17 @@ impl Mounts {
         let volumes = pod.volumes.as_deref().unwrap_or_default();
         let mounts = container.volume_mounts.iter().flatten().map(|mount| {
             let volume = volumes.iter().find(|volume| volume.name == mount.name);
+            let at = normalise_path(&mount.mount_path).into_owned();
+            // What is missing in a directory for temporary files is not the image's.
+            let hides = mount.name.starts_with(PREFIX)
+                && !matches!(&*at, "/tmp" | "/var/tmp")
+                && !is_seeded(pod, &mount.name);
             let place = match volume.map_or(Place::Storage, kind) {
                 Place::Projected => Place::Projected,
                 _ if mount.read_only == Some(true) => Place::ReadOnly,
+                Place::EmptyDir if hides => Place::Hiding,
                 place => place,
             };
-            let at = normalise_path(&mount.mount_path).into_owned();
             Mounted { at, volume: mount.name.clone(), place }
         });
         Self(mounts.collect())
@@ -60,11 +68,23 @@ impl Mounts {
         Some(&self.holds(path)?.volume)
     }
 
+    /// Mount path of the volume that the path lies in.
+    pub fn mount_path(&self, path: &str) -> Option<&str> {
+        Some(&self.holds(path)?.at)
+    }
+
     fn holds(&self, path: &str) -> Option<&Mounted> {
         let path = normalise_path(path);
         let above = self.0.iter().filter(|mounted| within(&path, &mounted.at));
         above.max_by_key(|mounted| mounted.at.len())
     }
+}
+
+/// Whether an init container of ironhull's fills the volume with what an image has.
+fn is_seeded(pod: &PodSpec, volume: &str) -> bool {
+    let init = pod.init_containers.iter().flatten();
+    let mut mounts = init.flat_map(|container| container.volume_mounts.iter().flatten());
+    mounts.any(|mount| mount.name == volume && mount.mount_path.starts_with(TARGETS))
 }
 
 fn kind(volume: &Volume) -> Place {

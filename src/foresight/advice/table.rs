@@ -122,6 +122,18 @@ const OF_CLUSTER: &[Symptom] = &[
 /// unless it is privileged, or the program refuses root.
 const NOT_OURS: &[Symptom] = &[
     Symptom {
+        name: "no-server",
+        says: &[
+            &["connect", "no such file or directory"],
+            &["connect", "enoent"],
+            &["connect", "errno 2]"],
+        ],
+        why: "it asks a server at a socket that is not there",
+        cures: &[Cure::Words("start the server first; hardening does not prevent it")],
+        section: "odds-and-ends",
+        ..BLANK
+    },
+    Symptom {
         name: "kernel-setting",
         says: &[
             &["sysctl", "read-only file system"],

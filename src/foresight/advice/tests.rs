@@ -209,6 +209,49 @@ fn what_a_message_means_depends_on_where_the_path_lies() {
     }
 }
 
+/// What is missing in an emptyDir of ironhull's is hidden by it, unless that was filled, or is for
+/// temporary files.
+#[test]
+fn what_an_empty_directory_hides() {
+    let mount = |name, at| serde_json::json!({"name": name, "mountPath": at});
+    let empty = |name| serde_json::json!({"name": name, "emptyDir": {}});
+    let spec = serde_json::json!({
+        "volumes": [
+            empty("ironhull-app-opt-app"), empty("ironhull-app-etc-app"), empty("ironhull-app-tmp"),
+            empty("own")
+        ],
+        "initContainers": [
+            {"name": "x", "volumeMounts": [mount("ironhull-app-etc-app", "/ironhull-seed/to/etc/app")]}
+        ],
+        "containers": [{"name": "app", "volumeMounts": [
+            mount("ironhull-app-opt-app", "/opt/app/"), mount("ironhull-app-etc-app", "/etc/app"),
+            mount("ironhull-app-tmp", "/tmp"), mount("own", "/data")
+        ]}]
+    });
+    let spec: PodSpec = serde_json::from_value(spec).unwrap();
+    let mounts = Mounts::of(&spec, spec.containers.first().unwrap());
+    for message in [
+        "python3: can't open file '/opt/app/main.py': [Errno 2] No such file or directory",
+        "Error: Unable to access jarfile /opt/app/app.jar",
+        "Error: Cannot find module '/opt/app/server.js'",
+        "exec: \"/opt/app/run\": stat /opt/app/run: no such file or directory",
+        "Could not open input file: /opt/app/index.php",
+        "/bin/sh: 1: /opt/app/run.sh: not found",
+    ] {
+        let found = last_known(message, Some(&mounts)).unwrap_or_else(|| panic!("{message}"));
+        assert_eq!(found.advice.symptom.name, "hidden", "{message}");
+        assert_eq!(short(&found.advice.fixes[0]), "writable /opt/app=seed", "{message}");
+    }
+    for path in ["/etc/app/x", "/tmp/x", "/data/x", "/srv/x", "/opt/application"] {
+        let message = format!("cat: {path}: No such file or directory");
+        assert!(last_known(&message, Some(&mounts)).is_none(), "{path}");
+        assert!(last_known(&message, None).is_none(), "{path}");
+    }
+    let message = "connect() to unix:/opt/app/x.sock failed (2: No such file or directory)";
+    let found = last_known(message, Some(&mounts)).unwrap();
+    assert_eq!(found.advice.symptom.rules, [], "{message}");
+}
+
 /// What the table promises: names are unique but for entries that say the same, every entry has
 /// words in lower case, a cause, a remedy, and a section of the page.
 #[test]

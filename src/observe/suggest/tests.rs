@@ -44,6 +44,7 @@ const ALONE: Described = Described {
     ports_of_others: Vec::new(),
     uid: None,
     started_as_root: false,
+    no_files: None,
 };
 
 #[test]

@@ -8,6 +8,9 @@
 
 use super::{Container, Text};
 
+/// How the names of volumes and containers that ironhull adds begin.
+pub const PREFIX: &str = "ironhull-";
+
 /// Name of the first container and of its volume; the others' names begin with it. ironhull's own
 /// directory in the containers is called the same.
 pub const SEED: &str = "ironhull-seed";

@@ -1,5 +1,5 @@
 // A program that does what its arguments say, and ends with the error that Go gives:
-// `write PATH`, `mkdir PATH`, `read PATH`, `listen ADDRESS`, `chown PATH`, `sleep`.
+// `write PATH`, `mkdir PATH`, `read PATH`, `listen ADDRESS`, `chown PATH`, `io_uring`, `sleep`.
 package main
 
 import (
@@ -7,8 +7,13 @@ import (
 	"log"
 	"net"
 	"os"
+	"syscall"
 	"time"
+	"unsafe"
 )
+
+// ioUringSetup is io_uring_setup(2), which package syscall does not have.
+const ioUringSetup = 425
 
 func main() {
 	if len(os.Args) < 2 {
@@ -38,6 +43,13 @@ func run(what, with string) error {
 		return err
 	case "chown":
 		return os.Chown(with, 33, 33)
+	case "io_uring":
+		var params [120]byte
+		_, _, errno := syscall.Syscall(ioUringSetup, 1, uintptr(unsafe.Pointer(&params)), 0)
+		if errno != 0 {
+			return os.NewSyscallError("io_uring_setup", errno)
+		}
+		return nil
 	case "sleep":
 		return nil
 	default:

@@ -89,10 +89,11 @@ fn written(listing: &str, started: i64) -> BTreeSet<String> {
 }
 
 fn topmost(paths: BTreeSet<String>) -> BTreeSet<String> {
-    let below = |path: &str| {
-        paths
-            .iter()
-            .any(|above| above != "/" && path != above && path.starts_with(&format!("{above}/")))
-    };
-    paths.iter().filter(|path| !below(path)).cloned().collect()
+    let covered = |path: &str| paths.iter().any(|above| is_below(path, above));
+    paths.iter().filter(|path| !covered(path)).cloned().collect()
+}
+
+/// Whether a mount at `above` holds `path`. Nothing can be mounted at the root.
+pub fn is_below(path: &str, above: &str) -> bool {
+    above != "/" && path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
 }

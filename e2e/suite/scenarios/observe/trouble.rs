@@ -1,11 +1,11 @@
 //! What goes wrong while something is observed, and what cannot be observed.
 
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{nothing_is_left, observe, own_image, parsed, report};
+use super::{interrupt, is_observed, nothing_is_left, observe, own_image, parsed, report};
 use crate::pods::{BUSYBOX, auditor, container, pod, workload};
 use crate::world::{HOME, Space, World, say};
 
@@ -38,13 +38,7 @@ pub fn targets_that_go(world: &'static World) {
     let (exits, restarts, deleted) = (start("exits"), start("restarts"), start("deleted"));
     let (interrupted, mut killed) = (start("interrupted"), start("killed"));
     for name in ["exits", "restarts", "deleted", "interrupted", "killed"] {
-        world.eventually(&format!("{name} is observed"), || {
-            let status = &space.get(name)["status"]["ephemeralContainerStatuses"][0];
-            let agent =
-                status["name"].as_str().filter(|_| status["state"]["running"].is_object())?;
-            // It has seen something.
-            (!space.log(name, agent).is_empty()).then_some(())
-        });
+        is_observed(world, &space, name);
     }
     // What was seen has arrived by then, also beside thirty other servers that are observed.
     std::thread::sleep(Duration::from_secs(20));
@@ -52,8 +46,7 @@ pub fn targets_that_go(world: &'static World) {
         space.exec(name, "app", &["touch", "/tmp/end"]);
     }
     world.kubectl(&["delete", "pod", "deleted", "-n", &space.name, "--wait=false"]);
-    let pid = interrupted.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    interrupt(&interrupted);
     killed.kill().unwrap();
     let _killed = killed.wait();
     let ends = [

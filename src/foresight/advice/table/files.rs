@@ -50,6 +50,7 @@ pub(super) const ENTRIES: &[Symptom] = &[
             Place::Projected,
             Place::HostPath,
             Place::EmptyDir,
+            Place::Hiding,
             Place::Storage,
             Place::ReadOnly,
         ]),
@@ -87,6 +88,33 @@ pub(super) const ENTRIES: &[Symptom] = &[
             WRITABLE_ROOT,
         ],
         section: READ_ONLY,
+        ..BLANK
+    },
+    Symptom {
+        name: "hidden",
+        says: &[
+            &["no such file or directory"],
+            &["enoent"],
+            &["errno 2]"],
+            &["nosuchfileexception"],
+            &["filenotfoundexception"],
+            &["could not find file"],
+            &["cannot find module"],
+            &["unable to access jarfile"],
+            &["no such file to load"],
+            &["cannot load such file"],
+            &["could not open input file"],
+            &[": not found"],
+        ],
+        needs: Needs::In(&[Place::Hiding]),
+        cause: Cause::Hidden,
+        why: "an emptyDir hides what the image has in this directory",
+        rules: &[ReadOnlyRootFilesystem],
+        cures: &[
+            Cure::Seed,
+            Cure::Words("take the path out of the writable paths, if it does not have to be one"),
+        ],
+        section: "no-such-file-or-directory-in-a-directory-that-became-writable",
         ..BLANK
     },
     Symptom {

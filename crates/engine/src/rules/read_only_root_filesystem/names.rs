@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use crate::pass::Pass;
+use crate::pod::seeding::PREFIX;
 
 /// Maximum length of a DNS label (RFC 1123), which a volume's name has to be.
 const MAX_NAME: usize = 63;
@@ -70,9 +71,6 @@ fn counted(name: &str, count: usize) -> String {
     let head: String = name.chars().take(MAX_NAME - suffix.len()).collect();
     head + &suffix
 }
-
-/// Prefix of the names of ironhull's volumes.
-const PREFIX: &str = "ironhull-";
 
 /// `ironhull-CONTAINER-PATH` and the like, with a digest in place of what does not fit.
 pub(super) fn label(parts: &[&str]) -> String {
