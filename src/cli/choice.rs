@@ -7,6 +7,7 @@ use anyhow::bail;
 use jiff::civil::Date;
 
 use super::policy_files;
+use crate::cluster::policies::Installed;
 use crate::cluster::{Cluster, policies};
 use crate::policy::{PolicyFile, PolicySet};
 use crate::terminal::say;
@@ -23,7 +24,7 @@ pub struct Policies {
 pub enum Choice {
     /// Policies that were named.
     Candidate(Box<Policies>),
-    /// Policies of the cluster, and these facts of images.
+    /// Policies of the cluster, and these facts of images beside those that it has.
     Installed(Vec<PolicyFile>),
 }
 
@@ -97,14 +98,22 @@ async fn installed(
     if found.is_none() {
         say::note(err, "not allowed to read the installed policies; using the built-in one")?;
     }
-    let (mut files, config_maps) =
-        found.map(|found| (found.files, found.config_maps)).unwrap_or_default();
+    let Installed { mut files, config_maps, facts: learnt } = found.unwrap_or_default();
     let from = match config_maps.is_empty() {
         true => "built in".to_owned(),
         false => config_maps.join(", "),
     };
     files.extend(facts);
-    match policy_files::load(&files, date, err)? {
+    // The webhook goes on with its policies where facts cannot be used, and so does this.
+    let learnt_from = files.len();
+    files.extend(learnt);
+    let mut set = policy_files::load(&files, date, err)?;
+    if set.is_none() && learnt_from < files.len() {
+        say::note(err, "going on without the facts that `ironhull watch` has learnt")?;
+        files.truncate(learnt_from);
+        set = policy_files::load(&files, date, err)?;
+    }
+    match set {
         Some(set) => Ok(Policies { set, from }),
         None => bail!("the installed policies cannot be used ({from})"),
     }

@@ -15,7 +15,7 @@ use crate::watch::images::Learning;
 use crate::watch::images::config_maps::Place;
 use crate::watch::{Extras, Judging, watch};
 
-/// Export what runs unhardened as metrics
+/// Report what runs unhardened and what hardening breaks; learn facts of images
 ///
 /// Watches pods and namespaces, judges them by the policies as the webhook does, and counts by
 /// namespace: root containers, missing hardening, exemptions and when the first of them ends.

@@ -1,4 +1,5 @@
-//! The policies that are installed in a cluster: the ConfigMaps of ironhull's chart.
+//! The policies that are installed in a cluster, and the facts of images that its `ironhull watch`
+//! has learnt: the ConfigMaps of ironhull's chart.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +12,26 @@ use crate::policy::PolicyFile;
 /// Deployments.
 pub const DEPLOYMENTS: Resource = Resource { api: "/apis/apps/v1", resource: "deployments" };
 const CONFIG_MAPS: Resource = Resource { api: "/api/v1", resource: "configmaps" };
-/// Label of everything that ironhull's chart installs.
+/// Label of what ironhull's chart installs for the webhook.
 const OURS: &str = "app.kubernetes.io/name=ironhull";
+/// Label of what it installs for `ironhull watch`, facts among them.
+const OF_WATCH: &str = "app.kubernetes.io/name=ironhull-watch";
 /// Namespace of the installation, unless somebody chose another.
 const HOME: &str = "ironhull-system";
 
 /// Installed policy files.
+#[derive(Default)]
 pub struct Installed {
     /// The files, by ConfigMap; empty if nothing is installed.
     pub files: Vec<PolicyFile>,
     /// `configmap NAMESPACE/NAME` of each ConfigMap.
     pub config_maps: Vec<String>,
+    /// Files with facts of images.
+    pub facts: Vec<PolicyFile>,
 }
 
-/// Objects of a kind that ironhull's chart installs: of all namespaces, or without the right to that,
-/// of the one it is usually in.
+/// Objects of a kind that ironhull's chart installs for the webhook: of all namespaces, or without
+/// the right to that, of the one it is usually in.
 ///
 /// # Errors
 /// When these rights do not allow reading them there either.
@@ -33,10 +39,18 @@ pub async fn ours<T: DeserializeOwned>(
     cluster: &Cluster,
     kind: Resource,
 ) -> anyhow::Result<Vec<T>> {
+    labelled(cluster, kind, OURS).await
+}
+
+async fn labelled<T: DeserializeOwned>(
+    cluster: &Cluster,
+    kind: Resource,
+    label: &str,
+) -> anyhow::Result<Vec<T>> {
     let mut found = Vec::new();
     for namespace in [None, Some(HOME)] {
         found.clear();
-        let each = cluster.reader.each(kind, namespace, Some(OURS), false, |item, _| {
+        let each = cluster.reader.each(kind, namespace, Some(label), false, |item, _| {
             found.push(serde_json::from_str(item.get())?);
             Ok(())
         });
@@ -49,10 +63,21 @@ pub async fn ours<T: DeserializeOwned>(
     Ok(found)
 }
 
-/// The installed policy files; `None` if these rights do not allow reading them.
+/// The installed policy files, and facts beside them; `None` if these rights do not allow reading
+/// them.
 pub async fn installed(cluster: &Cluster) -> Option<Installed> {
-    let mut found: BTreeMap<String, Vec<PolicyFile>> = BTreeMap::new();
-    let maps: Vec<ConfigMap> = ours(cluster, CONFIG_MAPS).await.ok()?;
+    let policies = files(ours(cluster, CONFIG_MAPS).await.ok()?);
+    let facts = files(labelled(cluster, CONFIG_MAPS, OF_WATCH).await.ok()?);
+    Some(Installed {
+        config_maps: policies.keys().cloned().collect(),
+        files: policies.into_values().flatten().collect(),
+        facts: facts.into_values().flatten().collect(),
+    })
+}
+
+/// The YAML files in ConfigMaps, by `configmap NAMESPACE/NAME`.
+fn files(maps: Vec<ConfigMap>) -> BTreeMap<String, Vec<PolicyFile>> {
+    let mut found = BTreeMap::new();
     for map in maps {
         let place = format!(
             "configmap {}/{}",
@@ -68,8 +93,5 @@ pub async fn installed(cluster: &Cluster) -> Option<Installed> {
             found.insert(place, files);
         }
     }
-    Some(Installed {
-        config_maps: found.keys().cloned().collect(),
-        files: found.into_values().flatten().collect(),
-    })
+    found
 }

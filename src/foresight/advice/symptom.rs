@@ -59,6 +59,9 @@ pub(super) enum Needs {
     Path(&'static [&'static str]),
     /// It names a path in a volume of one of these kinds.
     In(&'static [Place]),
+    /// It names a path in an emptyDir that hides what the image has there, and not the socket of
+    /// a server.
+    Hidden,
     /// It names no path that is known to be in a volume.
     OnRoot,
     /// It names a port below 1024.
@@ -97,6 +100,9 @@ impl Needs {
                 path.is_some_and(starts) && on_root()
             }
             Self::In(places) => said.place().is_some_and(|place| places.contains(&place)),
+            Self::Hidden => {
+                said.place() == Some(Place::Hiding) && !said.line.to_lowercase().contains("connect")
+            }
             Self::OnRoot => on_root(),
             Self::LowPort => message::port(said.line).is_some_and(|port| port < 1024),
             Self::NoOtherPort => message::port(said.line)

@@ -52,7 +52,7 @@ const OF_CLUSTER: &[Symptom] = &[
         name: "no-webhook",
         says: &[&["failed calling webhook", "ironhull.dev"]],
         cause: Cause::Refused,
-        why: "no replica of ironhull answered in time, and the namespace is on `enforce`",
+        why: "no replica of ironhull answered in time, and the pod must not start unhardened",
         cures: &[Cure::Words(
             "check the pods in ironhull's own namespace; in an emergency, see docs/breakglass.md",
         )],
@@ -121,18 +121,6 @@ const OF_CLUSTER: &[Symptom] = &[
 /// Messages that look like hardening's doing, and are not: no container may do these things
 /// unless it is privileged, or the program refuses root.
 const NOT_OURS: &[Symptom] = &[
-    Symptom {
-        name: "no-server",
-        says: &[
-            &["connect", "no such file or directory"],
-            &["connect", "enoent"],
-            &["connect", "errno 2]"],
-        ],
-        why: "it asks a server at a socket that is not there",
-        cures: &[Cure::Words("start the server first; hardening does not prevent it")],
-        section: "odds-and-ends",
-        ..BLANK
-    },
     Symptom {
         name: "kernel-setting",
         says: &[

@@ -87,14 +87,7 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
             container,
             Cause::ReadOnly,
             format!("its image lets it write to {}, which has content", quoted(&paths)),
-            Remedy::Manifest(match seeded(container, &paths) {
-                Some(annotation) => {
-                    format!("annotate the pod with `{annotation}`, if it writes there")
-                }
-                None => "mount a volume with a copy of that content there, or exempt it from \
-                         readOnlyRootFilesystem, if it writes there"
-                    .to_owned(),
-            }),
+            Remedy::Manifest(with_content(container, &paths)),
         ),
         // What an entry requires is reported under causes of its own.
         Remark::AnnotationsFull
@@ -105,6 +98,16 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
         | Remark::WindowsOptions => return None,
     };
     Some(Risk { container: container.to_owned(), cause, certain: false, why, remedy })
+}
+
+/// What makes these paths writable and keeps what the image has there, in words.
+pub(super) fn with_content(container: &str, paths: &[&str]) -> String {
+    match seeded(container, paths) {
+        Some(annotation) => format!("annotate the pod with `{annotation}`, if it writes there"),
+        None => "mount a volume with a copy of that content there, or exempt it from \
+                 readOnlyRootFilesystem, if it writes there"
+            .to_owned(),
+    }
 }
 
 /// The annotation that has these paths filled with what the image has there; `None` if a workload

@@ -106,7 +106,7 @@ pub(super) const ENTRIES: &[Symptom] = &[
             &["could not open input file"],
             &[": not found"],
         ],
-        needs: Needs::In(&[Place::Hiding]),
+        needs: Needs::Hidden,
         cause: Cause::Hidden,
         why: "an emptyDir hides what the image has in this directory",
         rules: &[ReadOnlyRootFilesystem],

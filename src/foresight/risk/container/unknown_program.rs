@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Container;
 
 use super::super::needs::Program;
 use super::super::reach::{self, Host, Place};
+use super::super::shared::with_content;
 use super::super::{Cause, Remedy, Risk, Unseen};
 use super::{ROOT, ROOT_WITH_CAPABILITIES, View, context, plain, uid};
 use crate::foresight::author;
@@ -76,7 +77,9 @@ impl<'c> View<'c> {
                 Some(0) if !self.is_seen() => (
                     Cause::RunsAsRoot,
                     format!("its image is root and would run as uid {after}; {what} is not known"),
-                    Remedy::Try(format!("try it, then {entry}")),
+                    Remedy::Try(format!(
+                        "try it, or run it unhardened and `ironhull observe` it; then {entry}"
+                    )),
                 ),
                 Some(before) if !self.is_seen() && before != 0 => (
                     Cause::OtherUser,
@@ -88,7 +91,7 @@ impl<'c> View<'c> {
                 Some(0) => (
                     Cause::RunsAsRoot,
                     format!("runs as root today and would run as uid {after}; {what} is not known"),
-                    Remedy::Try(format!("try it, then {entry}")),
+                    Remedy::Try(format!("`ironhull observe` tells what it needs; then {entry}")),
                 ),
                 Some(before) => (
                     Cause::OtherUser,
@@ -100,7 +103,9 @@ impl<'c> View<'c> {
                 None => (
                     Cause::UnknownUser,
                     format!("would run as uid {after}; {}, and {what} is not known", self.unseen()),
-                    Remedy::Try(format!("try it, then {entry}")),
+                    Remedy::Try(format!(
+                        "read its image with `ironhull image facts`, or try it; then {entry}"
+                    )),
                 ),
             };
             return Some(self.risk(cause, false, why, remedy));
@@ -108,14 +113,10 @@ impl<'c> View<'c> {
         self.becomes_read_only().then(|| {
             let full = self.full_directories();
             if !full.is_empty() {
+                let remedy = Remedy::Try(with_content(&self.before.name, &full));
                 let full = full.join("`, `");
                 let why = format!(
                     "its image lets it write to `{full}`, which has content and becomes read-only"
-                );
-                let remedy = Remedy::Try(
-                    "if it writes there, mount a volume with a copy of that content, or exempt it \
-                     from readOnlyRootFilesystem"
-                        .to_owned(),
                 );
                 return self.risk(Cause::ReadOnly, false, why, remedy);
             }
