@@ -2,7 +2,8 @@
 //!
 //! Every path is opened relative to its directory, without following links, so that nothing outside
 //! of the two directories is read or written. Files and directories become the user's own, with
-//! the modes and modification times of the originals.
+//! the modes and modification times of the originals. What the user might do with the original as
+//! one of a group or as anybody, it may do with the copy as its owner.
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -18,7 +19,7 @@ use rustix::fs::{
     symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
-use rustix::process::getuid;
+use rustix::process::{getegid, getgroups, getuid};
 
 use super::{CopyError, Tally, Why};
 
@@ -32,9 +33,13 @@ const MOST_LINKED: usize = 65_536;
 /// the kubelet measures an emptyDir by.
 const BLOCK: u64 = 4096;
 
+/// The bits of a mode that the copy has as well. Setuid bits would make a program run as this user,
+/// not as the one who owned it.
+const PERMISSIONS: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
+
 /// Mode of a directory that is not copied yet: no program makes one so.
 const UNFINISHED: Mode = Mode::RWXU.union(Mode::SVTX);
-const UNFINISHED_BITS: Mode = UNFINISHED.union(Mode::RWXG).union(Mode::RWXO);
+const UNFINISHED_BITS: Mode = PERMISSIONS.union(Mode::SVTX);
 
 /// To open a directory of the image, or of the copy.
 const DIRECTORY: OFlags =
@@ -69,6 +74,7 @@ pub fn copy(from: &Path, to: &Path, limit: Option<u64>) -> Result<Tally, CopyErr
         on_disk: 0,
         linked: HashMap::new(),
         tally: Tally::default(),
+        user: Ids::own(),
     };
     // What a start before this one was killed with.
     let _may_be_missing = unlinkat(copier.target, &copier.unfinished, AtFlags::empty());
@@ -109,6 +115,32 @@ struct Copier<'c> {
     /// names.
     linked: HashMap<(u32, u32, u64), PathBuf>,
     tally: Tally,
+    user: Ids,
+}
+
+/// Who copies.
+struct Ids {
+    uid: u32,
+    gids: Vec<u32>,
+}
+
+impl Ids {
+    fn own() -> Self {
+        let mut gids: Vec<u32> =
+            getgroups().unwrap_or_default().into_iter().map(|gid| gid.as_raw()).collect();
+        gids.push(getegid().as_raw());
+        Self { uid: getuid().as_raw(), gids }
+    }
+
+    /// Permissions of the copy: the original's, and for its owner what this user had there.
+    fn permissions(&self, mode: Mode, uid: u32, gid: u32) -> Mode {
+        let had = match (self.uid == uid, self.gids.contains(&gid)) {
+            (true, _) => Mode::empty(),
+            (false, true) => Mode::from_raw_mode((mode & Mode::RWXG).as_raw_mode() << 3),
+            (false, false) => Mode::from_raw_mode((mode & Mode::RWXO).as_raw_mode() << 6),
+        };
+        mode & PERMISSIONS | had
+    }
 }
 
 /// An entry of a directory.
@@ -201,7 +233,7 @@ impl Copier<'_> {
         // The group of what is made in it, if the emptyDir belongs to an fsGroup.
         let failed = |error| CopyError::at(self.from.join(path), error);
         let inherited = Mode::from_raw_mode(fstat(&copy).map_err(failed)?.st_mode) & Mode::SGID;
-        let own = mode(stat) & (Mode::RWXU | Mode::RWXG | Mode::RWXO | Mode::SVTX);
+        let own = self.permissions(stat) | mode(stat) & Mode::SVTX;
         fchmod(&copy, own | inherited).map_err(failed)?;
         futimens(&copy, &times(stat)).map_err(failed)?;
         self.tally.directories += 1;
@@ -251,10 +283,13 @@ impl Copier<'_> {
         let copy = openat(self.target, &self.unfinished, flags, Mode::RUSR | Mode::WUSR)?;
         let (mut original, mut copy) = (File::from(original), File::from(copy));
         let bytes = io::copy(&mut original, &mut copy)?;
-        // Setuid bits would make a program run as this user, not as the one who owned it.
-        fchmod(&copy, mode(stat) & (Mode::RWXU | Mode::RWXG | Mode::RWXO))?;
+        fchmod(&copy, self.permissions(stat))?;
         futimens(&copy, &times(stat))?;
         Ok(bytes)
+    }
+
+    fn permissions(&self, stat: &Statx) -> Mode {
+        self.user.permissions(mode(stat), stat.stx_uid, stat.stx_gid)
     }
 
     fn link(&mut self, entry: &Entry<'_>) -> Result<(), CopyError> {
@@ -337,5 +372,27 @@ fn times(stat: &Statx) -> Timestamps {
     Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
         last_modification: Timespec { tv_sec: modified.tv_sec, tv_nsec: modified.tv_nsec.into() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_new_owner_may_do_what_it_could() {
+        let user = Ids { uid: 1000, gids: vec![1000, 33] };
+        for (mode, uid, gid, copy) in [
+            (0o644, 0, 0, 0o644),
+            (0o600, 0, 0, 0o600),
+            (0o004, 0, 0, 0o404),
+            (0o045, 0, 33, 0o445),
+            (0o005, 0, 1000, 0o005),
+            (0o007, 1000, 33, 0o007),
+            (0o4755, 0, 0, 0o755),
+        ] {
+            let found = user.permissions(Mode::from_raw_mode(mode), uid, gid);
+            assert_eq!(found, Mode::from_raw_mode(copy), "{mode:o} of {uid}:{gid}");
+        }
     }
 }

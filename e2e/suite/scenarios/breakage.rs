@@ -16,7 +16,10 @@ use crate::world::{Space, World, say};
 
 /// For each cause of each language, the time in which it is to be named.
 const WITHIN: Duration = Duration::from_secs(60);
-/// Time for pods to be scheduled and started, all at once on one node.
+/// Workloads of each half that are created at once: one node starts them all, beside what else it
+/// does.
+const AT_ONCE: usize = 13;
+/// Time for their pods to be scheduled and started.
 const STARTS: Duration = Duration::from_secs(150);
 /// Time in which nothing must be said of the others: longer than a container may take to become
 /// ready, and than its log takes to be read.
@@ -44,25 +47,29 @@ fn read(text: &str) -> Vec<Fault> {
     serde_yaml::from_str(text).unwrap()
 }
 
-/// All faults fail in one namespace, and those of their own in another.
+/// The faults fail in one namespace, and those of their own in another.
 pub fn causes_are_named_and_nothing_else(world: &'static World) {
     let labels = [("ironhull.dev/harden", "enforce")];
     let hardened = read(include_str!("breakage/hardened.yaml"));
     let own = read(include_str!("breakage/others.yaml"));
     let (broken, others) = (world.namespace("broken", &labels), world.namespace("others", &labels));
-    for (space, all) in [(&broken, &hardened), (&others, &own)] {
+    for space in [&broken, &others] {
         let scripts = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "scripts"},
             "data": {"run.sh": "#!/bin/sh\nexec sleep 3600\n"},
         });
         space.create(&scripts).unwrap();
-        for fault in all {
-            let made = space.create(&fault.deployment());
-            made.unwrap_or_else(|error| panic!("{}: {error}", fault.name));
-        }
     }
+    let mut courses = BTreeMap::new();
+    let mut rest = own.chunks(AT_ONCE);
+    for group in hardened.chunks(AT_ONCE) {
+        create(&broken, group);
+        create(&others, rest.next().unwrap_or_default());
+        courses.extend(follow(world, &broken, group));
+    }
+    rest.for_each(|group| create(&others, group));
     let made = Instant::now();
-    judge(&broken, &hardened, &follow(world, &broken, &hardened));
+    judge(&broken, &hardened, &courses);
 
     let silent = others_fail(world, &others, &own, made);
     let wrong = events(world, &others);
@@ -72,6 +79,13 @@ pub fn causes_are_named_and_nothing_else(world: &'static World) {
     }
     assert_eq!(wrong.keys().collect::<Vec<_>>(), Vec::<&(String, String)>::new());
     counted(world, &broken, &others, hardened.len() as u64);
+}
+
+fn create(space: &Space, faults: &[Fault]) {
+    for fault in faults {
+        let made = space.create(&fault.deployment());
+        made.unwrap_or_else(|error| panic!("{}: {error}", fault.name));
+    }
 }
 
 /// Whether a container of the pod was refused, has ended with an error, or is to become ready and
