@@ -7,9 +7,19 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`document`] | the report as data: the source of every format |
+//! | [`gather`] | a cluster, looked at once |
+//! | [`summary`] | its totals |
 //! | [`check`] | what is looked at in a container, and what it takes to pass |
 //! | [`changes`] | what changed since an earlier report |
 
 pub mod changes;
 pub mod check;
 pub mod document;
+mod exempt;
+pub mod gather;
+mod live;
+mod pod;
+mod stated;
+pub mod summary;
+mod templates;
+mod user;
