@@ -343,7 +343,7 @@ impl Check {
                 "imageDigest",
                 "names its image by digest",
                 "the image has @sha256:",
-                "from the pod's spec; imageId tells what runs",
+                "from the pod's spec; imageId is what runs, as the runtime names it",
                 None,
                 Other,
             ),

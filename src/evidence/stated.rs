@@ -75,7 +75,7 @@ fn one(check: Check, subject: Subject<'_>, placed: Placed<'_, '_>) -> Stated {
             None => unset(State::Fail, "nothing is set: allowed"),
         },
         Check::DropCapabilities | Check::AddCapabilities | Check::NetRaw if privileged => {
-            but(State::Fail, "ALL".into(), "privileged: it has all capabilities")
+            but(State::Fail, Value::Null, "privileged: it has all capabilities")
         }
         Check::DropCapabilities => {
             let drop = &own.capabilities.drop;
@@ -126,7 +126,8 @@ fn one(check: Check, subject: Subject<'_>, placed: Placed<'_, '_>) -> Stated {
                 "own".into(),
                 "asked for; not every kubelet that this cluster may have honours it",
             ),
-            _ => but(State::Fail, "node's".into(), ""),
+            Some(true) => but(State::Fail, "node's".into(), ""),
+            None => unset(State::Fail, "nothing is set: the node's"),
         },
         Check::HostPath => {
             let paths = live.spec.volumes.iter().filter_map(|it| it.host_path.as_ref());
@@ -238,7 +239,8 @@ fn flag(passes: bool, value: bool) -> Stated {
 
 /// Nothing is set.
 fn unset(state: State, why: &'static str) -> Stated {
-    Stated { state, value: Value::Null, why: why.into(), source: Source::Default }
+    let source = if state == State::Unknown { Source::None } else { Source::Default };
+    Stated { state, value: Value::Null, why: why.into(), source }
 }
 
 /// Things of which there should be none.
@@ -284,14 +286,12 @@ fn groups(pod: &Pod<'_>, live: &Live<'_>) -> Stated {
     let mut listed: Vec<i64> = listed.collect();
     listed.sort_unstable();
     listed.dedup();
-    let value = match listed.is_empty() {
-        true => Value::Null,
-        false => json!(listed),
-    };
+    let all = json!(listed);
     match (listed.iter().any(|id| !(1..=MAX_ID).contains(id)), &*own.policy) {
-        (true, _) => said(false, value),
-        (false, "Strict") => said(true, value),
-        (false, _) => but(State::Unknown, value, "the image may add groups"),
+        (true, _) => said(false, all),
+        (false, "Strict") => said(true, all),
+        (false, _) if listed.is_empty() => unset(State::Unknown, "the image may add groups"),
+        (false, _) => but(State::Unknown, all, "the image may add groups"),
     }
 }
 
@@ -305,7 +305,7 @@ fn app_armor(pod: &Pod<'_>, placed: Placed<'_, '_>) -> Stated {
     match &*profile.kind {
         "" if annotation == "unconfined" => said(false, "Unconfined".into()),
         "" if own.privileged => {
-            but(State::Fail, Value::Null, "privileged: the runtime applies no profile to it")
+            unset(State::Fail, "privileged: the runtime applies no profile to it")
         }
         "" => {
             unset(State::Pass, "nothing is set: the runtime's profile, where the node has AppArmor")
