@@ -78,11 +78,13 @@ fn one(check: Check, subject: Subject<'_>, placed: Placed<'_, '_>) -> Stated {
             but(State::Fail, Value::Null, "privileged: it has all capabilities")
         }
         Check::DropCapabilities => {
-            let drop = &own.capabilities.drop;
-            match (has(drop, "ALL"), drop.is_empty()) {
-                (true, _) => said(true, names(drop)),
-                (false, true) => unset(State::Fail, "nothing is dropped: the runtime's default"),
-                (false, false) => said(false, names(drop)),
+            let Capabilities { add, drop, .. } = &own.capabilities;
+            match drop.is_empty() {
+                true => unset(State::Fail, "nothing is dropped: the runtime's default"),
+                false if add.iter().any(|name| is_capability(name, "ALL")) => {
+                    but(State::Fail, names(drop), "all of them are added again")
+                }
+                false => said(has(drop, "ALL"), names(drop)),
             }
         }
         Check::AddCapabilities => {
@@ -145,6 +147,7 @@ fn one(check: Check, subject: Subject<'_>, placed: Placed<'_, '_>) -> Stated {
             list(ports.filter(|port| *port != 0).map(|port| port.to_string()))
         }
         Check::ProcMount => match &*own.proc_mount {
+            _ if privileged => unset(State::Fail, "privileged: the runtime masks nothing"),
             "" => unset(State::Pass, ""),
             mount => said(mount == "Default", mount.into()),
         },
@@ -260,16 +263,18 @@ fn names(names: &[crate::pod::Text<'_>]) -> Value {
     names.iter().map(|name| Value::from(&**name)).collect()
 }
 
+/// Whether a name may mean this capability to a runtime: some take any case, and the prefix.
+fn is_capability(name: &str, wanted: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    upper.strip_prefix("CAP_").unwrap_or(&upper) == wanted
+}
+
 /// Whether NET_RAW is gone. Runtimes have it in their default set, but for a few that were told not
 /// to.
 fn net_raw(capabilities: &Capabilities<'_>) -> Stated {
     let Capabilities { add, drop, .. } = capabilities;
-    // Runtimes take names in any case, and some with the prefix. What might add it fails.
-    let is = |name: &str, wanted: &str| {
-        let upper = name.to_ascii_uppercase();
-        upper.strip_prefix("CAP_").unwrap_or(&upper) == wanted
-    };
-    let added = add.iter().any(|name| is(name, "NET_RAW") || is(name, "ALL"));
+    let added = |wanted| add.iter().any(|name| is_capability(name, wanted));
+    let added = added("NET_RAW") || added("ALL");
     let dropped = has(drop, "ALL") || has(drop, "NET_RAW");
     match (added, dropped) {
         (true, _) => said(false, "added".into()),
