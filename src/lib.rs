@@ -8,6 +8,7 @@
 //! | [`cli`] | the commands: arguments in, text out |
 //! | [`watch`] | `ironhull watch`: what runs unhardened, as metrics |
 //! | [`serve`] | the webhook server |
+//! | [`evidence`] | what an auditor asks for: how containers run, known from where |
 //! | [`observe`] | what a running container does, seen from beside it |
 //! | [`images`] | images, read: who they run as, what they write and need |
 //! | [`foresight`] | what hardening will do to a workload: changes, risks, remedies |
@@ -29,6 +30,8 @@ pub mod cli {
 pub mod cluster;
 #[cfg(feature = "server")]
 pub mod date;
+#[cfg(feature = "server")]
+pub mod evidence;
 #[cfg(any(feature = "server", feature = "fuzzing"))]
 pub mod foresight;
 #[cfg(any(feature = "server", feature = "fuzzing"))]

@@ -1,0 +1,25 @@
+//! Evidence of how the containers of a cluster run: what an auditor asks for, a cell for each
+//! container and field, with where it is known from and who set it.
+//!
+//! A cell is green only where the live pod shows it. The note `ironhull.dev/hardened` and the owner's
+//! template say who set a value, and never what it is.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`document`] | the report as data: the source of every format |
+//! | [`gather`] | a cluster, looked at once |
+//! | [`summary`] | its totals |
+//! | [`check`] | what is looked at in a container, and what it takes to pass |
+//! | [`changes`] | what changed since an earlier report |
+
+pub mod changes;
+pub mod check;
+pub mod document;
+mod exempt;
+pub mod gather;
+mod live;
+mod pod;
+mod stated;
+pub mod summary;
+mod templates;
+mod user;
