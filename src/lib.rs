@@ -10,6 +10,7 @@
 //! | [`serve`] | the webhook server |
 //! | [`observe`] | what a running container does, seen from beside it |
 //! | [`images`] | images, read: who they run as, what they write and need |
+//! | [`evidence`] | what can be shown to others: the backstop |
 //! | [`foresight`] | what hardening will do to a workload: changes, risks, remedies |
 //! | [`cluster`] | a cluster, read: connection, lists, namespaces, installed policies |
 //! | [`terminal`] | tables, source excerpts, progress |
@@ -29,6 +30,8 @@ pub mod cli {
 pub mod cluster;
 #[cfg(feature = "server")]
 pub mod date;
+#[cfg(feature = "server")]
+pub mod evidence;
 #[cfg(any(feature = "server", feature = "fuzzing"))]
 pub mod foresight;
 #[cfg(any(feature = "server", feature = "fuzzing"))]
