@@ -28,13 +28,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "policy")]
     installed: bool,
     /// What becomes of a pod that is not hardened; `audit` also goes with another
-    #[arg(
-        long,
-        value_enum,
-        value_name = "ACTION",
-        value_delimiter = ',',
-        default_value = "deny"
-    )]
+    #[arg(long, value_enum, value_name = "ACTION", value_delimiter = ',', default_value = "deny")]
     action: Vec<Action>,
     /// A namespace that never matches, besides Kubernetes' own; may be repeated
     #[arg(long, value_name = "NS", default_value = "ironhull-system", value_hint = ValueHint::Other)]
@@ -51,7 +45,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
     let date = date.unwrap_or_else(crate::date::today);
     let has = |wanted| action.contains(&wanted);
     if has(Action::Deny) && has(Action::Warn) {
-        bail!("the API server does not take `deny` together with `warn`: a refusal is its own warning");
+        bail!(
+            "the API server does not take `deny` together with `warn`: a refusal is its own warning"
+        );
     }
     if let Some(bad) = exclude.iter().find(|name| !is_label(name)) {
         bail!("`{bad}` cannot be the name of a namespace");
@@ -62,7 +58,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
             actions.push(*one);
         }
     }
-    let Some(Policies { set, from }) = policies(policy.as_ref(), *installed, connection, date, err)?
+    let Some(Policies { set, from }) =
+        policies(policy.as_ref(), *installed, connection, date, err)?
     else {
         return Ok(say::EXIT_ERROR);
     };
@@ -108,13 +105,18 @@ fn write(
 ) -> anyhow::Result<()> {
     let from = crate::text::printable(from, 200);
     writeln!(out, "# Pod Security {STANDARD}, less the exemptions of these policies: {from}")?;
-    writeln!(out, "# Exemptions that ended before {} are void. Make it anew when policies change;", options.date)?;
+    writeln!(
+        out,
+        "# Exemptions that ended before {} are void. Make it anew when policies change;",
+        options.date
+    )?;
     writeln!(out, "# docs/backstop.md says when else.")?;
     for (index, object) in backstop::objects(set, options).iter().enumerate() {
         if index > 0 {
             writeln!(out, "---")?;
         }
-        let yaml = serde_yaml::to_string(object).context("the objects cannot be written as YAML")?;
+        let yaml =
+            serde_yaml::to_string(object).context("the objects cannot be written as YAML")?;
         out.write_all(yaml.as_bytes())?;
     }
     Ok(())

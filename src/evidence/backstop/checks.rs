@@ -22,8 +22,9 @@ pub(super) struct Check {
 
 /// The parts of a pod that every check reads. `dyn`, since a pod's three kinds of containers are three
 /// types to the API server's type checker.
-pub(super) fn pod() -> [(&'static str, String); 4] {
+pub(super) fn pod() -> [(&'static str, String); 5] {
     [
+        ("annotations", "dyn(object.metadata.?annotations.orValue({}))".to_owned()),
         ("spec", "dyn(object.spec)".to_owned()),
         (
             "containers",
@@ -182,7 +183,9 @@ fn inherited(field: &str, rule: &str, fine: &str, unset: &str, weak: &str) -> St
     let pod = weak.replace("VALUE", &format!("{outer}.orValue({fine})"));
     let value = weak.replace("VALUE", &format!("{own}.orValue({outer}.orValue({unset}))"));
     with_pod(
-        &format!("{pod} &&\n  !variables.subjects.exists(s, '{rule}' in s.free && !{own}.hasValue())"),
+        &format!(
+            "{pod} &&\n  !variables.subjects.exists(s, '{rule}' in s.free && !{own}.hasValue())"
+        ),
         &format!("{value} && !('{rule}' in s.free)"),
     )
 }
@@ -207,9 +210,9 @@ const PROBES: &str = "\
      (h.?httpGet.?host.orValue('') != '' || h.?tcpSocket.?host.orValue('') != ''))";
 
 const APPARMOR_ANNOTATIONS: &str = "\
-[dyn(object.metadata.?annotations.orValue({}))].map(all, all.filter(k,
-  k.startsWith('container.apparmor.security.beta.kubernetes.io/') &&
-  !(all[k] in ['', 'runtime/default'] || all[k].startsWith('localhost/'))))[0]";
+variables.annotations.filter(k, k.startsWith('container.apparmor.security.beta.kubernetes.io/') &&
+  !(variables.annotations[k] in ['', 'runtime/default'] ||
+    variables.annotations[k].startsWith('localhost/')))";
 
 const SYSCTLS: &str = "\
 variables.spec.?securityContext.?sysctls.orValue([]).filter(s, !(s.name in [

@@ -85,7 +85,7 @@ fn question(patterns: &[(&NamespacePattern, &Policy)]) -> String {
         }
     }
     let exact = (!exact.is_empty()).then(|| format!("request.namespace in {}", cel::list(exact)));
-    let globs = (!globs.is_empty())
-        .then(|| format!("request.namespace.matches({})", cel::any_of(&globs)));
+    let globs =
+        (!globs.is_empty()).then(|| format!("request.namespace.matches({})", cel::any_of(&globs)));
     exact.into_iter().chain(globs).collect::<Vec<_>>().join(" || ")
 }
