@@ -13,6 +13,7 @@
 
 mod ask;
 mod exemptions;
+mod grammar;
 #[path = "../support/judge.rs"]
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 mod judge;
