@@ -8,11 +8,11 @@ use super::policies::run_policy;
 use super::rendered::{Rendered, helm, root, template, values};
 use super::update;
 
-/// What the command prints, without what it says beside it.
+/// What the command prints, without comments and what it says beside it, which is coloured.
 fn printed(arguments: &[&str]) -> String {
     let (code, text) = run_policy(&[&["policy", "backstop"], arguments].concat());
     assert_eq!(code, 0, "{text}");
-    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.starts_with("note: "));
+    let lines = text.lines().filter(|line| !line.starts_with(['#', '\u{1b}']));
     lines.map(|line| format!("{line}\n")).collect()
 }
 
@@ -77,15 +77,7 @@ fn policies_need_the_commands_output() {
     let file = directory.path().join("backstop.yaml");
     let arguments =
         ["--policy", "docs/examples/policies", "--action", "audit", "--date", "2026-11-30"];
-    let (_, text) = run_policy(&[&["policy", "backstop"], &arguments[..]].concat());
-    fs::write(
-        &file,
-        text.lines()
-            .filter(|line| !line.starts_with("warning: "))
-            .map(|line| format!("{line}\n"))
-            .collect::<String>(),
-    )
-    .unwrap();
+    fs::write(&file, printed(&arguments)).unwrap();
     let objects = format!("backstop.objects={}", file.display());
     let rendered = Rendered::new(&helm, &[&policies[..], &["--set-file", &objects]].concat());
     let wanted = Rendered::parse(&fs::read_to_string(&file).unwrap());
