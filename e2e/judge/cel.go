@@ -24,6 +24,7 @@ import (
 	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/authentication/user"
+	apiservercel "k8s.io/apiserver/pkg/cel"
 	"k8s.io/apiserver/pkg/cel/environment"
 	"sigs.k8s.io/yaml"
 )
@@ -143,6 +144,10 @@ func compile(policy *admissionregistrationv1.ValidatingAdmissionPolicy, compatib
 	full := cel.OptionalVariableDeclarations{HasAuthorizer: true}
 	var failures []error
 	for _, variable := range policy.Spec.Variables {
+		// The compiler takes reserved words, the API server does not (isCELIdentifier in its validation).
+		if escaped, ok := apiservercel.Escape(variable.Name); !ok || escaped != variable.Name {
+			failures = append(failures, fmt.Errorf("variable %s: not a CEL identifier", variable.Name))
+		}
 		result := compiler.CompileAndStoreVariable(&validating.Variable{Name: variable.Name, Expression: variable.Expression}, full, mode)
 		if result.Error != nil {
 			failures = append(failures, fmt.Errorf("variable %s: %w", variable.Name, result.Error))

@@ -60,6 +60,10 @@ func TestCELThatDoesNotCompile(t *testing.T) {
 			t.Errorf("%s: %d %s", expression, status, errors)
 		}
 	}
+	policy := strings.ReplaceAll(celPolicyText, "name: names", "name: void")
+	if _, errors, status := decide(t, policy, ""); status != 1 || !strings.Contains(errors, "variable void: not a CEL identifier") {
+		t.Errorf("a reserved word: %d %s", status, errors)
+	}
 	if status := run([]string{"cel"}, strings.NewReader(""), &strings.Builder{}, &strings.Builder{}); status != 2 {
 		t.Errorf("without a policy: %d", status)
 	}

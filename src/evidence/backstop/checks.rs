@@ -241,7 +241,7 @@ pub(super) fn refused() -> String {
 /// The message.
 pub(super) fn message(declares: bool) -> String {
     let void = if declares {
-        " +\n(variables.void.size() == 0 ? '' : '; void exemption: ' + variables.void[0])"
+        " +\n(variables.voids.size() == 0 ? '' : '; void exemption: ' + variables.voids[0])"
     } else {
         ""
     };

@@ -3,7 +3,7 @@
 //! Only what *restricted* asks for matters: an exemption from `readOnlyRootFilesystem`, say, makes no
 //! difference here. The containers of a pod become `subjects`, each with the rules it is `free` from.
 //!
-//! An annotation counts if it is there, by its exact key, and not among the `void` ones. Voids are the
+//! An annotation counts if it is there, by its exact key, and not among the `voids`. These are the
 //! few, so that looking a key up costs the same however many exemptions a pod declares.
 
 use jiff::civil::Date;
@@ -45,7 +45,7 @@ impl Exemptions {
             if let Some(days) = policy.exemptions.max_days {
                 variables.push(("latest", latest(days)));
             }
-            variables.push(("void", void(&policy.exemptions)));
+            variables.push(("voids", voids(&policy.exemptions)));
             variables.push(("declared", DECLARED.to_owned()));
         }
         variables.push(("subjects", subjects(declares.as_ref(), &grants)));
@@ -60,7 +60,7 @@ impl Exemptions {
 
     /// Whether annotations may exempt from anything.
     pub(super) fn declares(&self) -> bool {
-        self.variables.iter().any(|(name, _)| *name == "void")
+        self.variables.iter().any(|(name, _)| *name == "voids")
     }
 
     /// The capabilities that a container keeps which is exempt from `runAsNonRoot`.
@@ -125,7 +125,7 @@ impl Declares {
         let images = self.images.as_ref().map_or_else(String::new, |on| format!(" && {on}"));
         format!(
             "(variables.declared{images} ? {}.filter(r,\n  [{}].exists(k,\n    \
-             k in variables.annotations && !(k in variables.void))) : [])",
+             k in variables.annotations && !(k in variables.voids))) : [])",
             cel::list(self.rules.iter().map(|rule| rule.as_str())),
             keys.join(", "),
         )
@@ -180,7 +180,7 @@ fn granted(grant: &Grant, policy: &Policy, date: Date) -> Option<String> {
 /// Nothing is cut that CEL would not count: without [`MAX_VALUE`] a value of 256 KiB took the API
 /// server minutes, at a cost within the limit. Where this differs from the engine it takes for void
 /// what the engine does not: values longer than that, and reasons that begin with an invisible word.
-fn void(limits: &ExemptionLimits) -> String {
+fn voids(limits: &ExemptionLimits) -> String {
     let unseen = cel::class(is_deceptive);
     // A plain class first: the cost of a match grows with the length of the expression.
     let visible = |before: &str, count: &str| {
