@@ -34,14 +34,15 @@ use governs::Claims;
 
 pub use checks::STANDARD;
 
-/// Name of the policy and its bindings, or what their names begin with.
+/// Name of the policy of namespaces that no other one claims, and of its binding. That of others
+/// begins like it.
 const NAME: &str = "ironhull-backstop";
+
+/// The same of the binding for pods that opt in one by one. No policy's name can make it another's.
+const LABELLED: &str = "ironhull-labelled-backstop";
 
 /// Maximum length of an object's name (a DNS subdomain).
 const MAX_NAME: usize = 253;
-
-/// Subject of the binding for pods that opt in one by one: the end of its name.
-const LABELLED: &str = "-labelled";
 
 /// What the API server does with a pod that is refused: `validationActions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -86,9 +87,11 @@ pub fn objects(policies: &PolicySet, options: &Options) -> Vec<Value> {
     let mut objects = Vec::new();
     for (exemptions, members) in &groups {
         let governs = if alone { None } else { Some(claims.governs(members)) };
-        let name = if alone { NAME.to_owned() } else { name(members) };
+        let end = end_of_name(members, policies);
+        let name = format!("{NAME}{end}");
         objects.push(policy(&name, members, exemptions, governs.as_deref(), options));
-        objects.extend(bindings(&name, options));
+        objects.push(binding(&name, &name, "enforce", options));
+        objects.push(binding(&format!("{LABELLED}{end}"), &name, "audit", options));
     }
     objects
 }
@@ -123,13 +126,20 @@ fn reachable(policies: &PolicySet) -> Vec<&Policy> {
     all
 }
 
-fn name(members: &[&Policy]) -> String {
-    let first = members.first();
-    let readable = first.map_or_else(String::new, |policy| format!("{NAME}-{}", policy.name));
-    if readable.len() + LABELLED.len() <= MAX_NAME {
-        return readable;
+/// What makes a group's names its own: the name of its first policy, or nothing for the group of
+/// namespaces that no other one claims.
+fn end_of_name(members: &[&Policy], policies: &PolicySet) -> String {
+    let of_the_rest = members.iter().any(|policy| {
+        std::ptr::eq(*policy, policies.fallback())
+            || policy.namespaces.iter().any(governs::is_everything)
+    });
+    match members.first() {
+        Some(first) if !of_the_rest && first.name.len() + LABELLED.len() < MAX_NAME => {
+            format!("-{}", first.name)
+        }
+        Some(first) if !of_the_rest => format!("-{}", first.revision),
+        _ => String::new(),
     }
-    first.map_or_else(String::new, |policy| format!("{NAME}-{}", policy.revision))
 }
 
 fn policy(
@@ -217,38 +227,28 @@ dyn(object.spec.containers).map(c, c.?image.orValue('')) !=
 dyn(object.spec.?initContainers.orValue([])).map(c, c.?image.orValue('')) !=
   dyn(oldObject.spec.?initContainers.orValue([])).map(c, c.?image.orValue(''))";
 
-/// One binding for namespaces on `enforce`, and one for the pods that opt in by label where their
-/// namespace is on `audit`: what the webhook patches, and nothing else.
-fn bindings(name: &str, options: &Options) -> [Value; 2] {
+/// The binding of what the webhook patches, and of nothing else: of all pods in namespaces on `enforce`;
+/// where `mode` is `audit`, of the pods that opt in by their own label in namespaces on `audit`.
+fn binding(name: &str, policy: &str, mode: &str, options: &Options) -> Value {
     let mut never: Vec<&str> = crate::cluster::namespaces::PROTECTED.to_vec();
     never.extend(options.excluded.iter().map(String::as_str));
     never.sort_unstable();
     never.dedup();
-    let binding = |end: &str, mode: &str, selected: Option<Value>| {
-        let mut matched = json!({
-            "namespaceSelector": {"matchExpressions": [
-                {"key": "ironhull.dev/harden", "operator": "In", "values": [mode]},
-                {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": never},
-            ]},
-        });
-        if let (Some(selected), Some(matched)) = (selected, matched.as_object_mut()) {
-            matched.insert("objectSelector".to_owned(), selected);
-        }
-        json!({
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {
-                "name": format!("{name}{end}"),
-                "labels": {"app.kubernetes.io/name": "ironhull"},
-            },
-            "spec": {
-                "policyName": name,
-                "validationActions":
-                    options.actions.iter().map(|action| action.as_str()).collect::<Vec<_>>(),
-                "matchResources": matched,
-            },
-        })
-    };
-    let labelled = json!({"matchLabels": {"ironhull.dev/harden": "enforce"}});
-    [binding("", "enforce", None), binding(LABELLED, "audit", Some(labelled))]
+    let actions: Vec<_> = options.actions.iter().map(|action| action.as_str()).collect();
+    let mut matched = json!({
+        "namespaceSelector": {"matchExpressions": [
+            {"key": "ironhull.dev/harden", "operator": "In", "values": [mode]},
+            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": never},
+        ]},
+    });
+    if let (true, Some(matched)) = (mode == "audit", matched.as_object_mut()) {
+        let labelled = json!({"matchLabels": {"ironhull.dev/harden": "enforce"}});
+        matched.insert("objectSelector".to_owned(), labelled);
+    }
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/name": "ironhull"}},
+        "spec": {"policyName": policy, "validationActions": actions, "matchResources": matched},
+    })
 }

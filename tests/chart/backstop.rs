@@ -21,9 +21,7 @@ fn backstop(rendered: &Rendered) -> Vec<Value> {
     let kinds = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
     let all = kinds.iter().flat_map(|kind| rendered.all(kind));
     let mut ours: Vec<Value> = all
-        .filter(|object| {
-            object["metadata"]["name"].as_str().unwrap().starts_with("ironhull-backstop")
-        })
+        .filter(|object| object["metadata"]["name"].as_str().unwrap().contains("backstop"))
         .cloned()
         .collect();
     for object in &mut ours {
