@@ -1,3 +1,5 @@
+//! What can be shown to somebody who does not run ironhull: an auditor, or the API server.
+//!
 //! Evidence of how the containers of a cluster run: what an auditor asks for, a cell for each
 //! container and field, with where it is known from and who set it.
 //!
@@ -11,7 +13,9 @@
 //! | [`summary`] | its totals |
 //! | [`check`] | what is looked at in a container, and what it takes to pass |
 //! | [`changes`] | what changed since an earlier report |
+//! | [`backstop`] | what policies ask for, as a ValidatingAdmissionPolicy |
 
+pub mod backstop;
 pub mod changes;
 pub mod check;
 pub mod document;

@@ -11,6 +11,7 @@
 //! | [`evidence`] | what an auditor asks for: how containers run, known from where |
 //! | [`observe`] | what a running container does, seen from beside it |
 //! | [`images`] | images, read: who they run as, what they write and need |
+//! | [`evidence`] | what can be shown to others: the backstop |
 //! | [`foresight`] | what hardening will do to a workload: changes, risks, remedies |
 //! | [`cluster`] | a cluster, read: connection, lists, namespaces, installed policies |
 //! | [`terminal`] | tables, source excerpts, progress |

@@ -1,5 +1,5 @@
-// Command judge says what Kubernetes itself makes of a pod or of a manifest, so that ironhull's tests never rest on
-// ironhull's own reading of the Pod Security Standards or of YAML.
+// Command judge says what Kubernetes itself makes of a pod, of a manifest or of an admission policy, so that ironhull's
+// tests never rest on ironhull's own reading of the Pod Security Standards, of YAML or of CEL.
 //
 // It is a filter: JSON lines in, one JSON line out for each, in the same order and at once. The README has the format.
 package main
@@ -34,11 +34,15 @@ usage:
   judge docs                       how Kubernetes reads YAML documents
       in   {"id": "a", "yaml": "apiVersion: v1\nkind: Pod\n…"}
       out  {"id": "a", "strict": null, "kind": "Pod", "json": {…}, "pod": {"metadata": {…}, "spec": {…}}}
+  judge cel --policy FILE          what ValidatingAdmissionPolicies make of pods, by an API server's evaluator and cost limits
+      in   {"id": "a", "pod": {…}, "oldPod": {…}, "subresource": "…", "namespace": "…", "labels": {…}, "groups": […], "now": "…"}
+      out  {"id": "a", "verdicts": [{"policy": "…", "matched": true, "allowed": false, "messages": ["…"], "cost": 1234, …}]}
 
 Each JSON line on standard input is answered by one on standard output, in the same order. "strict" is what the strict
 decoder objects to (unknown and duplicate fields), or null. What cannot be decoded gets "error", and no verdict or pod.
 
   --version  the version of the standards to judge by (default latest); one newer than the newest known is the newest
+  --policy   YAML with the policies; all must compile on the oldest API server that has them
   --help     this text
 
 exit status: 0, 1 at the first line that is not such JSON (named by its number), 2 for wrong arguments
@@ -53,10 +57,14 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("judge", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors and help are printed here, in one form
 	standards := api.LatestVersion()
-	docs := len(args) > 0 && args[0] == "docs"
-	if docs {
-		args = args[1:]
-	} else {
+	command, file := "", ""
+	if len(args) > 0 && (args[0] == "docs" || args[0] == "cel") {
+		command, args = args[0], args[1:]
+	}
+	switch command {
+	case "cel":
+		flags.StringVar(&file, "policy", "", "")
+	case "":
 		flags.Func("version", "", func(text string) (err error) {
 			standards, err = api.ParseVersion(text)
 			return err
@@ -71,14 +79,20 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
+	if err == nil && command == "cel" && file == "" {
+		err = errors.New("--policy is required")
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "judge: %v; see judge --help\n", err)
 		return 2
 	}
 
-	if docs {
+	switch command {
+	case "cel":
+		err = decidePods(file, stdin, stdout)
+	case "docs":
 		err = answerLines(stdin, stdout, readDocument)
-	} else {
+	default:
 		err = judgePods(stdin, stdout, standards)
 	}
 	if err != nil {

@@ -2,6 +2,7 @@
 
 mod another_webhook;
 mod attacks;
+mod backstop;
 mod breakage;
 mod chart;
 mod corpus;
@@ -225,6 +226,7 @@ pub const DISTURBING: &[Scenario] = &[
     scenario("disturbances::the_api_server_restarts", disturbances::the_api_server_restarts)
         .needs(&[Need::Programs]),
     scenario("disturbances::both_replicas_are_gone", disturbances::both_replicas_are_gone),
+    scenario("backstop::holds_while_ironhull_is_gone", backstop::holds_while_ironhull_is_gone),
 ];
 
 /// Scenarios that begin with uninstalling it.

@@ -166,6 +166,14 @@ pub const EXTRAS: &[Extra] = &[
         statuses: &[DONE, (EXIT_ERROR, "wrong usage, or policies with errors")],
     },
     Extra {
+        command: "policy backstop",
+        examples: &[
+            ("ironhull policy backstop --policy policies/ | kubectl apply -f -", "refuse"),
+            ("ironhull policy backstop --installed --action warn,audit", "with those in force"),
+        ],
+        statuses: &[DONE, (EXIT_ERROR, "wrong usage, or policies with errors")],
+    },
+    Extra {
         command: "policy check",
         examples: &[
             ("ironhull policy check policies/", "one directory"),

@@ -1,5 +1,7 @@
-//! `ironhull policy`: check and compare policies, print their schema, show a namespace's.
+//! `ironhull policy`: check and compare policies, print their schema, show a namespace's, make an
+//! admission policy of them.
 
+pub mod backstop;
 pub mod check;
 pub mod diff;
 pub mod show;
@@ -11,6 +13,9 @@ use crate::policy::manifest;
 /// Check and compare policies, print their schema, show a namespace's policy
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    // What is said of it stands at its arguments.
+    #[expect(missing_docs, reason = "it would hide the long text")]
+    Backstop(Box<backstop::Args>),
     /// Check policy files: every error and warning, with its position
     Check(check::Args),
     // What is said of it stands at its arguments.
@@ -29,6 +34,7 @@ pub enum Command {
 /// When files cannot be read, a name is not one, or a stream cannot be written.
 pub fn run(command: &Command, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     match command {
+        Command::Backstop(args) => backstop::run(args, out, err),
         Command::Check(args) => check::run(args, out, err),
         Command::Diff(args) => diff::run(args, out, err),
         Command::Schema => {

@@ -9,6 +9,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod backstop;
 mod breakage;
 mod image_facts;
 #[path = "../support/judge.rs"]

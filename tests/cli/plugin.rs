@@ -46,5 +46,5 @@ fn kubectl_can_complete_it() {
     assert_eq!(answer(&["har"]), "harden\tHarden manifests, as the webhook would\n:4\n");
     assert_eq!(answer(&["harden", "--output", "d"]), "diff\tA unified diff\n:4\n");
     assert_eq!(answer(&["explain", "-f", ""]), ":0\n");
-    assert!(answer(&["policy", ""]).starts_with("check\tCheck policy files"));
+    assert!(answer(&["policy", ""]).starts_with("backstop\tPrint an admission policy"));
 }

@@ -25,6 +25,8 @@ const CASES: &[(&str, i32, &str)] = &[
     ("rules", 2, "rules capability"),
     ("policy", 0, "policy check"),
     ("policy", 2, "policy"),
+    ("policy backstop", 0, "policy backstop"),
+    ("policy backstop", 2, "policy backstop --policy tests/policy-errors/uid"),
     ("policy check", 0, "policy check tests/policy-errors/warning-no-tag"),
     ("policy check", 2, "policy check tests/policy-errors/uid"),
     (

@@ -1,0 +1,122 @@
+//! Where nothing is exempt, the backstop refuses what Pod Security's *restricted* refuses, for the same
+//! checks.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ironhull::harden::{Context, Scope, harden};
+use ironhull::manifest::ManifestFile;
+use ironhull::pod::Pod;
+use ironhull::policy::Policy;
+use serde_json::Value;
+
+use crate::ask::{MADE, ask, checks, created, only, policies};
+use crate::{judge, support, update};
+
+/// The pods of each manifest in `directory`, with where they stand.
+pub(crate) fn pods(directory: &Path) -> Vec<(String, Value)> {
+    let mut pods = Vec::new();
+    for path in support::files(directory) {
+        let name = path.strip_prefix(directory).unwrap().display().to_string();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let Ok(source) = ManifestFile::read(&name, text) else { continue };
+        for document in &source.documents {
+            for workload in &document.contents.workloads {
+                let Some(pod) = document.value.pointer(&workload.pod) else { continue };
+                let id = format!("{name}#{}", document.number.unwrap());
+                pods.push((id, pod.clone()));
+            }
+        }
+    }
+    pods
+}
+
+/// The pod after the default policy's patch; `None` for one that is not readable.
+pub(crate) fn hardened(pod: &Value) -> Option<Value> {
+    let text = pod.to_string();
+    let view = Pod::from_json(&text).ok()?;
+    let context = Context {
+        date: MADE,
+        scope: Scope::Create,
+        user_namespaces: false,
+        provenance: true,
+        root: "",
+        reserved_volumes: &[],
+        seed_image: None,
+    };
+    let outcome = harden(&view, Policy::restricted(), &context);
+    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();
+    let mut after = pod.clone();
+    json_patch::patch(&mut after, &patch).unwrap();
+    Some(after)
+}
+
+/// Compares both evaluators on each pod. Returns how many pods both could read, and how many are refused.
+fn compare(binary: &PathBuf, pods: &[(String, Value)]) -> (usize, usize) {
+    let only_pods: Vec<Value> = pods.iter().map(|(_, pod)| pod.clone()).collect();
+    let judged = judge::judge(binary, &only_pods);
+    let readable: Vec<_> =
+        pods.iter().zip(judged).filter(|(_, judged)| judged.error.is_none()).collect();
+    let requests: Vec<Value> = readable.iter().map(|((_, pod), _)| created(pod)).collect();
+    let decided = ask(binary, &policies(""), &requests);
+    let mut refused = 0;
+    let mut different = Vec::new();
+    for (((id, _), judged), decisions) in readable.iter().zip(&decided) {
+        let decision = only(decisions);
+        refused += usize::from(!decision.allowed);
+        let (ours, theirs) = (decision.refused(), checks(&judged.restricted.reasons));
+        if ours != theirs || decision.allowed != judged.restricted.allowed {
+            different.push(format!("{id}: {ours:?}, Pod Security {theirs:?}"));
+        }
+    }
+    assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
+    (readable.len(), refused)
+}
+
+/// Holds a line of `expected.txt` against what came out.
+fn expect(what: &str, (pods, refused): (usize, usize)) {
+    let line = format!("{what}: {pods} pods, {refused} refused by both, 0 differences");
+    println!("{line}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/backstop/expected.txt");
+    let mut lines: Vec<String> =
+        std::fs::read_to_string(&path).unwrap_or_default().lines().map(str::to_owned).collect();
+    if update::is_wanted() && !lines.contains(&line) {
+        lines.retain(|other| !other.starts_with(&format!("{what}: ")));
+        lines.push(line.clone());
+        lines.sort();
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+    assert!(lines.contains(&line), "not in {}: {line}", path.display());
+}
+
+#[test]
+fn the_corpus_is_refused_as_by_pod_security() {
+    let (Some(binary), Some(directory)) = (judge::binary(), support::directory()) else { return };
+    let shipped = pods(&directory);
+    let each = shipped.iter().filter_map(|(id, pod)| Some((id.clone(), hardened(pod)?)));
+    let each: Vec<_> = each.collect();
+    expect("corpus", compare(&binary, &shipped));
+    expect("corpus, hardened", compare(&binary, &each));
+}
+
+/// The pods by which Kubernetes tests Pod Security: what each version of each level allows and refuses.
+/// They come with the Go module that the judge is built with.
+#[test]
+fn kubernetes_own_fixtures_are_refused_as_by_pod_security() {
+    let Some(binary) = judge::binary() else { return };
+    let listed = Command::new("go")
+        .args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/pod-security-admission"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/judge"))
+        .output();
+    let module = match listed {
+        Ok(output) if output.status.success() => String::from_utf8(output.stdout).unwrap(),
+        other => {
+            assert!(std::env::var_os("CI").is_none(), "{other:?}");
+            eprintln!("NOT RUN: Go does not find its module of Pod Security: {other:?}");
+            return;
+        }
+    };
+    let fixtures = pods(&Path::new(module.trim()).join("test/testdata"));
+    assert!(fixtures.len() > 4000, "{}", fixtures.len());
+    expect("Pod Security's fixtures", compare(&binary, &fixtures));
+}
