@@ -8,8 +8,10 @@
 //! |---|---|
 //! | [`document`] | the report as data: the source of every format |
 //! | [`check`] | what is looked at in a container, and what it takes to pass |
+//! | [`controls`] | what standards ask, and which checks answer it |
 //! | [`changes`] | what changed since an earlier report |
 
 pub mod changes;
 pub mod check;
+pub mod controls;
 pub mod document;
