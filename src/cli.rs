@@ -15,6 +15,7 @@ pub mod pass;
 pub mod policy;
 pub mod policy_files;
 pub mod preview;
+pub mod report;
 pub mod rules;
 mod sarif;
 pub mod schemas;

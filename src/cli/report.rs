@@ -1,0 +1,3 @@
+//! `ironhull report`: evidence of how the containers of a cluster run.
+
+pub mod html;
