@@ -9,6 +9,7 @@ pub mod help;
 pub mod image;
 pub mod input;
 pub mod man;
+mod markdown;
 pub mod observe;
 mod parallel;
 pub mod pass;
@@ -56,6 +57,7 @@ enum Command {
     Harden(harden::Args),
     Preview(preview::Args),
     Observe(observe::Args),
+    Report(report::Args),
     Rules(rules::Args),
     #[command(subcommand)]
     Policy(policy::Command),
@@ -95,6 +97,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result
         Command::Policy(command) => policy::run(&command, out, err).map(ExitCode::from),
         Command::Observe(args) => observe::run(&args, out, err).map(ExitCode::from),
         Command::Preview(args) => preview::run(&args, out, err).map(ExitCode::from),
+        Command::Report(args) => report::run(&args, out, err).map(ExitCode::from),
         Command::Rules(args) => rules::run(&args, out).map(ExitCode::from),
         Command::Serve(args) => serve::run(*args),
         Command::Watch(args) => watch::run(args),
@@ -128,7 +131,7 @@ pub fn with_hint(mut error: clap::Error) -> clap::Error {
     };
     let of = |command: &str| usage.contains(&format!(" {command} "));
     let tip = match error.kind() {
-        ErrorKind::UnknownArgument if of("preview") || of("diff") => {
+        ErrorKind::UnknownArgument if of("preview") || of("diff") || of("report") => {
             format!("to name a namespace, use -n: `-n {word}`")
         }
         ErrorKind::UnknownArgument if of("harden") || of("explain") => {

@@ -7,6 +7,8 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`document`] | the report as data: the source of every format |
+//! | [`gather`] | a cluster, looked at once |
+//! | [`summary`] | its totals |
 //! | [`check`] | what is looked at in a container, and what it takes to pass |
 //! | [`controls`] | what standards ask, and which checks answer it |
 //! | [`changes`] | what changed since an earlier report |
@@ -15,3 +17,11 @@ pub mod changes;
 pub mod check;
 pub mod controls;
 pub mod document;
+mod exempt;
+pub mod gather;
+mod live;
+mod pod;
+mod stated;
+pub mod summary;
+mod templates;
+mod user;

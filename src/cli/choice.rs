@@ -17,6 +17,9 @@ pub struct Policies {
     pub set: PolicySet,
     /// Origin: `policies.yaml`, `configmap ironhull-system/ironhull-policies`, `built in`.
     pub from: String,
+    /// Whether they are those in force, or named by the user: false where the installed ones may not
+    /// be read.
+    pub known: bool,
 }
 
 /// Source of the policies that a command goes by.
@@ -80,7 +83,7 @@ pub fn candidate(
     let mut files = policy_files::read(path)?;
     files.extend(facts);
     let set = policy_files::load(&files, date, err)?;
-    Ok(set.map(|set| Policies { set, from: path.display().to_string() }))
+    Ok(set.map(|set| Policies { set, from: path.display().to_string(), known: true }))
 }
 
 /// The policies that are installed in the cluster, if they may be read; otherwise the built-in one.
@@ -94,7 +97,8 @@ async fn installed(
     err: &mut dyn Write,
 ) -> anyhow::Result<Policies> {
     let found = policies::installed(cluster).await;
-    if found.is_none() {
+    let known = found.is_some();
+    if !known {
         say::note(err, "not allowed to read the installed policies; using the built-in one")?;
     }
     let (mut files, config_maps) =
@@ -105,7 +109,7 @@ async fn installed(
     };
     files.extend(facts);
     match policy_files::load(&files, date, err)? {
-        Some(set) => Ok(Policies { set, from }),
+        Some(set) => Ok(Policies { set, from, known }),
         None => bail!("the installed policies cannot be used ({from})"),
     }
 }

@@ -5,6 +5,7 @@ use schemars::{Schema, schema_for};
 
 use super::preview::report::Preview;
 use super::{explain, harden, observe, policy, rules};
+use crate::evidence::document::Document;
 use crate::facts::ImageFacts;
 
 /// An output for programs.
@@ -49,6 +50,7 @@ pub fn schemas() -> Vec<Output> {
             "One object.",
             schema_for!(observe::report::Report),
         ),
+        output("report", "ironhull report -o json", "One object.", schema_for!(Document)),
         output(
             "rules",
             "ironhull rules -o json",

@@ -77,6 +77,11 @@ impl Reader {
         Self { client, server }
     }
 
+    /// Address of the API server, as errors name it.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
     /// Calls `take` with every object of a kind, as JSON, page by page. An object is dropped when
     /// the next page comes. `take` also gets the number of objects still to come, where the API
     /// server reports it. `labels` and `metadata_only` select what to list and how much of it.

@@ -59,6 +59,7 @@ fn with_cluster(directory: &Path) -> Option<(&'static str, String, Value)> {
     let name = match case.arguments[0].as_str() {
         _ if case.exit == 2 => return None,
         "preview" => "preview",
+        "report" => "report",
         "explain" => "explain-pod",
         _ if case.arguments[1] == "show" => "policy-show",
         _ => "policy-diff",

@@ -18,6 +18,7 @@ const CASES: &[(&str, i32, &str)] = &[
     ("harden", 3, "harden --check -f tests/manifests/kinds-unknown-check/in.yaml"),
     // What has to do with a cluster goes on in tests/live.
     ("preview", 2, "preview --kubeconfig no/such/file"),
+    ("report", 2, "report --kubeconfig no/such/file"),
     // 0 and 1 are what the end-to-end suite sees: it takes a node to observe anything.
     ("observe", 2, "observe web --kubeconfig no/such/file"),
     ("rules", 0, "rules"),

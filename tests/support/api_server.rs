@@ -51,6 +51,8 @@ pub struct Settings {
     pub unreadable: Vec<String>,
     /// Logs by `NAMESPACE/POD/CONTAINER`, with `/previous` for that of the one before.
     pub logs: BTreeMap<String, String>,
+    /// What `/version` answers; nothing is there if it is empty.
+    pub version: String,
 }
 
 /// Requests that fail.
@@ -76,6 +78,7 @@ impl Default for Settings {
             failing: Vec::new(),
             unreadable: Vec::new(),
             logs: BTreeMap::new(),
+            version: String::new(),
         }
     }
 }
@@ -173,6 +176,13 @@ impl State {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let query = query.split('&').filter_map(|pair| pair.split_once('='));
         let query = query.map(|(key, value)| (key.to_owned(), decoded(value))).collect();
+        if let ("/version", [major, minor, _]) =
+            (path, *self.settings.version.split('.').collect::<Vec<_>>())
+        {
+            let git = format!("v{}", self.settings.version);
+            let version = json!({"major": major, "minor": minor, "gitVersion": git});
+            return (200, version.to_string());
+        }
         let Some(asked) = Asked::of(path, query, metadata_only) else {
             return status(404, "NotFound", "the server could not find the requested resource");
         };

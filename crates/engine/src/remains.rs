@@ -53,7 +53,7 @@ const SAFE_SELINUX_TYPES: [&str; 5] =
 
 /// Prefix of the annotation that once held a container's AppArmor profile; the container's
 /// name follows.
-const APPARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
+pub const APPARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
 
 /// Maximum length of the names in one remark. A warning has 120 characters, and needs the
 /// others for itself.
@@ -93,7 +93,7 @@ pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     name("hostPID", spec.host_pid);
     name("hostIPC", spec.host_ipc);
     for volume in &spec.volumes {
-        name(&volume.kind, RESTRICTED_VOLUMES.contains(&&*volume.kind));
+        name(&volume.kind, is_refused_volume(&volume.kind));
     }
     let any = Any::of(pod);
     name("hostProcess", pod.is_host_process());
@@ -109,8 +109,7 @@ pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     });
     name("appArmorProfile", annotated || unconfined(&outer.app_armor_profile) || any.unconfined);
     // The kubelet accepts names with slashes too, but none of those is allowed.
-    let safe = |sysctl: &str| SAFE_SYSCTLS.contains(&sysctl);
-    name("sysctls", outer.sysctls.iter().any(|sysctl| !safe(&sysctl.name)));
+    name("sysctls", outer.sysctls.iter().any(|sysctl| !is_safe_sysctl(&sysctl.name)));
     name("host of a probe or hook", any.names_host);
     found
 }
@@ -262,17 +261,30 @@ fn refused_by_restricted<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     found
 }
 
-fn unsafe_se_linux(options: &SeLinuxOptions<'_>) -> bool {
+/// Whether *restricted* refuses volumes of this kind.
+pub fn is_refused_volume(kind: &str) -> bool {
+    RESTRICTED_VOLUMES.contains(&kind)
+}
+
+/// Whether *baseline* allows a sysctl of this name.
+pub fn is_safe_sysctl(name: &str) -> bool {
+    SAFE_SYSCTLS.contains(&name)
+}
+
+/// Whether *baseline* refuses these SELinux options.
+pub fn unsafe_se_linux(options: &SeLinuxOptions<'_>) -> bool {
     !options.user.is_empty()
         || !options.role.is_empty()
         || !SAFE_SELINUX_TYPES.contains(&&*options.kind)
 }
 
-fn unconfined(profile: &AppArmorProfile<'_>) -> bool {
+/// Whether *baseline* refuses this AppArmor profile.
+pub fn unconfined(profile: &AppArmorProfile<'_>) -> bool {
     !matches!(&*profile.kind, "" | "RuntimeDefault" | "Localhost")
 }
 
-fn names_host(container: &Container<'_>) -> bool {
+/// Whether a probe or hook of the container names a host.
+pub fn names_host(container: &Container<'_>) -> bool {
     container
         .handlers()
         .any(|handler| !handler.http_get.host.is_empty() || !handler.tcp_socket.host.is_empty())

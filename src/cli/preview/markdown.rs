@@ -4,19 +4,17 @@ use std::fmt::Write as _;
 
 use super::report::{NamespacePreview, Preview, Verdicts, WorkloadPreview};
 use super::table::sentence;
+use crate::cli::markdown::{Page, code, escaped};
 use crate::cli::pass::titled;
 use crate::foresight::risk::Verdict;
 use crate::text::clean;
-
-/// Maximum length, in bytes. GitHub takes 65,536 characters in a comment.
-const LONGEST: usize = 60_000;
 
 /// The whole preview: what needs somebody first, the rest folded away.
 pub(super) fn markdown(preview: &Preview) -> String {
     let mut all = Verdicts::default();
     preview.namespaces.iter().for_each(|namespace| all.add(&namespace.verdicts));
     let head = format!("### ironhull preview\n\n{}\n", escaped(&sentence(&all, false)));
-    let mut page = Page { text: head, full: false, left_out: 0 };
+    let mut page = Page::new(head);
     for namespace in &preview.namespaces {
         let workloads = |verdict: Verdict| -> Vec<&WorkloadPreview> {
             namespace.workloads.iter().filter(|workload| workload.verdict == verdict).collect()
@@ -32,53 +30,27 @@ pub(super) fn markdown(preview: &Preview) -> String {
         }
         folded(&mut page, namespace, &workloads(Verdict::Starts));
     }
-    page.end(&all, preview)
+    end(page, &all, preview)
 }
 
-/// A text of bounded length.
-struct Page {
-    text: String,
-    /// Whether something had no room. Nothing is added then, so that nothing stands below the wrong
-    /// heading.
-    full: bool,
-    /// Number of parts for which there was no room.
-    left_out: usize,
-}
-
-impl Page {
-    /// Adds a part, if there is room.
-    fn add(&mut self, part: &str) {
-        self.left_out += usize::from(!self.head(part) && !part.is_empty());
-    }
-
-    /// Adds a heading, which nobody misses by itself. Returns whether there was room.
-    fn head(&mut self, part: &str) -> bool {
-        self.full |= self.text.len() + part.len() > LONGEST;
-        if !self.full {
-            self.text.push_str(part);
-        }
-        !self.full
-    }
-
-    fn end(mut self, all: &Verdicts, preview: &Preview) -> String {
-        if all.unknown > 0 {
-            self.text.push_str(
-                "\nWhat is unknown has to be tried. `ironhull image facts` reads the images, and \
+fn end(mut page: Page, all: &Verdicts, preview: &Preview) -> String {
+    if all.unknown > 0 {
+        page.text.push_str(
+            "\nWhat is unknown has to be tried. `ironhull image facts` reads the images, and \
                  `--facts` then tells more.\n",
-            );
-        }
-        if self.left_out > 0 {
-            let _ = writeln!(
-                self.text,
-                "\nThere was no room for {} lines: `ironhull preview -o table` has all.",
-                self.left_out
-            );
-        }
-        let from = code(&preview.policies);
-        let date = &preview.date;
-        let _ = write!(self.text, "\n<sub>Policies: {from}. Exemptions as of {date}.</sub>\n");
-        self.text
+        );
     }
+    if page.left_out > 0 {
+        let _ = writeln!(
+            page.text,
+            "\nThere was no room for {} lines: `ironhull preview -o table` has all.",
+            page.left_out
+        );
+    }
+    let from = code(&preview.policies);
+    let date = &preview.date;
+    let _ = write!(page.text, "\n<sub>Policies: {from}. Exemptions as of {date}.</sub>\n");
+    page.text
 }
 
 fn row(workload: &WorkloadPreview) -> String {
@@ -146,61 +118,5 @@ fn named(workload: &WorkloadPreview) -> String {
     match &workload.file {
         Some(file) => format!("{name} in {}", code(file)),
         None => name,
-    }
-}
-
-/// Text as code, in which nothing has a meaning. What comes from a manifest may hold anything.
-fn code(text: &str) -> String {
-    let text = clean(text).replace('|', "\\|");
-    match text.contains('`') {
-        true => format!("`` {text} ``"),
-        false => format!("`{text}`"),
-    }
-}
-
-/// Text in which no character of Markdown or HTML has a meaning, but for code between backticks, as
-/// messages have it.
-fn escaped(text: &str) -> String {
-    let text = clean(text);
-    let mut out = String::with_capacity(text.len());
-    let even = text.matches('`').count().is_multiple_of(2);
-    let mut in_code = false;
-    for character in text.chars() {
-        match character {
-            '`' if even => in_code = !in_code,
-            '|' => out.push('\\'),
-            '\\' | '*' | '_' | '#' | '[' | ']' | '<' | '>' | '&' | '~' | '!' | '`' if !in_code => {
-                out.push('\\');
-            }
-            _ => {}
-        }
-        out.push(character);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_comment_has_a_bound() {
-        let mut page = Page { text: String::new(), full: false, left_out: 0 };
-        let part = "x".repeat(1000);
-        (0..100).for_each(|_| page.add(&part));
-        page.add("");
-        assert!(!page.head("a heading"));
-        assert_eq!((page.text.len(), page.left_out), (60_000, 40));
-    }
-
-    #[test]
-    fn nothing_from_a_manifest_is_markdown() {
-        assert_eq!(
-            escaped("writes `/a_b` as <b>*x*</b> | y"),
-            "writes `/a_b` as \\<b\\>\\*x\\*\\</b\\> \\| y"
-        );
-        assert_eq!(escaped("a ` b"), "a \\` b");
-        assert_eq!(code("a|b"), "`a\\|b`");
-        assert_eq!(code("a`b"), "`` a`b ``");
     }
 }

@@ -60,13 +60,13 @@ fn sections(document: &Document) -> Vec<Section> {
 }
 
 /// The page.
-pub fn page(document: &Document) -> String {
+pub(super) fn page(document: &Document) -> String {
     let mut html = Html::default();
     let sections = sections(document);
     head(&mut html, &document.taken);
     html.raw("<body>\n<a class=\"skip\" href=\"#main\">Skip to the report</a>\n");
-    header(&mut html, document);
     chart::patterns(&mut html);
+    header(&mut html, document);
     html.raw("<nav aria-labelledby=\"contents\">\n<h2 id=\"contents\">Contents</h2>\n<ol>\n");
     for Section { id, title, count, .. } in &sections {
         html.raw("<li>").link(&format!("#{id}"), title);
@@ -108,7 +108,9 @@ fn head(html: &mut Html, taken: &Taken) {
 
 fn header(html: &mut Html, document: &Document) {
     let Taken { at, until, ironhull, server, kubernetes, scope, .. } = &document.taken;
-    html.raw("<header>\n<h1>How the containers of this cluster run</h1>\n<dl class=\"facts\">\n");
+    html.raw("<header>\n<h1>How the containers of this cluster run</h1>\n");
+    overview::lead(html, document);
+    html.raw("<dl class=\"facts\">\n");
     fact(html, "Cluster", server);
     let version = kubernetes.as_deref().unwrap_or("not known");
     fact(html, "Kubernetes", version);
@@ -159,11 +161,11 @@ fn counted(count: u32, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Opens a table that may be wider than its page, in a region of its own that can be scrolled.
+/// Opens a table that may be wider than its page, in a box that can be scrolled, by keyboard too.
 fn table(html: &mut Html, caption: &str, columns: &[&'static str]) {
     html.open(
         "div",
-        &[("class", &"scroll"), ("role", &"region"), ("tabindex", &"0"), ("aria-label", &caption)],
+        &[("class", &"scroll"), ("role", &"group"), ("tabindex", &"0"), ("aria-label", &caption)],
     );
     html.raw("<table>\n").element("caption", caption).raw("\n<thead><tr>");
     for column in columns {

@@ -14,6 +14,11 @@ use super::{Container, Fill, Text, view};
 pub struct Raw<'a>(Option<&'a RawValue>);
 
 impl<'a> Raw<'a> {
+    /// The value's JSON; `None` if there is none.
+    pub fn json(self) -> Option<&'a str> {
+        self.0.map(RawValue::get)
+    }
+
     /// The items of a list; empty if there is no value. `None` if the value is no such list.
     fn items<T: Fill<'a>>(self) -> Option<Vec<T>> {
         let mut items = Vec::new();

@@ -140,10 +140,10 @@ pub(super) fn chart(html: &mut Html, name: &str, tally: &Tally) {
             ("class", &"bar wide"),
             ("role", &"img"),
             ("aria-label", &label),
-            ("viewBox", &"0 0 240 14"),
+            ("viewBox", &"0 0 240 8"),
         ],
     );
-    parts(html, tally, 14);
+    parts(html, tally, 8);
     html.raw("</svg>");
 }
 
@@ -164,9 +164,16 @@ fn parts(html: &mut Html, tally: &Tally, height: u32) {
         }
         from = to;
     }
-    html.raw(
-        "<rect class=\"frame\" x=\"0.5\" y=\"0.5\" width=\"239\" height=\"13\" fill=\"none\"/>",
-    );
+    let height = height - 1;
+    let frame: [super::markup::Attribute<'_>; 6] = [
+        ("class", &"frame"),
+        ("x", &"0.5"),
+        ("y", &"0.5"),
+        ("width", &(WIDTH - 1)),
+        ("height", &height),
+        ("fill", &"none"),
+    ];
+    html.open("rect", &frame).close("rect");
 }
 
 fn scaled(part: u32, whole: u32) -> u32 {

@@ -105,7 +105,8 @@ fn row(html: &mut Html, control: &ControlResult) {
 
 /// A field, with a link to how it was obtained.
 pub(super) fn field(html: &mut Html, check: Check) {
-    html.link(&format!("#f-{}", check.as_str()), check.as_str());
+    html.raw("<span class=\"field\">").link(&format!("#f-{}", check.as_str()), check.as_str());
+    html.raw("</span>");
 }
 
 /// Results by field: in the live pods, and in the templates that scanners judge.

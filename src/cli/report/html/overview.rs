@@ -9,8 +9,8 @@ use crate::evidence::document::{Document, Standing, Summary, Tally};
 /// Exemptions that end within so many days are named here; the document counts by the same number.
 const SOON_DAYS: i64 = 30;
 
-/// The section.
-pub(super) fn section(html: &mut Html, document: &Document) {
+/// What the reader came for, before all else.
+pub(super) fn lead(html: &mut Html, document: &Document) {
     let summary = &document.summary;
     let users = users(document);
     html.raw("<figure class=\"lead\">\n<figcaption><strong>");
@@ -24,7 +24,11 @@ pub(super) fn section(html: &mut Html, document: &Document) {
     html.raw("\n<p>");
     chart::figures(html, &users);
     html.raw("</p>\n</figure>\n");
-    tiles(html, summary);
+}
+
+/// The section.
+pub(super) fn section(html: &mut Html, document: &Document) {
+    tiles(html, &document.summary);
     attention(html, document);
 }
 
@@ -77,7 +81,12 @@ fn attention(html: &mut Html, document: &Document) {
             "#root",
             "root containers by name",
         ),
-        (summary.privileged.into(), "are privileged", "#workloads", "workloads"),
+        (
+            summary.privileged.into(),
+            "are privileged",
+            "#privileged",
+            "privileged containers by name",
+        ),
         (
             users.unknown.into(),
             "run as a user that is not known",

@@ -11,7 +11,7 @@ use crate::evidence::document::{
 
 /// The section.
 pub(super) fn section(html: &mut Html, document: &Document) {
-    let mut root = rows(document, |user| user.uid == Some(0));
+    let mut root = rows(document, Check::RunAsNonRoot, |user, _| user.uid == Some(0));
     // Those that nobody allows come first.
     root.sort_by_key(|(.., cell)| cell.state != State::Fail);
     if root.is_empty() {
@@ -23,27 +23,42 @@ pub(super) fn section(html: &mut Html, document: &Document) {
         );
         list(html, document, "Running containers that are known to be root", &root);
     }
-    let unknown = rows(document, |user| user.uid != Some(0) && user.non_root.is_none());
+    let unknown = rows(document, Check::RunAsNonRoot, |user, _| {
+        user.uid != Some(0) && user.non_root.is_none()
+    });
     html.raw("<h3 id=\"root-unknown\">Containers whose user is not known</h3>\n");
     if unknown.is_empty() {
         html.raw("<p>None: of every running container it is known whether it is root.</p>\n");
-        return;
+    } else {
+        html.raw("<p>They may be root. Nothing that can be read tells.</p>\n");
+        list(html, document, "Running containers whose user is not known", &unknown);
     }
-    html.raw("<p>They may be root. Nothing that can be read tells.</p>\n");
-    list(html, document, "Running containers whose user is not known", &unknown);
+    privileged(html, document);
+}
+
+/// Privileged containers: root of the node, whatever their user.
+fn privileged(html: &mut Html, document: &Document) {
+    html.raw("<h3 id=\"privileged\">Privileged containers</h3>\n");
+    let fails = |cell: &Cell| !matches!(cell.state, State::Pass | State::NotApplicable);
+    let rows = rows(document, Check::Privileged, |_, cell| fails(cell));
+    if rows.is_empty() {
+        html.raw("<p>No running container is privileged.</p>\n");
+    } else {
+        list(html, document, "Running containers that are privileged", &rows);
+    }
 }
 
 type Row<'d> = (&'d WorkloadEvidence, &'d ContainerEvidence, &'d Cell);
 
-fn rows(document: &Document, wanted: impl Fn(&User) -> bool) -> Vec<Row<'_>> {
+fn rows(document: &Document, check: Check, wanted: impl Fn(&User, &Cell) -> bool) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     for workload in &document.workloads {
         for container in &workload.containers {
-            let cell = container.cells.iter().find(|cell| cell.check == Check::RunAsNonRoot);
+            let cell = container.cells.iter().find(|cell| cell.check == check);
             if let Some(cell) = cell
                 && container.status == ContainerState::Running
                 && cell.state != State::NotApplicable
-                && wanted(&container.user)
+                && wanted(&container.user, cell)
             {
                 rows.push((workload, container, cell));
             }
@@ -73,7 +88,7 @@ fn list(html: &mut Html, document: &Document, caption: &str, rows: &[Row<'_>]) {
         badge(html, cell.state);
         html.raw("</td><td>");
         exemption(html, document, cell);
-        html.raw("</td><td>").text(help(workload, container, Check::RunAsNonRoot));
+        html.raw("</td><td>").text(help(workload, container, cell.check));
         html.raw("</td></tr>\n");
     }
     end_table(html);

@@ -1,9 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says where")]
 
-mod sample;
-
 use super::*;
-use sample::HOSTILE;
+use crate::cli::report::sample::{self, HOSTILE};
 
 /// Start tags of a page, with their attributes.
 fn tags(page: &str) -> Vec<&str> {
@@ -87,15 +85,22 @@ fn the_page_says_what_the_document_says() {
     assert!(page.contains("SEC-12") && page.contains("until 2027-03-01"));
 }
 
-/// Pages for `make report-check`, which looks at them in a browser: written only where it says so.
+/// Reports for `make report-check`, which holds them against a browser and other programs: written only
+/// where it says so.
 #[test]
-fn pages_for_a_browser() {
-    let Ok(directory) = std::env::var("IRONHULL_REPORT_PAGES") else { return };
+fn reports_for_other_programs() {
+    use crate::cli::report::{openreports, oscal};
+    let Ok(directory) = std::env::var("IRONHULL_REPORTS") else { return };
+    let directory = std::path::Path::new(&directory);
     for (name, workloads, text) in
         [("small", 6, "web"), ("hostile", 6, HOSTILE), ("large", 300, "web")]
     {
-        let page = page(&sample::document(workloads, text));
-        std::fs::write(std::path::Path::new(&directory).join(format!("{name}.html")), page)
-            .unwrap();
+        let document = sample::document(workloads, text);
+        let write = |end: &str, text: String| {
+            std::fs::write(directory.join(format!("{name}{end}")), text).unwrap();
+        };
+        write(".html", page(&document));
+        write("-oscal.json", oscal::assessment_results(&document).unwrap().to_string());
+        write("-openreports.json", openreports::list(&document, true).to_string());
     }
 }

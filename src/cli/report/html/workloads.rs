@@ -118,6 +118,9 @@ fn of_workload(html: &mut Html, at: usize, workload: &WorkloadEvidence) {
         TemplateStanding::None => {
             "It has no template: the pod is what was sent, as admission changed it."
         }
+        TemplateStanding::Changed => {
+            "Its template has changed since its pods were made, so who set a value is not known."
+        }
         TemplateStanding::Unreadable => {
             "Its template could not be read, so who set a value is not known."
         }
@@ -184,7 +187,8 @@ fn of_container(html: &mut Html, workload: &WorkloadEvidence, container: &Contai
         .filter(|cell| !matches!(cell.state, State::Pass | State::NotApplicable))
         .collect();
     if !wanting.is_empty() {
-        let caption = format!("{}, fields that do not pass", container.name);
+        let WorkloadEvidence { kind, name, .. } = workload;
+        let caption = format!("{} of {kind}/{name}: fields that do not pass", container.name);
         table(html, &caption, &["Field", "Result", "Value", "Set by", "Why, and what helps"]);
         for cell in wanting {
             row(html, workload, container, cell);
