@@ -6,6 +6,7 @@ mod breakage;
 mod chart;
 mod corpus;
 mod disturbances;
+mod evidence;
 mod excuses;
 mod facts;
 mod images;
@@ -124,6 +125,8 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     // Prometheus must reach a pod's address.
     scenario("watch::a_root_container_is_alerted_of", watch::a_root_container_is_alerted_of)
         .needs(&[Need::Programs, Need::Prometheus]),
+    scenario("evidence::every_cell_is_true", evidence::every_cell_is_true)
+        .needs(&[Need::UserNamespaces]),
     scenario("mending::from_crash_to_fixed", mending::from_crash_to_fixed),
     scenario("rollout::from_audit_to_enforce", rollout::from_audit_to_enforce),
     scenario("rollout::a_labelled_pod_is_hardened", rollout::a_labelled_pod_is_hardened),

@@ -189,7 +189,7 @@ impl Check {
             Self::DropCapabilities => about(
                 "dropCapabilities",
                 "drops all capabilities",
-                "capabilities.drop has ALL, and the container is not privileged",
+                "capabilities.drop has ALL, capabilities.add has not, and the container is not privileged",
                 "from the pod's spec; what is left without ALL depends on the runtime",
                 Some(R::Capabilities),
                 Restricted,
@@ -286,7 +286,7 @@ impl Check {
             Self::ProcMount => about(
                 "procMount",
                 "has a masked /proc",
-                "procMount is Default or unset",
+                "procMount is Default or unset, and the container is not privileged",
                 SPEC,
                 None,
                 Baseline,
@@ -343,7 +343,7 @@ impl Check {
                 "imageDigest",
                 "names its image by digest",
                 "the image has @sha256:",
-                "from the pod's spec; imageId tells what runs",
+                "from the pod's spec; imageId is what runs, as the runtime names it",
                 None,
                 Other,
             ),

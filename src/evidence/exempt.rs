@@ -146,10 +146,14 @@ impl Judge<'_> {
             RuleName::RunAsGroup => reaches(&user),
             rule => reaches(&[rule]),
         };
-        // An exemption may reach further than the rule it names: what is privileged is left alone.
+        // An exemption may reach further than the rule it names: what is privileged is left alone, and
+        // who may run as root keeps the capabilities that root needs.
         let further = match finding.map(|finding| finding.result) {
             Some(RuleResult::Skipped(Skip::Privileged)) => reaches(&[RuleName::Privileged]),
             Some(RuleResult::Skipped(Skip::Exempt)) => reaches(&[RuleName::RunAsNonRoot]),
+            Some(RuleResult::Compliant) if check == Check::AddCapabilities => {
+                reaches(&[RuleName::RunAsNonRoot])
+            }
             _ => None,
         };
         let (namespace, kind, name) = self.workload;

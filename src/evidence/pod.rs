@@ -80,7 +80,7 @@ impl Judged<'_> {
             template: self.template.map(|template| &template.annotations),
             annotations: &live.metadata.annotations,
         };
-        let note = self.note(&outcome);
+        let note = self.note();
         let of = |placed: Placed<'_, '_>, outcome: &Outcome<'_>| {
             let note = note.as_ref();
             Container { judged: self, judge, subject, outcome, note }.evidence(placed)
@@ -98,12 +98,11 @@ impl Judged<'_> {
         Shown { containers, exemptions }
     }
 
-    fn note(&self, outcome: &Outcome<'_>) -> Option<Note> {
+    fn note(&self) -> Option<Note> {
         let read = Incoming::read(self.pod.annotation(HARDENED_ANNOTATION)?)?;
         let policy = read.policy()?.to_owned();
         let current = policy == self.policy.versioned();
-        let as_it_would_be = outcome.left_alone.is_some() || outcome.patch.is_empty();
-        let holds = !provenance::claims_too_much(self.pod) && (!current || as_it_would_be);
+        let holds = !provenance::claims_too_much(self.pod);
         Some(Note { read, evidence: NoteEvidence { policy, current, holds } })
     }
 }

@@ -75,14 +75,16 @@ fn one(check: Check, subject: Subject<'_>, placed: Placed<'_, '_>) -> Stated {
             None => unset(State::Fail, "nothing is set: allowed"),
         },
         Check::DropCapabilities | Check::AddCapabilities | Check::NetRaw if privileged => {
-            but(State::Fail, "ALL".into(), "privileged: it has all capabilities")
+            but(State::Fail, Value::Null, "privileged: it has all capabilities")
         }
         Check::DropCapabilities => {
-            let drop = &own.capabilities.drop;
-            match (has(drop, "ALL"), drop.is_empty()) {
-                (true, _) => said(true, names(drop)),
-                (false, true) => unset(State::Fail, "nothing is dropped: the runtime's default"),
-                (false, false) => said(false, names(drop)),
+            let Capabilities { add, drop, .. } = &own.capabilities;
+            match drop.is_empty() {
+                true => unset(State::Fail, "nothing is dropped: the runtime's default"),
+                false if add.iter().any(|name| is_capability(name, "ALL")) => {
+                    but(State::Fail, names(drop), "all of them are added again")
+                }
+                false => said(has(drop, "ALL"), names(drop)),
             }
         }
         Check::AddCapabilities => {
@@ -126,7 +128,8 @@ fn one(check: Check, subject: Subject<'_>, placed: Placed<'_, '_>) -> Stated {
                 "own".into(),
                 "asked for; not every kubelet that this cluster may have honours it",
             ),
-            _ => but(State::Fail, "node's".into(), ""),
+            Some(true) => but(State::Fail, "node's".into(), ""),
+            None => unset(State::Fail, "nothing is set: the node's"),
         },
         Check::HostPath => {
             let paths = live.spec.volumes.iter().filter_map(|it| it.host_path.as_ref());
@@ -144,6 +147,7 @@ fn one(check: Check, subject: Subject<'_>, placed: Placed<'_, '_>) -> Stated {
             list(ports.filter(|port| *port != 0).map(|port| port.to_string()))
         }
         Check::ProcMount => match &*own.proc_mount {
+            _ if privileged => unset(State::Fail, "privileged: the runtime masks nothing"),
             "" => unset(State::Pass, ""),
             mount => said(mount == "Default", mount.into()),
         },
@@ -238,7 +242,8 @@ fn flag(passes: bool, value: bool) -> Stated {
 
 /// Nothing is set.
 fn unset(state: State, why: &'static str) -> Stated {
-    Stated { state, value: Value::Null, why: why.into(), source: Source::Default }
+    let source = if state == State::Unknown { Source::None } else { Source::Default };
+    Stated { state, value: Value::Null, why: why.into(), source }
 }
 
 /// Things of which there should be none.
@@ -258,16 +263,18 @@ fn names(names: &[crate::pod::Text<'_>]) -> Value {
     names.iter().map(|name| Value::from(&**name)).collect()
 }
 
+/// Whether a name may mean this capability to a runtime: some take any case, and the prefix.
+fn is_capability(name: &str, wanted: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    upper.strip_prefix("CAP_").unwrap_or(&upper) == wanted
+}
+
 /// Whether NET_RAW is gone. Runtimes have it in their default set, but for a few that were told not
 /// to.
 fn net_raw(capabilities: &Capabilities<'_>) -> Stated {
     let Capabilities { add, drop, .. } = capabilities;
-    // Runtimes take names in any case, and some with the prefix. What might add it fails.
-    let is = |name: &str, wanted: &str| {
-        let upper = name.to_ascii_uppercase();
-        upper.strip_prefix("CAP_").unwrap_or(&upper) == wanted
-    };
-    let added = add.iter().any(|name| is(name, "NET_RAW") || is(name, "ALL"));
+    let added = |wanted| add.iter().any(|name| is_capability(name, wanted));
+    let added = added("NET_RAW") || added("ALL");
     let dropped = has(drop, "ALL") || has(drop, "NET_RAW");
     match (added, dropped) {
         (true, _) => said(false, "added".into()),
@@ -284,14 +291,12 @@ fn groups(pod: &Pod<'_>, live: &Live<'_>) -> Stated {
     let mut listed: Vec<i64> = listed.collect();
     listed.sort_unstable();
     listed.dedup();
-    let value = match listed.is_empty() {
-        true => Value::Null,
-        false => json!(listed),
-    };
+    let all = json!(listed);
     match (listed.iter().any(|id| !(1..=MAX_ID).contains(id)), &*own.policy) {
-        (true, _) => said(false, value),
-        (false, "Strict") => said(true, value),
-        (false, _) => but(State::Unknown, value, "the image may add groups"),
+        (true, _) => said(false, all),
+        (false, "Strict") => said(true, all),
+        (false, _) if listed.is_empty() => unset(State::Unknown, "the image may add groups"),
+        (false, _) => but(State::Unknown, all, "the image may add groups"),
     }
 }
 
@@ -305,7 +310,7 @@ fn app_armor(pod: &Pod<'_>, placed: Placed<'_, '_>) -> Stated {
     match &*profile.kind {
         "" if annotation == "unconfined" => said(false, "Unconfined".into()),
         "" if own.privileged => {
-            but(State::Fail, Value::Null, "privileged: the runtime applies no profile to it")
+            unset(State::Fail, "privileged: the runtime applies no profile to it")
         }
         "" => {
             unset(State::Pass, "nothing is set: the runtime's profile, where the node has AppArmor")

@@ -176,9 +176,8 @@ impl State {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let query = query.split('&').filter_map(|pair| pair.split_once('='));
         let query = query.map(|(key, value)| (key.to_owned(), decoded(value))).collect();
-        if let ("/version", [major, minor, _]) =
-            (path, *self.settings.version.split('.').collect::<Vec<_>>())
-        {
+        let parts: Vec<&str> = self.settings.version.split('.').collect();
+        if let ("/version", [major, minor, _]) = (path, &parts[..]) {
             let git = format!("v{}", self.settings.version);
             let version = json!({"major": major, "minor": minor, "gitVersion": git});
             return (200, version.to_string());

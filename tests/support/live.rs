@@ -105,7 +105,7 @@ impl Case {
     fn said(&self, printed: &[u8], address: &str) -> Vec<u8> {
         let home = self.home.path().to_str().unwrap();
         let text = String::from_utf8(printed.to_vec()).unwrap();
-        let text = text.replace(address, "SERVER").replace(home, "HOME");
+        let text = now(&text.replace(address, "SERVER").replace(home, "HOME"));
         let words = self.words.iter();
         words.fold(text, |text, (word, real)| text.replace(real, word)).into_bytes()
     }
@@ -126,6 +126,19 @@ impl Case {
             Err(_) => Settings::default(),
         }
     }
+}
+
+/// The text with `NOW` for each time of today, in whole seconds.
+fn now(text: &str) -> String {
+    const LENGTH: usize = "2026-11-24T12:00:00Z".len();
+    let today = jiff::Timestamp::now().to_string();
+    let mut parts = text.split(&today[..="2026-11-24".len()]);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("NOW");
+        out.push_str(&part[LENGTH - "2026-11-24T".len()..]);
+    }
+    out
 }
 
 /// A kubeconfig with two contexts.

@@ -88,12 +88,12 @@ fn rounds(event: &Value) -> Vec<Round> {
 }
 
 /// The other webhook, for one namespace.
-struct Injector {
+pub(super) struct Injector {
     _home: Space,
 }
 
 impl Injector {
-    fn install(world: &'static World, target: &Space, first: &str) -> Self {
+    pub(super) fn install(world: &'static World, target: &Space, first: &str) -> Self {
         let home = world.namespace("injector", &[]);
         let host = format!("injector.{}.svc", home.name);
         let made = rcgen::generate_simple_self_signed(vec![host]).unwrap();

@@ -85,7 +85,7 @@ fn findings(page: &mut Page, document: &Document) {
     }
 }
 
-/// `capabilities: [NET_RAW], set by another webhook`
+/// `addCapabilities: NET_RAW, set by the author`
 fn words(cell: &Cell) -> String {
     let mut text = cell.check.as_str().to_owned();
     let value = value(&cell.value);
@@ -98,7 +98,11 @@ fn words(cell: &Cell) -> String {
         SetBy::Image => ", by the image",
         SetBy::Ironhull | SetBy::Default | SetBy::Unknown => "",
     };
-    text + by
+    text.push_str(by);
+    if value.is_empty() && !cell.why.is_empty() {
+        let _ = write!(text, " ({})", escaped(&cell.why));
+    }
+    text
 }
 
 fn exemptions(page: &mut Page, document: &Document) {
