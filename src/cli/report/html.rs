@@ -9,6 +9,7 @@
 //! | `exemptions` | exemptions, and what changed |
 //! | `controls` | results by control, and by field |
 //! | `workloads` | namespaces and workloads, cell by cell |
+//! | `words` | what several sections say |
 //! | `method` | how each figure was obtained, and what is not known |
 
 mod chart;
@@ -18,6 +19,7 @@ mod markup;
 mod method;
 mod overview;
 mod root;
+mod words;
 mod workloads;
 
 use base64::Engine as _;

@@ -1,7 +1,7 @@
 //! Exemptions with owner and end, and what changed since an earlier report.
 
 use super::markup::Html;
-use super::root::end;
+use super::words::end;
 use super::{counted, end_table, moment, table};
 use crate::evidence::changes::{CellRef, ContainerRef};
 use crate::evidence::document::{Document, ExemptionEvidence, Grantor, Standing};

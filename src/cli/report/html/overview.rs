@@ -74,35 +74,54 @@ fn attention(html: &mut Html, document: &Document) {
     let days =
         document.exemptions.iter().filter(|exemption| exemption.standing == Standing::InForce);
     let ending = days.filter(|it| it.days_left.is_some_and(|left| left <= SOON_DAYS)).count();
-    let items: [(u64, &str, &str, &str); 7] = [
+    let wanting = document.limits.iter().filter(|limit| limit.for_rights).count();
+    let few = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let items: [(u32, &str, &str, &str, &str); 7] = [
         (
-            users.fail.into(),
-            "run as root, or may, without an exemption",
+            users.fail,
+            "container runs as root, or may, without an exemption",
+            "containers run as root, or may, without an exemption",
             "#root",
-            "root containers by name",
+            "by name",
         ),
         (
-            summary.privileged.into(),
-            "are privileged",
+            summary.privileged,
+            "container is privileged",
+            "containers are privileged",
             "#privileged",
-            "privileged containers by name",
+            "by name",
         ),
         (
-            users.unknown.into(),
-            "run as a user that is not known",
+            users.unknown,
+            "container runs as a user that is not known",
+            "containers run as a user that is not known",
             "#root-unknown",
-            "those whose user is not known",
+            "by name",
         ),
         (
-            standing(Standing::Void) as u64,
+            few(standing(Standing::Void)),
+            "exemption is void: it exempts nothing",
             "exemptions are void: they exempt nothing",
             "#exemptions",
             "exemptions",
         ),
-        (standing(Standing::Ended) as u64, "exemptions have ended", "#exemptions", "exemptions"),
-        (ending as u64, "exemptions end within 30 days", "#exemptions", "exemptions"),
         (
-            document.limits.iter().filter(|limit| limit.for_rights).count() as u64,
+            few(standing(Standing::Ended)),
+            "exemption has ended",
+            "exemptions have ended",
+            "#exemptions",
+            "exemptions",
+        ),
+        (
+            few(ending),
+            "exemption ends within 30 days",
+            "exemptions end within 30 days",
+            "#exemptions",
+            "exemptions",
+        ),
+        (
+            few(wanting),
+            "thing could not be read for want of rights",
             "things could not be read for want of rights",
             "#limits",
             "what is not known",
@@ -110,9 +129,10 @@ fn attention(html: &mut Html, document: &Document) {
     ];
     let mut any = false;
     html.raw("<ol class=\"attention\">\n");
-    for (count, what, link, where_to) in items.iter().filter(|(count, ..)| *count > 0) {
+    for (count, one, several, link, where_to) in items.iter().filter(|(count, ..)| *count > 0) {
         any = true;
-        html.raw("<li><strong>").text(count).raw("</strong> ").text(what).raw(": ");
+        html.raw("<li><strong>").text(count).raw("</strong> ");
+        html.text(if *count == 1 { one } else { several }).raw(": ");
         html.link(link, where_to).raw("</li>\n");
     }
     if !any {

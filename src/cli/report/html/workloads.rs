@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use super::chart::{self, badge};
 use super::controls::field;
 use super::markup::Html;
-use super::root::{help, source, user};
+use super::words::{help, source, user};
 use super::{counted, end_table, moment, table};
-use crate::evidence::check::Check;
+use crate::evidence::check::{Check, Standard};
 use crate::evidence::document::{
     Cell, ContainerEvidence, ContainerState, Document, SetBy, State, Tally, TemplateStanding,
     WorkloadEvidence,
@@ -52,7 +52,7 @@ pub(super) fn namespaces(html: &mut Html, document: &Document) {
 pub(super) fn section(html: &mut Html, document: &Document) {
     html.raw(
         "<p>Each workload with the fields of its running containers that do not pass. Containers that are alike are \
-         shown once, with the number of their pods.</p>\n",
+         shown once, with the number of their pods. Printed, a workload that passes both levels of Pod Security is a line.</p>\n",
     );
     let mut order: Vec<(usize, &str, Tally)> = Vec::new();
     for (at, namespace) in document.namespaces.iter().enumerate() {
@@ -93,18 +93,10 @@ fn of<'d>(
     all.filter(move |(_, workload)| workload.namespace == namespace)
 }
 
-/// A link to a workload.
-pub(super) fn link(html: &mut Html, document: &Document, workload: &WorkloadEvidence) {
-    let at = document.workloads.iter().position(|other| std::ptr::eq(other, workload));
-    let text = format!("{}/{}", workload.kind, workload.name);
-    match at {
-        Some(at) => html.link(&format!("#w{at}"), text),
-        None => html.text(text),
-    };
-}
-
 fn of_workload(html: &mut Html, at: usize, workload: &WorkloadEvidence) {
-    html.open("details", &[("class", &"workload"), ("id", &format_args!("w{at}"))]);
+    // Printed with its fields, and not as a line, if something of Pod Security does not pass.
+    let class = if wanting(workload) { "workload wanting" } else { "workload" };
+    html.open("details", &[("class", &class), ("id", &format_args!("w{at}"))]);
     html.raw("<summary><h4>").text(&workload.kind).raw("/<wbr>").text(&workload.name).raw("</h4> ");
     html.raw("<span class=\"quiet\">").text(counted(workload.pods, "pod")).raw("</span> ");
     chart::figures(html, &cells(workload));
@@ -148,6 +140,16 @@ fn of_workload(html: &mut Html, at: usize, workload: &WorkloadEvidence) {
         }
     }
     html.raw("</details>\n");
+}
+
+/// Whether a running container has a cell of Pod Security that does not pass.
+fn wanting(workload: &WorkloadEvidence) -> bool {
+    let running =
+        workload.containers.iter().filter(|container| container.status == ContainerState::Running);
+    running.flat_map(|container| &container.cells).any(|cell| {
+        cell.check.about().standard != Standard::Other
+            && !matches!(cell.state, State::Pass | State::NotApplicable)
+    })
 }
 
 fn of_container(html: &mut Html, workload: &WorkloadEvidence, container: &ContainerEvidence) {
@@ -214,9 +216,7 @@ fn row(html: &mut Html, workload: &WorkloadEvidence, container: &ContainerEviden
         html.text(&cell.why).raw("<br>");
     }
     if cell.state == State::Fail {
-        html.raw("<span class=\"quiet\">")
-            .text(help(workload, container, cell.check))
-            .raw("</span>");
+        html.raw("<span class=\"quiet\">").text(help(workload, container, cell)).raw("</span>");
     }
     html.raw("</td></tr>\n");
 }
