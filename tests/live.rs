@@ -1,4 +1,4 @@
-//! `ironhull preview`, `explain POD` and `policy diff` with a cluster: each folder of
+//! `ironhull preview`, `report`, `explain POD` and `policy diff` with a cluster: each folder of
 //! tests/live is a command, what an API server has, and exactly what is printed.
 //! tests/live/README.md says what is in a folder. `UPDATE_EXPECT=1` rewrites what is
 //! expected.
@@ -28,7 +28,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use live::Case;
 
 /// What may be in a folder.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "cmd",
     "cluster.yaml",
     "server.yaml",
@@ -36,6 +36,7 @@ const FILES: [&str; 9] = [
     "new.yaml",
     "old.yaml",
     "manifests.yaml",
+    "earlier.json",
     "expected.stdout",
     "expected.stderr",
 ];

@@ -10,13 +10,15 @@ use super::check::Check;
 use super::document::{ContainerState, Document, FORMAT, Standing};
 use crate::text::printable;
 
-/// What changed since an earlier report. Containers are known by namespace, kind, workload and name,
+/// What changed since an earlier report, in the namespaces that both looked at. Containers are known by namespace, kind, workload and name,
 /// so that a pod that was replaced is none that changed.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Changes {
     /// When the earlier report was taken, as it says.
     pub since: String,
+    /// Namespaces that only one of the reports looked at, of which nothing is said.
+    pub not_compared: Vec<String>,
     /// Containers that are root and were not, or were not there.
     pub new_root: Vec<ContainerRef>,
     /// Containers that were root and are not.
@@ -67,13 +69,21 @@ pub struct CellRef {
 pub struct Earlier {
     format: String,
     taken: EarlierTaken,
+    namespaces: Vec<EarlierNamespace>,
     workloads: Vec<EarlierWorkload>,
     exemptions: Vec<EarlierExemption>,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct EarlierTaken {
     at: String,
+    all_namespaces: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct EarlierNamespace {
+    name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,6 +110,7 @@ struct EarlierCell {
 #[derive(Debug, Deserialize)]
 struct EarlierExemption {
     id: String,
+    namespace: String,
     standing: String,
 }
 
@@ -124,12 +135,19 @@ impl Earlier {
 
     /// What changed since.
     pub fn compare(&self, document: &Document) -> Changes {
-        let (before, now) = (self.states(), states(document));
+        let scope = Scope::of(self, document);
+        let (mut before, mut now) = (self.states(), states(document));
+        before.retain(|container, _| scope.has(&container.namespace));
+        now.retain(|container, _| scope.has(&container.namespace));
         let fails = |states: &BTreeMap<&str, &str>, check: &str| {
             matches!(states.get(check), Some(&("fail" | "exempt")))
         };
         let root = |states: &BTreeMap<&str, &str>| fails(states, Check::RunAsNonRoot.as_str());
-        let mut changes = Changes { since: self.taken.at.clone(), ..Changes::default() };
+        let mut changes = Changes {
+            since: self.taken.at.clone(),
+            not_compared: scope.left_out(),
+            ..Changes::default()
+        };
         for (container, states) in &now {
             let then = before.get(container);
             if root(states) && !then.is_some_and(root) {
@@ -151,6 +169,7 @@ impl Earlier {
         let mended = were_root.filter(|(container, _)| !now.get(*container).is_some_and(root));
         changes.no_longer_root = mended.map(|(container, _)| container.clone()).collect();
         let titles = |all: &mut dyn Iterator<Item = (&str, &str, &str)>| -> BTreeSet<String> {
+            let all = all.filter(|(namespace, ..)| scope.has(namespace));
             all.map(|(namespace, kind, name)| format!("{namespace}/{kind}/{name}")).collect()
         };
         let old = titles(&mut self.workloads.iter().map(|w| (&*w.namespace, &*w.kind, &*w.name)));
@@ -158,10 +177,12 @@ impl Earlier {
             titles(&mut document.workloads.iter().map(|w| (&*w.namespace, &*w.kind, &*w.name)));
         changes.new_workloads = new.difference(&old).cloned().collect();
         changes.gone_workloads = old.difference(&new).cloned().collect();
-        let old = self.exemptions.iter().filter(|it| it.standing == "inForce");
+        let old = self.exemptions.iter();
+        let old = old.filter(|it| it.standing == "inForce" && scope.has(&it.namespace));
         let old: BTreeSet<&str> = old.map(|it| it.id.as_str()).collect();
         let in_force = || document.exemptions.iter().filter(|it| it.standing == Standing::InForce);
-        let new: BTreeSet<&str> = in_force().map(|it| it.id.as_str()).collect();
+        let new = in_force().filter(|it| scope.has(&it.namespace));
+        let new: BTreeSet<&str> = new.map(|it| it.id.as_str()).collect();
         let owned = |ids: &mut dyn Iterator<Item = &&str>| ids.map(|id| (*id).to_owned()).collect();
         changes.new_exemptions = owned(&mut new.difference(&old));
         changes.ended_exemptions = owned(&mut old.difference(&new));
@@ -186,6 +207,36 @@ impl Earlier {
             }
         }
         states
+    }
+}
+
+/// The namespaces that two reports looked at.
+struct Scope<'s> {
+    /// Namespaces of the earlier report; whether it looked at all.
+    then: (BTreeSet<&'s str>, bool),
+    /// The same of this one.
+    now: (BTreeSet<&'s str>, bool),
+}
+
+impl<'s> Scope<'s> {
+    fn of(earlier: &'s Earlier, document: &'s Document) -> Self {
+        let then = earlier.namespaces.iter().map(|it| it.name.as_str()).collect();
+        let now = document.namespaces.iter().map(|it| it.name.as_str()).collect();
+        Self {
+            then: (then, earlier.taken.all_namespaces),
+            now: (now, document.taken.all_namespaces),
+        }
+    }
+
+    /// Whether both looked at a namespace. Who looks at all has seen that one is not there.
+    fn has(&self, namespace: &str) -> bool {
+        let looked = |(names, all): &(BTreeSet<&str>, bool)| *all || names.contains(namespace);
+        looked(&self.then) && looked(&self.now)
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        let all = self.then.0.union(&self.now.0);
+        all.filter(|name| !self.has(name)).map(|name| (*name).to_owned()).collect()
     }
 }
 

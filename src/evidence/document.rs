@@ -72,6 +72,8 @@ pub struct Taken {
     pub kubernetes: Option<String>,
     /// Which namespaces were looked at, in words.
     pub scope: String,
+    /// Whether every namespace was looked at, except Kubernetes' own.
+    pub all_namespaces: bool,
 }
 
 /// The policies by which exemptions and rules are judged.

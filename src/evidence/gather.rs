@@ -104,6 +104,7 @@ impl Look<'_> {
             server: reader.server().to_owned(),
             kubernetes: version.map(|version| version.git_version),
             scope: self.scope(),
+            all_namespaces: self.all,
         };
         limits.extend(self.limits(&found.unreadable, taken.kubernetes.is_none()));
         Ok(found.document(taken, limits))

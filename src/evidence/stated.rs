@@ -81,9 +81,11 @@ fn one(check: Check, subject: Subject<'_>, placed: Placed<'_, '_>) -> Stated {
             let Capabilities { add, drop, .. } = &own.capabilities;
             match drop.is_empty() {
                 true => unset(State::Fail, "nothing is dropped: the runtime's default"),
-                false if add.iter().any(|name| is_capability(name, "ALL")) => {
-                    but(State::Fail, names(drop), "all of them are added again")
-                }
+                false if add.iter().any(|name| is_capability(name, "ALL")) => but(
+                    State::Fail,
+                    names(drop),
+                    "all of them are added, too: what is left depends on the runtime",
+                ),
                 false => said(has(drop, "ALL"), names(drop)),
             }
         }

@@ -14,6 +14,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use ironhull::policy::Policy;
 use ironhull::serve::certs::self_signed;
 
 use serde_json::{Value, json};
@@ -28,12 +29,37 @@ const CLUSTER: &str = r#"[
     {"kind": "Namespace", "metadata": {"name": "payments"}},
     {"kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
      "spec": {"containers": [{"name": "web", "image": "busybox", "command": ["sleep", "1"]}]},
-     "status": {"phase": "Running"}}
+     "status": {"phase": "Running"}},
+    {"kind": "Namespace", "metadata": {"name": "before"}},
+    {"kind": "Deployment", "metadata": {"name": "web", "namespace": "before"}, "spec": {"template":
+      {"spec": {"containers": [{"name": "web", "image": "registry.corp/web:1"}]}}}},
+    {"kind": "ReplicaSet", "metadata": {"name": "web-1", "namespace": "before",
+      "ownerReferences": [{"kind": "Deployment", "name": "web"}]}, "spec": {"replicas": 1, "template":
+      {"spec": {"containers": [{"name": "web", "image": "registry.corp/web:1"}]}}}},
+    {"kind": "Pod", "metadata": {"name": "web-1-x", "namespace": "before",
+      "ownerReferences": [{"kind": "ReplicaSet", "name": "web-1"}]},
+     "spec": {"containers": [{"name": "web", "image": "registry.corp/web:1"}]},
+     "status": {"phase": "Running", "containerStatuses": [{"name": "web", "state": {"running": {}},
+      "user": {"linux": {"uid": 0, "gid": 0}}}]}},
+    {"kind": "Namespace", "metadata": {"name": "after", "labels": {"ironhull.dev/harden": "enforce"}}},
+    {"kind": "Deployment", "metadata": {"name": "web", "namespace": "after"}, "spec": {"template":
+      {"spec": {"containers": [{"name": "web", "image": "registry.corp/web:1"}]}}}},
+    {"kind": "ReplicaSet", "metadata": {"name": "web-1", "namespace": "after",
+      "ownerReferences": [{"kind": "Deployment", "name": "web"}]}, "spec": {"replicas": 1, "template":
+      {"spec": {"containers": [{"name": "web", "image": "registry.corp/web:1"}]}}}},
+    {"kind": "Pod", "metadata": {"name": "web-1-x", "namespace": "after",
+      "ownerReferences": [{"kind": "ReplicaSet", "name": "web-1"}],
+      "annotations": {"ironhull.dev/hardened": "{\"policy\":\"restricted@REVISION\",\"set\":{\"pod\":[\"runAsNonRoot\",\"runAsUser\",\"runAsGroup\"]}}"}},
+     "spec": {"securityContext": {"runAsNonRoot": true, "runAsUser": 1000, "runAsGroup": 1000},
+      "containers": [{"name": "web", "image": "registry.corp/web:1"}]},
+     "status": {"phase": "Running", "containerStatuses": [{"name": "web", "state": {"running": {}},
+      "user": {"linux": {"uid": 1000, "gid": 1000}}}]}}
 ]"#;
 
 /// Starts the pages' cluster; where its kubeconfig is.
 fn cluster() -> (ApiServer, tempfile::TempDir) {
-    let objects: Vec<Value> = serde_json::from_str(CLUSTER).unwrap();
+    let cluster = CLUSTER.replace("REVISION", &Policy::restricted().revision.to_string());
+    let objects: Vec<Value> = serde_json::from_str(&cluster).unwrap();
     let server = ApiServer::start(objects, Settings::default());
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "docs",

@@ -270,6 +270,10 @@ pub(super) fn change_lines(changes: &Changes) -> Vec<(&'static str, Vec<String>)
         said.collect()
     };
     let all = [
+        (
+            "not compared, because only one of the reports looked there",
+            changes.not_compared.clone(),
+        ),
         ("new root containers", of(&changes.new_root)),
         ("no longer root", of(&changes.no_longer_root)),
         ("fails now", cells(&changes.worse)),
