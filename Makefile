@@ -58,6 +58,11 @@ fmt: ## formats the code
 docs: tools-if-go ## regenerates what is generated: docs/, policies/schema.json, deploy/install.yaml, expected outputs
 	UPDATE_EXPECT=1 $(CARGO) test --locked --workspace --all-targets
 
+# Not in CI: a browser, and packages of three other languages.
+.PHONY: report-check
+report-check: ## the report's page in a browser, and OSCAL and OpenReports by other programs
+	CARGO="$(CARGO)" GO="$(GO)" e2e/report/check
+
 # A static binary, for an image with nothing else in it. With --target, the flags are for the binary
 # and not for what runs while it is built.
 STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu

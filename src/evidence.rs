@@ -12,12 +12,14 @@
 //! | [`gather`] | a cluster, looked at once |
 //! | [`summary`] | its totals |
 //! | [`check`] | what is looked at in a container, and what it takes to pass |
+//! | [`controls`] | what standards ask, and which checks answer it |
 //! | [`changes`] | what changed since an earlier report |
 //! | [`backstop`] | what policies ask for, as a ValidatingAdmissionPolicy |
 
 pub mod backstop;
 pub mod changes;
 pub mod check;
+pub mod controls;
 pub mod document;
 mod exempt;
 pub mod gather;

@@ -29,7 +29,7 @@ use ironhull::rule::{Action, RuleName, RuleScope};
 
 use pages::fences::fences;
 use pages::{
-    cli, commands, current, current_between, json, known_images, path, picture, reference,
+    cli, commands, controls, current, current_between, json, known_images, path, picture, reference,
 };
 
 /// The first sentence under "What it does".
@@ -94,6 +94,11 @@ fn the_rules_page_is_current() {
 #[test]
 fn the_page_of_known_images_is_current() {
     current("docs/known-images.md", &known_images::page());
+}
+
+#[test]
+fn the_page_of_controls_is_current() {
+    current_between("docs/controls.md", "controls", &controls::tables());
 }
 
 /// A condition that stands in a comment alone is one that ironhull does not act on.
@@ -193,7 +198,7 @@ fn the_page_of_outputs_and_their_schemas_are_current() {
     let mut kept: Vec<_> = std::fs::read_dir(path("docs/schemas"))
         .map(|files| files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect())
         .unwrap_or_default();
-    for (file, schema) in json::files() {
+    for (file, schema) in json::files().into_iter().chain([controls::schema()]) {
         current(&format!("docs/schemas/{file}"), &schema);
         kept.retain(|name| *name != file);
     }

@@ -137,6 +137,7 @@ pub const EXTRAS: &[Extra] = &[
         examples: &[
             ("ironhull report -A", "who is root, what fails, what ends soon"),
             ("ironhull report -n shop -o csv > shop.csv", "a row for each container and check"),
+            ("ironhull report -A -o html > report.html", "a page to read and to hand over"),
             ("ironhull report -A -o json > monday.json", "all of it, to keep"),
             ("ironhull report -A --compare monday.json", "what changed since"),
         ],

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::check::{Check, Standard};
+use super::controls::FrameworkResult;
 pub use cell::{Cell, SetBy, Source, State, TemplateCell};
 pub use changes::{CellRef, Changes, ContainerRef};
 pub use exemption::{ExemptionEvidence, Grantor, Standing};
@@ -44,8 +45,10 @@ pub struct Document {
     pub exemptions: Vec<ExemptionEvidence>,
     /// Workloads with pods that are over, which are no part of any total.
     pub finished: Vec<Finished>,
-    /// Results by control of a standard.
-    pub controls: Vec<ControlResult>,
+    /// Where the list of controls is from: a path, or `built in`.
+    pub controls_from: String,
+    /// Results by control of each standard.
+    pub controls: Vec<FrameworkResult>,
     /// What could not be read, and what this report cannot know.
     pub limits: Vec<Limit>,
     /// What changed since an earlier report; null without `--compare`.
@@ -210,14 +213,6 @@ pub struct Finished {
     pub succeeded: u32,
     /// Pods that have failed.
     pub failed: u32,
-}
-
-/// The result of one control of a standard.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ControlResult {
-    /// The control's identifier.
-    pub id: String,
 }
 
 /// Something that could not be read, or that no reading can tell.

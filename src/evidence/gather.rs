@@ -301,6 +301,7 @@ impl Found<'_> {
             workloads,
             exemptions: exemptions.into_values().collect(),
             finished: finished.into_values().collect(),
+            controls_from: String::new(),
             controls: Vec::new(),
             limits,
             changes: None,

@@ -21,6 +21,7 @@ mod live;
 mod man;
 mod messages;
 mod plugin;
+mod report;
 #[path = "../support/schema.rs"]
 mod schema;
 mod status;

@@ -3,6 +3,7 @@
 //! | file | what it has |
 //! |---|---|
 //! | `cli` | `docs/cli.md` |
+//! | `controls` | `docs/controls.md` |
 //! | `commands` | fenced commands are run, and their output compared |
 //! | `fences` | the fenced blocks of the pages |
 //! | `json` | `docs/json.md` and `docs/schemas/` |
@@ -12,6 +13,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod controls;
 pub mod fences;
 pub mod json;
 pub mod known_images;

@@ -1,0 +1,401 @@
+//! `-o openreports`: a `Report` for each workload and, of a whole cluster, a `ClusterReport` of its
+//! controls, as `openreports.io/v1alpha1` has them. One `List`, for `kubectl apply -f -`.
+//!
+//! Source: the types in `apis/openreports.io/v1alpha1` of <https://github.com/openreports/reports-api>.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::evidence::check::{Check, Standard};
+use crate::evidence::controls::ControlResult;
+use crate::evidence::document::{
+    Cell, ContainerEvidence, ContainerState, Document, ExemptionEvidence, State, Tally,
+    WorkloadEvidence,
+};
+use crate::text::printable;
+
+/// The API that the objects are of.
+const API_VERSION: &str = "openreports.io/v1alpha1";
+
+/// Who made a report, in its `source`, and in the label by which its reports can be found.
+const SOURCE: &str = "ironhull";
+
+/// Characters of a property or message. A report has at most one result for each check and state, 130,
+/// so that it stays below 300 KB, where etcd takes 1.5 MB.
+const MOST_TEXT: usize = 300;
+
+/// Characters of a name, of the 253 that Kubernetes takes.
+const MOST_NAME: usize = 200;
+
+/// The list, as JSON.
+pub(super) fn list(document: &Document, whole_cluster: bool) -> Value {
+    let mut items: Vec<Value> = document
+        .workloads
+        .iter()
+        .filter(|workload| running(workload).next().is_some())
+        .map(|workload| report(document, workload))
+        .collect();
+    if whole_cluster {
+        items.push(cluster_report(document));
+    }
+    json!({"apiVersion": "v1", "kind": "List", "items": items})
+}
+
+fn running(workload: &WorkloadEvidence) -> impl Iterator<Item = &ContainerEvidence> {
+    workload.containers.iter().filter(|container| container.status == ContainerState::Running)
+}
+
+fn report(document: &Document, workload: &WorkloadEvidence) -> Value {
+    let WorkloadEvidence { namespace, api_version, kind, name, uid, .. } = workload;
+    let mut metadata = metadata(&name_of(&[kind, name]));
+    let mut scope = json!({
+        "apiVersion": api_version, "kind": kind, "namespace": namespace, "name": name,
+    });
+    metadata.insert("namespace".into(), namespace.as_str().into());
+    if let Some(uid) = uid {
+        scope["uid"] = uid.as_str().into();
+        // The report goes when the workload goes.
+        metadata.insert(
+            "ownerReferences".into(),
+            json!([{"apiVersion": api_version, "kind": kind, "name": name, "uid": uid}]),
+        );
+    }
+    let results = results(document, workload);
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "Report",
+        "metadata": metadata,
+        "source": SOURCE,
+        "scope": scope,
+        "summary": summary(&results),
+        "results": results,
+    })
+}
+
+/// Containers of a workload whose cells of one check have one state.
+#[derive(Default)]
+struct Group<'d> {
+    containers: Vec<&'d str>,
+    pods: u32,
+    cell: Option<&'d Cell>,
+}
+
+/// A result for each check and each state that containers have of it.
+fn results(document: &Document, workload: &WorkloadEvidence) -> Vec<Value> {
+    let mut groups: BTreeMap<(Check, State), Group<'_>> = BTreeMap::new();
+    for container in running(workload) {
+        for cell in &container.cells {
+            let group = groups.entry((cell.check, cell.state)).or_default();
+            if !group.containers.contains(&container.name.as_str()) {
+                group.containers.push(&container.name);
+            }
+            group.pods += container.pods;
+            group.cell.get_or_insert(cell);
+        }
+    }
+    let seconds = seconds(document);
+    groups
+        .iter()
+        .map(|((check, state), group)| result(document, *check, *state, group, seconds))
+        .collect()
+}
+
+fn result(
+    document: &Document,
+    check: Check,
+    state: State,
+    group: &Group<'_>,
+    seconds: i64,
+) -> Value {
+    let about = check.about();
+    let scored = about.standard != Standard::Other;
+    let policy = match about.standard {
+        Standard::Baseline => "pod-security-baseline",
+        Standard::Restricted => "pod-security-restricted",
+        Standard::Other => "hardening",
+    };
+    let mut properties = Map::new();
+    let mut property = |name: &str, value: &str| {
+        if !value.is_empty() {
+            properties.insert(name.to_owned(), printable(value, MOST_TEXT).into());
+        }
+    };
+    property("containers", &group.containers.join(", "));
+    property("pods", &group.pods.to_string());
+    property("state", word(state));
+    let mut message = format!("{}: {}", group.containers.join(", "), about.title);
+    if let Some(cell) = group.cell {
+        property("value", &text(&cell.value));
+        property("source", &text(&json!(cell.source)));
+        property("setBy", &text(&json!(cell.set_by)));
+        property("why", &cell.why);
+        if let Some(exemption) = exemption(document, cell) {
+            property("reason", &exemption.reason);
+            property("ticket", exemption.ticket.as_deref().unwrap_or_default());
+            property("until", exemption.until.as_deref().unwrap_or_default());
+            property("grantedBy", &exemption.granted_by);
+        }
+    }
+    message.push_str(match state {
+        State::Pass => "",
+        State::Fail => " is not so",
+        State::Exempt => " is not so, which an exemption allows",
+        State::NotApplicable => " means nothing here",
+        State::Unknown => " cannot be told",
+    });
+    json!({
+        "policy": policy,
+        "rule": about.name,
+        "category": policy,
+        "severity": severity(check),
+        "scored": scored,
+        "result": outcome(state, scored),
+        "message": printable(&message, MOST_TEXT),
+        "timestamp": {"seconds": seconds, "nanos": 0},
+        "properties": properties,
+    })
+}
+
+fn exemption<'d>(document: &'d Document, cell: &Cell) -> Option<&'d ExemptionEvidence> {
+    let id = cell.exemption.as_ref()?;
+    document.exemptions.iter().find(|exemption| exemption.id == *id)
+}
+
+/// The words of OpenReports: `warn` is not met and not scored, `error` could not be evaluated, `skip`
+/// does not apply. An exempt field is not met, so it is a warning and no pass.
+fn outcome(state: State, scored: bool) -> &'static str {
+    match state {
+        State::Pass => "pass",
+        State::Fail if scored => "fail",
+        State::Fail | State::Exempt => "warn",
+        State::Unknown => "error",
+        State::NotApplicable => "skip",
+    }
+}
+
+fn severity(check: Check) -> &'static str {
+    match (check, check.about().standard) {
+        (Check::Privileged | Check::HostProcess, _) => "critical",
+        (Check::RunAsNonRoot, _) | (_, Standard::Baseline) => "high",
+        (_, Standard::Restricted) => "medium",
+        (_, Standard::Other) => "low",
+    }
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Pass => "pass",
+        State::Fail => "fail",
+        State::Exempt => "exempt",
+        State::NotApplicable => "notApplicable",
+        State::Unknown => "unknown",
+    }
+}
+
+/// A value as text.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The numbers of results by outcome. All five are there, as the Go types write them.
+fn summary(results: &[Value]) -> Value {
+    let count = |word: &str| results.iter().filter(|result| result["result"] == word).count();
+    json!({
+        "pass": count("pass"), "fail": count("fail"), "warn": count("warn"),
+        "error": count("error"), "skip": count("skip"),
+    })
+}
+
+/// The results of controls. They say something of a cluster only where all of it was looked at.
+fn cluster_report(document: &Document) -> Value {
+    let seconds = seconds(document);
+    let mut results = Vec::new();
+    for framework in &document.controls {
+        for control in &framework.controls {
+            let policy = format!("{} {}", framework.name, framework.version);
+            results.push(of_control(&policy, control, seconds));
+        }
+    }
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "ClusterReport",
+        "metadata": metadata("ironhull-controls"),
+        "source": SOURCE,
+        "summary": summary(&results),
+        "results": results,
+    })
+}
+
+fn of_control(policy: &str, control: &ControlResult, seconds: i64) -> Value {
+    let Tally { pass, fail, exempt, not_applicable, unknown } = control.containers;
+    // `pass` says only that no field failed: `beyond` is what was not looked at.
+    let result = match (fail, unknown, exempt, pass) {
+        (1.., ..) => "fail",
+        (0, 1.., ..) => "error",
+        (0, 0, 1.., _) => "warn",
+        (0, 0, 0, 1..) => "pass",
+        (0, 0, 0, 0) => "skip",
+    };
+    let mut properties = Map::new();
+    let counts = [
+        ("pass", pass),
+        ("fail", fail),
+        ("exempt", exempt),
+        ("notApplicable", not_applicable),
+        ("unknown", unknown),
+    ];
+    for (name, count) in counts {
+        properties.insert(name.to_owned(), count.to_string().into());
+    }
+    properties.insert("extent".to_owned(), text(&json!(control.extent)).into());
+    if !control.beyond.is_empty() {
+        properties.insert("beyond".to_owned(), printable(&control.beyond, MOST_TEXT).into());
+    }
+    json!({
+        "policy": policy,
+        "rule": control.id,
+        "category": control.group,
+        "result": result,
+        "message": printable(&control.title, MOST_TEXT),
+        "timestamp": {"seconds": seconds, "nanos": 0},
+        "properties": properties,
+    })
+}
+
+fn metadata(name: &str) -> Map<String, Value> {
+    let labels = json!({"app.kubernetes.io/managed-by": SOURCE});
+    Map::from_iter([("name".to_owned(), name.into()), ("labels".to_owned(), labels)])
+}
+
+/// A name for an object about the one of these words: theirs, cut, and a digest by which no two are
+/// the same.
+fn name_of(words: &[&str]) -> String {
+    let whole = words.join("-").to_lowercase();
+    let plain = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(*c);
+    let cut: String = whole.chars().filter(plain).take(MOST_NAME).collect();
+    let digest = Sha256::digest(words.join("/"));
+    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{SOURCE}-{}-{digest}", cut.trim_matches(['-', '.']))
+}
+
+/// When the cluster was looked at, in seconds since 1970; 0 if the report does not say it.
+fn seconds(document: &Document) -> i64 {
+    document.taken.at.parse::<Timestamp>().map_or(0, Timestamp::as_second)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test that fails says where"
+    )]
+
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::cli::report::sample::{self, HOSTILE};
+    use crate::evidence::controls::ControlSet;
+
+    fn items(list: &Value) -> &[Value] {
+        list["items"].as_array().unwrap()
+    }
+
+    /// The words that the CRD takes, the members that it requires, and sums that are so.
+    #[test]
+    fn reports_are_what_the_crd_takes() {
+        let list = list(&sample::document(12, "web"), true);
+        assert_eq!(items(&list).len(), 13);
+        for item in items(&list) {
+            assert_eq!(item["apiVersion"], API_VERSION);
+            let results = item["results"].as_array().unwrap();
+            for result in results {
+                assert!(result["policy"].is_string());
+                let word = result["result"].as_str().unwrap();
+                assert!(["pass", "fail", "warn", "error", "skip"].contains(&word), "{word}");
+                if let Some(severity) = result.get("severity") {
+                    let severity = severity.as_str().unwrap();
+                    assert!(["critical", "high", "medium", "low", "info"].contains(&severity));
+                }
+                assert!(result["timestamp"]["seconds"].as_i64().unwrap() > 0);
+                assert!(result["properties"].as_object().unwrap().values().all(Value::is_string));
+            }
+            let sum: u64 = ["pass", "fail", "warn", "error", "skip"]
+                .iter()
+                .map(|word| item["summary"][word].as_u64().unwrap())
+                .sum();
+            assert_eq!(sum, results.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_report_goes_with_its_workload() {
+        let list = list(&sample::document(1, "web"), false);
+        let report = &items(&list)[0];
+        assert_eq!(report["kind"], "Report");
+        let owner = &report["metadata"]["ownerReferences"][0];
+        for key in ["kind", "name", "uid"] {
+            assert_eq!(owner[key], report["scope"][key]);
+        }
+        assert_eq!(report["scope"]["namespace"], report["metadata"]["namespace"]);
+    }
+
+    /// A field that an exemption allows is no pass, and says until when.
+    #[test]
+    fn an_exemption_is_a_warning_with_its_end() {
+        let list = list(&sample::document(12, "web"), false);
+        let results = items(&list).iter().flat_map(|item| item["results"].as_array().unwrap());
+        let exempt: Vec<&Value> =
+            results.filter(|result| result["properties"]["state"] == "exempt").collect();
+        assert!(!exempt.is_empty());
+        for result in exempt {
+            assert_eq!(result["result"], "warn");
+            assert_eq!(result["properties"]["until"], "2027-03-01");
+            assert_eq!(result["properties"]["ticket"], "SEC-12");
+        }
+    }
+
+    /// However long the texts of a cluster are, a report fits into etcd; its name is one.
+    #[test]
+    fn reports_are_bounded() {
+        let long = HOSTILE.repeat(400);
+        let list = list(&sample::document(3, &long), true);
+        for item in items(&list) {
+            let size = item["results"].to_string().len();
+            assert!(size < 300_000, "{size}");
+            let name = item["metadata"]["name"].as_str().unwrap();
+            assert!(name.len() < 253, "{}", name.len());
+            let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+            assert!(name.chars().all(good), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_workloads_never_meet() {
+        let names: HashSet<String> =
+            [["Pod", "a-b"], ["Pod-a", "b"], ["pod", "a-b"], ["Pod", "A-b"]]
+                .iter()
+                .map(|words| name_of(words))
+                .collect();
+        assert_eq!(names.len(), 4);
+    }
+
+    #[test]
+    fn a_part_of_a_cluster_has_no_report_of_controls() {
+        let document = sample::document(1, "web");
+        let list = list(&document, false);
+        assert!(items(&list).iter().all(|item| item["kind"] == "Report"));
+        let controls: usize =
+            ControlSet::built_in().frameworks.iter().map(|it| it.controls.len()).sum();
+        let all = super::list(&document, true);
+        let report = items(&all).last().unwrap();
+        assert_eq!(report["results"].as_array().unwrap().len(), controls);
+    }
+}

@@ -1,0 +1,168 @@
+//! Containers by control: what the cells of a report say of it.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Control, ControlSet, Extent, Framework, Unanswered};
+use crate::evidence::check::Check;
+use crate::evidence::document::{
+    Cell, ContainerEvidence, ContainerState, State, Tally, WorkloadEvidence,
+};
+
+/// Results of a standard's controls.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FrameworkResult {
+    /// Short name of the standard: `cis-kubernetes`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Edition that the identifiers are from.
+    pub version: String,
+    /// Where it is published.
+    pub url: String,
+    /// Public texts in which identifiers and readings were checked.
+    pub read: Vec<String>,
+    /// What a reader has to know, such as how other editions number; may be empty.
+    pub notes: String,
+    /// Its controls that this report answers, in part or as a whole.
+    pub controls: Vec<ControlResult>,
+    /// Its controls that no report answers.
+    pub unanswered: Vec<Unanswered>,
+}
+
+/// Result of one control: running containers by what their cells say of it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ControlResult {
+    /// Its identifier in the standard.
+    pub id: String,
+    /// Chapter, level or second identifier; may be empty.
+    pub group: String,
+    /// What it asks, in our own words.
+    pub title: String,
+    /// How much of it these checks answer.
+    pub extent: Extent,
+    /// What it asks beyond them; may be empty if that is nothing.
+    pub beyond: String,
+    /// Where this reading is from.
+    pub source: String,
+    /// Checks that ask no more than the control does: if one fails, so does the control.
+    pub checks: Vec<Check>,
+    /// Checks that ask for more than the control does: if one fails, the control is `unknown`.
+    pub stricter: Vec<Check>,
+    /// Running containers by result. The worst cell decides, in the order fail, unknown, exempt, pass,
+    /// notApplicable.
+    pub containers: Tally,
+    /// For each check, the containers that do not pass because of it.
+    pub decided_by: Vec<Decided>,
+}
+
+/// Containers that do not pass a control because of one check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Decided {
+    /// The check.
+    pub check: Check,
+    /// Running containers that fail it, or are open because it is stricter than the control.
+    pub fail: u32,
+    /// Those that are exempt.
+    pub exempt: u32,
+    /// Those of which it is not known.
+    pub unknown: u32,
+}
+
+/// Results of every control of a set, over the running containers of `workloads`.
+pub fn results(set: &ControlSet, workloads: &[WorkloadEvidence]) -> Vec<FrameworkResult> {
+    set.frameworks.iter().map(|framework| of_framework(framework, workloads)).collect()
+}
+
+fn of_framework(framework: &Framework, workloads: &[WorkloadEvidence]) -> FrameworkResult {
+    let Framework { id, name, version, url, read, notes, beyond, controls, unanswered } = framework;
+    FrameworkResult {
+        id: id.clone(),
+        name: name.clone(),
+        version: version.clone(),
+        url: url.clone(),
+        read: read.clone(),
+        notes: notes.clone(),
+        controls: controls.iter().map(|control| of_control(control, beyond, workloads)).collect(),
+        unanswered: unanswered.clone(),
+    }
+}
+
+fn of_control(control: &Control, beyond: &str, workloads: &[WorkloadEvidence]) -> ControlResult {
+    let Control { id, group, title, checks, stricter, extent, source, .. } = control;
+    let mut containers = Tally::default();
+    let both = checks.iter().chain(stricter);
+    let mut decided_by: Vec<Decided> =
+        both.map(|check| Decided { check: *check, fail: 0, exempt: 0, unknown: 0 }).collect();
+    for container in running(workloads) {
+        add(&mut containers, state(control, &container.cells), container.pods);
+        for decided in &mut decided_by {
+            let cell = container.cells.iter().find(|cell| cell.check == decided.check);
+            match cell.map_or(State::Unknown, |cell| cell.state) {
+                State::Fail => decided.fail += container.pods,
+                State::Exempt => decided.exempt += container.pods,
+                State::Unknown => decided.unknown += container.pods,
+                State::Pass | State::NotApplicable => {}
+            }
+        }
+    }
+    let beyond = [control.beyond.as_str(), beyond];
+    let beyond: Vec<&str> = beyond.into_iter().filter(|text| !text.is_empty()).collect();
+    ControlResult {
+        id: id.clone(),
+        group: group.clone(),
+        title: title.clone(),
+        extent: *extent,
+        beyond: beyond.join("; "),
+        source: source.clone(),
+        checks: checks.clone(),
+        stricter: stricter.clone(),
+        containers,
+        decided_by,
+    }
+}
+
+/// What the cells of one container say of a control. The worst of them decides: a field that is not
+/// known may be one that fails, so it counts for more than one that is exempt.
+pub fn state(control: &Control, cells: &[Cell]) -> State {
+    let of = |check: &Check| {
+        let cell = cells.iter().find(|cell| cell.check == *check);
+        cell.map_or(State::Unknown, |cell| cell.state)
+    };
+    // A check that asks for more than the control tells nothing by failing.
+    let open = |check: &Check| match of(check) {
+        State::Fail => State::Unknown,
+        state => state,
+    };
+    let states = control.checks.iter().map(of).chain(control.stricter.iter().map(open));
+    states.max_by_key(|state| weight(*state)).unwrap_or(State::Unknown)
+}
+
+/// Which of two states decides.
+fn weight(state: State) -> u8 {
+    match state {
+        State::NotApplicable => 0,
+        State::Pass => 1,
+        State::Exempt => 2,
+        State::Unknown => 3,
+        State::Fail => 4,
+    }
+}
+
+fn running(workloads: &[WorkloadEvidence]) -> impl Iterator<Item = &ContainerEvidence> {
+    let containers = workloads.iter().flat_map(|workload| &workload.containers);
+    containers.filter(|container| container.status == ContainerState::Running)
+}
+
+fn add(tally: &mut Tally, state: State, pods: u32) {
+    *match state {
+        State::Pass => &mut tally.pass,
+        State::Fail => &mut tally.fail,
+        State::Exempt => &mut tally.exempt,
+        State::NotApplicable => &mut tally.not_applicable,
+        State::Unknown => &mut tally.unknown,
+    } += pods;
+}
