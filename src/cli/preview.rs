@@ -147,7 +147,7 @@ async fn look(
 ) -> anyhow::Result<Preview> {
     let cluster = connection.connect().await?;
     let namespaces = SelectedNamespaces::find(wanted, &cluster).await?;
-    let Policies { set, from, known: _ } = choice.read(&cluster, date, err).await?;
+    let Policies { set, from, .. } = choice.read(&cluster, date, err).await?;
     let environment = cluster.environment(date).await;
     let mut workloads = Vec::new();
     let hardened_by = |namespace: &NamespaceSettings, json: &str, by: &str| {

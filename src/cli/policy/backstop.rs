@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
             actions.push(*one);
         }
     }
-    let Some(Policies { set, from }) =
+    let Some(Policies { set, from, .. }) =
         policies(policy.as_ref(), *installed, connection, date, err)?
     else {
         return Ok(say::EXIT_ERROR);
@@ -92,7 +92,7 @@ fn policies(
             let said = "no policies are named, so this uses the compiled-in one; for those of a cluster, use --installed";
             say::note(err, said)?;
             let set = policy_files::load(&[], date, err)?;
-            Ok(set.map(|set| Policies { set, from: "built in".to_owned() }))
+            Ok(set.map(|set| Policies { set, from: "built in".to_owned(), known: true }))
         }
     }
 }
