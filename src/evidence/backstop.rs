@@ -185,7 +185,8 @@ fn policy(
             "labels": {"app.kubernetes.io/name": "ironhull"},
             "annotations": {
                 "ironhull.dev/policies": of.join(", "),
-                "ironhull.dev/as-of": options.date.to_string(),
+                // With a word more: some readers of YAML take a bare day for a date, not for text.
+                "ironhull.dev/as-of": format!("{} UTC", options.date),
                 "ironhull.dev/standard": STANDARD,
             },
         },

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use ironhull::harden::{Context, Scope, harden};
 use ironhull::manifest::ManifestFile;
@@ -73,10 +74,14 @@ fn compare(binary: &PathBuf, pods: &[(String, Value)]) -> (usize, usize) {
     (readable.len(), refused)
 }
 
+/// The tests share the file of expected lines, and run side by side.
+static FILE: Mutex<()> = Mutex::new(());
+
 /// Holds a line of `expected.txt` against what came out.
 fn expect(what: &str, (pods, refused): (usize, usize)) {
     let line = format!("{what}: {pods} pods, {refused} refused by both, 0 differences");
     println!("{line}");
+    let _held = FILE.lock().unwrap_or_else(PoisonError::into_inner);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/backstop/expected.txt");
     let mut lines: Vec<String> =
         std::fs::read_to_string(&path).unwrap_or_default().lines().map(str::to_owned).collect();
