@@ -29,7 +29,7 @@ pub struct Cell {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exemption: Option<String>,
     /// Why, in words; may be empty.
-    #[serde(skip_serializing_if = "str::is_empty")]
+    #[serde(default, skip_serializing_if = "str::is_empty")]
     pub why: Cow<'static, str>,
 }
 
