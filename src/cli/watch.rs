@@ -15,7 +15,7 @@ use crate::watch::images::Learning;
 use crate::watch::images::config_maps::Place;
 use crate::watch::{Extras, Judging, watch};
 
-/// Report what runs unhardened and what hardening breaks; learn facts of images
+/// Report what runs unhardened, and what hardening breaks
 ///
 /// Watches pods and namespaces, judges them by the policies as the webhook does, and counts by
 /// namespace: root containers, missing hardening, exemptions and when the first of them ends.
