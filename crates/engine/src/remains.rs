@@ -34,7 +34,7 @@ const RESTRICTED_VOLUMES: [&str; 21] = [
 ];
 
 /// Sysctls that *baseline* allows (`check_sysctls.go`).
-const SAFE_SYSCTLS: [&str; 10] = [
+const SAFE_SYSCTLS: [&str; 12] = [
     "kernel.shm_rmid_forced",
     "net.ipv4.ip_local_port_range",
     "net.ipv4.ip_local_reserved_ports",
@@ -44,7 +44,9 @@ const SAFE_SYSCTLS: [&str; 10] = [
     "net.ipv4.tcp_keepalive_intvl",
     "net.ipv4.tcp_keepalive_probes",
     "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_rmem",
     "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_wmem",
 ];
 
 /// SELinux types that *baseline* allows (`check_seLinuxOptions.go`).
