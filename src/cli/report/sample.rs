@@ -45,6 +45,7 @@ pub(super) fn document(workloads: usize, text: &str) -> Document {
             server: "https://10.0.0.1:6443".into(),
             kubernetes: Some("v1.36.3".into()),
             scope: format!("all namespaces {text}"),
+            all_namespaces: true,
         },
         policies: Policies {
             from: "configmap ironhull/ironhull-policies".into(),
