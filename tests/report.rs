@@ -106,7 +106,7 @@ fn cluster() -> Vec<Value> {
     }
     for at in 0..PODS {
         let owner = format!("app-{}-1", at % DEPLOYMENTS);
-        let uid = if at / DEPLOYMENTS % 10 == 0 { 0 } else { 1000 };
+        let uid = if (at / DEPLOYMENTS).is_multiple_of(10) { 0 } else { 1000 };
         objects.push(json!({
             "kind": "Pod",
             "metadata": {

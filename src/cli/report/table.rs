@@ -213,36 +213,42 @@ pub(super) fn said(it: &ExemptionEvidence) -> String {
 }
 
 fn exemptions(text: &mut String, document: &Document, width: Option<usize>) {
-    let groups: [(&str, fn(&ExemptionEvidence) -> bool); 2] = [
-        ("Exemptions that end within 30 days", ExemptionEvidence::ends_soon),
-        ("Exemptions that are not in force", |it| it.standing != Standing::InForce),
-    ];
-    for (title, is) in groups {
-        let all: Vec<_> = document.exemptions.iter().filter(|it| is(it)).collect();
-        if all.is_empty() {
-            continue;
-        }
-        heading(text, title);
-        let mut table = Table::new(["WORKLOAD", "CONTAINER", "RULES", "DAYS LEFT"], "WHY");
-        for it in all.iter().take(ROWS) {
-            let rules = match it.rules.as_slice() {
-                [] => "?".to_owned(),
-                rules if rules.len() > 3 => "all".to_owned(),
-                rules => rules.join(", "),
-            };
-            table.row(
-                [
-                    Cell::new(format!("{}/{}", it.namespace, titled(&it.kind, &it.name)), BOLD),
-                    Cell::plain(it.container.as_deref().unwrap_or("(pod)")),
-                    Cell::plain(rules),
-                    Cell::plain(it.days_left.map_or("-".to_owned(), |left| left.to_string())),
-                ],
-                said(it),
-            );
-        }
-        text.push_str(&table.render(width));
-        more(text, all.len());
+    let all = || document.exemptions.iter();
+    let ending = all().filter(|it| it.ends_soon()).collect();
+    exemptions_of(text, "Exemptions that end within 30 days", ending, width);
+    let others = all().filter(|it| it.standing != Standing::InForce).collect();
+    exemptions_of(text, "Exemptions that are not in force", others, width);
+}
+
+fn exemptions_of(
+    text: &mut String,
+    title: &str,
+    all: Vec<&ExemptionEvidence>,
+    width: Option<usize>,
+) {
+    if all.is_empty() {
+        return;
     }
+    heading(text, title);
+    let mut table = Table::new(["WORKLOAD", "CONTAINER", "RULES", "DAYS LEFT"], "WHY");
+    for it in all.iter().take(ROWS) {
+        let rules = match it.rules.as_slice() {
+            [] => "?".to_owned(),
+            rules if rules.len() > 3 => "all".to_owned(),
+            rules => rules.join(", "),
+        };
+        table.row(
+            [
+                Cell::new(format!("{}/{}", it.namespace, titled(&it.kind, &it.name)), BOLD),
+                Cell::plain(it.container.as_deref().unwrap_or("(pod)")),
+                Cell::plain(rules),
+                Cell::plain(it.days_left.map_or("-".to_owned(), |left| left.to_string())),
+            ],
+            said(it),
+        );
+    }
+    text.push_str(&table.render(width));
+    more(text, all.len());
 }
 
 fn changes(text: &mut String, changes: &Changes, width: Option<usize>) {
