@@ -135,19 +135,12 @@ pub const EXTRAS: &[Extra] = &[
     Extra {
         command: "report",
         examples: &[
-            ("ironhull report -A", "who is root, what fails, what ends soon"),
             ("ironhull report -n shop -o csv > shop.csv", "a row for each container and check"),
             ("ironhull report -A -o html > report.html", "a page to read and to hand over"),
             ("ironhull report -A -o json > monday.json", "all of it, to keep"),
             ("ironhull report -A --compare monday.json", "what changed since"),
         ],
-        statuses: &[
-            DONE,
-            (
-                EXIT_ERROR,
-                "wrong usage, or a cluster, a policy or the earlier report cannot be read",
-            ),
-        ],
+        statuses: &[DONE, FAILED],
     },
     Extra {
         command: "rules",

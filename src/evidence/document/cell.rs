@@ -22,14 +22,15 @@ pub struct Cell {
     pub source: Source,
     /// Who set it.
     pub set_by: SetBy,
-    /// What the template says, if that is something else; null otherwise, and without a template.
+    /// What the template says, if that is something else; left out otherwise, and without a template.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateCell>,
-    /// `id` of the exemption for which it is `exempt`, or would be if that were in force.
+    /// `id` of the exemption for which it is `exempt`, or would be if that were in force; left out if
+    /// there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exemption: Option<String>,
-    /// Why, in words; may be empty.
-    #[serde(skip_serializing_if = "str::is_empty")]
+    /// Why, in words; left out if there is nothing to say.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
     pub why: Cow<'static, str>,
 }
 

@@ -93,7 +93,7 @@ pub struct ContainerEvidence {
     /// What each rule of the policy in force says of it today: `compliant`, `set` or `replaced` (the
     /// rule would change it), `kept`, `exempt`, or `skipped: REASON`. Rules that are off are missing.
     pub rules: BTreeMap<&'static str, Cow<'static, str>>,
-    /// A cell for each check, in the order of `checks`.
+    /// A cell for each check, in the order of the document's `checks`.
     pub cells: Vec<Cell>,
 }
 
