@@ -11,13 +11,14 @@ use std::sync::LazyLock;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 
 use super::check::Check;
 use crate::policy::{Diagnostic, Place, PolicyFile};
 use crate::text::{listed, nearest, quoted};
 
-pub use result::{ControlResult, Decided, FrameworkResult, results, state};
+pub use super::document::{ControlResult, Decided, Extent, FrameworkResult, Unanswered};
+pub use result::{results, state};
 
 /// Version of the form of a file of controls. It changes when a key goes or changes its meaning.
 pub const FORMAT: &str = "ironhull.dev/controls/v1";
@@ -90,26 +91,6 @@ pub struct Control {
     pub beyond: String,
     /// Part of the standard, or of what was read, that this reading is from.
     pub source: String,
-}
-
-/// How much of a control a report answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Extent {
-    /// All that it asks of a running container.
-    Whole,
-    /// Something; the rest is said.
-    Part,
-}
-
-/// Controls that a report does not answer.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Unanswered {
-    /// Their identifiers, in words.
-    pub ids: String,
-    /// Why not.
-    pub why: String,
 }
 
 impl ControlSet {

@@ -5,6 +5,7 @@
 
 mod cell;
 mod changes;
+mod control;
 mod exemption;
 mod workload;
 
@@ -12,9 +13,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::check::{Check, Standard};
-use super::controls::FrameworkResult;
 pub use cell::{Cell, SetBy, Source, State, TemplateCell};
 pub use changes::{CellRef, Changes, ContainerRef};
+pub use control::{ControlResult, Decided, Extent, FrameworkResult, Unanswered};
 pub use exemption::{ExemptionEvidence, Grantor, Standing};
 pub use workload::{
     ContainerEvidence, ContainerState, NoteEvidence, TemplateStanding, User, WorkloadEvidence,

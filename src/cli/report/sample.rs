@@ -93,7 +93,7 @@ fn workload(at: usize, namespace: &str, text: &str) -> WorkloadEvidence {
     let mut init = container("setup", at, text);
     (init.kind, init.status) = ("init", ContainerState::Terminated);
     let mut containers = vec![app, init];
-    if at % 4 == 0 {
+    if at.is_multiple_of(4) {
         let mut sidecar = container("proxy", at + 1, text);
         (sidecar.kind, sidecar.in_template) = ("sidecar", Some(false));
         containers.push(sidecar);
@@ -133,7 +133,7 @@ fn container(name: &str, at: usize, text: &str) -> ContainerEvidence {
         image_id: Some("registry.example.org/web@sha256:0123456789abcdef".into()),
         cells: Check::ALL.map(|check| cell(check, at, &user)).to_vec(),
         user,
-        note: (at % 3 == 0).then(|| NoteEvidence {
+        note: at.is_multiple_of(3).then(|| NoteEvidence {
             policy: "restricted@3f2a9c01d4e5".into(),
             current: true,
             holds: true,

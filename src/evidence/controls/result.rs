@@ -1,76 +1,11 @@
 //! Containers by control: what the cells of a report say of it.
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
-use super::{Control, ControlSet, Extent, Framework, Unanswered};
+use super::{Control, ControlSet, Framework};
 use crate::evidence::check::Check;
 use crate::evidence::document::{
-    Cell, ContainerEvidence, ContainerState, State, Tally, WorkloadEvidence,
+    Cell, ContainerEvidence, ContainerState, ControlResult, Decided, FrameworkResult, State, Tally,
+    WorkloadEvidence,
 };
-
-/// Results of a standard's controls.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FrameworkResult {
-    /// Short name of the standard: `cis-kubernetes`.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Edition that the identifiers are from.
-    pub version: String,
-    /// Where it is published.
-    pub url: String,
-    /// Public texts in which identifiers and readings were checked.
-    pub read: Vec<String>,
-    /// What a reader has to know, such as how other editions number; may be empty.
-    pub notes: String,
-    /// Its controls that this report answers, in part or as a whole.
-    pub controls: Vec<ControlResult>,
-    /// Its controls that no report answers.
-    pub unanswered: Vec<Unanswered>,
-}
-
-/// Result of one control: running containers by what their cells say of it.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ControlResult {
-    /// Its identifier in the standard.
-    pub id: String,
-    /// Chapter, level or second identifier; may be empty.
-    pub group: String,
-    /// What it asks, in our own words.
-    pub title: String,
-    /// How much of it these checks answer.
-    pub extent: Extent,
-    /// What it asks beyond them; may be empty if that is nothing.
-    pub beyond: String,
-    /// Where this reading is from.
-    pub source: String,
-    /// Checks that ask no more than the control does: if one fails, so does the control.
-    pub checks: Vec<Check>,
-    /// Checks that ask for more than the control does: if one fails, the control is `unknown`.
-    pub stricter: Vec<Check>,
-    /// Running containers by result. The worst cell decides, in the order fail, unknown, exempt, pass,
-    /// notApplicable.
-    pub containers: Tally,
-    /// For each check, the containers that do not pass because of it.
-    pub decided_by: Vec<Decided>,
-}
-
-/// Containers that do not pass a control because of one check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Decided {
-    /// The check.
-    pub check: Check,
-    /// Running containers that fail it, or are open because it is stricter than the control.
-    pub fail: u32,
-    /// Those that are exempt.
-    pub exempt: u32,
-    /// Those of which it is not known.
-    pub unknown: u32,
-}
 
 /// Results of every control of a set, over the running containers of `workloads`.
 pub fn results(set: &ControlSet, workloads: &[WorkloadEvidence]) -> Vec<FrameworkResult> {
