@@ -64,14 +64,15 @@ report-check: ## the report's page in a browser, and OSCAL and OpenReports by ot
 	CARGO="$(CARGO)" GO="$(GO)" e2e/report/check
 
 # A static binary, for an image with nothing else in it. With --target, the flags are for the binary
-# and not for what runs while it is built.
+# and not for what runs while it is built. cargo forgets the profile's `strip` for a package with an
+# `opt-level` of its own.
 STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
 .PHONY: release-static
 release-static: ## target/static/ironhull: what the image holds, with the list of its crates inside
 	$(call need,auditable)
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) auditable build --release --locked --target $(STATIC_TARGET)
 	mkdir -p target/static
-	cp target/$(STATIC_TARGET)/release/ironhull target/static/ironhull
+	strip -o target/static/ironhull target/$(STATIC_TARGET)/release/ironhull
 
 # The image holds that one file, so what it is made of is what the image is made of.
 SBOM := target/static/ironhull.cdx.json
