@@ -277,6 +277,18 @@ impl World {
         self.runtime.block_on(future)
     }
 
+    /// Reads from the API server, once more where the connection broke: it may end one at any time,
+    /// and nothing was changed.
+    pub fn read<T, F>(&self, ask: impl Fn() -> F) -> kube::Result<T>
+    where
+        F: Future<Output = kube::Result<T>>,
+    {
+        match self.wait(ask()) {
+            Err(kube::Error::Service(_) | kube::Error::HyperError(_)) => self.wait(ask()),
+            answer => answer,
+        }
+    }
+
     /// Goes on beside the scenario.
     pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
     where

@@ -123,8 +123,7 @@ fn follow(world: &World, space: &Space, faults: &[Fault]) -> BTreeMap<String, Co
         faults.iter().map(|fault| (fault.name.clone(), Course::default())).collect();
     let start = Instant::now();
     loop {
-        let pods = world.wait(space.pods().list(&ListParams::default())).unwrap().items;
-        for pod in pods.iter().map(|pod| serde_json::to_value(pod).unwrap()) {
+        for pod in pods(world, space) {
             let name = pod["metadata"]["labels"]["app"].as_str().unwrap_or_default();
             let Some(course) = all.get_mut(name) else { continue };
             if fails(&pod) {
@@ -144,7 +143,7 @@ fn follow(world: &World, space: &Space, faults: &[Fault]) -> BTreeMap<String, Co
             }
         }
         let over = |course: &Course| match course.failed {
-            _ if course.told.is_some() && course.on_deployment => true,
+            Some(_) if course.told.is_some() && course.on_deployment => true,
             Some(failed) => failed.elapsed() > WITHIN,
             None => start.elapsed() > STARTS,
         };
@@ -153,6 +152,13 @@ fn follow(world: &World, space: &Space, faults: &[Fault]) -> BTreeMap<String, Co
         }
         std::thread::sleep(Duration::from_millis(300));
     }
+}
+
+/// The pods of a namespace.
+fn pods(world: &World, space: &Space) -> Vec<Value> {
+    let (api, all) = (space.pods(), ListParams::default());
+    let pods = world.read(|| api.list(&all)).unwrap().items;
+    pods.iter().map(|pod| serde_json::to_value(pod).unwrap()).collect()
 }
 
 /// Whether this is what a ReplicaSet adds to its Deployment's name.
@@ -164,7 +170,7 @@ fn is_suffix(rest: &str) -> bool {
 fn events(world: &World, space: &Space) -> BTreeMap<(String, String), String> {
     let api: Api<Event> = Api::namespaced(world.client.clone(), &space.name);
     let list = ListParams::default().fields("reason=BrokenByHardening");
-    let all = world.wait(api.list(&list)).unwrap().items.into_iter();
+    let all = world.read(|| api.list(&list)).unwrap().items.into_iter();
     all.filter_map(|event| {
         let about = event.regarding?;
         Some(((about.kind?, about.name?), event.note.unwrap_or_default()))
@@ -218,8 +224,7 @@ fn others_fail(world: &World, space: &Space, faults: &[Fault], made: Instant) ->
     let end = made + STARTS;
     let mut failing = BTreeSet::new();
     while failing.len() < faults.len() && Instant::now() < end {
-        for pod in world.wait(space.pods().list(&ListParams::default())).unwrap().items {
-            let pod = serde_json::to_value(&pod).unwrap();
+        for pod in pods(world, space) {
             let name = pod["metadata"]["labels"]["app"].as_str().unwrap_or_default().to_owned();
             let unready = pod["status"]["conditions"]
                 .as_array()

@@ -87,13 +87,14 @@ impl Space {
 
     /// The pod as the API server has it; null where there is none.
     pub fn get(&self, name: &str) -> Value {
-        serde_json::to_value(self.world.wait(self.pods().get_opt(name)).unwrap()).unwrap()
+        let pods = self.pods();
+        serde_json::to_value(self.world.read(|| pods.get_opt(name)).unwrap()).unwrap()
     }
 
     /// An object of any kind as the API server has it.
     pub fn object(&self, api_version: &str, kind: &str, name: &str) -> Value {
         let api = self.api(&json!({"apiVersion": api_version, "kind": kind}));
-        serde_json::to_value(self.world.wait(api.get(name)).unwrap()).unwrap()
+        serde_json::to_value(self.world.read(|| api.get(name)).unwrap()).unwrap()
     }
 
     /// The first pod with that label, as soon as there is one.
@@ -170,7 +171,8 @@ impl Space {
     pub fn log(&self, pod: &str, container: &str) -> String {
         let parameters =
             LogParams { container: Some(container.to_owned()), ..LogParams::default() };
-        self.world.wait(self.pods().logs(pod, &parameters)).unwrap()
+        let pods = self.pods();
+        self.world.read(|| pods.logs(pod, &parameters)).unwrap()
     }
 
     /// Waits until a container waits for ever, and gives the kubelet's message.
