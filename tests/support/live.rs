@@ -128,15 +128,14 @@ impl Case {
     }
 }
 
-/// The text with `NOW` for each time of today, in whole seconds.
+/// The text with `NOW` for each time of today, in whole seconds. A date by itself is another matter.
 fn now(text: &str) -> String {
-    const LENGTH: usize = "2026-11-24T12:00:00Z".len();
-    let today = jiff::Timestamp::now().to_string();
-    let mut parts = text.split(&today[..="2026-11-24".len()]);
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%dT").to_string();
+    let mut parts = text.split(&today);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         out.push_str("NOW");
-        out.push_str(&part[LENGTH - "2026-11-24T".len()..]);
+        out.push_str(&part["12:00:00Z".len()..]);
     }
     out
 }
