@@ -7,12 +7,12 @@
 //! Source: <https://pages.nist.gov/OSCAL/reference/1.1.3/assessment-results/json-reference/>.
 
 use serde_json::{Value, json};
-use sha1::{Digest as _, Sha1};
+use uuid::Uuid;
 
 use crate::evidence::check::Check;
 use crate::evidence::controls::{ControlResult, FrameworkResult};
 use crate::evidence::document::{
-    CheckSummary, ContainerEvidence, ContainerState, Document, State, WorkloadEvidence,
+    CheckSummary, ContainerEvidence, ContainerState, Document, WorkloadEvidence,
 };
 use crate::text::printable;
 
@@ -24,11 +24,6 @@ const STANDARD: &str = "nist-800-53";
 
 /// Namespace of this document's own properties.
 const NAMESPACE: &str = "https://ironhull.dev/ns/oscal";
-
-/// Namespace of the UUIDs: that of URLs, in RFC 9562.
-const URLS: [u8; 16] = [
-    0x6b, 0xa7, 0xb8, 0x11, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8,
-];
 
 /// Characters of a property's value.
 const MOST_TEXT: usize = 300;
@@ -113,9 +108,7 @@ fn subjects<'d>(document: &'d Document, checks: &[&CheckSummary]) -> Vec<Subject
     let mut subjects = Vec::new();
     for workload in &document.workloads {
         for (at, container) in workload.containers.iter().enumerate() {
-            let wanting = checks.iter().any(|summary| {
-                !matches!(state(container, summary.check), State::Pass | State::NotApplicable)
-            });
+            let wanting = checks.iter().any(|summary| !container.state(summary.check).holds());
             if wanting && container.status == ContainerState::Running {
                 let WorkloadEvidence { namespace, kind, name, .. } = workload;
                 // Several entries of one name are pods that differ.
@@ -157,11 +150,6 @@ impl Subject<'_> {
     }
 }
 
-fn state(container: &ContainerEvidence, check: Check) -> State {
-    let cell = container.cells.iter().find(|cell| cell.check == check);
-    cell.map_or(State::Unknown, |cell| cell.state)
-}
-
 fn observation(document: &Document, summary: &CheckSummary, subjects: &[Subject<'_>]) -> Value {
     let taken = &document.taken;
     let tally = &summary.pods;
@@ -185,18 +173,14 @@ fn observation(document: &Document, summary: &CheckSummary, subjects: &[Subject<
     });
     let wanting: Vec<Value> = subjects
         .iter()
-        .filter_map(|subject| {
-            let word = match state(subject.container, summary.check) {
-                State::Pass | State::NotApplicable => return None,
-                State::Fail => "fail",
-                State::Exempt => "exempt",
-                State::Unknown => "unknown",
-            };
-            Some(json!({
+        .map(|subject| (subject, subject.container.state(summary.check)))
+        .filter(|(_, state)| !state.holds())
+        .map(|(subject, state)| {
+            json!({
                 "subject-uuid": subject.uuid,
                 "type": "inventory-item",
-                "props": [property("state", word)],
-            }))
+                "props": [property("state", state.as_str())],
+            })
         })
         .collect();
     if let Some(members) = observation.as_object_mut().filter(|_| !wanting.is_empty()) {
@@ -254,28 +238,15 @@ fn id(control: &str) -> String {
     control.to_lowercase().replace('(', ".").replace(')', "")
 }
 
-/// A UUID of version 5: the same for the same words. OSCAL takes versions 4 and 5.
+/// A UUID of version 5 (RFC 9562): the same for the same words. OSCAL takes versions 4 and 5.
 fn uuid(words: &[&str]) -> String {
-    let mut hash = Sha1::new();
-    hash.update(URLS);
-    hash.update(NAMESPACE);
+    let mut name = NAMESPACE.as_bytes().to_vec();
     for word in words {
         // A length before each word, so that no two lists read alike.
-        hash.update(word.len().to_be_bytes());
-        hash.update(word);
+        name.extend(word.len().to_be_bytes());
+        name.extend(word.as_bytes());
     }
-    let mut hex: String =
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    hex.replace_range(12..13, "5");
-    let variant = match hex.get(16..17).and_then(|digit| u8::from_str_radix(digit, 16).ok()) {
-        Some(digit) => ["8", "9", "a", "b"].get(usize::from(digit & 3)).copied().unwrap_or("8"),
-        None => "8",
-    };
-    hex.replace_range(16..17, variant);
-    for at in [20, 16, 12, 8] {
-        hex.insert(at, '-');
-    }
-    hex
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, &name).to_string()
 }
 
 #[cfg(test)]
