@@ -15,6 +15,7 @@
 //! | [`owner`] | the object that a pod is made from |
 //! | [`exemptions`] | exemptions in words |
 //! | [`image_alone`] | an image in a container that says nothing else |
+//! | [`status`] | what the kubelet reports of containers |
 //! | [`unhardened`] | what stays root, privileged or untouched |
 
 #[cfg(feature = "server")]
@@ -34,6 +35,7 @@ pub mod outlook;
 #[cfg(feature = "server")]
 pub mod owner;
 pub mod risk;
+pub mod status;
 #[cfg(feature = "server")]
 pub mod unhardened;
 #[cfg(feature = "server")]

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::document::{Source, State, User};
-use super::live::ContainerStatus;
 use super::stated::{Stated, Subject};
 use crate::facts::By;
+use crate::foresight::status::ContainerStatus;
 use crate::pod::Placed;
 use crate::policy::Policy;
 use crate::user::Author;
@@ -49,7 +49,7 @@ pub(super) fn of(
         return User {
             uid: Some(uid),
             gid: linux.gid,
-            groups: Some(linux.groups.clone()),
+            groups: Some(linux.supplemental_groups.clone()),
             source: Source::Kubelet,
             non_root: Some(uid > 0),
             ..unknown

@@ -2,6 +2,7 @@
 
 use super::digest::Digest;
 use crate::facts::{ImageFacts, Origin};
+use crate::foresight::status::{ContainerStatus, Status};
 use crate::image::full_name;
 use crate::pod::{Text, view};
 
@@ -79,40 +80,6 @@ view! {
     }
 }
 
-view! {
-    /// `status`
-    pub struct Status<'a> {
-        init: Vec<ContainerStatus<'a>> = "initContainerStatuses",
-        app: Vec<ContainerStatus<'a>> = "containerStatuses",
-        ephemeral: Vec<ContainerStatus<'a>> = "ephemeralContainerStatuses",
-    }
-}
-
-view! {
-    /// The status of a container.
-    pub struct ContainerStatus<'a> {
-        name: Text<'a> = "name",
-        image_id: Text<'a> = "imageID",
-        user: User = "user",
-    }
-}
-
-view! {
-    /// `user` of a status (KEP-3619).
-    pub struct User {
-        linux: Option<LinuxUser> = "linux",
-    }
-}
-
-view! {
-    /// `user.linux`: what the first process was started as.
-    pub struct LinuxUser {
-        uid: Option<i64> = "uid",
-        gid: Option<i64> = "gid",
-        supplemental_groups: Vec<i64> = "supplementalGroups",
-    }
-}
-
 impl SecurityContext<'_> {
     fn says_nothing(&self) -> bool {
         let Self { run_as_user, run_as_group, fs_group, supplemental_groups, .. } = self;
@@ -140,8 +107,7 @@ impl PodOfImages<'_> {
         let containers =
             spec.init_containers.iter().chain(&spec.containers).chain(&spec.ephemeral_containers);
         let image = |container: &Container<'_>| {
-            let mut statuses = status.init.iter().chain(&status.app).chain(&status.ephemeral);
-            let status = statuses.find(|status| status.name == container.name);
+            let status = status.of(&container.name);
             let digest = status.and_then(|status| digest(&status.image_id));
             let user = status.and_then(|status| self.own_user(container, status, digest.as_ref()));
             PodImage { image: container.image.to_string(), digest, user }

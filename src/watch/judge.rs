@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::admission::Environment;
+use crate::foresight::status::{ContainerStatus, Status};
 use crate::foresight::unhardened::{Unhardened, unhardened};
 use crate::harden::{Scope, harden};
 use crate::outcome::{Finding, Outcome, RuleResult, Subject};
@@ -29,72 +30,14 @@ view! {
     }
 }
 
-view! {
-    /// A pod's `status`.
-    pub struct Status<'a> {
-        phase: Text<'a> = "phase",
-        init: Vec<ContainerStatus<'a>> = "initContainerStatuses",
-        app: Vec<ContainerStatus<'a>> = "containerStatuses",
-        ephemeral: Vec<ContainerStatus<'a>> = "ephemeralContainerStatuses",
-    }
+/// The status of a container that runs.
+fn running<'s>(status: &'s Status<'_>, name: &str) -> Option<&'s ContainerStatus<'s>> {
+    status.of(name).filter(|status| status.state.running.is_some())
 }
 
-view! {
-    /// The status of one container.
-    pub struct ContainerStatus<'a> {
-        name: Text<'a> = "name",
-        state: State<'a> = "state",
-        user: User = "user",
-    }
-}
-
-view! {
-    /// `state` of a container.
-    pub struct State<'a> {
-        running: Option<RunningState<'a>> = "running",
-    }
-}
-
-view! {
-    /// `state.running` of a container.
-    pub struct RunningState<'a> {
-        started_at: Text<'a> = "startedAt",
-    }
-}
-
-view! {
-    /// `user` of a container (KEP-3619).
-    pub struct User {
-        linux: LinuxUser = "linux",
-    }
-}
-
-view! {
-    /// `user.linux` of a container: the user its first process was started as.
-    pub struct LinuxUser {
-        uid: Option<i64> = "uid",
-    }
-}
-
-impl Status<'_> {
-    /// Whether the pod will never run again.
-    pub fn is_over(&self) -> bool {
-        matches!(&*self.phase, "Succeeded" | "Failed")
-    }
-
-    /// Uid that a container runs as, if the kubelet reports it.
-    fn uid(&self, name: &str) -> Option<i64> {
-        self.running(name)?.user.linux.uid
-    }
-
-    fn running(&self, name: &str) -> Option<&ContainerStatus<'_>> {
-        self.runs().find(|status| &*status.name == name)
-    }
-
-    fn runs(&self) -> impl Iterator<Item = &ContainerStatus<'_>> {
-        let all = self.init.iter().chain(&self.app).chain(&self.ephemeral);
-        all.filter(|status| status.state.running.is_some())
-    }
+/// Uid that a running container runs as, if the kubelet reports it.
+fn uid_of(status: &ContainerStatus<'_>) -> Option<i64> {
+    status.user.linux.as_ref()?.uid
 }
 
 /// What lets a container run as root, as a label value.
@@ -174,20 +117,21 @@ pub fn judge(
     let mut facts = PodCounts::default();
     let outcome = harden(&pod, policy, &environment.context(Scope::Create));
     facts.take(&pod, &outcome, pod.containers(), status);
-    let uid = |name: &str, own: Option<i64>| status.uid(name).or(own);
+    let uid = |name: &str, own: Option<i64>| running(status, name).and_then(uid_of).or(own);
     facts.standing = match outcome {
         Outcome { left_alone: Some(_), .. } => Standing::LeftAlone,
         ref outcome if outcome.changes() => Standing::Unhardened,
         ref outcome => standing(unhardened(&pod, outcome, pod.containers(), uid)),
     };
     // Ephemeral containers are never removed from a pod, and those that have ended do not matter.
-    let runs = |placed: &Placed<'_, '_>| status.running(&placed.container.name).is_some();
+    let runs = |placed: &Placed<'_, '_>| running(status, &placed.container.name).is_some();
     if pod.ephemeral_containers().any(|placed| runs(&placed)) {
         let outcome = harden(&pod, policy, &environment.context(Scope::Ephemeral { known: &[] }));
         facts.take(&pod, &outcome, pod.ephemeral_containers(), status);
         let stays = unhardened(&pod, &outcome, pod.ephemeral_containers(), uid).into_iter();
-        let stays = stays
-            .filter(|it| it.container.as_deref().is_none_or(|name| status.running(name).is_some()));
+        let stays = stays.filter(|it| {
+            it.container.as_deref().is_none_or(|name| running(status, name).is_some())
+        });
         facts.standing = match facts.standing {
             Standing::Hardened | Standing::Partly if outcome.changes() => Standing::Unhardened,
             Standing::Hardened => standing(stays.collect()),
@@ -204,8 +148,8 @@ fn standing(stays: Vec<Unhardened>) -> Standing {
 /// Counts of a pod from its status alone.
 fn unreadable(status: &Status<'_>) -> PodCounts {
     let mut facts = PodCounts { standing: Standing::Unreadable, ..PodCounts::default() };
-    for status in status.runs() {
-        match status.user.linux.uid {
+    for status in status.all().filter(|status| status.state.running.is_some()) {
+        match uid_of(status) {
             Some(0) => add(facts.root.get_mut(Allowed::No as usize)),
             Some(_) => {}
             None => add(Some(&mut facts.unknown_user)),
@@ -224,7 +168,7 @@ impl PodCounts {
         status: &Status<'_>,
     ) {
         let placed: Vec<_> =
-            placed.map(|placed| (placed, status.running(&placed.container.name))).collect();
+            placed.map(|placed| (placed, running(status, &placed.container.name))).collect();
         let runs = |index: usize| placed.get(index).is_some_and(|(_, running)| running.is_some());
         for Finding { rule, subject, result, .. } in &outcome.findings {
             let counts = match subject {
@@ -252,7 +196,7 @@ impl PodCounts {
             let Some(running) = running else { continue };
             let author = Author::of(pod, *placed);
             let own = author.uid.filter(|_| !pod.is_windows());
-            match running.user.linux.uid.or(own) {
+            match uid_of(running).or(own) {
                 Some(0) => add(self.root.get_mut(allowed(pod, outcome, index) as usize)),
                 Some(_) => {}
                 // Windows nodes have no uids: where the kubelet reports one, the node is not one of
