@@ -19,7 +19,7 @@ pub(crate) const NAMESPACES: Resource = Resource { api: "/api/v1", resource: "na
 /// `enforce` opts in that pod.
 pub(crate) const OPT_IN: &str = "ironhull.dev/harden";
 /// Label by which a namespace chooses a policy that is marked `byLabel`.
-const BY_LABEL: &str = "ironhull.dev/policy";
+pub(crate) const BY_LABEL: &str = "ironhull.dev/policy";
 /// Pod Security's label.
 const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 

@@ -28,6 +28,7 @@ mod image;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
+use crate::cluster::namespaces::{OPT_IN, PROTECTED};
 use crate::policy::{Policy, PolicySet};
 use exempt::Exemptions;
 use governs::Claims;
@@ -231,19 +232,19 @@ dyn(object.spec.?initContainers.orValue([])).map(c, c.?image.orValue('')) !=
 /// The binding of what the webhook patches, and of nothing else: of all pods in namespaces on `enforce`;
 /// where `mode` is `audit`, of the pods that opt in by their own label in namespaces on `audit`.
 fn binding(name: &str, policy: &str, mode: &str, options: &Options) -> Value {
-    let mut never: Vec<&str> = crate::cluster::namespaces::PROTECTED.to_vec();
+    let mut never: Vec<&str> = PROTECTED.to_vec();
     never.extend(options.excluded.iter().map(String::as_str));
     never.sort_unstable();
     never.dedup();
     let actions: Vec<_> = options.actions.iter().map(|action| action.as_str()).collect();
     let mut matched = json!({
         "namespaceSelector": {"matchExpressions": [
-            {"key": "ironhull.dev/harden", "operator": "In", "values": [mode]},
+            {"key": OPT_IN, "operator": "In", "values": [mode]},
             {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": never},
         ]},
     });
     if let (true, Some(matched)) = (mode == "audit", matched.as_object_mut()) {
-        let labelled = json!({"matchLabels": {"ironhull.dev/harden": "enforce"}});
+        let labelled = json!({"matchLabels": {OPT_IN: "enforce"}});
         matched.insert("objectSelector".to_owned(), labelled);
     }
     json!({

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
+use ironhull::admission::Environment;
 use ironhull::harden::{Context, Scope, harden};
 use ironhull::manifest::ManifestFile;
 use ironhull::pod::Pod;
@@ -36,15 +37,8 @@ pub(crate) fn pods(directory: &Path) -> Vec<(String, Value)> {
 pub(crate) fn hardened(pod: &Value) -> Option<Value> {
     let text = pod.to_string();
     let view = Pod::from_json(&text).ok()?;
-    let context = Context {
-        date: MADE,
-        scope: Scope::Create,
-        user_namespaces: false,
-        provenance: true,
-        root: "",
-        reserved_volumes: &[],
-        seed_image: None,
-    };
+    let environment = Environment { date: MADE, user_namespaces: false, seed_image: None };
+    let context = Context { provenance: true, ..environment.context(Scope::Create) };
     let outcome = harden(&view, Policy::restricted(), &context);
     let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();
     let mut after = pod.clone();

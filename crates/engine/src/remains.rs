@@ -34,7 +34,7 @@ const RESTRICTED_VOLUMES: [&str; 21] = [
 ];
 
 /// Sysctls that *baseline* allows (`check_sysctls.go`).
-const SAFE_SYSCTLS: [&str; 12] = [
+pub const SAFE_SYSCTLS: [&str; 12] = [
     "kernel.shm_rmid_forced",
     "net.ipv4.ip_local_port_range",
     "net.ipv4.ip_local_reserved_ports",
@@ -50,7 +50,7 @@ const SAFE_SYSCTLS: [&str; 12] = [
 ];
 
 /// SELinux types that *baseline* allows (`check_seLinuxOptions.go`).
-const SAFE_SELINUX_TYPES: [&str; 5] =
+pub const SAFE_SELINUX_TYPES: [&str; 5] =
     ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
 
 /// Prefix of the annotation that once held a container's AppArmor profile; the container's

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::ValueHint;
 use jiff::civil::Date;
 
@@ -11,6 +11,7 @@ use crate::cli::choice::{self, Policies};
 use crate::cli::policy_files;
 use crate::cluster::{self, Connection};
 use crate::evidence::backstop::{self, Action, Options, STANDARD};
+use crate::manifest::to_yaml;
 use crate::policy::{PolicySet, is_label};
 use crate::terminal::say;
 
@@ -115,9 +116,7 @@ fn write(
         if index > 0 {
             writeln!(out, "---")?;
         }
-        let yaml =
-            serde_yaml::to_string(object).context("the objects cannot be written as YAML")?;
-        out.write_all(yaml.as_bytes())?;
+        out.write_all(to_yaml(object).as_bytes())?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 use super::cel;
 use crate::policy::Policy;
+use crate::remains::{APPARMOR_ANNOTATION, SAFE_SELINUX_TYPES, SAFE_SYSCTLS};
 use crate::rule::{Action, RuleName};
 
 /// The standard, as Pod Security's labels name it. All checks since then are those of 1.36.
@@ -148,7 +149,7 @@ pub(super) fn all(root_keeps: &[String]) -> Vec<Check> {
                 ),
             ),
         ),
-        check("appArmorAnnotations", APPARMOR_ANNOTATIONS.to_owned()),
+        check("appArmorAnnotations", app_armor_annotations()),
         check(
             "seLinuxOptions",
             with_pod(
@@ -160,7 +161,7 @@ pub(super) fn all(root_keeps: &[String]) -> Vec<Check> {
             "procMount",
             failing("s.c.?securityContext.?procMount.orValue('Default') != 'Default'"),
         ),
-        check("sysctls", SYSCTLS.to_owned()),
+        check("sysctls", sysctls()),
     ]
 }
 
@@ -193,8 +194,8 @@ fn inherited(field: &str, rule: &str, fine: &str, unset: &str, weak: &str) -> St
 fn se_linux(options: &str) -> String {
     format!(
         "{options}.?user.orValue('') != '' || {options}.?role.orValue('') != '' ||\n  \
-         !({options}.?type.orValue('') in\n    \
-         ['', 'container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t'])"
+         !({options}.?type.orValue('') in\n    {})",
+        cel::list(SAFE_SELINUX_TYPES)
     )
 }
 
@@ -209,17 +210,22 @@ const PROBES: &str = "\
    s.c.?lifecycle.?postStart, s.c.?lifecycle.?preStop].exists(h, h.hasValue() &&
      (h.?httpGet.?host.orValue('') != '' || h.?tcpSocket.?host.orValue('') != ''))";
 
-const APPARMOR_ANNOTATIONS: &str = "\
-variables.annotations.filter(k, k.startsWith('container.apparmor.security.beta.kubernetes.io/') &&
-  !(variables.annotations[k] in ['', 'runtime/default'] ||
-    variables.annotations[k].startsWith('localhost/')))";
+fn app_armor_annotations() -> String {
+    format!(
+        "variables.annotations.filter(k, k.startsWith({}) &&\n  \
+         !(variables.annotations[k] in ['', 'runtime/default'] ||\n    \
+         variables.annotations[k].startsWith('localhost/')))",
+        cel::text(APPARMOR_ANNOTATION)
+    )
+}
 
-const SYSCTLS: &str = "\
-variables.spec.?securityContext.?sysctls.orValue([]).filter(s, !(s.name in [
-  'kernel.shm_rmid_forced', 'net.ipv4.ip_local_port_range', 'net.ipv4.ip_local_reserved_ports',
-  'net.ipv4.ip_unprivileged_port_start', 'net.ipv4.ping_group_range', 'net.ipv4.tcp_fin_timeout',
-  'net.ipv4.tcp_keepalive_intvl', 'net.ipv4.tcp_keepalive_probes', 'net.ipv4.tcp_keepalive_time',
-  'net.ipv4.tcp_rmem', 'net.ipv4.tcp_syncookies', 'net.ipv4.tcp_wmem'])).map(s, s.name)";
+fn sysctls() -> String {
+    format!(
+        "variables.spec.?securityContext.?sysctls.orValue([]).filter(s, !(s.name in\n  {}\n\
+         )).map(s, s.name)",
+        cel::list(SAFE_SYSCTLS)
+    )
+}
 
 /// What is refused, in words: `CHECK (WHO): REMEDY` for each check that fails. At most two are named
 /// for each, since a message of more than 5 KiB is dropped (`MaxEvaluatedMessageExpressionSizeBytes`).

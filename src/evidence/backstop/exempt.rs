@@ -46,7 +46,7 @@ impl Exemptions {
                 variables.push(("latest", latest(days)));
             }
             variables.push(("voids", voids(&policy.exemptions)));
-            variables.push(("declared", DECLARED.to_owned()));
+            variables.push(("declared", declared()));
         }
         variables.push(("subjects", subjects(declares.as_ref(), &grants)));
         let root_keeps = policy.rules.capabilities.root_keeps.iter();
@@ -89,7 +89,9 @@ fn latest(days: u32) -> String {
 }
 
 /// Whether the pod declares any exemption at all.
-const DECLARED: &str = "variables.annotations.exists(k, k.contains('exempt.ironhull.dev/'))";
+fn declared() -> String {
+    format!("variables.annotations.exists(k, k.contains('exempt.{DOMAIN}/'))")
+}
 
 /// What annotations may declare under a policy.
 struct Declares {

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 
 use super::cel;
+use crate::cluster::namespaces::BY_LABEL;
 use crate::policy::{NamespacePattern, Policy, PolicySet};
 
 /// Who claims which namespaces.
@@ -62,17 +63,15 @@ impl<'p> Claims<'p> {
         if self.by_label.is_empty() {
             return expression;
         }
+        let label = format!("namespaceObject.metadata.?labels[?'{BY_LABEL}'].orValue('')");
         let chosen = self.by_label.iter().copied().filter(|policy| ours(policy));
         format!(
-            "{LABEL} in {} ?\n{LABEL} in {} :\n{expression}",
+            "{label} in {} ?\n{label} in {} :\n{expression}",
             cel::list(self.by_label.iter().map(|policy| &*policy.name)),
             cel::list(chosen.map(|policy| &*policy.name)),
         )
     }
 }
-
-/// The label by which a namespace chooses its policy.
-const LABEL: &str = "namespaceObject.metadata.?labels[?'ironhull.dev/policy'].orValue('')";
 
 /// Whether the namespace's name fits one of the patterns.
 fn question(patterns: &[(&NamespacePattern, &Policy)]) -> String {
