@@ -54,7 +54,7 @@ pub fn every_cell_is_true(world: &'static World) {
     debug(world, &plain, "silent");
     before.label(&json!({"ironhull.dev/harden": "enforce"}));
 
-    let kubeconfig = viewer(world, &plain);
+    let kubeconfig = viewer(&plain);
     let mut arguments = vec!["report", "-o", "json"];
     spaces.iter().for_each(|space| arguments.extend(["-n", &space.name]));
     let output = ironhull()
@@ -267,7 +267,7 @@ fn debug(world: &'static World, space: &Space, name: &str) {
 }
 
 /// A kubeconfig of a service account that has the role `view` and nothing else.
-fn viewer(world: &'static World, space: &Space) -> tempfile::NamedTempFile {
+fn viewer(space: &Space) -> tempfile::NamedTempFile {
     let account = json!({
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "an-auditor"},
     });
@@ -278,13 +278,5 @@ fn viewer(world: &'static World, space: &Space) -> tempfile::NamedTempFile {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
         "subjects": [{"kind": "ServiceAccount", "name": "an-auditor", "namespace": space.name}],
     }));
-    let token = world.kubectl(&["create", "token", "an-auditor", "-n", &space.name]);
-    let config = world.kubectl(&["config", "view", "--raw", "-o", "json"]);
-    let mut config: Value = serde_json::from_str(&config).unwrap();
-    for user in config["users"].as_array_mut().unwrap() {
-        user["user"] = json!({"token": token.trim()});
-    }
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), config.to_string()).unwrap();
-    file
+    space.kubeconfig_of("an-auditor")
 }

@@ -106,6 +106,19 @@ impl Space {
         })
     }
 
+    /// A kubeconfig of a service account in the namespace.
+    pub fn kubeconfig_of(&self, account: &str) -> tempfile::NamedTempFile {
+        let token = self.world.kubectl(&["create", "token", account, "-n", &self.name]);
+        let config = self.world.kubectl(&["config", "view", "--raw", "-o", "json"]);
+        let mut config: Value = serde_json::from_str(&config).unwrap();
+        for user in config["users"].as_array_mut().unwrap() {
+            user["user"] = json!({"token": token.trim()});
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), config.to_string()).unwrap();
+        file
+    }
+
     /// Changes the namespace's labels; null removes one.
     pub fn label(&self, labels: &Value) {
         let api: Api<Namespace> = Api::all(self.world.client.clone());

@@ -131,7 +131,7 @@ pub fn rights_that_are_missing(world: &'static World) {
         ("attacher", vec![pods(&["get", "list"], "pods"), attach], "pods/ephemeralcontainers"),
     ];
     for (name, rules, expected) in cases {
-        let kubeconfig = user(world, &space, name, &json!(rules));
+        let kubeconfig = user(&space, name, &json!(rules));
         let more = ["--for", "5s", "--image", &own_image()];
         let output = run(
             &space.name,
@@ -225,12 +225,7 @@ fn said(output: &Output) -> String {
 }
 
 /// A kubeconfig of a service account with these rights in its namespace.
-fn user(
-    world: &'static World,
-    space: &Space,
-    name: &str,
-    rules: &Value,
-) -> tempfile::NamedTempFile {
+fn user(space: &Space, name: &str, rules: &Value) -> tempfile::NamedTempFile {
     let rbac = "rbac.authorization.k8s.io";
     let objects = [
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}),
@@ -244,15 +239,7 @@ fn user(
     for object in objects {
         space.create(&object).unwrap();
     }
-    let token = world.kubectl(&["create", "token", name, "-n", &space.name]);
-    let config = world.kubectl(&["config", "view", "--raw", "-o", "json"]);
-    let mut config: Value = serde_json::from_str(&config).unwrap();
-    for user in config["users"].as_array_mut().unwrap() {
-        user["user"] = json!({"token": token.trim()});
-    }
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), config.to_string()).unwrap();
-    file
+    space.kubeconfig_of(name)
 }
 
 /// Two containers that share their processes, each observed by itself.
