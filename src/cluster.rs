@@ -48,23 +48,34 @@ impl Cluster {
     /// What answers depend on besides requests and policies, as the chart sets it by itself in this
     /// cluster. If the version cannot be read, no field is trusted.
     pub async fn environment(&self, date: Date) -> Environment<'static> {
-        let version = self.reader.text_of("/version").await;
-        let version = version.and_then(|text| serde_json::from_str::<Version>(&text).ok());
-        let user_namespaces = version.is_some_and(|version| {
-            // Cloud providers write `36+`.
-            let minor: String = version.minor.chars().take_while(char::is_ascii_digit).collect();
-            version.major == "1"
-                && minor.parse().is_ok_and(|minor: u32| minor >= USER_NAMESPACES_FROM)
-        });
-        Environment { date, user_namespaces, seed_image: Some(SeedImage::ANY) }
+        environment(self.version().await.as_ref(), date)
+    }
+
+    /// What the API server answers to `/version`; `None` if it cannot be read.
+    pub async fn version(&self) -> Option<Version> {
+        serde_json::from_str(&self.reader.text_of("/version").await?).ok()
     }
 }
 
+/// As [`Cluster::environment`], where the version is known already.
+pub fn environment(version: Option<&Version>, date: Date) -> Environment<'static> {
+    let user_namespaces = version.is_some_and(|version| {
+        // Cloud providers write `36+`.
+        let minor: String = version.minor.chars().take_while(char::is_ascii_digit).collect();
+        version.major == "1" && minor.parse().is_ok_and(|minor: u32| minor >= USER_NAMESPACES_FROM)
+    });
+    Environment { date, user_namespaces, seed_image: Some(SeedImage::ANY) }
+}
+
 /// The API server's answer to `/version`.
-#[derive(Deserialize)]
-struct Version {
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
     major: String,
     minor: String,
+    /// Such as `v1.36.1`.
+    #[serde(default)]
+    pub git_version: Option<String>,
 }
 
 impl Connection {

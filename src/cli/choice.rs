@@ -4,11 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use clap::ValueHint;
 use jiff::civil::Date;
 
 use super::policy_files;
 use crate::cluster::policies::Installed;
 use crate::cluster::{Cluster, policies};
+use crate::date::today;
 use crate::policy::{PolicyFile, PolicySet};
 use crate::terminal::say;
 
@@ -21,6 +23,37 @@ pub struct Policies {
     /// Whether they are those in force, or named by the user: false where the installed ones may not
     /// be read.
     pub known: bool,
+}
+
+/// What a command that looks at a cluster goes by.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ChoiceArgs {
+    /// Policies instead of those installed
+    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    pub policy: Option<PathBuf>,
+
+    /// Facts of images; may be given several times
+    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    pub facts: Vec<PathBuf>,
+
+    /// Judge exemptions as of this date; by default today (UTC)
+    #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
+    pub date: Option<Date>,
+}
+
+impl ChoiceArgs {
+    /// The date by which exemptions end.
+    pub fn date(&self) -> Date {
+        self.date.unwrap_or_else(today)
+    }
+
+    /// The policies, as [`Choice::of`] has them.
+    ///
+    /// # Errors
+    /// As [`Choice::of`].
+    pub fn choice(&self, err: &mut dyn Write) -> anyhow::Result<Option<Choice>> {
+        Choice::of(self.policy.as_deref(), &self.facts, self.date(), err)
+    }
 }
 
 /// Source of the policies that a command goes by.

@@ -15,13 +15,12 @@ use std::path::PathBuf;
 use clap::ValueHint;
 use jiff::civil::Date;
 
-use super::choice::{Choice, Policies};
+use super::choice::{Choice, ChoiceArgs, Policies};
 use super::input::Input;
 use super::width;
 use crate::admission::Environment;
 use crate::cluster::namespaces::{NamespaceArgs, NamespaceSettings, SelectedNamespaces};
 use crate::cluster::{self, Connection};
-use crate::date::today;
 use crate::foresight::workloads;
 use crate::harden::{Scope, harden};
 use crate::pod::Pod;
@@ -46,17 +45,8 @@ pub struct Args {
     #[command(flatten)]
     wanted: NamespaceArgs,
 
-    /// Policies instead of those installed
-    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
-    policy: Option<PathBuf>,
-
-    /// Facts of images; may be given several times
-    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
-    facts: Vec<PathBuf>,
-
-    /// Judge exemptions as of this date; by default today (UTC)
-    #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
-    date: Option<Date>,
+    #[command(flatten)]
+    by: ChoiceArgs,
 
     /// Print the steps to opt in workload by workload
     #[arg(long, conflicts_with = "files")]
@@ -125,17 +115,17 @@ impl Args {
     /// The manifests, and the policies that they are judged by.
     fn input(&self) -> Input {
         let namespace = self.wanted.namespaces.first();
-        let input = Input::of(self.files.clone(), namespace, self.date);
-        Input { policy: self.policy.clone(), facts: self.facts.clone(), ..input }
+        let ChoiceArgs { policy, facts, date } = self.by.clone();
+        let input = Input::of(self.files.clone(), namespace, date);
+        Input { policy, facts, ..input }
     }
 }
 
 /// Previews a cluster. `None` if the policies are wrong, which has been reported.
 fn of_cluster(args: &Args, err: &mut dyn Write) -> anyhow::Result<Option<Preview>> {
-    let Args { wanted, policy, facts, date, connection, .. } = args;
-    let date = date.unwrap_or_else(today);
-    let Some(choice) = Choice::of(policy.as_deref(), facts, date, err)? else { return Ok(None) };
-    cluster::block_on(look(wanted, connection, choice, date, err)).map(Some)
+    let Args { wanted, by, connection, .. } = args;
+    let Some(choice) = by.choice(err)? else { return Ok(None) };
+    cluster::block_on(look(wanted, connection, choice, by.date(), err)).map(Some)
 }
 
 async fn look(

@@ -15,13 +15,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::ValueHint;
-use jiff::civil::Date;
+use serde_json::Value;
 
-use super::choice::{Choice, Policies};
+use super::choice::{Choice, ChoiceArgs, Policies};
 use super::width;
 use crate::cluster::namespaces::{NamespaceArgs, SelectedNamespaces};
 use crate::cluster::{self, Connection};
-use crate::date::today;
 use crate::evidence::changes::Earlier;
 use crate::evidence::controls::{self, ControlSet};
 use crate::evidence::document::Document;
@@ -50,17 +49,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     controls: Option<PathBuf>,
 
-    /// Policies instead of those installed
-    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
-    policy: Option<PathBuf>,
-
-    /// Facts of images; may be given several times
-    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
-    facts: Vec<PathBuf>,
-
-    /// Judge exemptions as of this date; by default today (UTC)
-    #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
-    date: Option<Date>,
+    #[command(flatten)]
+    by: ChoiceArgs,
 
     #[command(flatten)]
     connection: Connection,
@@ -91,14 +81,11 @@ enum Format {
 /// # Errors
 /// When the cluster, the policies or the earlier report cannot be read, or nothing can be written.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
-    let Args { policy, facts, date, output, .. } = args;
+    let Args { by, output, .. } = args;
     let earlier = args.earlier()?;
     let Some((controls, from)) = args.controls(err)? else { return Ok(say::EXIT_ERROR) };
-    let date = date.unwrap_or_else(today);
-    let Some(choice) = Choice::of(policy.as_deref(), facts, date, err)? else {
-        return Ok(say::EXIT_ERROR);
-    };
-    let mut document = cluster::block_on(look(args, choice, date, err))?;
+    let Some(choice) = by.choice(err)? else { return Ok(say::EXIT_ERROR) };
+    let mut document = cluster::block_on(look(args, choice, err))?;
     document.changes = earlier.map(|earlier| earlier.compare(&document));
     document.controls = controls::results(&controls, &document.workloads);
     document.controls_from = from;
@@ -122,6 +109,20 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         },
     }
     Ok(0)
+}
+
+/// `1 container`, `2 containers`.
+fn counted(count: u32, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A value as text, nothing for null.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Writes a value as JSON, for people too.
@@ -166,23 +167,20 @@ impl Args {
     }
 }
 
-async fn look(
-    args: &Args,
-    choice: Choice,
-    date: Date,
-    err: &mut dyn Write,
-) -> anyhow::Result<Document> {
+async fn look(args: &Args, choice: Choice, err: &mut dyn Write) -> anyhow::Result<Document> {
+    let date = args.by.date();
     let cluster = args.connection.connect().await?;
     let namespaces = SelectedNamespaces::find(&args.wanted, &cluster).await?;
     let Policies { set, from, known } = choice.read(&cluster, date, err).await?;
-    let environment = cluster.environment(date).await;
+    let version = cluster.version().await;
     let look = Look {
         cluster: &cluster,
         namespaces: &namespaces,
         policies: &set,
         from: &from,
         known,
-        environment,
+        environment: cluster::environment(version.as_ref(), date),
+        kubernetes: version.as_ref().and_then(|version| version.git_version.as_deref()),
         all: args.wanted.all_namespaces,
     };
     look.document().await

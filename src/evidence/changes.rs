@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::check::Check;
 pub use super::document::{CellRef, Changes, ContainerRef};
-use super::document::{ContainerState, Document, FORMAT, Standing};
+use super::document::{Document, FORMAT, Standing};
 use crate::text::printable;
 
 /// An earlier report, as far as it is compared.
@@ -188,18 +188,15 @@ impl<'s> Scope<'s> {
 
 fn states(document: &Document) -> States<'_> {
     let mut states = States::new();
-    for workload in &document.workloads {
-        let running = workload.containers.iter().filter(|it| it.status == ContainerState::Running);
-        for container in running {
-            let key = ContainerRef {
-                namespace: workload.namespace.clone(),
-                kind: workload.kind.clone(),
-                name: workload.name.clone(),
-                container: container.name.clone(),
-            };
-            let cells = container.cells.iter();
-            add(&mut states, key, cells.map(|cell| (cell.check.as_str(), cell.state.as_str())));
-        }
+    for (workload, container) in document.running() {
+        let key = ContainerRef {
+            namespace: workload.namespace.clone(),
+            kind: workload.kind.clone(),
+            name: workload.name.clone(),
+            container: container.name.clone(),
+        };
+        let cells = container.cells.iter();
+        add(&mut states, key, cells.map(|cell| (cell.check.as_str(), cell.state.as_str())));
     }
     states
 }

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::check::Check;
 use super::document::{ExemptionEvidence, Grantor, Standing};
-use crate::exemption::{By, Claim, Exemption};
+use crate::exemption::{By, Claim, DOMAIN, Exemption};
 use crate::outcome::{Outcome, RuleResult, Skip, Subject};
 use crate::pod::StringMap;
 use crate::policy::Policy;
@@ -93,7 +93,7 @@ impl Judge<'_> {
     }
 
     fn void(self, key: &str, why: &str) -> Option<ExemptionEvidence> {
-        let (place, rule) = key.split_once("exempt.ironhull.dev/")?;
+        let (place, rule) = key.split_once(&format!("exempt.{DOMAIN}/"))?;
         let value = self.annotations.get(key).unwrap_or_default();
         let claim = Claim::parse(value).ok();
         let until = claim.as_ref().and_then(|claim| claim.until);
@@ -189,9 +189,7 @@ fn keys(container: Option<&str>, it: &Exemption<'_>) -> Vec<String> {
     // One for the whole pod may cover only the containers with certain images.
     let places = of_container.into_iter().chain([String::new()]);
     places
-        .flat_map(|place| {
-            names.iter().map(move |name| format!("{place}exempt.ironhull.dev/{name}"))
-        })
+        .flat_map(|place| names.iter().map(move |name| format!("{place}exempt.{DOMAIN}/{name}")))
         .collect()
 }
 

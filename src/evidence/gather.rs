@@ -40,6 +40,8 @@ pub struct Look<'l> {
     pub known: bool,
     /// Today's date, and whether the cluster honours `hostUsers: false`.
     pub environment: Environment<'l>,
+    /// Version of the API server, if it could be read.
+    pub kubernetes: Option<&'l str>,
     /// Whether every namespace but Kubernetes' own was asked for.
     pub all: bool,
 }
@@ -57,13 +59,6 @@ struct Found<'l> {
     unreadable: Vec<String>,
 }
 
-/// The API server's answer to `/version`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Version {
-    git_version: String,
-}
-
 impl Look<'_> {
     /// Looks at the cluster.
     ///
@@ -73,8 +68,6 @@ impl Look<'_> {
         let at = Timestamp::now();
         let Self { cluster, namespaces, environment, .. } = self;
         let reader = &cluster.reader;
-        let version = reader.text_of("/version").await;
-        let version = version.and_then(|text| serde_json::from_str::<Version>(&text).ok());
         let mut found = Found {
             look: self,
             makers: Makers::new(environment.user_namespaces),
@@ -102,7 +95,7 @@ impl Look<'_> {
             date: environment.date.to_string(),
             ironhull: env!("CARGO_PKG_VERSION"),
             server: reader.server().to_owned(),
-            kubernetes: version.map(|version| version.git_version),
+            kubernetes: self.kubernetes.map(str::to_owned),
             scope: self.scope(),
             all_namespaces: self.all,
         };
@@ -205,7 +198,7 @@ impl Found<'_> {
         let Origin { workload, managed_by, template, standing } =
             self.makers.origin(&live.metadata, pod.is_mirror());
         let key = (namespace.name.clone(), workload.kind.clone(), workload.name.clone());
-        if let "Succeeded" | "Failed" = &*live.status.phase {
+        if live.status.is_over() {
             let (namespace, kind, name) = key.clone();
             let blank = Finished { namespace, kind, name, succeeded: 0, failed: 0 };
             let finished = self.finished.entry(key).or_insert(blank);

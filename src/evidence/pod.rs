@@ -61,10 +61,11 @@ impl Judged<'_> {
     pub(super) fn shown(&self) -> Shown {
         let Self { pod, live, namespace, policy, environment, .. } = *self;
         let outcome = harden(pod, policy, &environment.context(Scope::Create));
-        let debug = harden(pod, policy, &environment.context(Scope::Ephemeral { known: &[] }));
-        let all = live.status.init.iter().chain(&live.status.app).chain(&live.status.ephemeral);
+        let has_debug = pod.ephemeral_containers().next().is_some();
+        let debug = has_debug
+            .then(|| harden(pod, policy, &environment.context(Scope::Ephemeral { known: &[] })));
         // Windows nodes report no such users: where the kubelet does, the node is none of them.
-        let on_linux = all.into_iter().any(|status| status.user.linux.is_some());
+        let on_linux = live.status.all().any(|status| status.user.linux.is_some());
         let subject = Subject {
             pod,
             live,
@@ -86,12 +87,12 @@ impl Judged<'_> {
             Container { judged: self, judge, subject, outcome, note }.evidence(placed)
         };
         let containers = pod.all_containers().map(|placed| of(placed, &outcome));
-        let ephemeral = pod.ephemeral_containers().map(|placed| of(placed, &debug));
-        let containers: Vec<_> = containers.chain(ephemeral).collect();
+        let mut containers: Vec<_> = containers.collect();
         let mut exemptions = judge.all(&outcome);
-        if pod.ephemeral_containers().next().is_some() {
+        if let Some(debug) = &debug {
+            containers.extend(pod.ephemeral_containers().map(|placed| of(placed, debug)));
             let ids: Vec<String> = exemptions.iter().map(|it| it.id.clone()).collect();
-            let more = judge.all(&debug).into_iter();
+            let more = judge.all(debug).into_iter();
             exemptions
                 .extend(more.filter(|it| it.standing != Standing::Void && !ids.contains(&it.id)));
         }
@@ -219,22 +220,16 @@ impl Container<'_> {
         if placed.kind == ContainerKind::Ephemeral {
             return false;
         }
-        let rules: &[RuleName] = match check {
-            Check::RunAsNonRoot => &[RuleName::RunAsNonRoot, RuleName::RunAsUser],
-            Check::RunAsGroup => &[RuleName::RunAsGroup],
-            Check::SupplementalGroups => &[RuleName::FsGroup],
-            Check::Privileged => &[RuleName::Privileged],
-            Check::AllowPrivilegeEscalation => &[RuleName::AllowPrivilegeEscalation],
-            Check::DropCapabilities | Check::AddCapabilities | Check::NetRaw => {
-                &[RuleName::Capabilities]
-            }
-            Check::SeccompProfile => &[RuleName::SeccompProfile],
-            Check::ReadOnlyRootFilesystem => &[RuleName::ReadOnlyRootFilesystem],
-            Check::Sysctls => &[RuleName::UnprivilegedPorts],
-            _ => &[],
+        // Some values are set by other rules than the one that an exemption names.
+        let rules = match check {
+            Check::RunAsNonRoot => [Some(RuleName::RunAsNonRoot), Some(RuleName::RunAsUser)],
+            Check::SupplementalGroups => [Some(RuleName::FsGroup), None],
+            Check::Sysctls => [Some(RuleName::UnprivilegedPorts), None],
+            _ => [check.about().rule, None],
         };
         let name = &placed.container.name;
-        rules.iter().any(|rule| read.has_set_in(name, *rule) || read.has_set_on_pod(*rule))
+        let mut rules = rules.into_iter().flatten();
+        rules.any(|rule| read.has_set_in(name, rule) || read.has_set_on_pod(rule))
     }
 
     /// What each rule says today.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::check::{Check, Standard};
 use super::document::{
-    Cell, CheckSummary, ContainerEvidence, ContainerState, Document, SetBy, Standing, State,
-    Summary, Tally,
+    Cell, CheckSummary, ContainerEvidence, ContainerState, Document, ExemptionEvidence, SetBy,
+    Standing, State, Summary, Tally, WorkloadEvidence,
 };
 
 /// Days within which an exemption that ends is counted as ending.
@@ -14,20 +14,7 @@ pub const SOON: i64 = 30;
 /// Adds up everything.
 pub(super) fn sum(document: &mut Document) {
     let mut summary = Summary::default();
-    let blank = |check: &Check| {
-        let about = check.about();
-        CheckSummary {
-            check: *check,
-            title: about.title,
-            passes: about.passes,
-            obtained: about.obtained,
-            rule: about.rule.map(|rule| rule.as_str()),
-            standard: about.standard,
-            pods: Tally::default(),
-            templates: Tally::default(),
-        }
-    };
-    let mut checks: Vec<CheckSummary> = Check::ALL.iter().map(blank).collect();
+    let mut checks: Vec<CheckSummary> = Check::ALL.map(CheckSummary::of).into();
     let namespaces = document.namespaces.iter_mut().map(|it| (it.name.clone(), it));
     let mut namespaces: BTreeMap<String, _> = namespaces.collect();
     summary.namespaces = count(namespaces.len());
@@ -84,11 +71,32 @@ fn template_state(container: &ContainerEvidence, cell: &Cell) -> State {
     }
 }
 
+impl CheckSummary {
+    /// What there is to say of a check, before anything was counted.
+    pub fn of(check: Check) -> Self {
+        let about = check.about();
+        Self {
+            check,
+            title: about.title,
+            passes: about.passes,
+            obtained: about.obtained,
+            rule: about.rule.map(|rule| rule.as_str()),
+            standard: about.standard,
+            pods: Tally::default(),
+            templates: Tally::default(),
+        }
+    }
+}
+
 impl ContainerEvidence {
+    /// Its cell of a check.
+    pub fn cell(&self, check: Check) -> Option<&Cell> {
+        self.cells.iter().find(|cell| cell.check == check)
+    }
+
     /// State of a check.
     pub fn state(&self, check: Check) -> State {
-        let cell = self.cells.iter().find(|cell| cell.check == check);
-        cell.map_or(State::Unknown, |cell| cell.state)
+        self.cell(check).map_or(State::Unknown, |cell| cell.state)
     }
 
     /// Whether it runs and is known to be root.
@@ -98,14 +106,13 @@ impl ContainerEvidence {
 
     /// Whether it passes every check of Pod Security *baseline* and *restricted*.
     pub fn is_restricted(&self) -> bool {
-        self.cells.iter().all(|cell| {
-            cell.check.about().standard == Standard::Other
-                || matches!(cell.state, State::Pass | State::NotApplicable)
-        })
+        self.cells
+            .iter()
+            .all(|cell| cell.check.about().standard == Standard::Other || cell.state.holds())
     }
 }
 
-impl super::document::ExemptionEvidence {
+impl ExemptionEvidence {
     /// Whether it is in force and ends within [`SOON`] days.
     pub fn ends_soon(&self) -> bool {
         self.standing == Standing::InForce && self.days_left.is_some_and(|left| left <= SOON)
@@ -122,6 +129,39 @@ impl Tally {
             State::NotApplicable => &mut self.not_applicable,
             State::Unknown => &mut self.unknown,
         } += containers;
+    }
+
+    /// Number of containers of a state.
+    pub fn of(&self, state: State) -> u32 {
+        match state {
+            State::Pass => self.pass,
+            State::Fail => self.fail,
+            State::Exempt => self.exempt,
+            State::NotApplicable => self.not_applicable,
+            State::Unknown => self.unknown,
+        }
+    }
+}
+
+impl Document {
+    /// The containers that run, each with its workload.
+    pub fn running(&self) -> impl Iterator<Item = (&WorkloadEvidence, &ContainerEvidence)> {
+        let all = self.workloads.iter();
+        all.flat_map(|workload| workload.running().map(move |container| (workload, container)))
+    }
+
+    /// The exemption that a cell refers to, and its place among all of them.
+    pub fn exemption(&self, cell: &Cell) -> Option<(usize, &ExemptionEvidence)> {
+        let id = cell.exemption.as_ref()?;
+        let at = self.exemptions.binary_search_by(|it| it.id.cmp(id)).ok()?;
+        Some((at, self.exemptions.get(at)?))
+    }
+}
+
+impl WorkloadEvidence {
+    /// Its containers that run.
+    pub fn running(&self) -> impl Iterator<Item = &ContainerEvidence> {
+        self.containers.iter().filter(|it| it.status == ContainerState::Running)
     }
 }
 

@@ -58,11 +58,7 @@ fn fields<'d>(
     container: &'d ContainerEvidence,
     cell: &'d Cell,
 ) -> [Cow<'d, str>; COLUMNS.len()] {
-    let exemption = cell
-        .exemption
-        .as_ref()
-        .and_then(|id| document.exemptions.binary_search_by(|it| it.id.cmp(id)).ok());
-    let exemption = exemption.and_then(|at| document.exemptions.get(at));
+    let exemption = document.exemption(cell).map(|(_, exemption)| exemption);
     let of = |text: fn(&'d ExemptionEvidence) -> Option<&'d str>| {
         exemption.and_then(text).map_or(Cow::Borrowed(""), Cow::Borrowed)
     };
@@ -100,10 +96,8 @@ fn fields<'d>(
 /// A value as people write it: lists with commas, nothing for null.
 pub(super) fn value(value: &Value) -> String {
     match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(self::value).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
+        other => super::text(other),
     }
 }
 

@@ -26,6 +26,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
+use super::counted;
 use crate::evidence::document::{Document, Taken};
 use markup::Html;
 
@@ -156,11 +157,6 @@ fn moment(moment: &str) -> String {
         }
         None => moment.to_owned(),
     }
-}
-
-/// `1 container`, `2 containers`.
-fn counted(count: u32, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Opens a table that may be wider than its page, in a box that can be scrolled, by keyboard too.

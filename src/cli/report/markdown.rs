@@ -6,9 +6,9 @@ use super::csv::value;
 use super::table::{change_lines, head, said, why};
 use crate::cli::markdown::{Page, code, escaped};
 use crate::cli::pass::titled;
-use crate::evidence::check::Standard;
+use crate::evidence::check::{Check, Standard};
 use crate::evidence::document::{
-    Cell, ContainerEvidence, ContainerState, Document, SetBy, State, WorkloadEvidence,
+    Cell, ContainerEvidence, Document, SetBy, State, WorkloadEvidence,
 };
 use crate::text::clean;
 
@@ -47,13 +47,13 @@ fn checks(page: &mut Page, document: &Document) {
 }
 
 fn root(page: &mut Page, document: &Document) {
-    let all: Vec<_> = running(document).filter(|(_, container)| container.is_root()).collect();
+    let all: Vec<_> = document.running().filter(|(_, container)| container.is_root()).collect();
     if all.is_empty() {
         return;
     }
     page.head("\n#### Root containers\n\n| container | pods | state | known from | why |\n|---|--:|---|---|---|\n");
     for (workload, container) in all {
-        let state = container.cells.first().map_or("", |cell| cell.state.as_str());
+        let state = container.state(Check::RunAsNonRoot).as_str();
         page.add(&format!(
             "| {} | {} | {} | {} | {} |\n",
             named(workload, container),
@@ -70,7 +70,7 @@ fn findings(page: &mut Page, document: &Document) {
     let fails =
         |cell: &&Cell| cell.state == State::Fail && cell.check.about().standard != Standard::Other;
     let mut first = true;
-    for (workload, container) in running(document) {
+    for (workload, container) in document.running() {
         let cells: Vec<&Cell> = container.cells.iter().filter(fails).collect();
         if cells.is_empty() {
             continue;
@@ -152,13 +152,6 @@ fn end(page: Page, document: &Document) -> String {
         taken.ironhull,
     );
     text
-}
-
-/// The containers that run, with their workloads.
-fn running(document: &Document) -> impl Iterator<Item = (&WorkloadEvidence, &ContainerEvidence)> {
-    let all = document.workloads.iter();
-    let all = all.flat_map(|workload| workload.containers.iter().map(move |it| (workload, it)));
-    all.filter(|(_, container)| container.status == ContainerState::Running)
 }
 
 fn named(workload: &WorkloadEvidence, container: &ContainerEvidence) -> String {

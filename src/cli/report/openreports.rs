@@ -9,12 +9,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::text;
 use crate::evidence::check::{Check, Standard};
 use crate::evidence::controls::ControlResult;
-use crate::evidence::document::{
-    Cell, ContainerEvidence, ContainerState, Document, ExemptionEvidence, State, Tally,
-    WorkloadEvidence,
-};
+use crate::evidence::document::{Cell, Document, State, Tally, WorkloadEvidence};
 use crate::text::printable;
 
 /// The API that the objects are of.
@@ -35,17 +33,13 @@ pub(super) fn list(document: &Document, whole_cluster: bool) -> Value {
     let mut items: Vec<Value> = document
         .workloads
         .iter()
-        .filter(|workload| running(workload).next().is_some())
+        .filter(|workload| workload.running().next().is_some())
         .map(|workload| report(document, workload))
         .collect();
     if whole_cluster {
         items.push(cluster_report(document));
     }
     json!({"apiVersion": "v1", "kind": "List", "items": items})
-}
-
-fn running(workload: &WorkloadEvidence) -> impl Iterator<Item = &ContainerEvidence> {
-    workload.containers.iter().filter(|container| container.status == ContainerState::Running)
 }
 
 fn report(document: &Document, workload: &WorkloadEvidence) -> Value {
@@ -89,7 +83,7 @@ struct Group<'d> {
 /// A result for each check and each state that containers have of it.
 fn results(document: &Document, workload: &WorkloadEvidence) -> Vec<Value> {
     let mut groups: BTreeMap<(Check, State), Group<'_>> = BTreeMap::new();
-    for container in running(workload) {
+    for container in workload.running() {
         for cell in &container.cells {
             let group = groups.entry((cell.check, cell.state)).or_default();
             if !group.containers.contains(&container.name.as_str()) {
@@ -128,14 +122,14 @@ fn result(
     };
     property("containers", &group.containers.join(", "));
     property("pods", &group.pods.to_string());
-    property("state", word(state));
+    property("state", state.as_str());
     let mut message = format!("{}: {}", group.containers.join(", "), about.title);
     if let Some(cell) = group.cell {
         property("value", &text(&cell.value));
-        property("source", &text(&json!(cell.source)));
-        property("setBy", &text(&json!(cell.set_by)));
+        property("source", cell.source.as_str());
+        property("setBy", cell.set_by.as_str());
         property("why", &cell.why);
-        if let Some(exemption) = exemption(document, cell) {
+        if let Some((_, exemption)) = document.exemption(cell) {
             property("reason", &exemption.reason);
             property("ticket", exemption.ticket.as_deref().unwrap_or_default());
             property("until", exemption.until.as_deref().unwrap_or_default());
@@ -162,11 +156,6 @@ fn result(
     })
 }
 
-fn exemption<'d>(document: &'d Document, cell: &Cell) -> Option<&'d ExemptionEvidence> {
-    let id = cell.exemption.as_ref()?;
-    document.exemptions.iter().find(|exemption| exemption.id == *id)
-}
-
 /// The words of OpenReports: `warn` is not met and not scored, `error` could not be evaluated, `skip`
 /// does not apply. An exempt field is not met, so it is a warning and no pass.
 fn outcome(state: State, scored: bool) -> &'static str {
@@ -185,25 +174,6 @@ fn severity(check: Check) -> &'static str {
         (Check::RunAsNonRoot, _) | (_, Standard::Baseline) => "high",
         (_, Standard::Restricted) => "medium",
         (_, Standard::Other) => "low",
-    }
-}
-
-fn word(state: State) -> &'static str {
-    match state {
-        State::Pass => "pass",
-        State::Fail => "fail",
-        State::Exempt => "exempt",
-        State::NotApplicable => "notApplicable",
-        State::Unknown => "unknown",
-    }
-}
-
-/// A value as text.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 
@@ -237,7 +207,8 @@ fn cluster_report(document: &Document) -> Value {
 }
 
 fn of_control(policy: &str, control: &ControlResult, seconds: i64) -> Value {
-    let Tally { pass, fail, exempt, not_applicable, unknown } = control.containers;
+    let tally = control.containers;
+    let Tally { pass, fail, exempt, unknown, .. } = tally;
     // `pass` says only that no field failed: `beyond` is what was not looked at.
     let result = match (fail, unknown, exempt, pass) {
         (1.., ..) => "fail",
@@ -247,17 +218,10 @@ fn of_control(policy: &str, control: &ControlResult, seconds: i64) -> Value {
         (0, 0, 0, 0) => "skip",
     };
     let mut properties = Map::new();
-    let counts = [
-        ("pass", pass),
-        ("fail", fail),
-        ("exempt", exempt),
-        ("notApplicable", not_applicable),
-        ("unknown", unknown),
-    ];
-    for (name, count) in counts {
-        properties.insert(name.to_owned(), count.to_string().into());
+    for state in State::ALL {
+        properties.insert(state.as_str().to_owned(), tally.of(state).to_string().into());
     }
-    properties.insert("extent".to_owned(), text(&json!(control.extent)).into());
+    properties.insert("extent".to_owned(), control.extent.as_str().into());
     if !control.beyond.is_empty() {
         properties.insert("beyond".to_owned(), printable(&control.beyond, MOST_TEXT).into());
     }

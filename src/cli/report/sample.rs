@@ -84,8 +84,7 @@ pub(super) fn document(workloads: usize, text: &str) -> Document {
 }
 
 fn running(workloads: &[WorkloadEvidence]) -> impl Iterator<Item = &ContainerEvidence> {
-    let containers = workloads.iter().flat_map(|it| &it.containers);
-    containers.filter(|it| it.status == ContainerState::Running)
+    workloads.iter().flat_map(WorkloadEvidence::running)
 }
 
 fn workload(at: usize, namespace: &str, text: &str) -> WorkloadEvidence {
@@ -186,39 +185,19 @@ fn summary_of(check: Check, workloads: &[WorkloadEvidence]) -> CheckSummary {
     let (mut pods, mut templates) = (Tally::default(), Tally::default());
     for container in running(workloads) {
         let cell = container.cells.iter().find(|cell| cell.check == check).unwrap();
-        count(&mut pods, cell.state, container.pods);
+        pods.add(cell.state, container.pods);
         let stated = cell.template.as_ref().map_or(cell.state, |template| template.state);
-        count(&mut templates, stated, container.pods);
+        templates.add(stated, container.pods);
     }
-    let about = check.about();
-    CheckSummary {
-        check,
-        title: about.title,
-        passes: about.passes,
-        obtained: about.obtained,
-        rule: about.rule.map(|rule| rule.as_str()),
-        standard: about.standard,
-        pods,
-        templates,
-    }
-}
-
-fn count(tally: &mut Tally, state: State, pods: u32) {
-    *match state {
-        State::Pass => &mut tally.pass,
-        State::Fail => &mut tally.fail,
-        State::Exempt => &mut tally.exempt,
-        State::NotApplicable => &mut tally.not_applicable,
-        State::Unknown => &mut tally.unknown,
-    } += pods;
+    CheckSummary { pods, templates, ..CheckSummary::of(check) }
 }
 
 fn namespace(name: &str, workloads: &[WorkloadEvidence], text: &str) -> NamespaceEvidence {
     let mut cells = Tally::default();
     let of: Vec<&WorkloadEvidence> = workloads.iter().filter(|it| it.namespace == name).collect();
-    for container in of.iter().flat_map(|it| running(std::slice::from_ref(*it))) {
+    for container in of.iter().flat_map(|it| it.running()) {
         for cell in &container.cells {
-            count(&mut cells, cell.state, container.pods);
+            cells.add(cell.state, container.pods);
         }
     }
     NamespaceEvidence {

@@ -2,12 +2,11 @@
 
 use clap::builder::styling::{AnsiColor, Style};
 
+use super::counted;
 use crate::cli::pass::titled;
 use crate::evidence::changes::{Changes, ContainerRef};
-use crate::evidence::check::Standard;
-use crate::evidence::document::{
-    ContainerEvidence, Document, ExemptionEvidence, Standing, Tally, WorkloadEvidence,
-};
+use crate::evidence::check::{Check, Standard};
+use crate::evidence::document::{ContainerEvidence, Document, ExemptionEvidence, Standing, Tally};
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
 use crate::text::clean;
 
@@ -51,9 +50,9 @@ pub(super) fn head(document: &Document) -> Vec<String> {
     let mut lines = vec![
         format!(
             "{} run in {} of {}.",
-            many(it.containers, "container"),
-            many(it.pods, "pod"),
-            many(it.workloads, "workload")
+            counted(it.containers, "container"),
+            counted(it.pods, "pod"),
+            counted(it.workloads, "workload")
         ),
         format!(
             "{} root{inside}, {} unknown user, {} privileged.",
@@ -67,7 +66,7 @@ pub(super) fn head(document: &Document) -> Vec<String> {
     if it.exemptions > 0 {
         lines.push(format!(
             "{} in force, {} within 30 days.",
-            many(it.exemptions, "exemption"),
+            counted(it.exemptions, "exemption"),
             if it.ending == 1 { "1 ends".to_owned() } else { format!("{} end", it.ending) }
         ));
     }
@@ -75,22 +74,15 @@ pub(super) fn head(document: &Document) -> Vec<String> {
     if it.not_running + finished > 0 {
         lines.push(format!(
             "Not counted: {} not running, {} over.",
-            many(it.not_running, "container"),
-            many(finished, "pod")
+            counted(it.not_running, "container"),
+            counted(finished, "pod")
         ));
     }
     lines
 }
 
-/// `1 pod`, `2 pods`
-pub(super) fn many(count: u32, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
-}
-
 fn is_unknown(container: &ContainerEvidence) -> bool {
-    container.status == crate::evidence::document::ContainerState::Running
-        && container.user.non_root.is_none()
+    container.user.non_root.is_none()
 }
 
 fn heading(text: &mut String, words: &str) {
@@ -149,19 +141,14 @@ fn named(
     what: &str,
     is: fn(&ContainerEvidence) -> bool,
 ) {
-    let all: Vec<(&WorkloadEvidence, &ContainerEvidence)> = document
-        .workloads
-        .iter()
-        .flat_map(|workload| workload.containers.iter().map(move |it| (workload, it)))
-        .filter(|(_, container)| is(container))
-        .collect();
+    let all: Vec<_> = document.running().filter(|(_, container)| is(container)).collect();
     if all.is_empty() {
         return;
     }
     heading(text, &format!("Containers that are {what}"));
     let mut table = Table::new(["WORKLOAD", "CONTAINER", "PODS", "STATE", "KNOWN FROM"], "WHY");
     for (workload, container) in all.iter().take(ROWS) {
-        let cell = container.cells.first();
+        let cell = container.cell(Check::RunAsNonRoot);
         let titled = titled(&workload.kind, &workload.name);
         let state = cell.map_or("", |cell| cell.state.as_str());
         table.row(
@@ -181,11 +168,9 @@ fn named(
 
 /// Why a container is root, in words: its exemption, else what the cell says.
 pub(super) fn why(document: &Document, container: &ContainerEvidence) -> String {
-    let cell = container.cells.first();
-    let id = cell.and_then(|cell| cell.exemption.as_ref());
-    let exemption = document.exemptions.iter().find(|it| Some(&it.id) == id);
-    match (exemption, cell) {
-        (Some(exemption), _) => said(exemption),
+    let cell = container.cell(Check::RunAsNonRoot);
+    match (cell.and_then(|cell| document.exemption(cell)), cell) {
+        (Some((_, exemption)), _) => said(exemption),
         (None, Some(cell)) if !cell.why.is_empty() => cell.why.to_string(),
         (None, _) => match container.user.uid {
             Some(uid) => format!("uid {uid}"),

@@ -3,8 +3,7 @@
 use super::{Control, ControlSet, Framework};
 use crate::evidence::check::Check;
 use crate::evidence::document::{
-    Cell, ContainerEvidence, ContainerState, ControlResult, Decided, FrameworkResult, State, Tally,
-    WorkloadEvidence,
+    Cell, ControlResult, Decided, FrameworkResult, State, Tally, WorkloadEvidence,
 };
 
 /// Results of every control of a set, over the running containers of `workloads`.
@@ -32,11 +31,10 @@ fn of_control(control: &Control, beyond: &str, workloads: &[WorkloadEvidence]) -
     let both = checks.iter().chain(stricter);
     let mut decided_by: Vec<Decided> =
         both.map(|check| Decided { check: *check, fail: 0, exempt: 0, unknown: 0 }).collect();
-    for container in running(workloads) {
-        add(&mut containers, state(control, &container.cells), container.pods);
+    for container in workloads.iter().flat_map(WorkloadEvidence::running) {
+        containers.add(state(control, &container.cells), container.pods);
         for decided in &mut decided_by {
-            let cell = container.cells.iter().find(|cell| cell.check == decided.check);
-            match cell.map_or(State::Unknown, |cell| cell.state) {
+            match container.state(decided.check) {
                 State::Fail => decided.fail += container.pods,
                 State::Exempt => decided.exempt += container.pods,
                 State::Unknown => decided.unknown += container.pods,
@@ -85,19 +83,4 @@ fn weight(state: State) -> u8 {
         State::Unknown => 3,
         State::Fail => 4,
     }
-}
-
-fn running(workloads: &[WorkloadEvidence]) -> impl Iterator<Item = &ContainerEvidence> {
-    let containers = workloads.iter().flat_map(|workload| &workload.containers);
-    containers.filter(|container| container.status == ContainerState::Running)
-}
-
-fn add(tally: &mut Tally, state: State, pods: u32) {
-    *match state {
-        State::Pass => &mut tally.pass,
-        State::Fail => &mut tally.fail,
-        State::Exempt => &mut tally.exempt,
-        State::NotApplicable => &mut tally.not_applicable,
-        State::Unknown => &mut tally.unknown,
-    } += pods;
 }

@@ -61,6 +61,15 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 5] =
+        [Self::Pass, Self::Fail, Self::Exempt, Self::NotApplicable, Self::Unknown];
+
+    /// Whether nothing is wanting: it passes, or means nothing here.
+    pub fn holds(self) -> bool {
+        matches!(self, Self::Pass | Self::NotApplicable)
+    }
+
     /// Its name in documents.
     pub fn as_str(self) -> &'static str {
         match self {

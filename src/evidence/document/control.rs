@@ -79,6 +79,16 @@ pub enum Extent {
     Part,
 }
 
+impl Extent {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Part => "part",
+        }
+    }
+}
+
 /// Controls that a report does not answer.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

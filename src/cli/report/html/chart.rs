@@ -74,28 +74,17 @@ fn fill(state: State) -> &'static str {
     }
 }
 
-/// The number of a state.
-pub(super) fn count(tally: &Tally, state: State) -> u32 {
-    match state {
-        State::Pass => tally.pass,
-        State::Fail => tally.fail,
-        State::Exempt => tally.exempt,
-        State::Unknown => tally.unknown,
-        State::NotApplicable => tally.not_applicable,
-    }
-}
-
 /// All that were counted.
 pub(super) fn total(tally: &Tally) -> u32 {
-    STATES.iter().map(|state| count(tally, *state)).sum()
+    STATES.iter().map(|state| tally.of(*state)).sum()
 }
 
 /// `3 fail, 1 exempt, 12 pass`; `none` of nothing.
 pub(super) fn words(tally: &Tally) -> String {
     let parts: Vec<String> = STATES
         .iter()
-        .filter(|state| count(tally, **state) > 0)
-        .map(|state| format!("{} {}", count(tally, *state), word(*state)))
+        .filter(|state| tally.of(**state) > 0)
+        .map(|state| format!("{} {}", tally.of(*state), word(*state)))
         .collect();
     if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
@@ -103,13 +92,13 @@ pub(super) fn words(tally: &Tally) -> String {
 /// The numbers of a tally with signs, the failing first.
 pub(super) fn figures(html: &mut Html, tally: &Tally) {
     html.raw("<span class=\"figures\">");
-    let shown = STATES.iter().filter(|state| count(tally, **state) > 0);
+    let shown = STATES.iter().filter(|state| tally.of(**state) > 0);
     let mut any = false;
     for state in shown {
         any = true;
         html.open("span", &[("class", &format_args!("state {}", class(*state)))]);
         html.raw("<span aria-hidden=\"true\">").text(sign(*state)).raw("</span> ");
-        html.text(count(tally, *state)).text(" ").text(word(*state)).raw("</span> ");
+        html.text(tally.of(*state)).text(" ").text(word(*state)).raw("</span> ");
     }
     if !any {
         html.raw("<span class=\"quiet\">none</span>");
@@ -152,10 +141,10 @@ fn parts(html: &mut Html, tally: &Tally, height: u32) {
     let mut from = 0;
     let mut before = 0;
     for state in STATES {
-        before += count(tally, state);
+        before += tally.of(state);
         let to = if total == 0 { 0 } else { scaled(before, total) };
         // What is there can be seen, however small.
-        let to = if count(tally, state) > 0 { to.max(from + 2).min(WIDTH) } else { to.max(from) };
+        let to = if tally.of(state) > 0 { to.max(from + 2).min(WIDTH) } else { to.max(from) };
         if to > from {
             let width = to - from;
             let place: [super::markup::Attribute<'_>; 4] =

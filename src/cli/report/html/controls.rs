@@ -4,7 +4,7 @@ use super::chart;
 use super::markup::Html;
 use super::{end_table, table};
 use crate::evidence::check::{Check, Standard};
-use crate::evidence::controls::{ControlResult, Extent, FrameworkResult};
+use crate::evidence::controls::{ControlResult, FrameworkResult};
 use crate::evidence::document::{CheckSummary, Document};
 
 /// The section.
@@ -91,10 +91,7 @@ fn row(html: &mut Html, control: &ControlResult) {
         }
     }
     html.raw("</td><td>");
-    html.raw(match control.extent {
-        Extent::Whole => "whole",
-        Extent::Part => "part",
-    });
+    html.raw(control.extent.as_str());
     html.raw("</td><td>");
     match control.beyond.is_empty() {
         true => html.raw("<span class=\"quiet\">nothing</span>"),

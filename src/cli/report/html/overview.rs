@@ -6,9 +6,6 @@ use super::markup::Html;
 use crate::evidence::check::Check;
 use crate::evidence::document::{Document, Standing, Summary, Tally};
 
-/// Exemptions that end within so many days are named here; the document counts by the same number.
-const SOON_DAYS: i64 = 30;
-
 /// What the reader came for, before all else.
 pub(super) fn lead(html: &mut Html, document: &Document) {
     let summary = &document.summary;
@@ -71,9 +68,6 @@ fn attention(html: &mut Html, document: &Document) {
     let standing = |wanted: Standing| {
         document.exemptions.iter().filter(|exemption| exemption.standing == wanted).count()
     };
-    let days =
-        document.exemptions.iter().filter(|exemption| exemption.standing == Standing::InForce);
-    let ending = days.filter(|it| it.days_left.is_some_and(|left| left <= SOON_DAYS)).count();
     let wanting = document.limits.iter().filter(|limit| limit.for_rights).count();
     let few = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let items: [(u32, &str, &str, &str, &str); 7] = [
@@ -113,7 +107,7 @@ fn attention(html: &mut Html, document: &Document) {
             "exemptions",
         ),
         (
-            few(ending),
+            summary.ending,
             "exemption ends within 30 days",
             "exemptions end within 30 days",
             "#exemptions",

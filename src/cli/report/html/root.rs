@@ -5,13 +5,11 @@ use super::markup::Html;
 use super::words::{end, help, link, user};
 use super::{counted, end_table, moment, table};
 use crate::evidence::check::Check;
-use crate::evidence::document::{
-    Cell, ContainerEvidence, ContainerState, Document, State, User, WorkloadEvidence,
-};
+use crate::evidence::document::{Cell, ContainerEvidence, Document, State, WorkloadEvidence};
 
 /// The section.
 pub(super) fn section(html: &mut Html, document: &Document) {
-    let mut root = rows(document, Check::RunAsNonRoot, |user, _| user.uid == Some(0));
+    let mut root = rows(document, Check::RunAsNonRoot, |it, _| it.is_root());
     // Those that nobody allows come first.
     root.sort_by_key(|(.., cell)| cell.state != State::Fail);
     if root.is_empty() {
@@ -23,9 +21,7 @@ pub(super) fn section(html: &mut Html, document: &Document) {
         );
         list(html, document, "Running containers that are known to be root", &root);
     }
-    let unknown = rows(document, Check::RunAsNonRoot, |user, _| {
-        user.uid != Some(0) && user.non_root.is_none()
-    });
+    let unknown = rows(document, Check::RunAsNonRoot, |it, _| it.user.non_root.is_none());
     html.raw("<h3 id=\"root-unknown\">Containers whose user is not known</h3>\n");
     if unknown.is_empty() {
         html.raw("<p>None: of every running container it is known whether it is root.</p>\n");
@@ -39,8 +35,7 @@ pub(super) fn section(html: &mut Html, document: &Document) {
 /// Privileged containers: root of the node, whatever their user.
 fn privileged(html: &mut Html, document: &Document) {
     html.raw("<h3 id=\"privileged\">Privileged containers</h3>\n");
-    let fails = |cell: &Cell| !matches!(cell.state, State::Pass | State::NotApplicable);
-    let rows = rows(document, Check::Privileged, |_, cell| fails(cell));
+    let rows = rows(document, Check::Privileged, |_, cell| !cell.state.holds());
     if rows.is_empty() {
         html.raw("<p>No running container is privileged.</p>\n");
     } else {
@@ -50,21 +45,19 @@ fn privileged(html: &mut Html, document: &Document) {
 
 type Row<'d> = (&'d WorkloadEvidence, &'d ContainerEvidence, &'d Cell);
 
-fn rows(document: &Document, check: Check, wanted: impl Fn(&User, &Cell) -> bool) -> Vec<Row<'_>> {
-    let mut rows = Vec::new();
-    for workload in &document.workloads {
-        for container in &workload.containers {
-            let cell = container.cells.iter().find(|cell| cell.check == check);
-            if let Some(cell) = cell
-                && container.status == ContainerState::Running
-                && cell.state != State::NotApplicable
-                && wanted(&container.user, cell)
-            {
-                rows.push((workload, container, cell));
-            }
-        }
-    }
-    rows
+/// The running containers that are wanted, with their cell of a check, if that means something.
+fn rows(
+    document: &Document,
+    check: Check,
+    wanted: impl Fn(&ContainerEvidence, &Cell) -> bool,
+) -> Vec<Row<'_>> {
+    let row = |(workload, container)| {
+        let container: &ContainerEvidence = container;
+        let cell = container.cell(check)?;
+        let shown = cell.state != State::NotApplicable && wanted(container, cell);
+        shown.then_some((workload, container, cell))
+    };
+    document.running().filter_map(row).collect()
 }
 
 fn list(html: &mut Html, document: &Document, caption: &str, rows: &[Row<'_>]) {
@@ -95,13 +88,7 @@ fn list(html: &mut Html, document: &Document, caption: &str, rows: &[Row<'_>]) {
 }
 
 fn exemption(html: &mut Html, document: &Document, cell: &Cell) {
-    let found = cell
-        .exemption
-        .as_ref()
-        .and_then(|id| document.exemptions.iter().position(|exemption| exemption.id == *id));
-    let Some((at, exemption)) =
-        found.and_then(|at| document.exemptions.get(at).map(|exemption| (at, exemption)))
-    else {
+    let Some((at, exemption)) = document.exemption(cell) else {
         html.raw("<span class=\"quiet\">none</span>");
         return;
     };

@@ -1,6 +1,7 @@
 //! Namespaces and workloads. Of a container, every field that does not pass has a row; those that do
 //! are named together, by where they are known from.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::chart::{self, badge};
@@ -8,7 +9,8 @@ use super::controls::field;
 use super::markup::Html;
 use super::words::{help, source, user};
 use super::{counted, end_table, moment, table};
-use crate::evidence::check::{Check, Standard};
+use crate::cli::report::text;
+use crate::evidence::check::Check;
 use crate::evidence::document::{
     Cell, ContainerEvidence, ContainerState, Document, SetBy, State, Tally, TemplateStanding,
     WorkloadEvidence,
@@ -54,52 +56,51 @@ pub(super) fn section(html: &mut Html, document: &Document) {
         "<p>Each workload with the fields of its running containers that do not pass. Containers that are alike are \
          shown once, with the number of their pods. Printed, a workload that passes both levels of Pod Security is a line.</p>\n",
     );
-    let mut order: Vec<(usize, &str, Tally)> = Vec::new();
+    let mut order: Vec<(usize, &str, Vec<Counted<'_>>, Tally)> = Vec::new();
     for (at, namespace) in document.namespaces.iter().enumerate() {
-        let mut tally = Tally::default();
-        for workload in of(document, &namespace.name) {
-            add(&mut tally, &cells(workload.1));
-        }
-        order.push((at, &namespace.name, tally));
-    }
-    order.sort_by_key(|(_, _, tally)| std::cmp::Reverse((tally.fail, tally.unknown)));
-    for (at, name, tally) in order {
-        let mut workloads: Vec<(usize, &WorkloadEvidence)> = of(document, name).collect();
+        let mut workloads: Vec<Counted<'_>> = of(document, &namespace.name).collect();
         if workloads.is_empty() {
             continue;
         }
-        workloads.sort_by_key(|(_, workload)| {
-            let tally = cells(workload);
-            std::cmp::Reverse((tally.fail, tally.unknown))
-        });
+        workloads.sort_by_key(|(.., tally)| Reverse((tally.fail, tally.unknown)));
+        let mut sum = Tally::default();
+        for (.., tally) in &workloads {
+            State::ALL.into_iter().for_each(|state| sum.add(state, tally.of(state)));
+        }
+        order.push((at, &namespace.name, workloads, sum));
+    }
+    order.sort_by_key(|(.., tally)| Reverse((tally.fail, tally.unknown)));
+    for (at, name, workloads, tally) in order {
         html.open("details", &[("class", &"namespace"), ("id", &format_args!("n{at}"))]);
         html.raw("<summary><h3>").text(name).raw("</h3> <span class=\"quiet\">");
         let number = u32::try_from(workloads.len()).unwrap_or(u32::MAX);
         html.text(counted(number, "workload")).raw("</span> ");
         chart::figures(html, &tally);
         html.raw("</summary>\n");
-        for (index, workload) in workloads {
-            of_workload(html, index, workload);
+        for workload in workloads {
+            of_workload(html, &workload);
         }
         html.raw("</details>\n");
     }
 }
 
-fn of<'d>(
-    document: &'d Document,
-    namespace: &str,
-) -> impl Iterator<Item = (usize, &'d WorkloadEvidence)> {
+/// A workload, its place among all of them, and the cells of its running containers by state.
+type Counted<'d> = (usize, &'d WorkloadEvidence, Tally);
+
+/// The workloads of a namespace.
+fn of<'d>(document: &'d Document, namespace: &str) -> impl Iterator<Item = Counted<'d>> {
     let all = document.workloads.iter().enumerate();
-    all.filter(move |(_, workload)| workload.namespace == namespace)
+    let all = all.filter(move |(_, workload)| workload.namespace == namespace);
+    all.map(|(at, workload)| (at, workload, cells(workload)))
 }
 
-fn of_workload(html: &mut Html, at: usize, workload: &WorkloadEvidence) {
+fn of_workload(html: &mut Html, (at, workload, tally): &Counted<'_>) {
     // Printed with its fields, and not as a line, if something of Pod Security does not pass.
     let class = if wanting(workload) { "workload wanting" } else { "workload" };
     html.open("details", &[("class", &class), ("id", &format_args!("w{at}"))]);
     html.raw("<summary><h4>").text(&workload.kind).raw("/<wbr>").text(&workload.name).raw("</h4> ");
     html.raw("<span class=\"quiet\">").text(counted(workload.pods, "pod")).raw("</span> ");
-    chart::figures(html, &cells(workload));
+    chart::figures(html, tally);
     html.raw("</summary>\n<p class=\"quiet\">");
     html.text(match workload.mode {
         Some(mode) => format!("Mode {mode}. "),
@@ -144,12 +145,7 @@ fn of_workload(html: &mut Html, at: usize, workload: &WorkloadEvidence) {
 
 /// Whether a running container has a cell of Pod Security that does not pass.
 fn wanting(workload: &WorkloadEvidence) -> bool {
-    let running =
-        workload.containers.iter().filter(|container| container.status == ContainerState::Running);
-    running.flat_map(|container| &container.cells).any(|cell| {
-        cell.check.about().standard != Standard::Other
-            && !matches!(cell.state, State::Pass | State::NotApplicable)
-    })
+    !workload.running().all(ContainerEvidence::is_restricted)
 }
 
 fn of_container(html: &mut Html, workload: &WorkloadEvidence, container: &ContainerEvidence) {
@@ -183,11 +179,7 @@ fn of_container(html: &mut Html, workload: &WorkloadEvidence, container: &Contai
         html.text(format!(" and {} more", container.pods - named));
     }
     html.raw("</span></p>\n");
-    let wanting: Vec<&Cell> = container
-        .cells
-        .iter()
-        .filter(|cell| !matches!(cell.state, State::Pass | State::NotApplicable))
-        .collect();
+    let wanting: Vec<&Cell> = container.cells.iter().filter(|cell| !cell.state.holds()).collect();
     if !wanting.is_empty() {
         let WorkloadEvidence { kind, name, .. } = workload;
         let caption = format!("{} of {kind}/{name}: fields that do not pass", container.name);
@@ -272,36 +264,16 @@ fn set_by(who: SetBy) -> &'static str {
 
 /// A value as people write it; `unset` for none.
 fn value(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::Null => "unset".to_owned(),
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+    if value.is_null() { "unset".to_owned() } else { text(value) }
 }
 
 /// Cells of a workload's running containers, by state.
 fn cells(workload: &WorkloadEvidence) -> Tally {
     let mut tally = Tally::default();
-    let running =
-        workload.containers.iter().filter(|container| container.status == ContainerState::Running);
-    for container in running {
+    for container in workload.running() {
         for cell in &container.cells {
-            *match cell.state {
-                State::Pass => &mut tally.pass,
-                State::Fail => &mut tally.fail,
-                State::Exempt => &mut tally.exempt,
-                State::NotApplicable => &mut tally.not_applicable,
-                State::Unknown => &mut tally.unknown,
-            } += container.pods;
+            tally.add(cell.state, container.pods);
         }
     }
     tally
-}
-
-fn add(sum: &mut Tally, more: &Tally) {
-    sum.pass += more.pass;
-    sum.fail += more.fail;
-    sum.exempt += more.exempt;
-    sum.not_applicable += more.not_applicable;
-    sum.unknown += more.unknown;
 }
