@@ -5,11 +5,12 @@
 
 mod door;
 mod lines;
+mod log;
 
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
-use kube::api::{Api, AttachParams, AttachedProcess, LogParams, Patch, PatchParams};
+use kube::api::{Api, AttachParams, AttachedProcess, Patch, PatchParams};
 use kube::{Client, Error};
 use serde_json::json;
 use tokio::io::{AsyncWriteExt as _, WriteHalf};
@@ -30,8 +31,13 @@ const START: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long after its time the agent may still be silent.
 const GRACE: Duration = Duration::from_secs(60);
-/// How long the agent may take to end when it is told to.
-const FAREWELL: Duration = Duration::from_secs(15);
+/// How long the agent may take to end when it is told to: it searches once more, and that may take
+/// [`Limits::time`](crate::observe::walk::Limits).
+const FAREWELL: Duration = Duration::from_secs(45);
+/// Looks at an agent that has ended: what is known of it may be a moment late.
+const LOOKS: u32 = 10;
+/// How much earlier than it was told an agent may end.
+const EARLY: Duration = Duration::from_secs(1);
 /// Bytes of the agent's output that are held: a snapshot arrives in few pieces then.
 const BUFFER: usize = 64 << 10;
 /// Maximum length of a message from the cluster.
@@ -68,11 +74,16 @@ pub async fn observe(
     };
     let last = match read {
         Some(snapshot) if snapshot.last => Some(snapshot),
-        // A busy cluster may attach when all is said, and connections break.
-        early => logged(&pods, target).await.or(early),
+        // A busy cluster may attach when all is said, what is said last may not arrive, and
+        // connections break.
+        early => log::last(&pods, target).await.or(early),
+    };
+    // An agent ends when nobody reads it any more, too.
+    let is_whole = |it: &Snapshot| {
+        it.last && (*stop.borrow() || Duration::from_millis(it.millis) + EARLY >= time)
     };
     let ended = match &last {
-        Some(snapshot) if snapshot.last => since_then(&pods, target).await,
+        Some(snapshot) if is_whole(snapshot) => since_then(&pods, target).await,
         _ => Some(why_ended(&pods, target).await),
     };
     match last {
@@ -106,7 +117,9 @@ async fn attached(
     let mut attached = match pods.attach(&target.pod, &parameters).await {
         Ok(attached) => attached,
         // It may have ended since it was seen.
-        Err(_) if logged(pods, target).await.is_some_and(|it| it.last) => return Ok(None),
+        Err(_) if matches!(log::latest(pods, target).await, Ok(Some(it)) if it.last) => {
+            return Ok(None);
+        }
         Err(error) => {
             let (why, time) = (message_of(&error), time.as_secs());
             return Err(format!(
@@ -255,17 +268,6 @@ async fn read(
     last
 }
 
-/// The last snapshot in the agent's log, where that may be read.
-async fn logged(pods: &Api<Pod>, target: &Target) -> Option<Snapshot> {
-    let parameters = LogParams {
-        container: Some(target.agent_name.clone()),
-        tail_lines: Some(1),
-        ..LogParams::default()
-    };
-    let text = pods.logs(&target.pod, &parameters).await.ok()?;
-    snapshot(text.trim_end().as_bytes())
-}
-
 /// Any input ends the agent. Closing it alone is known to newer API servers only.
 async fn end<S: tokio::io::AsyncRead + tokio::io::AsyncWrite>(input: &mut Option<WriteHalf<S>>) {
     if let Some(input) = input {
@@ -308,7 +310,6 @@ async fn since_then(pods: &Api<Pod>, target: &Target) -> Option<String> {
 
 /// Why an agent ended before its time. The pod's status may be a moment late.
 async fn why_ended(pods: &Api<Pod>, target: &Target) -> String {
-    const LOOKS: u32 = 10;
     for _ in 0..LOOKS {
         let pod = match pods.get_opt(&target.pod).await {
             Ok(Some(pod)) => pod,
@@ -322,8 +323,8 @@ async fn why_ended(pods: &Api<Pod>, target: &Target) -> String {
             state(&pod, &target.agent_name)
         {
             let why = ended.reason.as_deref().unwrap_or_default();
-            // Killed with its target, whose own status has yet to come.
-            if ended.exit_code != 137 || why == "OOMKilled" {
+            // Ended or killed with its target, whose own status has yet to come.
+            if !matches!(ended.exit_code, 0 | 137) || why == "OOMKilled" {
                 return no_agent(
                     why,
                     ended.message.as_deref().unwrap_or_default(),

@@ -71,7 +71,7 @@ pub fn servers_serve_hardened(world: &'static World) {
         let before: Vec<_> = group.iter().map(written).collect();
         running.iter().for_each(interrupt);
         for ((server, child), before) in group.iter().zip(running).zip(before) {
-            let report = report(child);
+            let report = whole(world, &open, server.name, report(child));
             directories.compare(server.name, &report, &before, &written(server));
             seen.push((server, report));
         }
@@ -82,12 +82,29 @@ pub fn servers_serve_hardened(world: &'static World) {
     serve_hardened(world, &seen);
 }
 
+/// A report that nothing cut short. Where the connection to the agent broke, the report says so, and
+/// whoever reads that observes again.
+fn whole(world: &World, space: &Space, pod: &str, first: Value) -> Value {
+    let ended = &first["containers"][0]["pods"][0]["ended"];
+    if ended.is_null() {
+        return first;
+    }
+    say(format!("{pod}: {ended}; observed again"));
+    let again = observe(space, pod, &["--for", AT_MOST]);
+    is_observed(world, space, pod);
+    std::thread::sleep(TIME);
+    interrupt(&again);
+    report(again)
+}
+
 /// What was found against what the node has below the containers' roots.
 #[derive(Default)]
 struct Directories {
     right: usize,
     missed: usize,
     wrong: usize,
+    /// What there is to know about those that are not right, for whoever reads a failure.
+    told: Vec<String>,
 }
 
 impl Directories {
@@ -117,20 +134,24 @@ impl Directories {
         self.wrong += more.len();
         say(format!("{name}: wrote to {both:?}"));
         if !lost.is_empty() || !more.is_empty() {
-            say(format!("{name}: not found {lost:?}, found and not written {more:?}"));
-            say(format!("{name}: {}", report["containers"][0]["needs"]["notes"]));
+            let one = &report["containers"][0];
+            let (notes, searched) = (&one["needs"]["notes"], &one["root"]);
+            self.told.push(format!(
+                "{name}: not found {lost:?}, found and not written {more:?}; found {found:?}; there before {before:?} and after {after:?}; {notes}; {searched}; {}",
+                one["pods"]
+            ));
         }
     }
 
     fn judge(&self) {
-        let Self { right, missed, wrong } = *self;
+        let Self { right, missed, wrong, ref told } = *self;
         let percent = |part: usize, rest: usize| 100.0 * part as f64 / (part + rest) as f64;
         let (recall, precision) = (percent(right, missed), percent(right, wrong));
         say(format!(
             "{right} directories found, {missed} missed, {wrong} wrong: recall {recall:.1} %, precision {precision:.1} %"
         ));
         assert!(right >= AT_LEAST, "the node's own list is not empty");
-        assert!(recall >= RECALL && precision >= PRECISION);
+        assert!(recall >= RECALL && precision >= PRECISION, "{}", told.join("\n"));
     }
 }
 
@@ -219,8 +240,9 @@ fn patch(mut pod: Value, patch: &Value) -> Value {
 /// Waits until an agent runs in a pod and has seen something.
 fn is_observed(world: &World, space: &Space, pod: &str) {
     world.eventually(&format!("{pod} is observed"), || {
-        let status = &space.get(pod)["status"]["ephemeralContainerStatuses"][0];
-        let agent = status["name"].as_str().filter(|_| status["state"]["running"].is_object())?;
+        let status = space.get(pod)["status"]["ephemeralContainerStatuses"].clone();
+        let running = |it: &&Value| it["state"]["running"].is_object();
+        let agent = status.as_array()?.iter().find(running)?["name"].as_str()?;
         (!space.log(pod, agent).is_empty()).then_some(())
     });
 }
