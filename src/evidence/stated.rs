@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::check::Check;
 use super::document::{Source, State};
 use super::live::Live;
-use crate::pod::{Capabilities, MAX_ID, Placed, Pod};
+use crate::pod::{Capabilities, MAX_ID, Placed, Pod, SeLinuxOptions};
 use crate::remains;
 use crate::user::Author;
 
@@ -161,7 +161,7 @@ fn one(check: Check, subject: Subject<'_>, placed: Placed<'_, '_>) -> Stated {
             match words.is_empty() {
                 true => unset(State::Pass, ""),
                 false => {
-                    said(!all.into_iter().any(remains::unsafe_se_linux), words.join(" ").into())
+                    said(all.into_iter().all(SeLinuxOptions::is_baseline), words.join(" ").into())
                 }
             }
         }
@@ -317,6 +317,6 @@ fn app_armor(pod: &Pod<'_>, placed: Placed<'_, '_>) -> Stated {
         "" => {
             unset(State::Pass, "nothing is set: the runtime's profile, where the node has AppArmor")
         }
-        kind => said(!remains::unconfined(profile), kind.into()),
+        kind => said(profile.is_baseline(), kind.into()),
     }
 }

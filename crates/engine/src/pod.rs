@@ -21,8 +21,8 @@ pub use raw::{EnvFrom, EnvVar, Raw, Resources, ValueFrom, Variable};
 pub use spec::{
     Affinity, AppArmorProfile, Capabilities, Container, Device, Handler, Lifecycle, Metadata,
     Mount, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Os, Pod,
-    PodSecurityContext, Port, PortNumber, SeLinuxOptions, SeccompProfile, SecurityContext, Spec,
-    Sysctl, Target, WindowsOptions,
+    PodSecurityContext, Port, PortNumber, SAFE_SELINUX_TYPES, SeLinuxOptions, SeccompProfile,
+    SecurityContext, Spec, Sysctl, Target, WindowsOptions,
 };
 pub use text::{StringMap, Text};
 pub use volume::{FsGroupUse, KeyToPath, Projection, Volume, VolumeSource, Volumes};

@@ -4,9 +4,7 @@
 //! Source: the checks of `k8s.io/pod-security-admission/policy` that no rule of ironhull
 //! covers.
 
-use crate::pod::{
-    AppArmorProfile, Container, Pod, SeLinuxOptions, SeccompProfile, SecurityContext,
-};
+use crate::pod::{Container, Pod, SeccompProfile, SecurityContext};
 
 /// Volume sources that *restricted* does not allow (`check_restrictedVolumes.go`).
 const RESTRICTED_VOLUMES: [&str; 21] = [
@@ -48,10 +46,6 @@ pub const SAFE_SYSCTLS: [&str; 12] = [
     "net.ipv4.tcp_syncookies",
     "net.ipv4.tcp_wmem",
 ];
-
-/// SELinux types that *baseline* allows (`check_seLinuxOptions.go`).
-pub const SAFE_SELINUX_TYPES: [&str; 5] =
-    ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
 
 /// Prefix of the annotation that once held a container's AppArmor profile; the container's
 /// name follows.
@@ -103,13 +97,13 @@ pub fn fields<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     name("privileged", any.privileged);
     name("procMount", any.unmasked);
     let outer = &spec.security_context;
-    name("seLinuxOptions", unsafe_se_linux(&outer.se_linux_options) || any.se_linux);
+    name("seLinuxOptions", !outer.se_linux_options.is_baseline() || any.se_linux);
     let annotated = pod.metadata.annotations.iter().any(|(key, value)| {
         let allowed =
             value.is_empty() || value == "runtime/default" || value.starts_with("localhost/");
         key.starts_with(APPARMOR_ANNOTATION) && !allowed
     });
-    name("appArmorProfile", annotated || unconfined(&outer.app_armor_profile) || any.unconfined);
+    name("appArmorProfile", annotated || !outer.app_armor_profile.is_baseline() || any.unconfined);
     // The kubelet accepts names with slashes too, but none of those is allowed.
     name("sysctls", outer.sysctls.iter().any(|sysctl| !is_safe_sysctl(&sysctl.name)));
     name("host of a probe or hook", any.names_host);
@@ -136,8 +130,8 @@ impl Any {
             any.host_port |= container.ports.iter().any(|port| port.host_port != 0);
             any.privileged |= context.privileged;
             any.unmasked |= !matches!(&*context.proc_mount, "" | "Default");
-            any.se_linux |= unsafe_se_linux(&context.se_linux_options);
-            any.unconfined |= unconfined(&context.app_armor_profile);
+            any.se_linux |= !context.se_linux_options.is_baseline();
+            any.unconfined |= !context.app_armor_profile.is_baseline();
             any.names_host |= names_host(container);
         }
         any
@@ -271,18 +265,6 @@ pub fn is_refused_volume(kind: &str) -> bool {
 /// Whether *baseline* allows a sysctl of this name.
 pub fn is_safe_sysctl(name: &str) -> bool {
     SAFE_SYSCTLS.contains(&name)
-}
-
-/// Whether *baseline* refuses these SELinux options.
-pub fn unsafe_se_linux(options: &SeLinuxOptions<'_>) -> bool {
-    !options.user.is_empty()
-        || !options.role.is_empty()
-        || !SAFE_SELINUX_TYPES.contains(&&*options.kind)
-}
-
-/// Whether *baseline* refuses this AppArmor profile.
-pub fn unconfined(profile: &AppArmorProfile<'_>) -> bool {
-    !matches!(&*profile.kind, "" | "RuntimeDefault" | "Localhost")
 }
 
 /// Whether a probe or hook of the container names a host.

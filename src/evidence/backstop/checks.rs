@@ -6,8 +6,9 @@
 //! inherits it, as ironhull leaves it there; then each other container needs a value of its own.
 
 use super::cel;
+use crate::pod::SAFE_SELINUX_TYPES;
 use crate::policy::Policy;
-use crate::remains::{APPARMOR_ANNOTATION, SAFE_SELINUX_TYPES, SAFE_SYSCTLS};
+use crate::remains::{APPARMOR_ANNOTATION, SAFE_SYSCTLS};
 use crate::rule::{Action, RuleName};
 
 /// The standard, as Pod Security's labels name it. All checks since then are those of 1.36.

@@ -50,8 +50,8 @@ pub enum Seeding {
 
 impl Container<'_> {
     /// What it does, if it is one of ironhull's init containers that seed. It may have more than
-    /// ironhull wrote, from other webhooks: variables, mounts, resources. What hardens it is exactly
-    /// what ironhull wrote. Its user is not root, and may be any other.
+    /// ironhull wrote, from other webhooks: variables, mounts, resources, what *baseline* allows of SELinux
+    /// and AppArmor. What hardens it is exactly what ironhull wrote. Its user is not root, and may be any other.
     ///
     /// It is found out once: every rule asks it of every container, and an author's command may be
     /// as long as a request.
@@ -108,8 +108,8 @@ impl Container<'_> {
             && only(&own.capabilities.add, &[])
             && own.seccomp_profile.kind.as_deref() == Some("RuntimeDefault")
             && own.proc_mount.is_empty()
-            && !own.se_linux_options.has_members
-            && !own.app_armor_profile.has_members
+            && own.se_linux_options.is_baseline()
+            && own.app_armor_profile.is_baseline()
             && self.ports.is_empty()
             && self.volume_devices.is_empty()
     }

@@ -292,6 +292,24 @@ impl NodeSelectorTerm<'_> {
     }
 }
 
+/// SELinux types that *baseline* allows (`check_seLinuxOptions.go`).
+pub const SAFE_SELINUX_TYPES: [&str; 5] =
+    ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
+
+impl SeLinuxOptions<'_> {
+    /// Whether *baseline* allows the options.
+    pub fn is_baseline(&self) -> bool {
+        self.user.is_empty() && self.role.is_empty() && SAFE_SELINUX_TYPES.contains(&&*self.kind)
+    }
+}
+
+impl AppArmorProfile<'_> {
+    /// Whether *baseline* allows the profile (`check_appArmorProfile.go`).
+    pub fn is_baseline(&self) -> bool {
+        matches!(&*self.kind, "" | "RuntimeDefault" | "Localhost")
+    }
+}
+
 impl SeccompProfile<'_> {
     /// Whether a profile is named at all.
     pub fn is_set(&self) -> bool {
