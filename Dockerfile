@@ -9,7 +9,7 @@ RUN make release-static
 
 # Nothing but the binary: no shell, no libc, no user but the one whose number is below. It runs with
 # a read-only root; e2e/image builds this stage alone, from a binary built outside.
-FROM scratch AS runtime
+FROM scratch AS program
 ARG VERSION=unreleased
 LABEL org.opencontainers.image.title="ironhull" \
       org.opencontainers.image.description="A mutating admission webhook that hardens every pod at the door of a Kubernetes cluster" \
@@ -21,3 +21,10 @@ USER 65532:65532
 # What was needed once is given back, and not kept by each thread for itself: docs/abuse.md.
 ENV MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=131072 MALLOC_MMAP_THRESHOLD_=131072
 ENTRYPOINT ["/ironhull"]
+
+# The function that kustomize and kpt run: they give an image no arguments.
+#   docker build --target krm --tag ironhull-krm:0.1.0 .
+FROM program AS krm
+CMD ["krm"]
+
+FROM program AS runtime

@@ -69,6 +69,9 @@ enum Command {
     Demo,
     Completions(completions::Args),
     Man(man::Args),
+    // Programs call these.
+    #[command(hide = true)]
+    Krm(harden::krm::Args),
     #[command(subcommand, hide = true)]
     Seed(seed::Command),
 }
@@ -93,6 +96,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result
         Command::Demo => demo::run(out),
         Command::Explain(args) => explain::run(&args, out, err).map(ExitCode::from),
         Command::Harden(args) => harden::run(&args, out, err).map(ExitCode::from),
+        Command::Krm(args) => harden::krm::run(&args, out, err).map(ExitCode::from),
         Command::Image(command) => image::run(&command, out, err).map(ExitCode::from),
         Command::Policy(command) => policy::run(&command, out, err).map(ExitCode::from),
         Command::Observe(args) => observe::run(&args, out, err).map(ExitCode::from),

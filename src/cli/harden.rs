@@ -1,8 +1,10 @@
 //! `ironhull harden`: manifests in, hardened manifests out.
 
+mod annotations;
 mod diff;
 mod engine;
 mod interrupt;
+pub mod krm;
 pub(super) mod output;
 mod sarif;
 mod would_change;
@@ -57,6 +59,19 @@ enum Format {
     Diff,
     /// SARIF 2.1.0: a result for each field that would change, and what could not be read
     Sarif,
+    /// The same as workflow commands, which GitHub shows beside the lines
+    Github,
+    /// The same as a Code Quality report of GitLab
+    Gitlab,
+    /// The same as a report of tests
+    Junit,
+}
+
+impl Format {
+    /// Whether it has a place for what could not be read.
+    const fn tells_errors(self) -> bool {
+        matches!(self, Self::Sarif | Self::Github | Self::Gitlab | Self::Junit)
+    }
 }
 
 /// Runs the command. Its answer goes to `out`, errors go to `err`. Returns the exit code.
@@ -69,10 +84,10 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     if *write {
         return write::run(input, *keep_going, seed_image, out, err);
     }
-    // Whatever reads only a part of the output would take it for the whole. SARIF has a place for
-    // what is missing, and a list of what would change is for people.
+    // Whatever reads only a part of the output would take it for the whole. Reports have a place
+    // for what is missing, and a list of what would change is for people.
     let listed = *check && output.is_none();
-    let goes_on = *keep_going || listed || *output == Some(Format::Sarif);
+    let goes_on = *keep_going || listed || output.is_some_and(Format::tells_errors);
     let at_errors = if goes_on { AtErrors::GoOn } else { AtErrors::Stop };
     let Some(Hardening { hardened, errors }) =
         engine::harden_all(input, at_errors, seed_image, err)?
@@ -92,6 +107,9 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
             diff::write(&diff::diff(&hardened), out)
         }
         Some(Format::Sarif) => out.write_all(sarif::log(&hardened, &errors).as_bytes()),
+        Some(Format::Github) => out.write_all(annotations::github(&hardened, &errors).as_bytes()),
+        Some(Format::Gitlab) => out.write_all(annotations::gitlab(&hardened, &errors).as_bytes()),
+        Some(Format::Junit) => out.write_all(annotations::junit(&hardened, &errors).as_bytes()),
     };
     match written.and_then(|()| out.flush()) {
         // The reader has closed the output, and has seen enough.

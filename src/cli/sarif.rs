@@ -43,18 +43,32 @@ pub(super) struct Log {
     pub(super) notifications: Vec<Value>,
     /// Whether everything could be read.
     pub(super) successful: bool,
+    /// Those of the results.
+    pub(super) fingerprints: Fingerprints,
+}
+
+/// Identities in short. They stay the same when lines move.
+#[derive(Default)]
+pub(super) struct Fingerprints {
     /// How often each identity occurred: two objects may have the same name, in two files or in one.
-    pub(super) seen: HashMap<String, usize>,
+    seen: HashMap<String, usize>,
+}
+
+impl Fingerprints {
+    /// The fingerprint of what comes next with this identity.
+    pub(super) fn next(&mut self, identity: &str) -> String {
+        let times = self.seen.entry(identity.to_owned()).or_default();
+        *times += 1;
+        let digest = Sha256::digest(identity);
+        let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{digest}:{times}")
+    }
 }
 
 impl Log {
     /// Adds a result. `identity` stays the same when lines move.
     pub(super) fn result(&mut self, mut result: Value, identity: &str) {
-        let times = self.seen.entry(identity.to_owned()).or_default();
-        *times += 1;
-        let digest = Sha256::digest(identity);
-        let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let fingerprint = format!("{digest}:{times}");
+        let fingerprint = self.fingerprints.next(identity);
         if let Some(result) = result.as_object_mut() {
             // The first is for everybody; the second is the only one that GitHub reads.
             let fingerprints = json!({
@@ -68,7 +82,7 @@ impl Log {
 
     /// The log's text.
     pub(super) fn text(self) -> String {
-        let Self { rules, results, notifications, successful, seen: _ } = self;
+        let Self { rules, results, notifications, successful, fingerprints: _ } = self;
         let log = json!({
             "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
             "version": "2.1.0",

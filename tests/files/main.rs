@@ -1,6 +1,6 @@
 //! The command line on files, as other programs and the file system see it: what is
 //! written in place, what `patch` and `git apply` make of a diff, what Helm and kustomize
-//! make of hardened output, what code scanning reads.
+//! make of hardened output, what code scanning and pipelines read.
 #![cfg(feature = "server")]
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +21,7 @@ mod reader;
 mod update;
 
 mod diff;
+mod pipelines;
 mod render;
 mod sarif;
 mod write;

@@ -12,7 +12,7 @@ use crate::{judge, lay, printed, root, stderr, stdout};
 
 /// A tool that the Makefile builds. None (and a loud note) where it is not there; in CI
 /// that is a failure.
-fn tool(name: &str) -> Option<PathBuf> {
+pub fn tool(name: &str) -> Option<PathBuf> {
     let path = root().join("target/tools").join(name);
     if path.is_file() {
         return Some(path);
@@ -23,7 +23,7 @@ fn tool(name: &str) -> Option<PathBuf> {
 }
 
 /// What ironhull makes of a standard input.
-fn piped(arguments: &[&str], input: &str) -> String {
+pub fn piped(arguments: &[&str], input: &str) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_ironhull"))
         .args(arguments)
         .stdin(Stdio::piped())
@@ -38,7 +38,7 @@ fn piped(arguments: &[&str], input: &str) -> String {
 }
 
 /// What Kubernetes reads in a stream of documents, in order.
-fn objects(judge: &Path, text: &str) -> Vec<Value> {
+pub fn objects(judge: &Path, text: &str) -> Vec<Value> {
     let mut kubernetes = Kubernetes::start(judge);
     let text = format!("\n{text}");
     let parts = text.split("\n---");
@@ -68,7 +68,7 @@ fn hardened(judge: &Path, rendering: &str) -> String {
     hardened
 }
 
-fn sorted(mut objects: Vec<Value>) -> Vec<Value> {
+pub fn sorted(mut objects: Vec<Value>) -> Vec<Value> {
     objects
         .sort_by_key(|object| (object["kind"].to_string(), object["metadata"]["name"].to_string()));
     objects

@@ -93,7 +93,7 @@ pub(super) fn harden_all(
 }
 
 /// Hardens a source, or returns everything that is wrong with it.
-fn harden_file(
+pub(super) fn harden_file(
     pass: &Pass<'_>,
     source: ManifestFile,
     err: &mut dyn Write,
