@@ -1,9 +1,9 @@
 //! `ironhull watch`: metrics of what runs in the namespaces that opted in.
 //!
 //! It follows namespaces and pods with one watch each. The engine judges every pod as it comes, and
-//! some sixty bytes of it are kept. It writes nothing but facts of images and Events about what
-//! hardening breaks, if it is told to, and there the last word is the API server's: two instances
-//! do no harm, and there is no leader to elect.
+//! some sixty bytes of it are kept. It writes nothing but facts of images, Events about what
+//! hardening breaks and reports of workloads, if it is told to, and there the last word is the API
+//! server's: two instances do no harm, and there is no leader to elect.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -17,7 +17,11 @@
 //! | [`key`] | keys of pods and workloads, of one length |
 //! | [`images`] | facts of the images that pods use |
 //! | [`breakage`] | what hardening breaks, and who is told |
+//! | [`reports`] | a Report of openreports.io for each workload |
+//! | `above` | the owners of ReplicaSets and Jobs |
+//! | `tokens` | how much may be asked of the API server |
 
+mod above;
 pub mod breakage;
 pub mod follow;
 pub mod images;
@@ -25,9 +29,11 @@ pub mod judge;
 pub mod key;
 pub mod lines;
 pub mod metrics;
+pub mod reports;
 mod series;
 pub mod state;
 pub mod tally;
+mod tokens;
 pub mod trouble;
 
 use std::net::SocketAddr;
@@ -53,6 +59,7 @@ use follow::{Follower, What};
 use images::answers::Answers;
 use images::{Learner, Learning};
 use metrics::WatchMetrics;
+use reports::Reporter;
 use state::{Besides, ClusterState, WatchedPolicies};
 
 /// What pods are judged by.
@@ -70,6 +77,8 @@ pub struct Extras {
     pub learning: Option<Learning>,
     /// Whether it finds out what hardening breaks, and if so, whether logs may be read.
     pub breakage: Option<ReadLogs>,
+    /// Whether it keeps reports of workloads.
+    pub reports: bool,
 }
 
 /// Whether logs may be read.
@@ -92,11 +101,16 @@ pub async fn watch(
     let mut registry = Registry::default();
     let server = cluster::address(&config);
     let client = Client::try_from(config).context("cannot set up the client")?;
-    let Extras { learning, breakage } = extras;
+    let Extras { learning, breakage, reports } = extras;
     let answer_at = learning.as_ref().and_then(|learning| learning.answer_at);
     let learner = learning.map(|learning| Learner::new(learning, client.clone()));
     let breakage = breakage.map(|logs| Breakage::new(client.clone(), logs));
-    let besides = Besides { learner: learner.clone(), breakage: breakage.clone() };
+    let reporter = reports.then(|| Reporter::new(client.clone()));
+    let besides = Besides {
+        learner: learner.clone(),
+        breakage: breakage.clone(),
+        reporter: reporter.clone(),
+    };
     let (state, poller) = load(judging, besides, &mut registry)?;
     let observed = Arc::new(WatchMetrics::new(registry, Arc::clone(&state)));
     let mut serving = JoinSet::new();
@@ -122,6 +136,10 @@ pub async fn watch(
     }
     if let Some(breakage) = breakage {
         watching.spawn(breakage.run());
+    }
+    if let Some(reporter) = reporter {
+        let state = Arc::clone(&state);
+        watching.spawn(reporter.run(move |namespace| state.opted_in(namespace)));
     }
     watching.spawn(turn_the_day(Arc::clone(&state)));
     // Nobody would miss what is in flight, so it ends as soon as it is told to.

@@ -16,11 +16,13 @@ use tracing::{debug, error, info};
 use super::breakage::Breakage;
 use super::images::Learner;
 use super::judge::{self, Live};
+use super::reports::Reporter;
 use super::tally::{Tally, What};
 use super::trouble::Trouble;
 use crate::admission::{Environment, Mode};
 use crate::cluster::namespaces::{NamespaceSettings, OPT_IN};
 use crate::date::today;
+use crate::evidence::watched::WatchedPod;
 use crate::harden::SeedImage;
 use crate::policy::PolicySet;
 use crate::serve::metrics::{Reloads, register};
@@ -42,6 +44,8 @@ pub struct ClusterState {
     learner: Option<Arc<Learner>>,
     /// Finds out what hardening breaks, if enabled.
     breakage: Option<Arc<Breakage>>,
+    /// Keeps reports of workloads, if enabled.
+    reporter: Option<Arc<Reporter>>,
 }
 
 /// What else is done with pods.
@@ -51,6 +55,8 @@ pub struct Besides {
     pub learner: Option<Arc<Learner>>,
     /// Finds out what hardening breaks.
     pub breakage: Option<Arc<Breakage>>,
+    /// Keeps reports of workloads.
+    pub reporter: Option<Arc<Reporter>>,
 }
 
 /// The part that changes from event to event.
@@ -94,6 +100,8 @@ struct Report<'r> {
     image_facts: Option<ExtraProgress>,
     #[serde(skip_serializing_if = "Option::is_none")]
     breakage: Option<ExtraProgress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reports: Option<ExtraProgress>,
 }
 
 #[derive(Serialize)]
@@ -124,7 +132,7 @@ impl ClusterState {
         besides: Besides,
         registry: &mut Registry,
     ) -> Arc<Self> {
-        let Besides { learner, breakage } = besides;
+        let Besides { learner, breakage, reporter } = besides;
         let registry = registry.sub_registry_with_prefix("ironhull");
         let state = Self {
             policies: ArcSwap::from_pointee(policies),
@@ -140,6 +148,7 @@ impl ClusterState {
             again: Notify::new(),
             learner,
             breakage,
+            reporter,
         };
         state.note_policies();
         Arc::new(state)
@@ -167,6 +176,18 @@ impl ClusterState {
         self.breakage.as_ref()
     }
 
+    /// Who keeps reports of workloads, if anybody does.
+    pub fn reporter(&self) -> Option<&Arc<Reporter>> {
+        self.reporter.as_ref()
+    }
+
+    /// Whether a namespace has opted in; `None` until the first list of namespaces is complete.
+    pub fn opted_in(&self, namespace: &str) -> Option<bool> {
+        let state = self.state();
+        let synced = state.seen.get(What::Namespaces as usize).is_some_and(|seen| seen.synced);
+        synced.then(|| state.tally.mode_of(namespace).is_some())
+    }
+
     /// Locks the state.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -189,16 +210,18 @@ impl ClusterState {
     /// Begins a list.
     pub fn begin(&self, what: What) {
         self.state().tally.begin(what);
-        if let (What::Pods, Some(breakage)) = (what, &self.breakage) {
-            breakage.begin();
+        if what == What::Pods {
+            self.breakage.iter().for_each(|it| it.begin());
+            self.reporter.iter().for_each(|it| it.begin());
         }
     }
 
     /// Completes a list.
     pub fn finish(&self, what: What) {
         self.state().tally.finish(what);
-        if let (What::Pods, Some(breakage)) = (what, &self.breakage) {
-            breakage.finish();
+        if what == What::Pods {
+            self.breakage.iter().for_each(|it| it.finish());
+            self.reporter.iter().for_each(|it| it.finish());
         }
         self.progress(what, true);
     }
@@ -279,8 +302,9 @@ impl ClusterState {
             false => state.tally.namespace(namespace),
         }
         let after = state.tally.policy_of(&name, &policies);
-        let to_learn = self.learner.is_some() && state.tally.mode_of(&name) != mode;
-        if (before.name != after.name || to_learn) && state.tally.has_pods_in(&name) {
+        let for_some = self.learner.is_some() || self.reporter.is_some();
+        let opted = for_some && state.tally.mode_of(&name) != mode;
+        if (before.name != after.name || opted) && state.tally.has_pods_in(&name) {
             self.again.notify_one();
         }
         Ok(())
@@ -297,6 +321,7 @@ impl ClusterState {
         }
         if gone || status.is_over() {
             self.state().tally.pod_is_gone(namespace, &metadata.uid);
+            self.reporter.iter().for_each(|it| it.pod_is_gone(&metadata.uid));
             return Ok(());
         }
         let policies = self.policies.load();
@@ -312,6 +337,13 @@ impl ClusterState {
         state.tally.pod(namespace, &metadata.uid, facts);
         let opted_in = state.tally.mode_of(namespace).is_some();
         drop(state);
+        if let Some(reporter) = &self.reporter {
+            let read = || WatchedPod::read(object.get(), namespace, policy, environment);
+            match opted_in.then(read).flatten() {
+                Some(pod) => reporter.pod(namespace, &metadata.uid, pod),
+                None => reporter.pod_is_gone(&metadata.uid),
+            }
+        }
         match &self.learner {
             Some(learner) if opted_in => learner.pod(namespace, object.get()),
             _ => Ok(()),
@@ -335,6 +367,7 @@ impl ClusterState {
             policies_refused: state.refused.as_deref(),
             image_facts: self.learner.as_ref().map(|it| ExtraProgress { trouble: it.trouble() }),
             breakage: self.breakage.as_ref().map(|it| ExtraProgress { trouble: it.trouble() }),
+            reports: self.reporter.as_ref().map(|it| ExtraProgress { trouble: it.trouble() }),
         };
         serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
     }
