@@ -12,7 +12,8 @@
 //! | [`lines`] | a stream's lines, of bounded length |
 //! | [`judge`] | what the engine makes of a pod, and what is kept of it |
 //! | [`tally`] | what is kept, and the sums by namespace |
-//! | [`state`] | everything known of the cluster, and the policies it is judged by |
+//! | [`state`] | everything known of the cluster |
+//! | [`policies`] | the policy files that pods are judged by |
 //! | [`metrics`], `series` | the sums as metrics |
 //! | [`key`] | keys of pods and workloads, of one length |
 //! | [`images`] | facts of the images that pods use |
@@ -29,6 +30,7 @@ pub mod judge;
 pub mod key;
 pub mod lines;
 pub mod metrics;
+pub mod policies;
 pub mod reports;
 mod series;
 pub mod state;
@@ -59,8 +61,9 @@ use follow::{Follower, What};
 use images::answers::Answers;
 use images::{Learner, Learning};
 use metrics::WatchMetrics;
+use policies::WatchedPolicies;
 use reports::Reporter;
-use state::{Besides, ClusterState, WatchedPolicies};
+use state::{Besides, ClusterState};
 
 /// What pods are judged by.
 pub struct Judging {

@@ -6,7 +6,8 @@
 //! | [`store`] | the reports that exist, those that have to be written, and what is due |
 //! | [`running`] | pods, what made them, and the workloads they are of |
 //! | [`shapes`] | what runs in pods, of which the same is kept once |
-//! | `objects` | reports in the cluster |
+//! | `object` | a report in the cluster, and one to be written |
+//! | `objects` | reports in the cluster: listed, read, applied and deleted |
 //! | [`metrics`] | how far the reports are behind, as metrics |
 //!
 //! Pods come from the one watch. What a report says is that of `ironhull report -o openreports`, but for
@@ -15,6 +16,7 @@
 //! is never touched.
 
 pub mod metrics;
+mod object;
 mod objects;
 pub mod running;
 pub mod shapes;
@@ -33,9 +35,10 @@ use crate::cluster::{Resource, message_of};
 use crate::evidence::watched::{Maker, WatchedPod};
 use crate::foresight::workloads::controller;
 use crate::watch::above;
-use objects::{Failure, Found, MadeBy, Objects};
+use object::{Draft, Found, MadeBy};
+use objects::{Failure, Objects};
 use running::Unread;
-use store::{Draft, Store, Task};
+use store::{Store, Task};
 
 /// Time after which it is asked what is due.
 const LOOK: Duration = Duration::from_millis(500);

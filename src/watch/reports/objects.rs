@@ -13,14 +13,12 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::store::Draft;
+use super::object::{Draft, Found, MANAGER, MadeBy};
+use super::running::MAX_WORKLOADS;
 use crate::cluster::{Page, Resource, message_of};
 use crate::evidence::openreports::{MANAGED_BY, SOURCE};
 use crate::watch::key::Key;
 
-/// Value of the label [`MANAGED_BY`], and the field manager. What has another value is not the watch's
-/// and is never touched, but for what [`SOURCE`] marks.
-pub(super) const MANAGER: &str = "ironhull-watch";
 /// Annotation with a hash of what a report says, without its times.
 pub(super) const CONTENT: &str = "ironhull.dev/content";
 
@@ -33,31 +31,10 @@ const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;
 const ANSWER: Duration = Duration::from_secs(20);
 /// Number of objects in a page: of metadata, some hundred KB.
 const PAGE: u32 = 100;
+/// Maximum number of reports that are listed. Anybody may have given some the label.
+const MOST: usize = 3 * MAX_WORKLOADS;
 /// What a report says. Metadata is everybody's.
 const SAYS: [&str; 4] = ["f:results", "f:summary", "f:scope", "f:source"];
-
-/// A report in the cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) namespace: Box<str>,
-    pub(super) name: Box<str>,
-    pub(super) uid: Box<str>,
-    pub(super) maker: MadeBy,
-    /// Hash of what it says; `None` if it has none.
-    pub(super) content: Option<Key>,
-}
-
-/// Who a report in the cluster is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MadeBy {
-    /// The watch, and nobody else has changed what it says.
-    Watch,
-    /// ironhull, but somebody else has written to it, such as `kubectl apply` of `ironhull report`.
-    /// It is made anew.
-    Mixed,
-    /// Somebody else.
-    Others,
-}
 
 /// Why something could not be done.
 #[derive(Debug)]
@@ -154,7 +131,7 @@ impl Objects {
                 let object: Object = serde_json::from_str(item.get()).map_err(unexpected)?;
                 found.push(object.into());
             }
-            if page.metadata.r#continue.is_empty() {
+            if page.metadata.r#continue.is_empty() || found.len() >= MOST {
                 return Ok(found);
             }
             parameters = parameters.continue_token(&page.metadata.r#continue);

@@ -7,9 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
-use super::objects::{Found, MANAGER, MadeBy};
+use super::object::{Draft, Found, MANAGER, MadeBy};
 use super::running::{Change, LATER, QUIET, Running, Unread, Workload};
 use crate::evidence::watched::{Maker, WatchedPod};
 use crate::watch::key::{Key, key};
@@ -37,18 +36,6 @@ struct Known {
     content: Option<Key>,
     /// Since when no pod of its workload is known.
     missing: Option<Timestamp>,
-}
-
-/// A report to be written.
-#[derive(Clone, Debug)]
-pub(super) struct Draft {
-    pub(super) key: Key,
-    pub(super) namespace: Box<str>,
-    pub(super) name: Box<str>,
-    pub(super) content: Key,
-    pub(super) body: Value,
-    /// When it changed first.
-    since: Timestamp,
 }
 
 /// What is to be done next.
