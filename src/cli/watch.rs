@@ -17,10 +17,8 @@ use crate::watch::{Extras, Judging, watch};
 
 /// Report what runs unhardened, and what hardening breaks
 ///
-/// Watches pods and namespaces, judges them by the policies as the webhook does, and counts by
-/// namespace: root containers, missing hardening, exemptions and when the first of them ends.
-/// It writes nothing but Events, facts of images and Reports, if told to. Options also have
-/// environment variables, such as IRONHULL_POLICY.
+/// Judges pods as the webhook does and counts by namespace; writes only what it is told to. Options
+/// also have variables, such as IRONHULL_POLICY.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Address of /healthz, /readyz and /metrics

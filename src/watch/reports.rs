@@ -216,10 +216,11 @@ impl Reporter {
                 if store.cannot_read(key, &why, now) {
                     error!(error = why, "reports of some workloads cannot be kept");
                 }
+                return Ok(false);
             }
             Err(Failure::Conflict | Failure::Missing) => {}
         }
-        Ok(false)
+        Ok(true)
     }
 
     /// What an object of this resource belongs to; itself, if to nothing. `None` if it is gone: its
