@@ -14,6 +14,8 @@
 //! | [`check`] | what is looked at in a container, and what it takes to pass |
 //! | [`controls`] | what standards ask, and which checks answer it |
 //! | [`changes`] | what changed since an earlier report |
+//! | [`openreports`] | a workload's evidence as a Report of openreports.io |
+//! | [`watched`] | one pod as a watch sees it: the facts of its containers |
 //! | [`backstop`] | what policies ask for, as a ValidatingAdmissionPolicy |
 
 pub mod backstop;
@@ -24,8 +26,10 @@ pub mod document;
 mod exempt;
 pub mod gather;
 mod live;
+pub mod openreports;
 mod pod;
 mod stated;
 pub mod summary;
 mod templates;
 mod user;
+pub mod watched;

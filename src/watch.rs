@@ -1,9 +1,9 @@
 //! `ironhull watch`: metrics of what runs in the namespaces that opted in.
 //!
 //! It follows namespaces and pods with one watch each. The engine judges every pod as it comes, and
-//! some sixty bytes of it are kept. It writes nothing but facts of images and Events about what
-//! hardening breaks, if it is told to, and there the last word is the API server's: two instances
-//! do no harm, and there is no leader to elect.
+//! some sixty bytes of it are kept. It writes nothing but facts of images, Events about what
+//! hardening breaks and reports of workloads, if it is told to, and there the last word is the API
+//! server's: two instances do no harm, and there is no leader to elect.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -12,12 +12,17 @@
 //! | [`lines`] | a stream's lines, of bounded length |
 //! | [`judge`] | what the engine makes of a pod, and what is kept of it |
 //! | [`tally`] | what is kept, and the sums by namespace |
-//! | [`state`] | everything known of the cluster, and the policies it is judged by |
+//! | [`state`] | everything known of the cluster |
+//! | [`policies`] | the policy files that pods are judged by |
 //! | [`metrics`], `series` | the sums as metrics |
 //! | [`key`] | keys of pods and workloads, of one length |
 //! | [`images`] | facts of the images that pods use |
 //! | [`breakage`] | what hardening breaks, and who is told |
+//! | [`reports`] | a Report of openreports.io for each workload |
+//! | `above` | the owners of ReplicaSets and Jobs |
+//! | `tokens` | how much may be asked of the API server |
 
+mod above;
 pub mod breakage;
 pub mod follow;
 pub mod images;
@@ -25,9 +30,12 @@ pub mod judge;
 pub mod key;
 pub mod lines;
 pub mod metrics;
+pub mod policies;
+pub mod reports;
 mod series;
 pub mod state;
 pub mod tally;
+mod tokens;
 pub mod trouble;
 
 use std::net::SocketAddr;
@@ -53,7 +61,9 @@ use follow::{Follower, What};
 use images::answers::Answers;
 use images::{Learner, Learning};
 use metrics::WatchMetrics;
-use state::{Besides, ClusterState, WatchedPolicies};
+use policies::WatchedPolicies;
+use reports::Reporter;
+use state::{Besides, ClusterState};
 
 /// What pods are judged by.
 pub struct Judging {
@@ -70,6 +80,8 @@ pub struct Extras {
     pub learning: Option<Learning>,
     /// Whether it finds out what hardening breaks, and if so, whether logs may be read.
     pub breakage: Option<ReadLogs>,
+    /// Whether it keeps reports of workloads.
+    pub reports: bool,
 }
 
 /// Whether logs may be read.
@@ -92,11 +104,16 @@ pub async fn watch(
     let mut registry = Registry::default();
     let server = cluster::address(&config);
     let client = Client::try_from(config).context("cannot set up the client")?;
-    let Extras { learning, breakage } = extras;
+    let Extras { learning, breakage, reports } = extras;
     let answer_at = learning.as_ref().and_then(|learning| learning.answer_at);
     let learner = learning.map(|learning| Learner::new(learning, client.clone()));
     let breakage = breakage.map(|logs| Breakage::new(client.clone(), logs));
-    let besides = Besides { learner: learner.clone(), breakage: breakage.clone() };
+    let reporter = reports.then(|| Reporter::new(client.clone()));
+    let besides = Besides {
+        learner: learner.clone(),
+        breakage: breakage.clone(),
+        reporter: reporter.clone(),
+    };
     let (state, poller) = load(judging, besides, &mut registry)?;
     let observed = Arc::new(WatchMetrics::new(registry, Arc::clone(&state)));
     let mut serving = JoinSet::new();
@@ -122,6 +139,10 @@ pub async fn watch(
     }
     if let Some(breakage) = breakage {
         watching.spawn(breakage.run());
+    }
+    if let Some(reporter) = reporter {
+        let state = Arc::clone(&state);
+        watching.spawn(reporter.run(move |namespace| state.opted_in(namespace)));
     }
     watching.spawn(turn_the_day(Arc::clone(&state)));
     // Nobody would miss what is in flight, so it ends as soon as it is told to.

@@ -17,6 +17,7 @@ mod observe;
 mod opt_in;
 mod policies;
 mod preview;
+mod reports;
 mod rollout;
 mod seeding;
 mod servers;
@@ -128,6 +129,7 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
         .needs(&[Need::Programs, Need::Prometheus]),
     scenario("evidence::every_cell_is_true", evidence::every_cell_is_true)
         .needs(&[Need::UserNamespaces]),
+    scenario("reports::follow_their_workloads", reports::follow_their_workloads),
     scenario("mending::from_crash_to_fixed", mending::from_crash_to_fixed),
     scenario("rollout::from_audit_to_enforce", rollout::from_audit_to_enforce),
     scenario("rollout::a_labelled_pod_is_hardened", rollout::a_labelled_pod_is_hardened),

@@ -15,7 +15,6 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::ValueHint;
-use serde_json::Value;
 
 use super::choice::{Choice, ChoiceArgs, Policies};
 use super::width;
@@ -114,15 +113,6 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
 /// `1 container`, `2 containers`.
 fn counted(count: u32, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A value as text, nothing for null.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 /// Writes a value as JSON, for people too.

@@ -17,10 +17,8 @@ use crate::watch::{Extras, Judging, watch};
 
 /// Report what runs unhardened, and what hardening breaks
 ///
-/// Watches pods and namespaces, judges them by the policies as the webhook does, and counts by
-/// namespace: root containers, missing hardening, exemptions and when the first of them ends.
-/// It writes nothing but Events and facts of images, if told to. Options also have environment
-/// variables, such as IRONHULL_POLICY.
+/// Judges pods as the webhook does and counts by namespace; writes only what it is told to. Options
+/// also have variables, such as IRONHULL_POLICY.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Address of /healthz, /readyz and /metrics
@@ -66,6 +64,20 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     read_logs: bool,
+    /// Keep a Report (openreports.io) for each workload
+    #[arg(
+        long,
+        env = "IRONHULL_REPORTS",
+        value_name = "BOOL",
+        hide_possible_values = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value_t = false,
+        hide_default_value = true,
+        action = clap::ArgAction::Set
+    )]
+    reports: bool,
     /// Learn images' facts, and keep them in ConfigMaps NAME-00 to NAME-15
     #[arg(
         long,
@@ -170,6 +182,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         facts,
         breakage,
         read_logs,
+        reports,
         image_facts,
         answer_facts,
         registries,
@@ -207,7 +220,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let ended = runtime.block_on(async {
         let config = connection.config().await?;
         let policies = Judging { files: served::files(policy, facts), user_namespaces };
-        let extras = Extras { learning, breakage: breakage.then_some(read_logs) };
+        let extras = Extras { learning, breakage: breakage.then_some(read_logs), reports };
         watch(config, ops_listen, policies, extras, poll_interval).await
     });
     // An image that is being read is nobody's loss.

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::check::{Check, Standard};
-pub use cell::{Cell, SetBy, Source, State, TemplateCell};
+pub use cell::{Cell, SetBy, Source, State, TemplateCell, value_text};
 pub use changes::{CellRef, Changes, ContainerRef};
 pub use control::{ControlResult, Decided, Extent, FrameworkResult, Unanswered};
 pub use exemption::{ExemptionEvidence, Grantor, Standing};

@@ -99,9 +99,14 @@ impl ContainerEvidence {
         self.cell(check).map_or(State::Unknown, |cell| cell.state)
     }
 
+    /// Whether it runs.
+    pub fn runs(&self) -> bool {
+        self.status == ContainerState::Running
+    }
+
     /// Whether it runs and is known to be root.
     pub fn is_root(&self) -> bool {
-        self.status == ContainerState::Running && self.user.non_root == Some(false)
+        self.runs() && self.user.non_root == Some(false)
     }
 
     /// Whether it passes every check of Pod Security *baseline* and *restricted*.
@@ -161,7 +166,7 @@ impl Document {
 impl WorkloadEvidence {
     /// Its containers that run.
     pub fn running(&self) -> impl Iterator<Item = &ContainerEvidence> {
-        self.containers.iter().filter(|it| it.status == ContainerState::Running)
+        self.containers.iter().filter(|it| it.runs())
     }
 }
 

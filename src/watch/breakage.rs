@@ -6,7 +6,6 @@
 //! | [`case`] | a pod that fails, and the verdict on it |
 //! | [`report`] | the words of an Event, and what may be in them |
 //! | [`owner`] | the workload of a pod |
-//! | `tokens` | how much may be asked of the API server |
 //! | `events` | Events in the cluster |
 //! | [`metrics`] | what is broken, as metrics |
 //!
@@ -21,7 +20,6 @@ pub mod metrics;
 pub mod owner;
 mod report;
 pub mod store;
-mod tokens;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -18,6 +18,7 @@ use prometheus_client::registry::Registry;
 use super::breakage::metrics::Broken;
 use super::images::metrics::Learnt;
 use super::judge::{Allowed, RESULTS, Standing};
+use super::reports::metrics::Kept;
 use super::series::{Labels, counts, one};
 use super::state::{ClusterState, State};
 use super::tally::{Sums, What};
@@ -56,6 +57,9 @@ impl WatchMetrics {
         }
         if let Some(breakage) = state.breakage() {
             watch.register_collector(Box::new(Broken(Arc::clone(breakage))));
+        }
+        if let Some(reporter) = state.reporter() {
+            watch.register_collector(Box::new(Kept(Arc::clone(reporter))));
         }
         Self { state, registry, process, log_lines_dropped }
     }

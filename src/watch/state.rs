@@ -16,41 +16,40 @@ use tracing::{debug, error, info};
 use super::breakage::Breakage;
 use super::images::Learner;
 use super::judge::{self, Live};
+use super::reports::Reporter;
 use super::tally::{Tally, What};
 use super::trouble::Trouble;
 use crate::admission::{Environment, Mode};
 use crate::cluster::namespaces::{NamespaceSettings, OPT_IN};
 use crate::date::today;
+use crate::evidence::watched::WatchedPod;
 use crate::harden::SeedImage;
 use crate::policy::PolicySet;
 use crate::serve::metrics::{Reloads, register};
-use crate::serve::policy_files::{PolicyFiles, PolicyTexts};
-use crate::serve::poll::{self, Digest};
 
 /// Everything known of the cluster.
 #[derive(Debug)]
 pub struct ClusterState {
-    policies: ArcSwap<PolicySet>,
+    pub(super) policies: ArcSwap<PolicySet>,
     /// Whether the cluster honours `hostUsers: false`, as the webhook is told.
     user_namespaces: bool,
     loaded: Gauge,
-    reloads: Reloads,
+    pub(super) reloads: Reloads,
     state: Mutex<State>,
     /// Wakes the follower of pods when all are to be judged again.
     again: Notify,
-    /// Learns facts of images, if enabled.
-    learner: Option<Arc<Learner>>,
-    /// Finds out what hardening breaks, if enabled.
-    breakage: Option<Arc<Breakage>>,
+    besides: Besides,
 }
 
-/// What else is done with pods.
+/// What else is done with pods, as far as it is enabled.
 #[derive(Debug, Default)]
 pub struct Besides {
     /// Learns facts of images.
     pub learner: Option<Arc<Learner>>,
     /// Finds out what hardening breaks.
     pub breakage: Option<Arc<Breakage>>,
+    /// Keeps reports of workloads.
+    pub reporter: Option<Arc<Reporter>>,
 }
 
 /// The part that changes from event to event.
@@ -59,7 +58,8 @@ pub(super) struct State {
     pub(super) tally: Tally,
     pub(super) seen: [WatchHealth; What::ALL.len()],
     date: Date,
-    refused: Option<String>,
+    /// Why new policies are refused, if they are.
+    pub(super) refused: Option<String>,
 }
 
 /// Progress of one of the two watches.
@@ -94,6 +94,8 @@ struct Report<'r> {
     image_facts: Option<ExtraProgress>,
     #[serde(skip_serializing_if = "Option::is_none")]
     breakage: Option<ExtraProgress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reports: Option<ExtraProgress>,
 }
 
 #[derive(Serialize)]
@@ -124,7 +126,6 @@ impl ClusterState {
         besides: Besides,
         registry: &mut Registry,
     ) -> Arc<Self> {
-        let Besides { learner, breakage } = besides;
         let registry = registry.sub_registry_with_prefix("ironhull");
         let state = Self {
             policies: ArcSwap::from_pointee(policies),
@@ -138,14 +139,14 @@ impl ClusterState {
                 refused: None,
             }),
             again: Notify::new(),
-            learner,
-            breakage,
+            besides,
         };
         state.note_policies();
         Arc::new(state)
     }
 
-    fn put_in_force(&self, policies: PolicySet) {
+    /// Judges all pods by other policies.
+    pub(super) fn put_in_force(&self, policies: PolicySet) {
         self.policies.store(Arc::new(policies));
         self.note_policies();
         self.again.notify_one();
@@ -159,12 +160,24 @@ impl ClusterState {
 
     /// Who learns facts of images, if anybody does.
     pub fn learner(&self) -> Option<&Arc<Learner>> {
-        self.learner.as_ref()
+        self.besides.learner.as_ref()
     }
 
     /// Who finds out what hardening breaks, if anybody does.
     pub fn breakage(&self) -> Option<&Arc<Breakage>> {
-        self.breakage.as_ref()
+        self.besides.breakage.as_ref()
+    }
+
+    /// Who keeps reports of workloads, if anybody does.
+    pub fn reporter(&self) -> Option<&Arc<Reporter>> {
+        self.besides.reporter.as_ref()
+    }
+
+    /// Whether a namespace has opted in; `None` until the first list of namespaces is complete.
+    pub fn opted_in(&self, namespace: &str) -> Option<bool> {
+        let state = self.state();
+        let synced = state.seen.get(What::Namespaces as usize).is_some_and(|seen| seen.synced);
+        synced.then(|| state.tally.mode_of(namespace).is_some())
     }
 
     /// Locks the state.
@@ -189,16 +202,18 @@ impl ClusterState {
     /// Begins a list.
     pub fn begin(&self, what: What) {
         self.state().tally.begin(what);
-        if let (What::Pods, Some(breakage)) = (what, &self.breakage) {
-            breakage.begin();
+        if what == What::Pods {
+            self.besides.breakage.iter().for_each(|it| it.begin());
+            self.besides.reporter.iter().for_each(|it| it.begin());
         }
     }
 
     /// Completes a list.
     pub fn finish(&self, what: What) {
         self.state().tally.finish(what);
-        if let (What::Pods, Some(breakage)) = (what, &self.breakage) {
-            breakage.finish();
+        if what == What::Pods {
+            self.besides.breakage.iter().for_each(|it| it.finish());
+            self.besides.reporter.iter().for_each(|it| it.finish());
         }
         self.progress(what, true);
     }
@@ -279,8 +294,9 @@ impl ClusterState {
             false => state.tally.namespace(namespace),
         }
         let after = state.tally.policy_of(&name, &policies);
-        let to_learn = self.learner.is_some() && state.tally.mode_of(&name) != mode;
-        if (before.name != after.name || to_learn) && state.tally.has_pods_in(&name) {
+        let for_some = self.besides.learner.is_some() || self.besides.reporter.is_some();
+        let opted = for_some && state.tally.mode_of(&name) != mode;
+        if (before.name != after.name || opted) && state.tally.has_pods_in(&name) {
             self.again.notify_one();
         }
         Ok(())
@@ -289,7 +305,7 @@ impl ClusterState {
     fn pod(&self, object: &RawValue, gone: bool) -> serde_json::Result<()> {
         let Live { metadata, status, .. } = serde_json::from_str(object.get())?;
         let namespace = &*metadata.namespace;
-        match &self.breakage {
+        match &self.besides.breakage {
             Some(breakage) if gone => breakage.pod_is_gone(&metadata.uid),
             // A pod that has failed tells as much as one that fails.
             Some(breakage) => breakage.pod(object.get())?,
@@ -297,6 +313,7 @@ impl ClusterState {
         }
         if gone || status.is_over() {
             self.state().tally.pod_is_gone(namespace, &metadata.uid);
+            self.besides.reporter.iter().for_each(|it| it.pod_is_gone(&metadata.uid));
             return Ok(());
         }
         let policies = self.policies.load();
@@ -312,7 +329,14 @@ impl ClusterState {
         state.tally.pod(namespace, &metadata.uid, facts);
         let opted_in = state.tally.mode_of(namespace).is_some();
         drop(state);
-        match &self.learner {
+        if let Some(reporter) = &self.besides.reporter {
+            let read = || WatchedPod::read(object.get(), namespace, policy, environment);
+            match opted_in.then(read).flatten() {
+                Some(pod) => reporter.pod(namespace, &metadata.uid, pod),
+                None => reporter.pod_is_gone(&metadata.uid),
+            }
+        }
+        match &self.besides.learner {
             Some(learner) if opted_in => learner.pod(namespace, object.get()),
             _ => Ok(()),
         }
@@ -333,46 +357,22 @@ impl ClusterState {
             namespaces: namespaces.progress(),
             pods: pods.progress(),
             policies_refused: state.refused.as_deref(),
-            image_facts: self.learner.as_ref().map(|it| ExtraProgress { trouble: it.trouble() }),
-            breakage: self.breakage.as_ref().map(|it| ExtraProgress { trouble: it.trouble() }),
+            image_facts: self
+                .besides
+                .learner
+                .as_ref()
+                .map(|it| ExtraProgress { trouble: it.trouble() }),
+            breakage: self
+                .besides
+                .breakage
+                .as_ref()
+                .map(|it| ExtraProgress { trouble: it.trouble() }),
+            reports: self
+                .besides
+                .reporter
+                .as_ref()
+                .map(|it| ExtraProgress { trouble: it.trouble() }),
         };
         serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
-    }
-}
-
-/// The policy files as a source to be polled.
-#[derive(Debug)]
-pub struct WatchedPolicies {
-    /// The files.
-    pub files: PolicyFiles,
-    /// State that is judged by them.
-    pub state: Arc<ClusterState>,
-}
-
-impl poll::Polled for WatchedPolicies {
-    type Content = PolicyTexts;
-
-    const WHAT: &'static str = "policies";
-
-    fn read(&self) -> Result<PolicyTexts, String> {
-        (self.files.read)()
-    }
-
-    fn digest(content: &PolicyTexts) -> Digest {
-        PolicyFiles::digest(content)
-    }
-
-    fn put_in_force(&self, content: PolicyTexts) -> Result<(), String> {
-        let before = self.state.policies.load();
-        self.state.put_in_force(self.files.parse_again(&content, &before)?.policies);
-        Ok(())
-    }
-
-    fn reloads(&self) -> &Reloads {
-        &self.state.reloads
-    }
-
-    fn note(&self, refused: Option<&str>) {
-        self.state.state().refused = refused.map(str::to_owned);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::rendered::{Rendered, helm, values};
 
 /// The rules of the watch's ClusterRole, and the arguments of the watch.
-fn rendered(helm: &std::path::Path, set: &str) -> (Vec<Value>, Vec<String>) {
+pub(crate) fn watched(helm: &std::path::Path, set: &str) -> (Vec<Value>, Vec<String>) {
     let rendered = Rendered::new(helm, &["--values", &values("watch.yaml"), "--set", set]);
     let roles = rendered.all("ClusterRole");
     let is_watch = |role: &&&Value| role["metadata"]["name"].as_str().unwrap().ends_with("-watch");
@@ -30,19 +30,19 @@ fn rights_are_for_what_is_switched_on() {
     let logs = rule("", "pods/log", &["get"]);
     let has = |arguments: &[String], argument: &str| arguments.iter().any(|it| it == argument);
 
-    let (rules, arguments) = rendered(&helm, "watch.breakage.enabled=false");
+    let (rules, arguments) = watched(&helm, "watch.breakage.enabled=false");
     assert_eq!(rules, std::slice::from_ref(&pods));
     assert!(!has(&arguments, "--breakage") && !has(&arguments, "--read-logs"));
     // Logs alone are nothing.
     let (rules, arguments) =
-        rendered(&helm, "watch.breakage.enabled=false,watch.breakage.readLogs=true");
+        watched(&helm, "watch.breakage.enabled=false,watch.breakage.readLogs=true");
     assert_eq!(rules, std::slice::from_ref(&pods));
     assert!(!has(&arguments, "--read-logs"));
     // As it is shipped: no logs.
-    let (rules, arguments) = rendered(&helm, "watch.enabled=true");
+    let (rules, arguments) = watched(&helm, "watch.enabled=true");
     assert_eq!(rules, [std::slice::from_ref(&pods), &breakage].concat());
     assert!(has(&arguments, "--breakage") && !has(&arguments, "--read-logs"));
-    let (rules, arguments) = rendered(&helm, "watch.breakage.readLogs=true");
+    let (rules, arguments) = watched(&helm, "watch.breakage.readLogs=true");
     assert_eq!(rules, [&[pods], breakage.as_slice(), &[logs]].concat());
     assert!(has(&arguments, "--breakage") && has(&arguments, "--read-logs"));
 }

@@ -17,6 +17,7 @@ mod image_facts;
 mod judge;
 mod policies;
 mod rendered;
+mod reports;
 mod schema;
 mod seeding;
 #[path = "../support/update.rs"]
@@ -192,6 +193,7 @@ fn every_field_is_known() {
         admissionregistration::v1 as admission, apps::v1 as apps, core::v1 as core,
         networking::v1 as networking, policy::v1 as disruption, rbac::v1 as rbac,
     };
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extensions;
     let Some(helm) = helm() else { return };
     for name in each_values() {
         for document in Rendered::new(&helm, &["--values", &values(&name)]).0 {
@@ -200,6 +202,7 @@ fn every_field_is_known() {
                 "ClusterRole" => typed::<rbac::ClusterRole>,
                 "ClusterRoleBinding" => typed::<rbac::ClusterRoleBinding>,
                 "ConfigMap" => typed::<core::ConfigMap>,
+                "CustomResourceDefinition" => typed::<extensions::CustomResourceDefinition>,
                 "Deployment" => typed::<apps::Deployment>,
                 "MutatingWebhookConfiguration" => typed::<admission::MutatingWebhookConfiguration>,
                 "Namespace" => typed::<core::Namespace>,

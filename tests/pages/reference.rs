@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 use ironhull::admission::{Facts, Mode, Verdict};
 use ironhull::cli::Cli;
+use ironhull::evidence::watched::{Maker, WatchedPod};
 use ironhull::policy::PolicySet;
 use ironhull::rule::RuleName;
 use ironhull::serve::metrics::{Metrics, PolicyRow};
@@ -19,6 +20,7 @@ use ironhull::watch::images::Progress;
 use ironhull::watch::images::known::Counts;
 use ironhull::watch::images::metrics::Shown;
 use ironhull::watch::metrics::WatchMetrics;
+use ironhull::watch::reports;
 use ironhull::watch::state::{Besides, ClusterState};
 use ironhull::watch::tally::What;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -62,6 +64,7 @@ pub fn watch_metrics() -> String {
     let watch = registry.sub_registry_with_prefix("ironhull").sub_registry_with_prefix("watch");
     watch.register_collector(Box::new(Shown(known, Progress::default())));
     watch.register_collector(Box::new(broken()));
+    watch.register_collector(Box::new(changed()));
     let metrics = WatchMetrics::new(registry, Arc::clone(&state));
     let take = |what, object: serde_json::Value| {
         let object = serde_json::value::to_raw_value(&object).unwrap();
@@ -82,6 +85,16 @@ pub fn watch_metrics() -> String {
         }),
     );
     table(&metrics.metrics())
+}
+
+/// A workload whose Report is yet to be written.
+fn changed() -> reports::store::Store {
+    let (uid, name) = ("1".into(), "web".into());
+    let maker = Maker { api_version: "v1".into(), kind: "Pod".into(), name, uid };
+    let pod = WatchedPod { maker, containers: Vec::new() };
+    let mut store = reports::store::Store::default();
+    store.pod("shop", "1", pod, jiff::Timestamp::UNIX_EPOCH);
+    store
 }
 
 /// A pod that fails.

@@ -14,11 +14,14 @@ mod answers;
 mod asked;
 #[path = "../support/head.rs"]
 mod head;
+#[path = "reported.rs"]
+mod reported;
 
 use answers::{status, whole};
 use asked::Asked;
 
 use head::{head, target};
+use reported::Reported;
 use serde_json::{Value, json};
 
 /// What is served besides single objects: so many pods, each made when it is asked for.
@@ -56,6 +59,7 @@ struct Store {
     single: BTreeMap<String, Value>,
     /// What is asked of single pods, and written about them.
     asked: Asked,
+    reported: Reported,
 }
 
 /// The server; it runs until the test ends.
@@ -220,6 +224,9 @@ impl Api {
                 true => self.single(&method, path, &body, &mut writer),
                 false if Asked::takes(path) && !away => {
                     self.of_one(&method, target(&head), &body, &mut writer)
+                }
+                false if Reported::takes(path) && !away => {
+                    self.of_report(&method, target(&head), &body, &mut writer)
                 }
                 false => self.answer(target(&head), &mut writer),
             };

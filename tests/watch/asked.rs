@@ -93,7 +93,8 @@ impl Api {
             let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name,
                 "uid": format!("uid-of-{name}"), "controller": true});
             let object = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-                "metadata": {"name": parts.last(), "ownerReferences": [owner]}});
+                "metadata": {"name": parts.last(), "uid": format!("rs-{name}"),
+                    "ownerReferences": [owner]}});
             return whole(out, 200, &object.to_string());
         }
         let at = parts.iter().position(|part| *part == "pods").unwrap();

@@ -26,6 +26,7 @@ mod images;
 mod monitoring;
 mod objects;
 mod process;
+mod reports;
 #[path = "../support/tar.rs"]
 #[allow(dead_code, reason = "the tests of images ask for more")]
 mod tar;

@@ -156,7 +156,7 @@ fn exported() -> String {
     crashed["status"]["containerStatuses"][0]["state"]["terminated"]["message"] =
         "mkdir /data/x: Read-only file system".into();
     api.put("pods", crashed);
-    let watch = learning(&api, "127.0.0.1:1", &["--breakage"]);
+    let watch = learning(&api, "127.0.0.1:1", &["--breakage", "--reports"]);
     watch.ready();
     watch
         .reaches(r#"ironhull_watch_images_failed{registry="127.0.0.1:1",reason="unreachable"}"#, 1);

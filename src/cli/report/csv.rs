@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::evidence::document::{
-    Cell, ContainerEvidence, Document, ExemptionEvidence, SetBy, WorkloadEvidence,
+    Cell, ContainerEvidence, Document, ExemptionEvidence, SetBy, WorkloadEvidence, value_text,
 };
 use crate::text::clean;
 
@@ -97,7 +97,7 @@ fn fields<'d>(
 pub(super) fn value(value: &Value) -> String {
     match value {
         Value::Array(items) => items.iter().map(self::value).collect::<Vec<_>>().join(", "),
-        other => super::text(other),
+        other => value_text(other),
     }
 }
 

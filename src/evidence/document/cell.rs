@@ -34,6 +34,15 @@ pub struct Cell {
     pub why: Cow<'static, str>,
 }
 
+/// A cell's value as text, nothing for null.
+pub fn value_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// A check of a container in a template: what a scanner of templates sees.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

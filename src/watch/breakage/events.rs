@@ -3,14 +3,12 @@
 //! Their names say what they are about: two instances make the same, and the second is told that
 //! it exists. So there is no leader to elect, and nothing is said twice.
 
-use http::Request;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Client;
-use kube::api::{Api, PostParams, Request as ApiRequest};
-use kube::core::PartialObjectMeta;
+use kube::api::{Api, PostParams};
 use tokio::time::timeout;
 
 use super::ANSWER;
@@ -19,6 +17,7 @@ use super::owner::Controller;
 use crate::cluster::message_of;
 use crate::foresight::workloads;
 use crate::text::printable;
+use crate::watch::above;
 use crate::watch::key::key;
 
 /// `reportingController` of the Events.
@@ -70,21 +69,10 @@ impl Events {
     async fn owner(&self, case: &Case, controller: &Controller) -> ObjectReference {
         let Controller { api, kind, name, uid } = controller;
         let itself = reference(api, kind, &case.namespace, name, uid);
-        let resource = match (&**api, &**kind) {
-            ("apps/v1", "ReplicaSet") => "replicasets",
-            ("batch/v1", "Job") => "jobs",
-            _ => return itself,
-        };
-        let path = format!("/apis/{api}/namespaces/{}/{resource}", case.namespace);
-        let Ok(request) =
-            ApiRequest::new(path).get_metadata(name, &kube::api::GetParams::default())
-        else {
-            return itself;
-        };
-        let (parts, body) = request.into_parts();
-        let asked = self.client.request::<PartialObjectMeta>(Request::from_parts(parts, body));
+        let Some(resource) = above::means(api, kind) else { return itself };
+        let asked = above::metadata(&self.client, resource, &case.namespace, name);
         let Ok(Ok(found)) = timeout(ANSWER, asked).await else { return itself };
-        match workloads::controller(found.metadata.owner_references.as_ref()) {
+        match workloads::controller(found.owner_references.as_ref()) {
             Some(it) => reference(&it.api_version, &it.kind, &case.namespace, &it.name, &it.uid),
             None => itself,
         }

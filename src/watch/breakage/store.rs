@@ -10,11 +10,11 @@ use jiff::Timestamp;
 
 use super::case::{Case, State, Verdict};
 use super::owner::Workload;
-use super::tokens::Tokens;
 use crate::foresight::advice::Symptom;
 use crate::foresight::breakage::Before;
 use crate::foresight::risk::Cause;
 use crate::watch::key::{Key, key};
+use crate::watch::tokens::Tokens;
 
 /// Maximum number of pods kept that fail.
 pub const MAX_PODS: usize = 10_000;
@@ -22,6 +22,10 @@ pub const MAX_PODS: usize = 10_000;
 pub const MAX_WORKLOADS: usize = 20_000;
 /// Maximum number of pods that wait for being read.
 pub const MAX_CASES: usize = 2000;
+/// Pods that are read in a minute, each with its log and an owner, and with up to two Events.
+const A_MINUTE: u32 = 60;
+/// Pods that are read at once after a quiet while: a rollout breaks many workloads together.
+const BURST: u32 = 120;
 /// How long a container runs until it is late in becoming ready.
 const LATE: Duration = Duration::from_secs(46);
 /// How long a verdict by a log holds for a workload's other pods.
@@ -85,7 +89,7 @@ pub struct Store {
     pods: HashMap<Key, Sick>,
     workloads: HashMap<Key, Known>,
     cases: VecDeque<(Timestamp, Case)>,
-    tokens: Tokens,
+    tokens: Tokens<A_MINUTE, BURST>,
     round: u8,
     /// Counts.
     pub counts: Counts,

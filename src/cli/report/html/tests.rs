@@ -90,7 +90,7 @@ fn the_page_says_what_the_document_says() {
 #[test]
 fn reports_for_other_programs() {
     use crate::cli::report::{openreports, oscal};
-    let Ok(directory) = std::env::var("IRONHULL_REPORTS") else { return };
+    let Ok(directory) = std::env::var("IRONHULL_REPORT_PAGES") else { return };
     let directory = std::path::Path::new(&directory);
     for (name, workloads, text) in
         [("small", 6, "web"), ("hostile", 6, HOSTILE), ("large", 300, "web")]

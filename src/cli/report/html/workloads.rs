@@ -9,11 +9,10 @@ use super::controls::field;
 use super::markup::Html;
 use super::words::{help, source, user};
 use super::{counted, end_table, moment, table};
-use crate::cli::report::text;
 use crate::evidence::check::Check;
 use crate::evidence::document::{
     Cell, ContainerEvidence, ContainerState, Document, SetBy, State, Tally, TemplateStanding,
-    WorkloadEvidence,
+    WorkloadEvidence, value_text,
 };
 
 /// The section of namespaces.
@@ -264,7 +263,7 @@ fn set_by(who: SetBy) -> &'static str {
 
 /// A value as people write it; `unset` for none.
 fn value(value: &serde_json::Value) -> String {
-    if value.is_null() { "unset".to_owned() } else { text(value) }
+    if value.is_null() { "unset".to_owned() } else { value_text(value) }
 }
 
 /// Cells of a workload's running containers, by state.

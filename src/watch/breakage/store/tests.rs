@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::*;
 use crate::foresight::advice::advice;
-use crate::watch::breakage::tokens::{A_MINUTE, BURST};
 
 fn case(workload: &str, pod: &str) -> Case {
     let meta = json!({

@@ -2,25 +2,20 @@
 
 use jiff::Timestamp;
 
-/// Pods that are read in a minute, each with its log and an owner, and with up to two Events.
-pub(super) const A_MINUTE: u32 = 60;
-/// Pods that are read at once after a quiet while: a rollout breaks many workloads together.
-pub(super) const BURST: u32 = 120;
-
-/// What may still be done at present: so many at once, and so many more in each minute.
+/// What may still be done at present: `BURST` at once, and `A_MINUTE` more in each minute.
 #[derive(Debug)]
-pub(super) struct Tokens {
+pub(super) struct Tokens<const A_MINUTE: u32, const BURST: u32> {
     left: f64,
     at: Option<Timestamp>,
 }
 
-impl Default for Tokens {
+impl<const A_MINUTE: u32, const BURST: u32> Default for Tokens<A_MINUTE, BURST> {
     fn default() -> Self {
         Self { left: f64::from(BURST), at: None }
     }
 }
 
-impl Tokens {
+impl<const A_MINUTE: u32, const BURST: u32> Tokens<A_MINUTE, BURST> {
     /// Takes one, if any is left.
     pub(super) fn take(&mut self, now: Timestamp) -> Option<()> {
         let since = self.at.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));
