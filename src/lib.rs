@@ -53,5 +53,5 @@ pub mod watch;
 
 pub use ironhull_engine::{
     admission, exemption, facts, harden, image, outcome, pass, patch, pod, policy, provenance,
-    remains, rule, rules, text, user,
+    remains, rule, rules, text, user, workload,
 };

@@ -12,7 +12,8 @@ use kube_yaml::{BOM, ErrorKind, Tree};
 pub use kube_yaml::{Edited, Encoding, Syntax, to_yaml};
 use serde_json::Value;
 
-pub use kinds::{Contents, Part, Unknown, Workload};
+use crate::workload::Kinds;
+pub use kinds::{Contents, Left, Part, Unknown, Workload};
 
 /// A file of manifests, or standard input.
 #[derive(Debug)]
@@ -135,11 +136,23 @@ impl fmt::Display for ManifestError {
 }
 
 impl ManifestFile {
-    /// Reads every document of `text`.
+    /// Reads every document of `text`, and finds the pods of the kinds in the engine's table.
+    ///
+    /// # Errors
+    /// As [`Self::read_knowing`].
+    pub fn read(name: &str, text: String) -> Result<Self, Vec<ManifestError>> {
+        Self::read_knowing(&Kinds::default(), name, text)
+    }
+
+    /// Reads every document of `text`, and finds the pods of these kinds.
     ///
     /// # Errors
     /// One error for each document that Kubernetes could not read either.
-    pub fn read(name: &str, text: String) -> Result<Self, Vec<ManifestError>> {
+    pub fn read_knowing(
+        kinds: &Kinds,
+        name: &str,
+        text: String,
+    ) -> Result<Self, Vec<ManifestError>> {
         let parts = kube_yaml::split(&text).map_err(|bad| {
             let message = "only a comment may follow `---` on its line".to_owned();
             vec![ManifestError::at(name, &text, None, bad.offset, message, None)]
@@ -159,7 +172,7 @@ impl ManifestFile {
                     // Comments before the first `---` are not a document.
                     number +=
                         usize::from(!empty || here.trim_start_matches(BOM).starts_with("---"));
-                    let contents = kinds::contents(&read.value);
+                    let contents = kinds::contents(&read.value, kinds);
                     let mut remarks = remarks(&read, &text, part.range.start);
                     remarks.extend(slip_remarks(&read, &contents, &text, part.range.start));
                     documents.push(Document {

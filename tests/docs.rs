@@ -29,7 +29,8 @@ use ironhull::rule::{Action, RuleName, RuleScope};
 
 use pages::fences::fences;
 use pages::{
-    cli, commands, controls, current, current_between, json, known_images, path, picture, reference,
+    cli, commands, controls, current, current_between, json, kinds, known_images, path, picture,
+    reference,
 };
 
 /// The first sentence under "What it does".
@@ -94,6 +95,17 @@ fn the_rules_page_is_current() {
 #[test]
 fn the_page_of_known_images_is_current() {
     current("docs/known-images.md", &known_images::page());
+}
+
+#[test]
+fn the_table_of_kinds_is_current() {
+    current_between("docs/manifests.md", "kinds", &kinds::table());
+}
+
+/// The chart's webhook for `/advise` has a rule for each group.
+#[test]
+fn the_charts_list_of_kinds_is_current() {
+    current("deploy/chart/files/kinds.yaml", &kinds::chart());
 }
 
 #[test]

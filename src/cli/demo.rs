@@ -82,7 +82,7 @@ fn pod(manifest: &str) -> anyhow::Result<Value> {
     })?;
     let document = source.documents.first().context("it is empty")?;
     let workload = document.contents.workloads.first().context("it holds no workload")?;
-    let mut pod = document.value.pointer(&workload.pod).context("it holds no pod")?.clone();
+    let mut pod = workload.pod.clone();
     let whole = pod.as_object_mut().context("its pod is not a map")?;
     whole.shift_insert(0, "apiVersion".to_owned(), json!("v1"));
     whole.shift_insert(1, "kind".to_owned(), json!("Pod"));

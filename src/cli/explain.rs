@@ -77,6 +77,8 @@ pub(super) struct Explained {
     namespace: String,
     /// Its name, or its `generateName` with a trailing `*`; may be empty.
     name: String,
+    /// Path of the template, if the object has several; else null.
+    template: Option<String>,
     /// The policy's name.
     policy: String,
     /// Whether anything would change.
@@ -217,7 +219,7 @@ fn explain_all(
     err: &mut dyn Write,
 ) -> anyhow::Result<Result<Vec<Explained>, Vec<ManifestError>>> {
     let Some(set) = input.policies(err)? else { return Ok(Err(Vec::new())) };
-    let sources = match input.read(err)? {
+    let sources = match input.read(set.kinds(), err)? {
         Ok(sources) => sources,
         Err(errors) => return Ok(Err(errors)),
     };
@@ -238,9 +240,13 @@ fn explain_all(
                 user_namespaces: false,
                 seed_image: pass.seed_image,
             };
+            let mut left = Vec::new();
             let judged = pass.judge(source, document, |judged| {
+                let why = judged.patch().err();
+                left.extend(why.map(|why| judged.left(source, document, &why)));
                 explained.push(explain(source, document, judged, environment));
             });
+            left.iter().try_for_each(|note| say::note(err, note))?;
             errors.extend(judged.err().map(|error| *error));
         }
     }
@@ -253,9 +259,9 @@ fn explain(
     judged: &Judged<'_>,
     environment: Environment<'_>,
 ) -> Explained {
-    let Judged { workload, pod, namespace, policy, outcome } = *judged;
+    let Judged { workload, namespace, policy, outcome } = *judged;
     let template = Template {
-        json: &pod.to_string(),
+        json: &workload.pod.to_string(),
         policy,
         environment,
         reserved_volumes: &workload.reserved_volumes,
@@ -274,6 +280,7 @@ fn explain(
         kind: workload.kind.clone(),
         namespace: namespace.to_owned(),
         name: workload.name.clone(),
+        template: workload.which(),
         policy: policy.name.clone(),
         changes: outcome.changes(),
         left_alone: outcome.left_alone.map(|skip| skip.as_str()),

@@ -127,7 +127,9 @@ fn checked(hardened: &[Hardened]) -> u8 {
     let documents = || hardened.iter().flat_map(|one| &one.source.documents);
     if hardened.iter().any(|one| !one.changes.is_empty()) {
         say::EXIT_CHANGES
-    } else if documents().any(|document| !document.contents.unknown.is_empty()) {
+    } else if documents().any(|document| document.contents.leaves_something())
+        || hardened.iter().any(|one| one.leaves_something)
+    {
         say::EXIT_UNKNOWN
     } else {
         0

@@ -15,6 +15,7 @@ use super::{parallel, policy_files};
 use crate::manifest::{Encoding, ManifestError, ManifestFile};
 use crate::policy::PolicySet;
 use crate::terminal::say;
+use crate::workload::Kinds;
 use walk::FoundFiles;
 
 /// What `harden` and `explain` work on, and by which policy.
@@ -91,9 +92,10 @@ impl Input {
     /// When `err` cannot be written to, or no thread can be started.
     pub fn read(
         &self,
+        kinds: &Kinds,
         err: &mut dyn Write,
     ) -> anyhow::Result<Result<Vec<ManifestFile>, Vec<ManifestError>>> {
-        let Read { sources, errors } = self.read_what_can_be(err)?;
+        let Read { sources, errors } = self.read_what_can_be(kinds, err)?;
         Ok(if errors.is_empty() { Ok(sources) } else { Err(errors) })
     }
 
@@ -101,7 +103,7 @@ impl Input {
     ///
     /// # Errors
     /// When `err` cannot be written to, or no thread can be started.
-    pub fn read_what_can_be(&self, err: &mut dyn Write) -> anyhow::Result<Read> {
+    pub fn read_what_can_be(&self, kinds: &Kinds, err: &mut dyn Write) -> anyhow::Result<Read> {
         let mut named = Named::default();
         if self.files.is_empty() {
             if io::stdin().is_terminal() {
@@ -123,7 +125,7 @@ impl Input {
         let Named { places, mut notes } = named;
         let mut sources = Vec::new();
         let mut errors = Vec::new();
-        for read in parallel::in_order("reading manifests", places, Place::read)? {
+        for read in parallel::in_order("reading manifests", places, |place| place.read(kinds))? {
             match read {
                 Ok(source) => sources.push(source),
                 Err(Unread::LeftOut(note)) => notes.push(note),
@@ -169,15 +171,15 @@ enum Place {
 }
 
 impl Place {
-    fn read(self) -> Result<ManifestFile, Unread> {
+    fn read(self, kinds: &Kinds) -> Result<ManifestFile, Unread> {
         match self {
             Self::Stdin => {
                 let mut bytes = Vec::new();
                 let read = io::stdin().lock().read_to_end(&mut bytes);
-                text(STDIN, None, read.map(|_| bytes), false)
+                text(kinds, STDIN, None, read.map(|_| bytes), false)
             }
             Self::File { path, found } => {
-                text(&path.display().to_string(), Some(&path), fs::read(&path), found)
+                text(kinds, &path.display().to_string(), Some(&path), fs::read(&path), found)
             }
             Self::Error(error) => Err(Unread::Wrong(vec![error])),
         }
@@ -211,6 +213,7 @@ enum Unread {
 }
 
 fn text(
+    kinds: &Kinds,
     name: &str,
     path: Option<&Path>,
     bytes: io::Result<Vec<u8>>,
@@ -229,6 +232,7 @@ fn text(
         unread(vec![ManifestError::about(name, message)], other)
     })?;
     let other = other::what(&text);
-    let source = ManifestFile::read(name, text).map_err(|errors| unread(errors, other))?;
+    let source = ManifestFile::read_knowing(kinds, name, text);
+    let source = source.map_err(|errors| unread(errors, other))?;
     Ok(ManifestFile { path: path.map(Path::to_owned), encoding, ..source })
 }

@@ -202,7 +202,7 @@ async fn signal() {
 /// The image of ironhull's own Deployment.
 async fn installed(cluster: &Cluster) -> anyhow::Result<AgentImage> {
     let none = "--image names ironhull's image";
-    let deployments: Vec<Deployment> = policies::ours(cluster, policies::DEPLOYMENTS)
+    let deployments: Vec<Deployment> = policies::ours(cluster, &policies::DEPLOYMENTS)
         .await
         .with_context(|| format!("the installed ironhull may not be looked for; {none}"))?;
     let containers = deployments.into_iter().filter_map(|it| it.spec.template.spec);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use crate::harden::{Context, Scope, SeedImage, harden};
-use crate::manifest::{Document, ManifestError, ManifestFile, Part, Unknown, Workload};
+use crate::manifest::{Document, Left, ManifestError, ManifestFile, Part, Unknown, Workload};
 use crate::outcome::Outcome;
 use crate::pod::Pod;
 use crate::policy::Policy;
@@ -36,14 +36,32 @@ pub struct Pass<'r> {
 pub struct Judged<'j> {
     /// The object.
     pub workload: &'j Workload,
-    /// Its pod, or its template.
-    pub pod: &'j Value,
     /// Its namespace.
     pub namespace: &'j str,
     /// The namespace's policy.
     pub policy: &'j Policy,
     /// What the engine concluded.
     pub outcome: &'j Outcome<'j>,
+}
+
+impl Judged<'_> {
+    /// Its changes as a JSON Patch of the document; empty if nothing changes.
+    ///
+    /// # Errors
+    /// Why the manifest cannot be given them: then the pod is left as it is.
+    pub fn patch(&self) -> Result<Vec<Value>, String> {
+        if !self.outcome.changes() {
+            return Ok(Vec::new());
+        }
+        let operations = serde_json::from_str(self.outcome.patch.as_json());
+        self.workload.patch(operations.map_err(|error| error.to_string())?)
+    }
+
+    /// Message about a pod that is left as it is.
+    pub fn left(&self, source: &ManifestFile, document: &Document, why: &str) -> String {
+        let place = place(source, document, Some(self.workload));
+        format!("{place}: not hardened: {why}; {BY_WEBHOOK}")
+    }
 }
 
 impl Pass<'_> {
@@ -58,8 +76,7 @@ impl Pass<'_> {
         mut take: impl FnMut(&Judged<'_>),
     ) -> Result<(), Box<ManifestError>> {
         for workload in &document.contents.workloads {
-            let value = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
-            let json = value.to_string();
+            let json = workload.pod.to_string();
             let pod = read::<Pod<'_>>(source, document, workload, "", &json)?;
             let namespace = workload.namespace.as_deref().unwrap_or(self.namespace);
             let policy = self.policies.for_namespace(namespace);
@@ -70,12 +87,12 @@ impl Pass<'_> {
                 scope: Scope::Create,
                 user_namespaces: false,
                 provenance: false,
-                root: &workload.pod,
+                root: "",
                 reserved_volumes: &reserved,
                 seed_image: self.seed_image,
             };
             let outcome = harden(&pod, policy, &context);
-            take(&Judged { workload, pod: value, namespace, policy, outcome: &outcome });
+            take(&Judged { workload, namespace, policy, outcome: &outcome });
         }
         Ok(())
     }
@@ -94,9 +111,13 @@ pub fn place(source: &ManifestFile, document: &Document, workload: Option<&Workl
     place
 }
 
-/// `Deployment/web`
+/// `Deployment/web`, and of an object with several templates which one.
 pub fn title(workload: &Workload) -> String {
-    titled(&workload.kind, &workload.name)
+    let title = titled(&workload.kind, &workload.name);
+    match workload.which() {
+        Some(which) => format!("{title} ({which})"),
+        None => title,
+    }
 }
 
 pub(super) fn titled(kind: &str, name: &str) -> String {
@@ -119,18 +140,34 @@ pub fn say_remarks(
         say::warning(err, format!("{}:{line}:{column}: {message}", source.name))?;
     }
     let here = || place(source, document, None);
-    for Part { kind, name, why } in &document.contents.parts {
+    for Part { kind, name, why, is_merged } in &document.contents.parts {
         let title = titled(kind, name);
-        let whole = "harden the whole object, for example from `kubectl kustomize`";
-        say::note(
-            err,
-            format!("{}, {title}: only a part of an object, not hardened: {why}; {whole}", here()),
-        )?;
+        let what = match is_merged {
+            true => format!("not hardened: {why}, its operator fills in the rest; {BY_WEBHOOK}"),
+            false => format!(
+                "only a part of an object, not hardened: {why}; harden the whole object, for \
+                 example from `kubectl kustomize`"
+            ),
+        };
+        say::note(err, format!("{}, {title}: {what}", here()))?;
+    }
+    for left in &document.contents.left {
+        say::note(err, format!("{}, {}", here(), left_alone(left)))?;
     }
     for unknown in &document.contents.unknown {
         say::note(err, format!("{}, {}", here(), passed_through(unknown)))?;
     }
     Ok(())
+}
+
+/// Who hardens what a manifest cannot.
+const BY_WEBHOOK: &str = "the webhook hardens its pods";
+
+/// Message about an object of a known kind whose pods are left as they are.
+pub fn left_alone(left: &Left) -> String {
+    let Left { kind, name, which, why, .. } = left;
+    let which = which.as_ref().map(|which| format!(" ({which})")).unwrap_or_default();
+    format!("{}{which}: not hardened: {why}; {BY_WEBHOOK}", titled(kind, name))
 }
 
 /// Message about an object with containers whose kind is not known.
@@ -165,7 +202,7 @@ pub fn read<'j, T: Deserialize<'j>>(
 ) -> Result<T, Box<ManifestError>> {
     let mut json = serde_json::Deserializer::from_str(json);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let pointer = format!("{}{at}{}", workload.pod, pointer_of(error.path()));
+        let pointer = workload.pointer(&format!("{at}{}", pointer_of(error.path())));
         let message = error.inner().to_string();
         let message = message.split(" at line ").next().unwrap_or_default();
         let message = match message

@@ -144,12 +144,14 @@ async fn look(
         let policy = namespace.policy(&set);
         policy.versioned() != by || changes_nothing(json, policy, environment)
     };
-    let each = workloads::workloads(&cluster.reader, &namespaces, &hardened_by, |found| {
+    let kinds = set.kinds();
+    let each = workloads::workloads(&cluster.reader, &namespaces, kinds, &hardened_by, |found| {
         let policy = found.namespace.policy(&set);
         let workload = WorkloadPreview::new(found, policy, environment);
         workloads.push((found.namespace.name.clone(), workload));
     });
-    each.await?;
+    let unread = each.await?;
+    unread.iter().try_for_each(|note| say::note(err, note))?;
     let namespaces =
         namespaces.iter().map(|namespace| (namespace, namespace.policy(&set).name.clone()));
     Ok(Preview::new(date.to_string(), from, namespaces, workloads))

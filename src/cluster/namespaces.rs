@@ -13,7 +13,7 @@ use crate::text::nearest;
 use crate::text::printable;
 
 /// Namespaces in the API.
-pub(crate) const NAMESPACES: Resource = Resource { api: "/api/v1", resource: "namespaces" };
+pub(crate) static NAMESPACES: Resource = Resource::built_in("/api/v1", "namespaces");
 
 /// Label by which a namespace opts in. Its values are modes. On a pod in a namespace on `audit`,
 /// `enforce` opts in that pod.
@@ -132,7 +132,7 @@ impl SelectedNamespaces {
         let mut namespaces = BTreeMap::new();
         if *all_namespaces || selector.is_some() {
             let labels = selector.as_deref();
-            let each = cluster.reader.each(NAMESPACES, None, labels, false, |item, _| {
+            let each = cluster.reader.each(&NAMESPACES, None, labels, false, |item, _| {
                 let namespace =
                     NamespaceSettings::of(serde_json::from_str::<Namespace>(item.get())?.metadata);
                 if !PROTECTED.contains(&namespace.name.as_str()) {
@@ -156,7 +156,7 @@ impl SelectedNamespaces {
                 bail!("`{name}` can never opt in, whatever its labels are");
             }
             let Some(namespace) =
-                cluster.reader.object::<Namespace>(NAMESPACES, None, name).await?
+                cluster.reader.object::<Namespace>(&NAMESPACES, None, name).await?
             else {
                 bail!("there is no namespace `{name}`; `kubectl get namespaces` lists them");
             };

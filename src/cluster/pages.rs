@@ -1,5 +1,6 @@
 //! Lists in pages, so that memory does not grow with the cluster; and single objects.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -13,6 +14,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::text::printable;
+use crate::workload::group_of;
 
 /// Number of objects in a page. kubectl asks for as many; 500 pods are a few megabytes.
 pub const PAGE: u32 = 500;
@@ -22,23 +24,43 @@ const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A kind of object in the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     /// Path before the resource: `/api/v1`, `/apis/apps/v1`.
-    pub api: &'static str,
+    pub api: Cow<'static, str>,
     /// The resource's name, in the plural.
-    pub resource: &'static str,
+    pub resource: Cow<'static, str>,
 }
 
 impl Resource {
+    /// A resource that every cluster has.
+    pub(crate) const fn built_in(api: &'static str, resource: &'static str) -> Self {
+        Self { api: Cow::Borrowed(api), resource: Cow::Borrowed(resource) }
+    }
+
+    /// A resource in a group and version (`apps/v1`, `v1`).
+    pub(crate) fn of(api_version: &str, resource: &str) -> Self {
+        let api = match api_version.contains('/') {
+            true => format!("/apis/{api_version}"),
+            false => format!("/api/{api_version}"),
+        };
+        Self { api: Cow::Owned(api), resource: Cow::Owned(resource.to_owned()) }
+    }
+
+    /// Whether it is one of Kubernetes' own, and not a custom resource.
+    pub(crate) fn is_built_in(&self) -> bool {
+        let group = group_of(self.version());
+        !group.contains('.') || group.ends_with(".k8s.io")
+    }
+
     /// Its `apiVersion`.
-    pub(crate) fn version(self) -> &'static str {
+    pub(crate) fn version(&self) -> &str {
         let core = self.api.strip_prefix("/api/");
-        core.or_else(|| self.api.strip_prefix("/apis/")).unwrap_or(self.api)
+        core.or_else(|| self.api.strip_prefix("/apis/")).unwrap_or(&self.api)
     }
 
     /// Path of all objects of this kind: in one namespace, or in all.
-    pub(crate) fn path(self, namespace: Option<&str>) -> String {
+    pub(crate) fn path(&self, namespace: Option<&str>) -> String {
         let Self { api, resource } = self;
         match namespace {
             Some(namespace) => format!("{api}/namespaces/{namespace}/{resource}"),
@@ -93,7 +115,7 @@ impl Reader {
     /// When it may not be listed, the API server cannot be reached, or `take` fails.
     pub async fn each(
         &self,
-        kind: Resource,
+        kind: &Resource,
         namespace: Option<&str>,
         labels: Option<&str>,
         metadata_only: bool,
@@ -139,7 +161,7 @@ impl Reader {
     /// When it may not be read, or the API server cannot be reached.
     pub async fn get(
         &self,
-        kind: Resource,
+        kind: &Resource,
         namespace: Option<&str>,
         name: &str,
     ) -> anyhow::Result<Option<String>> {
@@ -161,7 +183,7 @@ impl Reader {
     /// As there, and when the object is not of that type.
     pub async fn object<T: DeserializeOwned>(
         &self,
-        kind: Resource,
+        kind: &Resource,
         namespace: Option<&str>,
         name: &str,
     ) -> anyhow::Result<Option<T>> {
@@ -175,20 +197,25 @@ impl Reader {
         self.client.request_text(HttpRequest::get(path).body(Vec::new()).ok()?).await.ok()
     }
 
-    /// Changes an object by a strategic merge patch, as the user. It is the only request that writes.
+    /// Changes an object, as the user: by a strategic merge patch, or by a merge patch where the kind
+    /// is a custom one, which the API server merges no other way. It is the only request that writes.
     ///
     /// # Errors
     /// When the user may not, the API server does not take the patch, or cannot be reached.
     pub async fn patch(
         &self,
-        kind: Resource,
+        kind: &Resource,
         namespace: &str,
         name: &str,
         patch: &Value,
     ) -> anyhow::Result<()> {
         let path = format!("{}/{name}?fieldManager=ironhull", kind.path(Some(namespace)));
+        let merge = match kind.is_built_in() {
+            true => "application/strategic-merge-patch+json",
+            false => "application/merge-patch+json",
+        };
         let request = HttpRequest::patch(path)
-            .header(CONTENT_TYPE, "application/strategic-merge-patch+json")
+            .header(CONTENT_TYPE, merge)
             .body(patch.to_string().into_bytes())?;
         // Not tried again: whether it came through is not known then.
         match self.client.request_text(request).await {
@@ -220,12 +247,12 @@ impl Reader {
     fn failed(
         &self,
         verb: &str,
-        kind: Resource,
+        kind: &Resource,
         name: Option<&str>,
         namespace: Option<&str>,
         error: &kube::Error,
     ) -> anyhow::Error {
-        let resource = kind.resource;
+        let resource = &kind.resource;
         let one = resource.trim_end_matches('s');
         let what = match (name, namespace) {
             (Some(name), _) => format!("{one} `{name}`"),
@@ -240,6 +267,10 @@ impl Reader {
         match status.code {
             401 => anyhow!(
                 "{server} does not accept your credentials: {message}; is the token or certificate in the kubeconfig still valid?",
+            ),
+            403 if !kind.is_built_in() => anyhow!(
+                "not allowed to {verb} {what}: {message}; that takes the right to `get` and `list` `{resource}` of `{}`, which `view` may lack",
+                group_of(kind.version()),
             ),
             // Rights in the namespace are enough to read in a namespace.
             403 if namespace.is_some() || name.is_some() => anyhow!(

@@ -10,8 +10,8 @@ use crate::cluster::{Cluster, Resource};
 use crate::policy::PolicyFile;
 
 /// Deployments.
-pub const DEPLOYMENTS: Resource = Resource { api: "/apis/apps/v1", resource: "deployments" };
-const CONFIG_MAPS: Resource = Resource { api: "/api/v1", resource: "configmaps" };
+pub static DEPLOYMENTS: Resource = Resource::built_in("/apis/apps/v1", "deployments");
+static CONFIG_MAPS: Resource = Resource::built_in("/api/v1", "configmaps");
 /// Label of what ironhull's chart installs for the webhook.
 const OURS: &str = "app.kubernetes.io/name=ironhull";
 /// Label of what it installs for `ironhull watch`, facts among them.
@@ -37,14 +37,14 @@ pub struct Installed {
 /// When these rights do not allow reading them there either.
 pub async fn ours<T: DeserializeOwned>(
     cluster: &Cluster,
-    kind: Resource,
+    kind: &Resource,
 ) -> anyhow::Result<Vec<T>> {
     labelled(cluster, kind, OURS).await
 }
 
 async fn labelled<T: DeserializeOwned>(
     cluster: &Cluster,
-    kind: Resource,
+    kind: &Resource,
     label: &str,
 ) -> anyhow::Result<Vec<T>> {
     let mut found = Vec::new();
@@ -66,8 +66,8 @@ async fn labelled<T: DeserializeOwned>(
 /// The installed policy files, and facts beside them; `None` if these rights do not allow reading
 /// them.
 pub async fn installed(cluster: &Cluster) -> Option<Installed> {
-    let policies = files(ours(cluster, CONFIG_MAPS).await.ok()?);
-    let facts = files(labelled(cluster, CONFIG_MAPS, OF_WATCH).await.ok()?);
+    let policies = files(ours(cluster, &CONFIG_MAPS).await.ok()?);
+    let facts = files(labelled(cluster, &CONFIG_MAPS, OF_WATCH).await.ok()?);
     Some(Installed {
         config_maps: policies.keys().cloned().collect(),
         files: policies.into_values().flatten().collect(),

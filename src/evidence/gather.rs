@@ -80,7 +80,7 @@ impl Look<'_> {
         for namespace in namespaces.requests() {
             found.makers.read(reader, namespace, &mut limits).await;
             let mut progress: Option<Progress> = None;
-            let each = reader.each(PODS, namespace, None, false, |item, remaining| {
+            let each = reader.each(&PODS, namespace, None, false, |item, remaining| {
                 let total = || remaining.map(|remaining| remaining + u64::from(PAGE));
                 progress.get_or_insert_with(|| Progress::new("pods", total())).advance(1);
                 found.take(item.get());

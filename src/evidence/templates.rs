@@ -10,7 +10,7 @@ use super::live::{Live, Maker, Metadata, Owner};
 use super::stated::{Stated, Subject, stated};
 use crate::cluster::Reader;
 use crate::exemption::DOMAIN;
-use crate::foresight::workloads::with_template;
+use crate::foresight::workloads::ClusterKind;
 use crate::pod::Pod;
 
 /// Kinds that make pods, whose templates are read.
@@ -76,15 +76,15 @@ impl Makers {
         limits: &mut Vec<Limit>,
     ) {
         for kind in MAKERS.into_iter().chain(ABOVE) {
-            let Some((resource, _)) = with_template(kind) else { continue };
+            let Some(ClusterKind { resource, .. }) = ClusterKind::built_in(kind) else { continue };
             let metadata_only = ABOVE.contains(&kind);
             let each = reader
-                .each(resource, namespace, None, metadata_only, |item, _| self.take(kind, item));
+                .each(&resource, namespace, None, metadata_only, |item, _| self.take(kind, item));
             let Err(error) = each.await else { continue };
             limits.push(Limit {
                 what: match namespace {
                     Some(namespace) => format!("{} in namespace {namespace}", resource.resource),
-                    None => resource.resource.to_owned(),
+                    None => resource.resource.to_string(),
                 },
                 why: format!("{error:#}"),
                 effect:

@@ -4,8 +4,9 @@ use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-use super::workloads::{annotations_at, controller, template_pointer, with_template};
+use super::workloads::{ClusterKind, annotations_at, annotations_in, controller};
 use crate::cluster::{Reader, Resource};
+use crate::workload::{Change, Kinds};
 
 /// The object that a pod is made from: a workload, or the pod itself.
 pub struct Owner {
@@ -21,11 +22,13 @@ pub struct Owner {
     /// only its operator knows, or its template is fixed.
     pub resource: Option<Resource>,
     /// Path in it at which annotations of its pods belong.
-    pub annotations_at: &'static str,
+    pub annotations_at: String,
     /// Its template, or the pod.
     pub template: Value,
-    /// Whether a change of the template replaces its pods by itself.
-    pub rolls: bool,
+    /// What becomes of its pods when the template changes.
+    pub change: Change,
+    /// What kubectl knows its kind by.
+    pub word: String,
     /// What keeps it as it is somewhere else, and would undo a change.
     pub kept_by: Option<String>,
 }
@@ -34,7 +37,12 @@ pub struct Owner {
 ///
 /// # Errors
 /// When an owner cannot be read.
-pub async fn of(reader: &Reader, namespace: &str, pod: &Pod) -> anyhow::Result<Owner> {
+pub async fn of(
+    reader: &Reader,
+    kinds: &Kinds,
+    namespace: &str,
+    pod: &Pod,
+) -> anyhow::Result<Owner> {
     let pod_itself = serde_json::to_value(pod).context("the pod cannot be read")?;
     let mut owner = Owner {
         api_version: "v1".to_owned(),
@@ -45,21 +53,33 @@ pub async fn of(reader: &Reader, namespace: &str, pod: &Pod) -> anyhow::Result<O
         annotations_at: annotations_at("Pod"),
         kept_by: kept_by(&pod_itself),
         template: pod_itself,
-        rolls: false,
+        change: Change::Fixed,
+        word: "pod".to_owned(),
     };
     let mut above = controller(pod.metadata.owner_references.as_ref()).cloned();
     while let Some(reference) = above.take() {
-        let known = with_template(&reference.kind);
-        let object = match known {
-            Some((resource, _)) => reader.get(resource, Some(namespace), &reference.name).await?,
+        let known = ClusterKind::of(kinds, &reference.api_version, &reference.kind);
+        // One with several templates does not tell which of them the pod is made from.
+        let known = known.and_then(|known| Some((known.template()?, known)));
+        let object = match &known {
+            Some((_, known)) => {
+                let read = reader.get(&known.resource, Some(namespace), &reference.name).await;
+                match read {
+                    // The right to read these is often missing.
+                    Err(_) if !known.is_built_in() => None,
+                    read => read?,
+                }
+            }
             None => None,
         };
-        let (Some((resource, at)), Some(object)) = (known, object) else {
+        let (Some((names, known)), Some(object)) = (known, object) else {
             // An operator's own kind, above what it makes: it undoes what is changed below. A
             // ReplicaSet or a Job is but its means, as a Deployment's or a CronJob's is.
             let means = matches!(&*owner.kind, "Pod" | "ReplicaSet" | "Job");
             if means {
                 owner.annotations_at = annotations_at(&reference.kind);
+                owner.word = reference.kind.to_lowercase();
+                owner.change = Change::Recreated;
                 owner.kind = reference.kind;
                 owner.name = reference.name;
                 owner.api_version = reference.api_version;
@@ -71,18 +91,22 @@ pub async fn of(reader: &Reader, namespace: &str, pod: &Pod) -> anyhow::Result<O
             break;
         };
         let object: Value = serde_json::from_str(&object).context("an owner cannot be read")?;
-        let template = object.pointer(&template_pointer(at)).cloned();
+        let template = object.pointer(&format!("/{}", names.join("/"))).cloned();
         let on_delete = object.pointer("/spec/updateStrategy/type") == Some(&json!("OnDelete"));
         let kind = reference.kind;
         owner = Owner {
-            api_version: resource.version().to_owned(),
+            api_version: known.resource.version().to_owned(),
             name: reference.name,
             namespace: owner.namespace,
-            // The template of a Job cannot be changed.
-            resource: Some(resource).filter(|_| kind != "Job"),
-            rolls: matches!(&*kind, "Deployment" | "StatefulSet" | "DaemonSet") && !on_delete,
+            // The template of a Job, for example, cannot be changed.
+            change: match known.change() {
+                Change::Rolls if on_delete => Change::Recreated,
+                change => change,
+            },
+            word: known.word(),
+            resource: (known.change() != Change::Fixed).then_some(known.resource),
             kind,
-            annotations_at: at,
+            annotations_at: annotations_in(&names),
             template: template.unwrap_or_default(),
             kept_by: kept_by(&object),
         };

@@ -4,6 +4,8 @@
 //! Pods come first, because they tell of the workloads they belong to. Then come the objects with
 //! the templates that pods are made from.
 
+pub mod kinds;
+mod later;
 mod object;
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,53 +23,34 @@ use crate::cluster::{PAGE, Reader, Resource};
 use crate::pod::MIRROR_ANNOTATION;
 use crate::terminal::progress::Progress;
 use crate::text::printable;
+use crate::workload::{Change, Kinds, dotted, group_of, reserved_volumes};
+pub use kinds::ClusterKind;
+use later::{Later, Read};
 use object::{Object, added};
 pub use object::{controller, opt_in};
 
-const CORE: &str = "/api/v1";
-const APPS: &str = "/apis/apps/v1";
-const BATCH: &str = "/apis/batch/v1";
-
 /// Pods.
-pub const PODS: Resource = Resource { api: CORE, resource: "pods" };
+pub static PODS: Resource = Resource::built_in("/api/v1", "pods");
 /// ReplicaSets.
-pub const REPLICA_SETS: Resource = Resource { api: APPS, resource: "replicasets" };
+pub static REPLICA_SETS: Resource = Resource::built_in("/apis/apps/v1", "replicasets");
 /// Jobs.
-pub const JOBS: Resource = Resource { api: BATCH, resource: "jobs" };
+pub static JOBS: Resource = Resource::built_in("/apis/batch/v1", "jobs");
 
-/// Kinds with a template, each with the path at which annotations of their pods belong.
-const KINDS: [(Resource, &str, &str); 7] = [
-    (Resource { api: APPS, resource: "deployments" }, "Deployment", TEMPLATE),
-    (Resource { api: APPS, resource: "statefulsets" }, "StatefulSet", TEMPLATE),
-    (Resource { api: APPS, resource: "daemonsets" }, "DaemonSet", TEMPLATE),
-    (REPLICA_SETS, "ReplicaSet", TEMPLATE),
-    (Resource { api: CORE, resource: "replicationcontrollers" }, "ReplicationController", TEMPLATE),
-    (JOBS, "Job", TEMPLATE),
-    (
-        Resource { api: BATCH, resource: "cronjobs" },
-        "CronJob",
-        "spec.jobTemplate.spec.template.metadata.annotations",
-    ),
-];
-/// A kind with a template: where its objects are, and the path in them at which annotations of
-/// their pods belong. `None` for any other kind.
-pub fn with_template(kind: &str) -> Option<(Resource, &'static str)> {
-    let found = KINDS.iter().find(|(_, name, _)| *name == kind);
-    found.map(|(resource, _, annotations_at)| (*resource, *annotations_at))
-}
-
-/// Path in an object of a kind at which annotations of its pods belong. An unknown kind is taken
-/// for one with its template where most have it.
-pub fn annotations_at(kind: &str) -> &'static str {
+/// Path in an object of a kind of Kubernetes' own at which annotations of its pods belong. An
+/// unknown kind is taken for one with its template where most have it.
+pub fn annotations_at(kind: &str) -> String {
     match kind {
-        "Pod" => POD,
-        kind => with_template(kind).map_or(TEMPLATE, |(_, at)| at),
+        "Pod" => POD.to_owned(),
+        kind => {
+            let template = ClusterKind::built_in(kind).and_then(|kind| kind.template());
+            template.map_or_else(|| TEMPLATE.to_owned(), |names| annotations_in(&names))
+        }
     }
 }
 
-/// Pointer (RFC 6901) to the template in an object whose pods' annotations belong at this path.
-pub fn template_pointer(annotations_at: &str) -> String {
-    names(annotations_at).map(|name| format!("/{name}")).collect()
+/// Path of the annotations in a template that is below these members.
+pub fn annotations_in(names: &[String]) -> String {
+    names.iter().map(String::as_str).chain([POD]).collect::<Vec<_>>().join(".")
 }
 
 /// Fields of a pod template as a part of the object whose pods' annotations belong at this path.
@@ -93,8 +76,12 @@ pub struct FoundWorkload<'f> {
     pub namespace: &'f NamespaceSettings,
     /// Its kind.
     pub kind: &'f str,
+    /// What kubectl knows its kind by, if that is not Kubernetes' own.
+    pub word: Option<String>,
     /// Its name.
     pub name: &'f str,
+    /// Path of the template in the object, if that has several.
+    pub template: Option<&'f str>,
     /// The file it is in; `None` for a cluster's.
     pub file: Option<&'f str>,
     /// Owner of the workload (`KIND/NAME`), if there is one. A lasting change has to be made there.
@@ -121,19 +108,6 @@ pub struct FoundWorkload<'f> {
 /// Controllers between a pod and what a person made: for each uid, the owner above it.
 type Above = HashMap<String, OwnerReference>;
 
-/// An object that waits for one of its pods to be read, because its pods have added containers.
-struct Later {
-    namespace: String,
-    name: String,
-    uid: String,
-    managed_by: Option<String>,
-    pod: String,
-    reserved_volumes: Vec<String>,
-    failed: Option<String>,
-    min_ready: Option<i32>,
-    mode: Option<Mode>,
-}
-
 /// A workload of a kind that only its operator knows. All that can be seen of it is one of its
 /// pods.
 struct Stray {
@@ -147,21 +121,27 @@ struct Stray {
 /// Anybody who may change annotations may write such a note.
 pub type HardenedBy<'h> = dyn Fn(&NamespaceSettings, &str, &str) -> bool + 'h;
 
-/// Calls `take` with every workload in the namespaces.
+/// Calls `take` with every workload in the namespaces: those of Kubernetes' own kinds, and of those
+/// of `kinds` that are installed. Returns what could not be read of the latter, whose workloads are
+/// then judged by one of their pods.
 ///
 /// # Errors
-/// When something cannot be read from the cluster.
+/// When something else cannot be read from the cluster.
 pub async fn workloads(
     reader: &Reader,
     namespaces: &SelectedNamespaces,
+    kinds: &Kinds,
     hardened_by: &HardenedBy<'_>,
     mut take: impl FnMut(&FoundWorkload<'_>),
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<String>> {
+    let own = kinds::built_in();
+    let installed = kinds::installed(reader, kinds).await;
+    let mut unread = Vec::new();
     for namespace in namespaces.requests() {
         let mut gather = Gather { reader, namespaces, namespace, hardened_by, take: &mut take };
-        gather.run().await?;
+        gather.run(&own, &installed, &mut unread).await?;
     }
-    Ok(())
+    Ok(unread)
 }
 
 struct Gather<'g, T> {
@@ -174,12 +154,31 @@ struct Gather<'g, T> {
 }
 
 impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
-    async fn run(&mut self) -> anyhow::Result<()> {
+    async fn run(
+        &mut self,
+        own: &[ClusterKind],
+        installed: &[ClusterKind],
+        unread: &mut Vec<String>,
+    ) -> anyhow::Result<()> {
         let above = self.above().await?;
         let mut facts = ObservedByOwner::new();
-        let strays = self.pods(&above, &mut facts).await?;
-        for kind in KINDS {
-            let later = self.templates(kind, &facts).await?;
+        let mut strays = self.pods(own, &above, &mut facts).await?;
+        for kind in own {
+            let Read { later, .. } = self.templates(kind, &facts).await?;
+            for other in later {
+                self.with_pod(kind, other, &facts).await?;
+            }
+        }
+        for kind in installed {
+            // The right to read these is often missing, and nothing else depends on it.
+            let Read { later, seen } = match self.templates(kind, &facts).await {
+                Ok(read) => read,
+                Err(error) => {
+                    unread.push(format!("{error:#}; judged by one of their pods instead"));
+                    continue;
+                }
+            };
+            strays.retain(|uid, _| !seen.contains(uid));
             for other in later {
                 self.with_pod(kind, other, &facts).await?;
             }
@@ -191,7 +190,9 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
                 file: None,
                 namespace,
                 kind: &owner.kind,
+                word: None,
                 name: &owner.name,
+                template: None,
                 managed_by: None,
                 pod: Some(&pod),
                 annotations_at: POD,
@@ -209,7 +210,7 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
     /// Controllers between pods and what people made.
     async fn above(&self) -> anyhow::Result<Above> {
         let mut above = Above::new();
-        for kind in [REPLICA_SETS, JOBS] {
+        for kind in [&REPLICA_SETS, &JOBS] {
             let each = self.reader.each(kind, self.namespace, None, true, |item, _| {
                 let object = object(kind, item)?;
                 if let Some(owner) = object.metadata.controller() {
@@ -225,13 +226,14 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
     /// Reads the pods. Those by themselves are workloads, and the others tell of theirs.
     async fn pods(
         &mut self,
+        own: &[ClusterKind],
         above: &Above,
         facts: &mut ObservedByOwner,
     ) -> anyhow::Result<BTreeMap<String, Stray>> {
         let (namespaces, hardened_by, take) = (self.namespaces, self.hardened_by, &mut *self.take);
         let mut strays = BTreeMap::new();
         let mut progress: Option<Progress> = None;
-        let each = self.reader.each(PODS, self.namespace, None, false, |item, remaining| {
+        let each = self.reader.each(&PODS, self.namespace, None, false, |item, remaining| {
             let total = || remaining.map(|remaining| remaining + u64::from(PAGE));
             progress.get_or_insert_with(|| Progress::new("pods", total())).advance(1);
             let pod: Pod = serde_json::from_str(item.get()).context("a pod cannot be read")?;
@@ -258,7 +260,9 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
                         file: None,
                         namespace,
                         kind: "Pod",
+                        word: None,
                         name,
+                        template: None,
                         managed_by: None,
                         pod: None,
                         annotations_at: POD,
@@ -274,7 +278,8 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
             };
             let root = above.get(&owner.uid).unwrap_or(owner);
             facts.entry(root.uid.clone()).or_default().take(&pod, is_hardened);
-            let known = KINDS.iter().any(|(_, kind, _)| *kind == root.kind);
+            let group = group_of(&root.api_version);
+            let known = own.iter().any(|it| it.kind == root.kind && it.group == group);
             if !known && !strays.contains_key(&root.uid) {
                 let stray = Stray {
                     owner: root.clone(),
@@ -290,98 +295,83 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
         Ok(strays)
     }
 
-    /// Reads the objects of a kind. Returns those that wait for a pod.
+    /// Reads the objects of a kind.
     async fn templates(
         &mut self,
-        (kind, name, annotations_at): (Resource, &str, &'static str),
+        kind: &ClusterKind,
         facts: &ObservedByOwner,
-    ) -> anyhow::Result<Vec<Later>> {
+    ) -> anyhow::Result<Read> {
         let (namespaces, take) = (self.namespaces, &mut *self.take);
         let none = Observed::default();
-        let mut later = Vec::new();
-        let mut progress = Progress::new(kind.resource, None);
-        let each = self.reader.each(kind, self.namespace, None, false, |item, _| {
+        let mut read = Read::default();
+        let mut progress = Progress::new(&kind.resource.resource, None);
+        let each = self.reader.each(&kind.resource, self.namespace, None, false, |item, _| {
             progress.advance(1);
-            let object = object(kind, item)?;
-            let Object { metadata, spec, .. } = &object;
-            let Some(namespace) = namespaces.get(&metadata.namespace) else { return Ok(()) };
-            let Some(template) = object.template(name) else { return Ok(()) };
-            let claims = spec.volume_claim_templates.iter().flatten();
-            let reserved: Vec<String> = claims.map(|claim| claim.metadata.name.clone()).collect();
-            let facts = facts.get(&metadata.uid).unwrap_or(&none);
-            let failed = object.failed(name).map(|it| printable(&it, MAX_FAILED).into_owned());
-            let min_ready = object.min_ready(name);
-            let mode = namespace.mode_of(opt_in(template).as_deref());
-            let by = metadata.controller().map(|owner| format!("{}/{}", owner.kind, owner.name));
-            match &facts.sample {
-                Some((pod, names)) if added(template, names) => later.push(Later {
+            let object = object(&kind.resource, item)?;
+            let Some(namespace) = namespaces.get(&object.metadata.namespace) else {
+                return Ok(());
+            };
+            if object.is_seen_elsewhere(&kind.kind) {
+                return Ok(());
+            }
+            let whole: Value = serde_json::from_str(item.get())?;
+            let pods = kind.pods(&whole);
+            if !pods.is_empty() {
+                read.seen.insert(object.metadata.uid.clone());
+            }
+            for pod in &pods {
+                let which = (pods.len() > 1).then(|| dotted(&pod.at));
+                let template = pod.pod.to_string();
+                let metadata = &object.metadata;
+                let facts = facts.get(&metadata.uid).unwrap_or(&none);
+                let by = metadata.controller();
+                let found = Later {
                     namespace: namespace.name.clone(),
                     name: metadata.name.clone(),
                     uid: metadata.uid.clone(),
-                    managed_by: by,
-                    pod: pod.clone(),
-                    reserved_volumes: reserved,
-                    failed,
-                    min_ready,
-                    mode,
-                }),
-                _ => take(&FoundWorkload {
-                    file: None,
-                    namespace,
-                    kind: name,
-                    name: &metadata.name,
-                    managed_by: by,
-                    pod: None,
-                    annotations_at,
-                    json: template,
-                    reserved_volumes: &reserved,
-                    failed: failed.as_deref(),
-                    min_ready,
-                    mode,
-                    facts,
-                }),
+                    managed_by: by.map(|owner| format!("{}/{}", owner.kind, owner.name)),
+                    pod: String::new(),
+                    annotations_at: dotted(&format!("{}/metadata/annotations", pod.at)),
+                    reserved_volumes: reserved_volumes(&whole, &pod.at),
+                    failed: object
+                        .failed(&kind.kind)
+                        .map(|it| printable(&it, MAX_FAILED).into_owned()),
+                    min_ready: object.min_ready(kind.change() == Change::Rolls),
+                    mode: namespace.mode_of(opt_in(&template).as_deref()),
+                };
+                match &facts.sample {
+                    Some((pod, names)) if which.is_none() && added(&template, names) => {
+                        read.later.push(Later { pod: pod.clone(), ..found });
+                    }
+                    _ => take(&found.workload(kind, namespace, which.as_deref(), &template, facts)),
+                }
             }
             Ok(())
         });
         each.await?;
-        Ok(later)
+        Ok(read)
     }
 
     /// Reads a workload whose pods get containers that its template does not have.
     async fn with_pod(
         &mut self,
-        (_, kind, annotations_at): (Resource, &str, &'static str),
+        kind: &ClusterKind,
         later: Later,
         facts: &ObservedByOwner,
     ) -> anyhow::Result<()> {
-        let Later { uid, managed_by, reserved_volumes, failed, min_ready, mode, .. } = later;
-        let Later { namespace, name, pod, .. } = later;
         let none = Observed::default();
-        let json = self.reader.get(PODS, Some(&namespace), &pod).await?;
+        let json = self.reader.get(&PODS, Some(&later.namespace), &later.pod).await?;
         // If the pod went away meanwhile, its workload is changing anyway.
-        let (Some(namespace), Some(json)) = (self.namespaces.get(&namespace), json) else {
+        let (Some(namespace), Some(json)) = (self.namespaces.get(&later.namespace), json) else {
             return Ok(());
         };
-        (self.take)(&FoundWorkload {
-            file: None,
-            namespace,
-            kind,
-            name: &name,
-            managed_by,
-            pod: Some(&pod),
-            annotations_at,
-            json: &json,
-            reserved_volumes: &reserved_volumes,
-            failed: failed.as_deref(),
-            min_ready,
-            mode,
-            facts: facts.get(&uid).unwrap_or(&none),
-        });
+        let facts = facts.get(&later.uid).unwrap_or(&none);
+        (self.take)(&later.workload(kind, namespace, None, &json, facts));
         Ok(())
     }
 }
 
-fn object(kind: Resource, item: &RawValue) -> anyhow::Result<Object<'_>> {
+fn object(kind: &Resource, item: &RawValue) -> anyhow::Result<Object> {
     serde_json::from_str(item.get())
         .with_context(|| format!("one of the {} cannot be read", kind.resource))
 }

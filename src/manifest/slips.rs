@@ -32,8 +32,11 @@ pub(super) fn find(document: &Value, contents: &Contents) -> Vec<Slip> {
     let mut slips = Vec::new();
     for workload in &contents.workloads {
         annotations(document, workload, &mut slips);
-        if let Some(spec) = document.pointer(&workload.pod).and_then(|pod| pod.get("spec")) {
-            known.pod(spec, &format!("{}/spec", workload.pod), &mut slips);
+        if let Some(spec) = workload.pod.get("spec") {
+            let mut of_pod = Vec::new();
+            known.pod(spec, "/spec", &mut of_pod);
+            let placed = |slip: Slip| Slip { pointer: workload.pointer(&slip.pointer), ..slip };
+            slips.extend(of_pod.into_iter().map(placed));
         }
     }
     slips
@@ -43,16 +46,15 @@ pub(super) fn find(document: &Value, contents: &Contents) -> Vec<Slip> {
 /// there for other readers: tools put the same annotations on everything.
 fn annotations(document: &Value, workload: &Workload, slips: &mut Vec<Slip>) {
     let of = |at: &str| document.pointer(&format!("{at}/metadata/annotations"))?.as_object();
-    let on_pods = of(&workload.pod);
-    let mut at = workload.pod.as_str();
+    let on_pods = workload.pod.pointer("/metadata/annotations").and_then(Value::as_object);
+    let mut at = workload.template.as_str();
     while at.len() > workload.at.len() {
         at = at.rsplit_once('/').map_or("", |(before, _)| before);
         for key in of(at).into_iter().flat_map(|map| map.keys()).filter(|key| is_for_pods(key)) {
             if on_pods.is_some_and(|on_pods| on_pods.contains_key(key)) {
                 continue;
             }
-            let place = workload.pod.get(workload.at.len() + 1..).unwrap_or_default();
-            let place = format!("{}.metadata.annotations", place.replace('/', "."));
+            let place = workload.annotations_at();
             slips.push(Slip {
                 pointer: format!("{at}/metadata/annotations/{}", escape(key)),
                 message: format!(
@@ -65,7 +67,7 @@ fn annotations(document: &Value, workload: &Workload, slips: &mut Vec<Slip>) {
     for key in on_pods.into_iter().flat_map(|map| map.keys()) {
         if let Some(meant) = misspelt_domain(key) {
             slips.push(Slip {
-                pointer: format!("{}/metadata/annotations/{}", workload.pod, escape(key)),
+                pointer: workload.pointer(&format!("/metadata/annotations/{}", escape(key))),
                 message: format!("unknown annotation {}; did you mean `{meant}`?", quoted(key)),
             });
         }

@@ -13,8 +13,9 @@ use serde_json::Value;
 use crate::cluster::Cluster;
 use crate::foresight::observed::status_of;
 use crate::foresight::owner;
-use crate::foresight::workloads::{PODS, controller, with_template};
+use crate::foresight::workloads::{ClusterKind, PODS, controller};
 use crate::text::{nearest, printable};
+use crate::workload::Kinds;
 pub use agent_container::{AgentImage, agent_container};
 
 /// Maximum number of pods that are observed at once. The replicas of a workload do much the same.
@@ -54,7 +55,7 @@ pub async fn find(cluster: &Cluster, namespace: &str, named: &str) -> anyhow::Re
         Some((kind, name)) => (kind.to_lowercase(), name),
     };
     if ["pod", "pods", "po"].contains(&&*kind) {
-        let pod: Option<Pod> = cluster.reader.object(PODS, Some(namespace), name).await?;
+        let pod: Option<Pod> = cluster.reader.object(&PODS, Some(namespace), name).await?;
         let pod = pod.ok_or_else(|| {
             anyhow!(
                 "there is no pod `{name}` in namespace `{namespace}`; `kubectl get pods -n {namespace}` lists them, and KIND/NAME names a workload"
@@ -65,7 +66,7 @@ pub async fn find(cluster: &Cluster, namespace: &str, named: &str) -> anyhow::Re
     }
     let words: Vec<&str> = KINDS.iter().flat_map(|(_, words)| words.iter().copied()).collect();
     let known = KINDS.iter().find(|(_, words)| words.contains(&&*kind));
-    let known = known.and_then(|(kind, _)| Some((*kind, with_template(kind)?.0)));
+    let known = known.and_then(|(kind, _)| Some((*kind, ClusterKind::built_in(kind)?.resource)));
     let Some((kind, resource)) = known else {
         let hint = match nearest(&kind, &words) {
             Some(word) => format!("did you mean `{word}`?"),
@@ -74,7 +75,7 @@ pub async fn find(cluster: &Cluster, namespace: &str, named: &str) -> anyhow::Re
         };
         bail!("`{}` is not a kind of workload that is known here; {hint}", printable(&kind, 40));
     };
-    let object: Option<Value> = cluster.reader.object(resource, Some(namespace), name).await?;
+    let object: Option<Value> = cluster.reader.object(&resource, Some(namespace), name).await?;
     let object =
         object.ok_or_else(|| anyhow!("there is no {kind} `{name}` in namespace `{namespace}`"))?;
     let pods = if kind == "CronJob" {
@@ -99,7 +100,7 @@ fn runs(pod: &Pod) -> bool {
 
 async fn pods_of(cluster: &Cluster, namespace: &str, labels: &str) -> anyhow::Result<Vec<Pod>> {
     let mut pods = Vec::new();
-    let each = cluster.reader.each(PODS, Some(namespace), Some(labels), false, |item, _| {
+    let each = cluster.reader.each(&PODS, Some(namespace), Some(labels), false, |item, _| {
         pods.push(serde_json::from_str(item.get())?);
         Ok(())
     });
@@ -156,7 +157,7 @@ fn selector(object: &Value) -> Option<String> {
 
 /// The object that a change of this pod belongs to. Where it cannot be read, the pod's controller.
 async fn owner(cluster: &Cluster, namespace: &str, pod: &Pod) -> (String, String) {
-    match owner::of(&cluster.reader, namespace, pod).await {
+    match owner::of(&cluster.reader, &Kinds::default(), namespace, pod).await {
         Ok(owner) => (owner.kind, owner.name),
         Err(_) => match controller(pod.metadata.owner_references.as_ref()) {
             Some(owner) => (owner.kind.clone(), owner.name.clone()),

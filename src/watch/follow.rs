@@ -23,7 +23,7 @@ use crate::text::printable;
 
 pub use super::tally::What;
 
-const PODS: Resource = Resource { api: "/api/v1", resource: "pods" };
+static PODS: Resource = Resource::built_in("/api/v1", "pods");
 
 /// Duration of a watch, in seconds, before the API server ends it. Its own usual is 5 to 10
 /// minutes.
@@ -268,10 +268,10 @@ impl Follower {
         self.state.heard(self.what);
     }
 
-    fn listed(&self) -> Resource {
+    fn listed(&self) -> &'static Resource {
         match self.what {
-            What::Namespaces => NAMESPACES,
-            What::Pods => PODS,
+            What::Namespaces => &NAMESPACES,
+            What::Pods => &PODS,
         }
     }
 

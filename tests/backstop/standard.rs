@@ -24,7 +24,7 @@ pub(crate) fn pods(directory: &Path) -> Vec<(String, Value)> {
         let Ok(source) = ManifestFile::read(&name, text) else { continue };
         for document in &source.documents {
             for workload in &document.contents.workloads {
-                let Some(pod) = document.value.pointer(&workload.pod) else { continue };
+                let pod = &workload.pod;
                 let id = format!("{name}#{}", document.number.unwrap());
                 pods.push((id, pod.clone()));
             }

@@ -58,7 +58,7 @@ fn shipped(directory: &Path) -> (Vec<Shipped>, Vec<String>) {
         };
         for document in &source.documents {
             for workload in &document.contents.workloads {
-                let Some(pod) = document.value.pointer(&workload.pod) else { continue };
+                let pod = &workload.pod;
                 pods.push(Shipped {
                     id: format!(
                         "{name}#{} {} {}",

@@ -99,12 +99,7 @@ fn every_workload_can_be_edited_in_place() {
         let pieces: String = source.documents.iter().map(|d| source.text_of(d)).collect();
         assert_eq!(pieces, source.text, "{}", path.display());
         for document in &source.documents {
-            let patches: Vec<Value> = document
-                .contents
-                .workloads
-                .iter()
-                .flat_map(|workload| patch(document, workload))
-                .collect();
+            let patches: Vec<Value> = document.contents.workloads.iter().flat_map(patch).collect();
             if patches.is_empty() {
                 continue;
             }

@@ -1,13 +1,13 @@
 //! A patch of every shape that the engine writes.
 
-use ironhull::manifest::{Document, Workload};
+use ironhull::manifest::Workload;
 use serde_json::{Value, json};
 
-/// A patch of every shape the engine writes, for one workload.
-pub fn patch(document: &Document, workload: &Workload) -> Vec<Value> {
+/// A patch of every shape the engine writes, for one workload. Empty for one whose kind cannot be
+/// given all of that.
+pub fn patch(workload: &Workload) -> Vec<Value> {
     let mut patch = Vec::new();
-    let pod = document.value.pointer(&workload.pod).unwrap();
-    let root = &workload.pod;
+    let (pod, root) = (&workload.pod, "");
     members(
         &mut patch,
         pod.pointer("/spec/securityContext"),
@@ -76,7 +76,7 @@ pub fn patch(document: &Document, workload: &Workload) -> Vec<Value> {
         ),
         _ => patch.push(json!({"op": "add", "path": format!("{root}/metadata"), "value": {"annotations": {"example.com/volumes": "a,b"}}})),
     }
-    patch
+    workload.patch(patch).unwrap_or_default()
 }
 
 fn members(patch: &mut Vec<Value>, object: Option<&Value>, path: &str, new: &[(&str, Value)]) {

@@ -7,6 +7,7 @@
 //! | `commands` | fenced commands are run, and their output compared |
 //! | `fences` | the fenced blocks of the pages |
 //! | `json` | `docs/json.md` and `docs/schemas/` |
+//! | `kinds` | the table of kinds in `docs/manifests.md` |
 //! | `known_images` | `docs/known-images.md` |
 //! | `picture` | `docs/before-after.svg` |
 //! | `reference` | tables of flags and metrics |
@@ -16,6 +17,7 @@ pub mod commands;
 pub mod controls;
 pub mod fences;
 pub mod json;
+pub mod kinds;
 pub mod known_images;
 pub mod picture;
 pub mod reference;

@@ -119,6 +119,11 @@ spec:
     rules: [runAsNonRoot, capabilities]
     until: 2027-06-30
     reason: sets up the pod's iptables
+  podTemplates:                              # kinds of one's own that pods are made from
+  - group: example.com
+    kind: Widget
+    path: spec.workers[*].template           # [*] for each item of a list or map
+    holds: template                          # or podSpec
 "#;
 
 #[test]

@@ -126,6 +126,10 @@ fn document(choices: &mut Choices<'_>, flavour: Flavour) -> Value {
             .flatten()
             .collect::<Vec<_>>(),
     );
+    spec.maybe(choices, 25, "podTemplates", |choices| {
+        let holds = choices.pick(&["template", "podSpec"]);
+        json!([{"group": "example.com", "kind": "Widget", "path": "spec.workers[*]", "holds": holds}])
+    });
     let mut document = Object::default();
     document.set("apiVersion", "ironhull.dev/v1alpha1");
     document.set("kind", "HardeningPolicy");

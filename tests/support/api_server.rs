@@ -1,6 +1,5 @@
-//! An API server as far as ironhull asks one: lists in pages, single objects, logs, events,
-//! and what goes wrong with them. It serves the objects of a file on a loopback port and
-//! knows nothing of Kubernetes besides.
+//! An API server as far as ironhull asks one: lists in pages, single objects, logs, events, and
+//! what goes wrong with them. It serves the objects of a file on a loopback port.
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Write};
@@ -28,6 +27,9 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("ReplicaSet", "/apis/apps/v1", "replicasets"),
     ("Job", "/apis/batch/v1", "jobs"),
     ("CronJob", "/apis/batch/v1", "cronjobs"),
+    ("Rollout", "/apis/argoproj.io/v1alpha1", "rollouts"),
+    ("RayCluster", "/apis/ray.io/v1", "rayclusters"),
+    ("Widget", "/apis/example.com/v1", "widgets"),
 ];
 
 /// What goes wrong, and what is served besides objects.
@@ -43,7 +45,7 @@ pub struct Settings {
     pub forbidden: Vec<String>,
     /// The list of this resource is gone (410) when its second page is asked for.
     pub expired: Option<String>,
-    /// Whether the list may be gone on with.
+    /// Whether that can be resumed.
     pub resumable: bool,
     /// So many requests for a resource fail.
     pub failing: Vec<Failing>,
@@ -53,6 +55,8 @@ pub struct Settings {
     pub logs: BTreeMap<String, String>,
     /// What `/version` answers; nothing is there if it is empty.
     pub version: String,
+    /// API groups that are installed besides Kubernetes' own.
+    pub installed: Vec<String>,
 }
 
 /// Requests that fail.
@@ -79,6 +83,7 @@ impl Default for Settings {
             unreadable: Vec::new(),
             logs: BTreeMap::new(),
             version: String::new(),
+            installed: Vec::new(),
         }
     }
 }
@@ -121,18 +126,23 @@ fn stored(mut object: Value) -> Value {
     }
     let owners = object["metadata"].get_mut("ownerReferences").and_then(Value::as_array_mut);
     for owner in owners.into_iter().flatten() {
+        let built_in = KINDS.iter().find(|(kind, ..)| owner["kind"] == *kind);
+        let version = built_in.map_or("example.com/v1", |(_, api, _)| version(api));
         let defaults = [
-            ("apiVersion", json!("example.com/v1")),
+            ("apiVersion", json!(version)),
             ("controller", json!(true)),
             ("uid", json!(uid(&owner["kind"], &namespace, &owner["name"]))),
         ];
-        for (key, value) in defaults {
-            if owner[key].is_null() {
-                owner[key] = value;
-            }
-        }
+        let missing = |(key, _): &(&str, Value)| owner[*key].is_null();
+        let missing: Vec<_> = defaults.into_iter().filter(missing).collect();
+        missing.into_iter().for_each(|(key, value)| owner[key] = value);
     }
     object
+}
+
+/// The `apiVersion` below a path.
+fn version(api: &str) -> &str {
+    api.trim_start_matches("/apis/").trim_start_matches("/api/")
 }
 
 struct State {
@@ -183,7 +193,10 @@ impl State {
             return (200, version.to_string());
         }
         let Some(asked) = Asked::of(path, query, metadata_only) else {
-            return status(404, "NotFound", "the server could not find the requested resource");
+            return match self.discovery(path) {
+                Some(served) => (200, served.to_string()),
+                None => status(404, "NotFound", "the server could not find the requested resource"),
+            };
         };
         let Settings { unauthorized, failing, unreadable, .. } = &self.settings;
         if *unauthorized {
@@ -214,6 +227,21 @@ impl State {
             Some(name) => self.one(&asked, name),
             None => self.list(&asked, again && pages == 1),
         }
+    }
+
+    /// The installed groups, or the resource of one.
+    fn discovery(&self, path: &str) -> Option<Value> {
+        let group = |api: &str| version(api).split('/').next().unwrap().to_owned();
+        let mut installed =
+            KINDS.iter().filter(|(_, api, _)| self.settings.installed.contains(&group(api)));
+        if path == "/apis" {
+            let preferred = |api| json!({"groupVersion": version(api)});
+            let served = |api| json!({"name": group(api), "preferredVersion": preferred(api)});
+            return Some(json!({"groups": installed.map(|it| served(it.1)).collect::<Vec<_>>()}));
+        }
+        let (kind, _, name) = installed.find(|(_, api, _)| *api == path)?;
+        let served = json!({"name": name, "kind": kind, "namespaced": true, "verbs": ["list"]});
+        Some(json!({"resources": [served]}))
     }
 
     fn forbidden(&self, asked: &Asked<'_>) -> Option<Answer> {

@@ -22,6 +22,7 @@
 //! | [`facts`] | what an image is |
 //! | [`rule`] | the names of rules, actions |
 //! | [`pod`] | a borrowing view of the raw pod |
+//! | [`workload`] | kinds of objects that pods are made from, and where in them the pods are |
 //! | [`text`] | untrusted text, made safe to show |
 
 #![warn(unreachable_pub)]
@@ -44,3 +45,4 @@ pub mod rules;
 mod sharing;
 pub mod text;
 pub mod user;
+pub mod workload;

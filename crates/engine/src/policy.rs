@@ -11,6 +11,7 @@ mod facts;
 mod lint;
 pub mod manifest;
 mod names;
+mod own_kinds;
 pub mod parse;
 pub mod set;
 pub(crate) mod tree;
@@ -28,6 +29,7 @@ use crate::image::{ImagePattern, ImageTable, RegistryAliases};
 use crate::pod::{Container, MAX_ID};
 use crate::rule::{Action, RuleName, RuleSet};
 use crate::rules::Settings;
+use crate::workload::OwnKind;
 
 pub use diagnostic::{Diagnostic, Place, PolicyFile, Severity};
 pub use names::{API_VERSION, is_label};
@@ -58,6 +60,9 @@ pub struct Policy {
     pub exemptions: ExemptionLimits,
     /// Exemptions that the administrators grant in the policy.
     pub exempt: Vec<Grant>,
+    /// Kinds of one's own that pods are made from. They change no pod, and are no part of the
+    /// revision either.
+    pub pod_templates: Vec<OwnKind>,
     /// What is known of images. It is no part of the revision: every new image would change it.
     pub facts: Arc<FactTable>,
     /// Where it was read.

@@ -157,7 +157,7 @@ pub(super) async fn explain(
     };
     let namespaces = SelectedNamespaces::find(&wanted, cluster).await?;
     let namespace = namespaces.iter().next().context("no namespace")?;
-    let Some(json) = cluster.reader.get(PODS, Some(&namespace.name), name).await? else {
+    let Some(json) = cluster.reader.get(&PODS, Some(&namespace.name), name).await? else {
         return Err(no_such_pod(cluster, namespace, name).await);
     };
     let Policies { set, .. } = choice.read(cluster, date, err).await?;
@@ -183,7 +183,7 @@ pub(super) async fn explain(
     }
     let fix = match fix {
         true => {
-            let owner = owner::of(&cluster.reader, &namespace.name, &live).await?;
+            let owner = owner::of(&cluster.reader, set.kinds(), &namespace.name, &live).await?;
             Some(fix::propose(&owner, &live, &troubles, policy, environment))
         }
         false => None,
@@ -241,7 +241,7 @@ async fn no_such_pod(
 ) -> anyhow::Error {
     let mut names = Vec::new();
     let namespace = namespace.name.as_str();
-    let each = cluster.reader.each(PODS, Some(namespace), None, true, |item, _| {
+    let each = cluster.reader.each(&PODS, Some(namespace), None, true, |item, _| {
         let pod: Named = serde_json::from_str(item.get())?;
         names.push(pod.metadata.name);
         Ok(())

@@ -28,7 +28,8 @@ pub(super) fn table(explained: &[Explained], width: Option<usize>) -> String {
 fn workload(text: &mut String, one: &Explained, width: Option<usize>) {
     let name = if one.name.is_empty() { "(no name)" } else { &one.name };
     let document = one.document.map(|number| format!(", document {number}")).unwrap_or_default();
-    let title = format!("{}/{name}", one.kind);
+    let which = one.template.as_ref().map(|which| format!(" ({which})")).unwrap_or_default();
+    let title = format!("{}/{name}{which}", one.kind);
     let about = format!("namespace {}, policy {}", one.namespace, one.policy);
     let file = format!("{}{document}", one.file);
     // A file that does not fit gets a line of its own.

@@ -17,6 +17,8 @@ pub(super) struct Hardened {
     pub(super) source: ManifestFile,
     /// For each document that changes, in order: its index, and how.
     pub(super) changes: Vec<Change>,
+    /// Whether a pod is left as it is because its kind cannot be given what it needs.
+    pub(super) leaves_something: bool,
 }
 
 /// A document that changes.
@@ -66,7 +68,7 @@ pub(super) fn harden_all(
     err: &mut dyn Write,
 ) -> anyhow::Result<Option<Hardening>> {
     let Some(set) = input.policies(err)? else { return Ok(None) };
-    let Read { sources, mut errors } = input.read_what_can_be(err)?;
+    let Read { sources, mut errors } = input.read_what_can_be(set.kinds(), err)?;
     if at_errors == AtErrors::Stop && !errors.is_empty() {
         return Ok(Some(Hardening { hardened: Vec::new(), errors }));
     }
@@ -98,8 +100,8 @@ pub(super) fn harden_file(
     source: ManifestFile,
     err: &mut dyn Write,
 ) -> io::Result<Result<Hardened, Vec<ManifestError>>> {
-    Ok(harden(pass, &source, err)?.and_then(|changes| {
-        let one = Hardened { source, changes };
+    Ok(harden(pass, &source, err)?.and_then(|(changes, leaves_something)| {
+        let one = Hardened { source, changes, leaves_something };
         match one.reads_back() {
             true => Ok(one),
             false => Err(vec![ManifestError::about(&one.source.name, UNWRITABLE)]),
@@ -111,19 +113,23 @@ pub(super) fn harden_file(
 /// together: a first one that becomes JSON changes how kubectl splits the rest.
 const UNWRITABLE: &str = "the hardened file cannot be written so that it reads back the same";
 
-/// How the documents of a source change, or everything that is wrong with it.
+/// How the documents of a source change and whether any pod is left as it is, or everything that is
+/// wrong with it.
 fn harden(
     pass: &Pass<'_>,
     source: &ManifestFile,
     err: &mut dyn Write,
-) -> io::Result<Result<Vec<Change>, Vec<ManifestError>>> {
+) -> io::Result<Result<(Vec<Change>, bool), Vec<ManifestError>>> {
     let mut changes = Vec::new();
+    let mut leaves_something = false;
     let mut errors = Vec::new();
     for (index, document) in source.documents.iter().enumerate() {
         pass::say_remarks(err, source, document)?;
         match harden_document(pass, source, document, index) {
-            Ok((change, warnings)) => {
+            Ok(Judgement { change, warnings, left }) => {
                 warnings.iter().try_for_each(|warning| say::warning(err, warning))?;
+                left.iter().try_for_each(|note| say::note(err, note))?;
+                leaves_something |= !left.is_empty();
                 if let Some(change) = &change {
                     say_rewritten(err, source, document, change)?;
                 }
@@ -132,37 +138,41 @@ fn harden(
             Err(error) => errors.push(*error),
         }
     }
-    Ok(if errors.is_empty() { Ok(changes) } else { Err(errors) })
+    Ok(if errors.is_empty() { Ok((changes, leaves_something)) } else { Err(errors) })
 }
 
-/// How the document changes, if it does, and the engine's warnings about it.
+/// What becomes of a document.
+struct Judgement {
+    /// How it changes, if it does.
+    change: Option<Change>,
+    /// The engine's warnings.
+    warnings: Vec<String>,
+    /// Notes on pods that are left as they are.
+    left: Vec<String>,
+}
+
 fn harden_document(
     pass: &Pass<'_>,
     source: &ManifestFile,
     document: &Document,
     index: usize,
-) -> Result<(Option<Change>, Vec<String>), Box<ManifestError>> {
+) -> Result<Judgement, Box<ManifestError>> {
     let mut patch: Vec<Value> = Vec::new();
     let mut namespaces: Vec<String> = Vec::new();
     let mut warnings = Vec::new();
     let mut found = Vec::new();
-    let mut unreadable = None;
+    let mut left = Vec::new();
     pass.judge(source, document, |judged| {
-        warnings.extend(say_warnings(source, document, judged));
-        if judged.outcome.changes() {
-            match serde_json::from_str::<Vec<Value>>(judged.outcome.patch.as_json()) {
-                Ok(operations) => patch.extend(operations),
-                Err(error) => unreadable = Some(format!("the patch cannot be read back: {error}")),
-            }
+        match judged.patch() {
+            Ok(operations) => patch.extend(operations),
+            Err(why) => return left.push(judged.left(source, document, &why)),
         }
+        warnings.extend(say_warnings(source, document, judged));
         found.extend(would_change::found(judged));
         namespaces.push(judged.namespace.to_owned());
     })?;
-    if let Some(message) = unreadable {
-        return Err(Box::new(ManifestError::of(source, document, "", message)));
-    }
     if patch.is_empty() {
-        return Ok((None, warnings));
+        return Ok(Judgement { change: None, warnings, left });
     }
     let edited = source
         .apply(document, &patch)
@@ -170,11 +180,13 @@ fn harden_document(
     namespaces.dedup();
     let single = namespaces.len() == 1;
     let namespace = namespaces.into_iter().next().filter(|_| single).unwrap_or_default();
+    // Of an object with several templates each is a workload.
     let name = match document.contents.workloads.as_slice() {
-        [workload] if workload.at.is_empty() => workload.name.clone(),
+        [workload, ..] if workload.at.is_empty() => workload.name.clone(),
         _ => String::new(),
     };
-    Ok((Some(Change { document: index, namespace, name, patch, edited, found }), warnings))
+    let change = Some(Change { document: index, namespace, name, patch, edited, found });
+    Ok(Judgement { change, warnings, left })
 }
 
 fn say_warnings(source: &ManifestFile, document: &Document, judged: &Judged<'_>) -> Vec<String> {

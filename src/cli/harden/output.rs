@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::engine::{Change, Hardened};
 use crate::cli::pass;
-use crate::manifest::{Document, Encoding};
+use crate::manifest::{Document, Encoding, Workload};
 
 /// The sources one after the other, with the changed documents in their new text.
 pub(super) fn yaml(hardened: &[Hardened]) -> String {
@@ -103,7 +103,10 @@ pub(super) fn list(hardened: &[Hardened]) -> String {
         let changes = changes(change.fields());
         let workload =
             document.contents.workloads.first().filter(|workload| workload.at.is_empty());
-        let place = pass::place(&one.source, document, workload);
+        let mut place = pass::place(&one.source, document, None);
+        if let Some(Workload { kind, name, .. }) = workload {
+            place.push_str(&format!(", {}", pass::titled(kind, name)));
+        }
         text.push_str(&format!("{place}: {changes}\n"));
     });
     text

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::engine::{Change, Hardened};
 use super::output::for_each_change;
 use super::would_change::level;
-use crate::cli::pass::passed_through;
+use crate::cli::pass::{left_alone, passed_through};
 use crate::cli::rules::summary;
 use crate::cli::sarif::{Log, descriptor, location, notification};
-use crate::manifest::{Document, ManifestError, Unknown};
+use crate::manifest::{Contents, Document, ManifestError};
 use crate::policy::Policy;
 use crate::rule::RuleName;
 
@@ -68,18 +68,21 @@ fn results_of(one: &Hardened, document: &Document, change: &Change, log: &mut Lo
 /// Objects whose pods were not judged.
 fn not_judged(one: &Hardened) -> Vec<Value> {
     let of = |document: &Document| {
-        let unknown = &document.contents.unknown;
-        let places = one.source.positions(document, unknown.iter().map(|u| u.pointer.as_str()));
-        let pairs: Vec<_> = unknown.iter().zip(places).collect();
-        pairs.into_iter().map(|(unknown, at)| notice(&one.source.name, unknown, at)).collect()
+        let Contents { unknown, left, .. } = &document.contents;
+        let unknown = unknown.iter().map(|it| (it.pointer.as_str(), passed_through(it)));
+        let left = left.iter().map(|it| (it.pointer.as_str(), left_alone(it)));
+        let all: Vec<(&str, String)> = unknown.chain(left).collect();
+        let places = one.source.positions(document, all.iter().map(|(pointer, _)| *pointer));
+        let pairs = all.iter().zip(places);
+        pairs.map(|((_, text), at)| notice(&one.source.name, text, at)).collect()
     };
     one.source.documents.iter().flat_map::<Vec<Value>, _>(of).collect()
 }
 
-fn notice(file: &str, unknown: &Unknown, at: (usize, usize)) -> Value {
+fn notice(file: &str, text: &str, at: (usize, usize)) -> Value {
     json!({
         "level": "note",
-        "message": {"text": passed_through(unknown)},
+        "message": {"text": text},
         "locations": [location(file, Some(at))],
     })
 }

@@ -15,7 +15,8 @@ pub(super) struct WouldChange {
     pub(super) message: String,
     /// Place in the document where the field is, or would be.
     pub(super) pointer: String,
-    /// Identity that stays the same when lines move: rule, kind, namespace, name and container.
+    /// Identity that stays the same when lines move: rule, kind, namespace, name and container, and
+    /// the template where there are several.
     pub(super) identity: String,
 }
 
@@ -26,7 +27,7 @@ pub(super) fn found(judged: &Judged<'_>) -> Vec<WouldChange> {
 }
 
 fn found_one(judged: &Judged<'_>, finding: &Finding<'_>) -> WouldChange {
-    let Judged { workload, pod, namespace, policy, outcome } = *judged;
+    let Judged { workload, namespace, policy, outcome } = *judged;
     let rule = finding.rule;
     let container = match finding.subject {
         Subject::Pod => String::new(),
@@ -55,13 +56,17 @@ fn found_one(judged: &Judged<'_>, finding: &Finding<'_>) -> WouldChange {
         RuleName::UnprivilegedPorts => "sysctls",
         other => other.as_str(),
     };
-    let place = container_at(pod, outcome, finding.subject);
+    let place = container_at(&workload.pod, outcome, finding.subject);
+    let which = workload.which();
+    let mut identity =
+        vec![rule.as_str(), &workload.kind, namespace, &workload.name, container.as_str()];
+    identity.extend(which.as_deref());
     WouldChange {
         rule,
         level: level(policy.rules.action(rule)),
         message,
-        pointer: format!("{}/spec{place}/securityContext/{field}", workload.pod),
-        identity: [rule.as_str(), &workload.kind, namespace, &workload.name, &container].join("\n"),
+        pointer: workload.pointer(&format!("/spec{place}/securityContext/{field}")),
+        identity: identity.join("\n"),
     }
 }
 

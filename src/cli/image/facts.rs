@@ -22,6 +22,7 @@ use crate::images::reference::Reference;
 use crate::manifest::ManifestFile;
 use crate::policy::{API_VERSION, PolicyFile, parse};
 use crate::terminal::{diagnostics, say};
+use crate::workload::Kinds;
 
 /// Write down the facts of the images that manifests or workloads name
 ///
@@ -81,7 +82,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
     let mut named: Vec<String> = images.clone();
     if !files.is_empty() {
         let input::Read { sources, errors } =
-            Input::of(files.clone(), None, None).read_what_can_be(err)?;
+            Input::of(files.clone(), None, None).read_what_can_be(&Kinds::default(), err)?;
         if !errors.is_empty() {
             return Ok(diagnostics::errors(err, &errors)?);
         }
@@ -190,15 +191,18 @@ async fn of_cluster(
         anyhow::Ok(())
     };
     let mut unread = Ok(());
-    let each = workloads::workloads(&cluster.reader, &namespaces, &|_, _, _| false, |found| {
+    let kinds = Kinds::default();
+    let hardened_by = |_: &_, _: &_, _: &_| false;
+    let each = workloads::workloads(&cluster.reader, &namespaces, &kinds, &hardened_by, |found| {
         if let Err(error) = of_pod(found.json) {
             unread = Err(error);
         }
     });
-    each.await?;
+    // Where a kind may not be read, its pods show their images.
+    drop(each.await?);
     unread?;
     for namespace in namespaces.requests() {
-        let each = cluster.reader.each(PODS, namespace, None, false, |item, _| of_pod(item.get()));
+        let each = cluster.reader.each(&PODS, namespace, None, false, |item, _| of_pod(item.get()));
         each.await?;
     }
     // Of several pods one is enough: an entry for each digest.
@@ -219,8 +223,7 @@ fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
 /// The images of all containers in a file.
 fn images_of(source: &ManifestFile) -> Vec<String> {
     let workloads = source.documents.iter().flat_map(|document| {
-        let pods = document.contents.workloads.iter().map(|workload| &workload.pod);
-        pods.filter_map(|pod| document.value.pointer(&format!("{pod}/spec")))
+        document.contents.workloads.iter().filter_map(|workload| workload.pod.get("spec"))
     });
     let containers = workloads.flat_map(|spec| {
         let lists = ["initContainers", "containers", "ephemeralContainers"];

@@ -13,7 +13,6 @@ use jiff::civil::Date;
 use k8s_openapi::api::core::v1::PodSpec;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::admission::Environment;
 use crate::cli::choice;
@@ -156,7 +155,8 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
             return Ok(say::EXIT_ERROR);
         }
     } else if of_cluster {
-        cluster::block_on(judge.cluster(wanted, connection))?;
+        let unread = cluster::block_on(judge.cluster(wanted, connection))?;
+        unread.iter().try_for_each(|note| say::note(err, note))?;
     } else {
         bail!("no workloads to compare: name manifests with -f, or namespaces with -n, -A or -l");
     }
@@ -211,7 +211,7 @@ impl Judge<'_> {
     ) -> anyhow::Result<bool> {
         let input =
             Input::of(files.to_vec(), wanted.namespaces.first(), Some(self.environment.date));
-        let sources = match input.read(err)? {
+        let sources = match input.read(self.new.kinds(), err)? {
             Ok(sources) => sources,
             Err(errors) => {
                 diagnostics::errors(err, &errors)?;
@@ -228,10 +228,9 @@ impl Judge<'_> {
             for document in &source.documents {
                 pass::say_remarks(err, source, document)?;
                 for workload in &document.contents.workloads {
-                    let Some(pod) = document.value.pointer(&workload.pod) else { continue };
                     let namespace = workload.namespace.as_deref().unwrap_or(input.namespace());
                     let (old, new) = (old.for_namespace(namespace), new.for_namespace(namespace));
-                    let json = pod.to_string();
+                    let json = workload.pod.to_string();
                     let subject = Subject {
                         namespace,
                         kind: &workload.kind,
@@ -258,27 +257,31 @@ impl Judge<'_> {
         &mut self,
         wanted: &NamespaceArgs,
         connection: &Connection,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<String>> {
         let cluster = connection.connect().await?;
         self.environment = cluster.environment(self.environment.date).await;
         let namespaces = SelectedNamespaces::find(wanted, &cluster).await?;
         // Hardened or not, a uid of it is nobody's but ironhull's.
-        let each = workloads::workloads(&cluster.reader, &namespaces, &|_, _, _| true, |found| {
-            let (old, new) = (found.namespace.policy(self.old), found.namespace.policy(self.new));
-            let subject = Subject {
-                namespace: &found.namespace.name,
-                kind: found.kind,
-                name: found.name,
-                file: None,
-                json: found.json,
-                reserved_volumes: found.reserved_volumes,
-                seen: &found.facts.seen(),
-            };
-            if let Err(error) = self.judge(&subject, old, new) {
-                let Subject { namespace, kind, name, .. } = subject;
-                self.errors.push(format!("{namespace}, {kind}/{name}: {error:#}"));
-            }
-        });
+        let kinds = self.new.kinds();
+        let hardened_by = |_: &_, _: &_, _: &_| true;
+        let each =
+            workloads::workloads(&cluster.reader, &namespaces, kinds, &hardened_by, |found| {
+                let (old, new) =
+                    (found.namespace.policy(self.old), found.namespace.policy(self.new));
+                let subject = Subject {
+                    namespace: &found.namespace.name,
+                    kind: found.kind,
+                    name: found.name,
+                    file: None,
+                    json: found.json,
+                    reserved_volumes: found.reserved_volumes,
+                    seen: &found.facts.seen(),
+                };
+                if let Err(error) = self.judge(&subject, old, new) {
+                    let Subject { namespace, kind, name, .. } = subject;
+                    self.errors.push(format!("{namespace}, {kind}/{name}: {error:#}"));
+                }
+            });
         each.await
     }
 
@@ -338,13 +341,12 @@ fn unreadable(
     if let Err(error) = pass::read::<Pod<'_>>(source, document, workload, "", json) {
         return *error;
     }
-    let pod = document.value.pointer(&workload.pod).unwrap_or(&Value::Null);
-    let spec = spec_value(pod).to_string();
+    let spec = spec_value(&workload.pod).to_string();
     match pass::read::<PodSpec>(source, document, workload, "/spec", &spec) {
         Err(error) => *error,
         Ok(_) => {
             let message = format!("{}: {error:#}", pass::title(workload));
-            ManifestError::of(source, document, &workload.pod, message)
+            ManifestError::of(source, document, &workload.template, message)
         }
     }
 }

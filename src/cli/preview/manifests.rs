@@ -17,9 +17,6 @@ use crate::harden::SeedImage;
 use crate::manifest::{Document, ManifestFile, Workload};
 use crate::terminal::{diagnostics, say};
 
-/// Kinds whose `minReadySeconds` holds a rollout up.
-const ROLLED_OUT: [&str; 3] = ["Deployment", "DaemonSet", "StatefulSet"];
-
 /// Previews what `input` names, with the places of containers if they are wanted. `None` if it
 /// cannot be read, which has been reported.
 ///
@@ -31,7 +28,7 @@ pub(super) fn preview(
     err: &mut dyn Write,
 ) -> anyhow::Result<Option<Preview>> {
     let Some(set) = input.policies(err)? else { return Ok(None) };
-    let sources = match input.read(err)? {
+    let sources = match input.read(set.kinds(), err)? {
         Ok(sources) => sources,
         Err(errors) => {
             diagnostics::errors(err, &errors)?;
@@ -104,14 +101,16 @@ fn found<T>(
     namespace: &NamespaceSettings,
     judge: impl FnOnce(&FoundWorkload<'_>) -> T,
 ) -> T {
-    let at = |pointer: &str| document.value.pointer(pointer).unwrap_or(&Value::Null);
-    let json = at(&workload.pod).to_string();
-    let seconds = at(&format!("{}/spec/minReadySeconds", workload.at)).as_i64();
+    let json = workload.pod.to_string();
+    let seconds = document.value.pointer(&format!("{}/spec/minReadySeconds", workload.at));
+    let seconds = seconds.and_then(Value::as_i64);
     let min_ready = i32::try_from(seconds.unwrap_or_default()).unwrap_or_default();
     judge(&FoundWorkload {
         namespace,
         kind: &workload.kind,
+        word: None,
         name: &workload.name,
+        template: workload.which().as_deref(),
         file: Some(&source.name),
         managed_by: None,
         pod: None,
@@ -119,7 +118,7 @@ fn found<T>(
         json: &json,
         reserved_volumes: &workload.reserved_volumes,
         failed: None,
-        min_ready: ROLLED_OUT.contains(&workload.kind.as_str()).then_some(min_ready),
+        min_ready: workload.rolls.then_some(min_ready),
         mode: namespace.mode_of(opt_in(&json).as_deref()),
         facts: &Observed::default(),
     })
@@ -132,11 +131,11 @@ fn places(source: &ManifestFile, document: &Document) -> Vec<BTreeMap<String, (u
     for (of, workload) in document.contents.workloads.iter().enumerate() {
         named.push((of, String::new(), workload.at.clone()));
         for list in ["initContainers", "containers"] {
-            let at = format!("{}/spec/{list}", workload.pod);
-            let containers = document.value.pointer(&at).and_then(Value::as_array);
+            let at = format!("/spec/{list}");
+            let containers = workload.pod.pointer(&at).and_then(Value::as_array);
             for (index, container) in containers.into_iter().flatten().enumerate() {
                 let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
-                named.push((of, name.to_owned(), format!("{at}/{index}")));
+                named.push((of, name.to_owned(), workload.pointer(&format!("{at}/{index}"))));
             }
         }
     }

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use super::report::{NamespacePreview, Preview, Verdicts, WorkloadPreview};
 use super::table::sentence;
 use crate::cli::markdown::{Page, code, escaped};
-use crate::cli::pass::titled;
 use crate::foresight::risk::Verdict;
 use crate::text::clean;
 
@@ -114,7 +113,7 @@ fn folded(page: &mut Page, namespace: &NamespacePreview, starts: &[&WorkloadPrev
 
 /// `Deployment/web` in `app.yaml`
 fn named(workload: &WorkloadPreview) -> String {
-    let name = code(&titled(&workload.kind, &workload.name));
+    let name = code(&workload.title());
     match &workload.file {
         Some(file) => format!("{name} in {}", code(file)),
         None => name,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::step::Step;
 use crate::admission::Environment;
 use crate::admission::Mode;
+use crate::cli::pass::titled;
 use crate::cluster::namespaces::NamespaceSettings;
 use crate::foresight::exemptions::{Exempt, Voided};
 use crate::foresight::observed::{DebugContainer, FailingPod};
@@ -86,6 +87,8 @@ pub struct WorkloadPreview {
     pub kind: String,
     /// Its name.
     pub name: String,
+    /// Path of the template, if the object has several; else null.
+    pub template: Option<String>,
     /// The file it is in; null for a workload of a cluster.
     pub file: Option<String>,
     /// The object that created it (`KIND/NAME`), in which lasting changes must be made; null if none did.
@@ -139,6 +142,9 @@ pub struct WorkloadPreview {
     /// Whether a change of its template replaces its pods at once, step by step.
     #[serde(skip)]
     pub rolls: bool,
+    /// What kubectl knows its kind by, if that is not Kubernetes' own.
+    #[serde(skip)]
+    pub word: Option<String>,
     /// Line and column of it (under the empty name) and of its containers in the file, from 1.
     #[serde(skip)]
     pub places: BTreeMap<String, (usize, usize)>,
@@ -219,7 +225,9 @@ impl Preview {
         for namespace in &mut namespaces {
             namespace.workloads.sort_by(|a, b| {
                 let key = |w: &WorkloadPreview| std::cmp::Reverse(w.verdict);
-                key(a).cmp(&key(b)).then_with(|| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)))
+                key(a).cmp(&key(b)).then_with(|| {
+                    (&a.kind, &a.name, &a.template).cmp(&(&b.kind, &b.name, &b.template))
+                })
             });
         }
         Self { date, policies, namespaces }
@@ -234,6 +242,7 @@ impl WorkloadPreview {
         let mut preview = Self {
             kind: found.kind.to_owned(),
             name: found.name.to_owned(),
+            template: found.template.map(str::to_owned),
             file: found.file.map(str::to_owned),
             managed_by: found.managed_by.clone(),
             mode: found.mode.map(Mode::as_str),
@@ -261,6 +270,7 @@ impl WorkloadPreview {
             },
             error: None,
             rolls: found.min_ready.is_some(),
+            word: found.word.clone(),
             places: BTreeMap::new(),
         };
         match found.outlook(policy, environment) {
@@ -307,6 +317,15 @@ impl WorkloadPreview {
 }
 
 impl WorkloadPreview {
+    /// `KIND/NAME`, and of an object with several templates which one.
+    pub fn title(&self) -> String {
+        let title = titled(&self.kind, &self.name);
+        match &self.template {
+            Some(template) => format!("{title} ({template})"),
+            None => title,
+        }
+    }
+
     /// Whether all of it is hardened, or would be, and no container in its pods now is unhardened.
     pub fn is_hardened(&self) -> bool {
         let open = |debug: &DebugContainer| debug.privileged || debug.may_be_root;

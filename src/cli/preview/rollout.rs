@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::report::{NamespacePreview, Preview, WorkloadPreview};
 use super::step::{State, Step};
 use super::table::{head, style};
-use crate::cli::pass::titled;
 use crate::foresight::risk::Verdict;
 use crate::foresight::workloads::{annotations_at, in_object};
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
@@ -44,17 +43,14 @@ fn state(workload: &WorkloadPreview) -> State {
 
 fn step(namespace: &str, workload: &WorkloadPreview) -> Step {
     let state = state(workload);
-    let mut step = Step {
-        workload: titled(&workload.kind, &workload.name),
-        state,
-        commands: vec![],
-        notes: vec![],
-    };
-    let object = format!("{} {}", workload.kind.to_lowercase(), workload.name);
+    let mut step = Step { workload: workload.title(), state, commands: vec![], notes: vec![] };
+    let word = workload.word.clone().unwrap_or_else(|| workload.kind.to_lowercase());
+    let object = format!("{word} {}", workload.name);
     let patch = |metadata: &Value| {
         let at = &workload.remedy.annotations_at;
         let patch = in_object(at, json!({"metadata": metadata}));
-        let fixed = workload.kind == "Job" || at == annotations_at("Pod");
+        // With several templates none is a path of names alone.
+        let fixed = workload.kind == "Job" || *at == annotations_at("Pod") || at.contains('[');
         let known = workload.file.is_none() && !fixed;
         known.then(|| {
             format!("kubectl -n {namespace} patch {object} --type merge -p {}", quoted(&patch))
@@ -71,7 +67,7 @@ fn step(namespace: &str, workload: &WorkloadPreview) -> Step {
                 step.notes.push("mend it before you go on, or take it back:".to_owned());
             }
         }
-        State::Waits => match workload.rolls {
+        State::Waits => match workload.rolls && workload.word.is_none() {
             true => step.commands.push(status(namespace, workload)),
             false => step.notes.push(RECREATE.to_owned()),
         },
@@ -120,7 +116,8 @@ fn open(
             "no command changes it: put the label {LABEL}: enforce into the manifest of its pods, and create it again"
         )),
     }
-    match (workload.rolls, step.commands.is_empty()) {
+    // kubectl follows the rollouts of Kubernetes' own kinds alone.
+    match (workload.rolls && workload.word.is_none(), step.commands.is_empty()) {
         (true, false) => step.commands.push(status(namespace, workload)),
         (false, false) => step.notes.push(RECREATE.to_owned()),
         (_, true) => {}
@@ -158,7 +155,7 @@ fn rows(text: &mut String, namespace: &NamespacePreview, steps: &[Step], width: 
     let mut table = Table::new(["STEP", "WORKLOAD", "VERDICT", "HARDENED"], "NOW");
     let workloads = namespace.workloads.iter();
     let by_title: HashMap<String, &WorkloadPreview> =
-        workloads.map(|workload| (titled(&workload.kind, &workload.name), workload)).collect();
+        workloads.map(|workload| (workload.title(), workload)).collect();
     for (number, step) in (1..).zip(steps) {
         let Some(workload) = by_title.get(&step.workload) else { continue };
         let number = match step.state {

@@ -4,7 +4,6 @@ use schemars::schema_for;
 use serde_json::{Value, json};
 
 use super::report::{Preview, RiskPreview, WorkloadPreview};
-use crate::cli::pass::titled;
 use crate::cli::sarif::{Log, descriptor, location};
 use crate::foresight::risk::Cause;
 
@@ -20,7 +19,7 @@ pub(super) fn log(preview: &Preview) -> String {
                 log.successful = false;
                 log.notifications.push(json!({
                     "level": "error",
-                    "message": {"text": format!("{}: {error}", titled(&workload.kind, &workload.name))},
+                    "message": {"text": format!("{}: {error}", workload.title())},
                     "locations": [place(workload, "")],
                 }));
             }
@@ -30,7 +29,7 @@ pub(super) fn log(preview: &Preview) -> String {
 }
 
 fn result(namespace: &str, workload: &WorkloadPreview, risk: &RiskPreview, log: &mut Log) {
-    let title = titled(&workload.kind, &workload.name);
+    let title = workload.title();
     let RiskPreview { container, cause, certain, why } = risk;
     let id = id(*cause);
     let mut message = format!("{title}, container {container}: {why}");
@@ -47,8 +46,10 @@ fn result(namespace: &str, workload: &WorkloadPreview, risk: &RiskPreview, log: 
         "message": {"text": message},
         "locations": [place(workload, container)],
     });
-    let WorkloadPreview { kind, name, .. } = workload;
-    log.result(result, &[&id, kind, namespace, name, container, why].join("\n"));
+    let WorkloadPreview { kind, name, template, .. } = workload;
+    let mut identity: Vec<&str> = vec![&id, kind, namespace, name, container, why];
+    identity.extend(template.as_deref());
+    log.result(result, &identity.join("\n"));
 }
 
 /// Where a container stands, else its workload.

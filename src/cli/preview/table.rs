@@ -3,7 +3,6 @@
 use clap::builder::styling::{AnsiColor, Style};
 
 use super::report::{NamespacePreview, Preview, RemedyPreview, Verdicts, WorkloadPreview};
-use crate::cli::pass::titled;
 use crate::foresight::observed::DebugContainer;
 use crate::foresight::risk::{Cause, Verdict};
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
@@ -62,7 +61,7 @@ fn rows(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
         let mut notes = notes(workload, workload.mode != namespace.mode).into_iter();
         table.row(
             [
-                Cell::new(titled(&workload.kind, &workload.name), BOLD),
+                Cell::new(workload.title(), BOLD),
                 Cell::plain(match &workload.file {
                     Some(_) => "-".to_owned(),
                     None => workload.pods.to_string(),
@@ -201,7 +200,7 @@ fn foot(text: &mut String, namespace: &NamespacePreview, width: Option<usize>) {
 /// Names the workloads that lose their old pods to new ones that do not work.
 fn unguarded(text: &mut String, workloads: &[WorkloadPreview], width: Option<usize>) {
     let unguarded = workloads.iter().filter(|workload| workload.unguarded == Some(true));
-    let names: Vec<String> = unguarded.map(|w| titled(&w.kind, &w.name)).collect();
+    let names: Vec<String> = unguarded.map(|w| w.title()).collect();
     let (named, others) = names.split_at(names.len().min(MAX_UNGUARDED));
     let more = match others.len() {
         0 => String::new(),
@@ -229,7 +228,7 @@ fn remedy(text: &mut String, workload: &WorkloadPreview, width: Option<usize>) {
     if remedy.annotations.is_empty() && remedy.advice.is_empty() && remedy.void.is_none() {
         return;
     }
-    let title = titled(&workload.kind, &workload.name);
+    let title = workload.title();
     text.push_str(&format!("  {BOLD}{}{BOLD:#}", clean(&title)));
     if let Some(by) = &workload.managed_by {
         text.push_str(&format!(" (managed by {}: change it there)", clean(by)));

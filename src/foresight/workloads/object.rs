@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use crate::cluster::namespaces::OPT_IN;
 
 /// An object with a template. Only the needed parts of its text are decoded.
 #[derive(Deserialize)]
-pub(super) struct Object<'o> {
+pub(super) struct Object {
     pub(super) metadata: Metadata,
-    #[serde(borrow, default)]
-    pub(super) spec: Spec<'o>,
+    #[serde(default)]
+    spec: Spec,
     #[serde(default)]
     status: Status,
 }
@@ -29,12 +29,7 @@ pub(super) struct Metadata {
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Spec<'o> {
-    #[serde(borrow)]
-    template: Option<&'o RawValue>,
-    #[serde(borrow)]
-    job_template: Option<JobTemplate<'o>>,
-    pub(super) volume_claim_templates: Option<Vec<Claim>>,
+struct Spec {
     min_ready_seconds: Option<i32>,
     update_strategy: Option<Strategy>,
 }
@@ -45,27 +40,12 @@ struct Strategy {
     r#type: String,
 }
 
-#[derive(Deserialize)]
-struct JobTemplate<'o> {
-    #[serde(borrow)]
-    spec: JobSpec<'o>,
-}
-
-#[derive(Deserialize)]
-struct JobSpec<'o> {
-    #[serde(borrow)]
-    template: &'o RawValue,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Claim {
-    pub(super) metadata: Metadata,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Status {
     conditions: Option<Vec<Condition>>,
+    /// Of an Argo Workflow, or a pod-like object.
+    phase: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -89,21 +69,20 @@ impl Metadata {
     }
 }
 
-impl Object<'_> {
-    /// Template that its pods are made from. `None` if the template is seen elsewhere, or nothing
-    /// is made of it any more.
-    pub(super) fn template(&self, kind: &str) -> Option<&str> {
+impl Object {
+    /// Whether its template is seen elsewhere, or nothing is made of it any more.
+    pub(super) fn is_seen_elsewhere(&self, kind: &str) -> bool {
         // A Deployment's, a CronJob's or an operator's objects are seen at their owner.
-        if self.metadata.controller().is_some() && matches!(kind, "ReplicaSet" | "Job") {
-            return None;
-        }
-        if kind == "Job" && self.condition("Complete").is_some() {
-            return None;
-        }
-        match &self.spec.job_template {
-            Some(job) => Some(job.spec.template.get()),
-            None => self.spec.template.map(RawValue::get),
-        }
+        let owned = self.metadata.controller().is_some();
+        (owned && matches!(kind, "ReplicaSet" | "Job"))
+            || (kind == "Job" && self.condition("Complete").is_some())
+            || (kind == "Workflow" && self.has_ended())
+    }
+
+    /// Whether an Argo Workflow has run (`WorkflowPhase`).
+    fn has_ended(&self) -> bool {
+        let phase = self.status.phase.as_ref().and_then(Value::as_str);
+        matches!(phase, Some("Succeeded" | "Failed" | "Error"))
     }
 
     fn condition(&self, name: &str) -> Option<&Condition> {
@@ -113,10 +92,9 @@ impl Object<'_> {
 
     /// `minReadySeconds` of a kind that replaces its pods step by step; `None` for any other, and
     /// for one that leaves that to whoever deletes them.
-    pub(super) fn min_ready(&self, kind: &str) -> Option<i32> {
+    pub(super) fn min_ready(&self, rolls: bool) -> Option<i32> {
         let left = self.spec.update_strategy.as_ref().is_some_and(|it| it.r#type == "OnDelete");
-        let rolls = matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") && !left;
-        rolls.then(|| self.spec.min_ready_seconds.unwrap_or_default())
+        (rolls && !left).then(|| self.spec.min_ready_seconds.unwrap_or_default())
     }
 
     /// Why a Job has failed for good; `None` if it has not.

@@ -46,7 +46,7 @@ pub fn patch(kind: &str, observed: &[Observed<'_>]) -> Option<Value> {
     if !spec.is_empty() {
         template.insert("spec".to_owned(), Value::Object(spec));
     }
-    (!template.is_empty()).then(|| in_object(annotations_at(kind), Value::Object(template)))
+    (!template.is_empty()).then(|| in_object(&annotations_at(kind), Value::Object(template)))
 }
 
 /// The annotations of a container. Where it is the only one, they are the pod's.

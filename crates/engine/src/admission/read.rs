@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::NotAReview;
-use crate::pod::{Fill as _, Pod, StringMap, Text, view};
+use crate::pod::{Fill as _, Pod, Raw, Text, view};
 
 view! {
     /// What a review asks, without its objects.
@@ -23,6 +23,7 @@ view! {
 view! {
     /// `request.kind`
     pub struct Kind<'a> {
+        group: Text<'a> = "group",
         kind: Text<'a> = "kind",
     }
 }
@@ -106,69 +107,7 @@ macro_rules! review_of {
 
 review_of!(pod_request, PodReview, PodRequest, Pod);
 
-review_of!(workload_request, WorkloadReview, WorkloadRequest, Workload);
-
-view! {
-    /// An object with a pod template.
-    pub struct Workload<'a> {
-        metadata: WorkloadMetadata<'a> = "metadata",
-        spec: WorkloadSpec<'a> = "spec",
-    }
-}
-
-view! {
-    /// Its `metadata`.
-    pub struct WorkloadMetadata<'a> {
-        owner_references: Vec<OwnerReference> = "ownerReferences",
-        name: Text<'a> = "name",
-        generate_name: Text<'a> = "generateName",
-        annotations: StringMap<'a> = "annotations",
-    }
-}
-
-view! {
-    /// One of `metadata.ownerReferences`.
-    pub struct OwnerReference {
-        controller: bool = "controller",
-    }
-}
-
-view! {
-    /// Its `spec`.
-    pub struct WorkloadSpec<'a> {
-        template: Option<Pod<'a>> = "template",
-        job_template: JobTemplate<'a> = "jobTemplate",
-        volume_claim_templates: Vec<VolumeClaimTemplate<'a>> = "volumeClaimTemplates",
-    }
-}
-
-view! {
-    /// `spec.jobTemplate` of a CronJob.
-    pub struct JobTemplate<'a> {
-        spec: JobSpec<'a> = "spec",
-    }
-}
-
-view! {
-    /// `spec.jobTemplate.spec`
-    pub struct JobSpec<'a> {
-        template: Option<Pod<'a>> = "template",
-    }
-}
-
-view! {
-    /// One of a StatefulSet's `spec.volumeClaimTemplates`.
-    pub struct VolumeClaimTemplate<'a> {
-        metadata: ClaimMetadata<'a> = "metadata",
-    }
-}
-
-view! {
-    /// Its `metadata`.
-    pub struct ClaimMetadata<'a> {
-        name: Text<'a> = "name",
-    }
-}
+review_of!(workload_request, WorkloadReview, WorkloadRequest, Raw);
 
 /// A request with its object and its old object.
 pub(super) type Read<'a, T> = (Request<'a>, Option<T>, Option<T>);

@@ -131,7 +131,7 @@ fn line(what: fmt::Arguments<'_>) -> String {
 }
 
 /// Enforces the limits on each line and on the list.
-fn within_limits(lines: Vec<String>) -> Vec<String> {
+pub(crate) fn within_limits(lines: Vec<String>) -> Vec<String> {
     let mut said = Vec::with_capacity(lines.len());
     let mut bytes = 0;
     let total = lines.len();

@@ -12,6 +12,7 @@ use super::manifest::{
     Exemptions, Grant, ImageEntry, ImageUser, KnownImages, Manifest, Requirement, Spec,
 };
 use super::names::{GrantPattern, LONGEST_LABEL, PolicyName};
+use super::own_kinds::PodTemplates;
 use super::tree::Node;
 use super::{Capability, ExemptionLimits, Origin, Policy, effective};
 use crate::image::{self, ImagePattern, ImageTable, Purpose, RegistryAliases};
@@ -71,6 +72,12 @@ impl Builder<'_> {
             registry_aliases: RegistryAliases::new(aliases.unwrap_or_default()),
             exemptions: limits(stated, self.base.map(|base| &base.exemptions))?,
             exempt: spec.exempt.iter().flatten().map(grant).collect(),
+            pod_templates: spec
+                .pod_templates
+                .iter()
+                .flatten()
+                .map(PodTemplates::own_kind)
+                .collect(),
             facts: Arc::default(),
             origin: Origin {
                 name: self.decoder.place(name.span),

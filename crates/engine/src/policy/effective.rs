@@ -7,6 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::names::API_VERSION;
+use super::own_kinds::Shown;
 use super::{ExemptionLimits, Grant, Policy, Writable, WritablePath};
 use crate::image::{
     Condition, EntryFsGroup, EntryUser, ImageEntry, ImagePattern, ImageTable, Purpose, Requirement,
@@ -27,6 +28,7 @@ pub fn document(policy: &Policy) -> impl Serialize + '_ {
             namespaces: policy.namespaces.iter().map(ToString::to_string).collect(),
             by_label: policy.by_label,
             content: Content::of(policy, policy.images.known().is_some()),
+            pod_templates: policy.pod_templates.iter().map(Shown::of).collect(),
         },
     }
 }
@@ -72,6 +74,8 @@ struct Spec<'p> {
     by_label: bool,
     #[serde(flatten)]
     content: Content<'p, bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pod_templates: Vec<Shown<'p>>,
 }
 
 #[derive(Serialize)]

@@ -6,6 +6,7 @@ use super::Policy;
 use super::decode::{Decoder, Spanned};
 use super::manifest::{Grant, Spec};
 use super::names::{PatternText, PolicyName};
+use super::own_kinds;
 use super::tree::{Node, Span};
 use crate::image::{ImagePattern, RegistryAliases};
 use crate::text::quoted;
@@ -40,6 +41,7 @@ pub(super) fn lint(
         }
     }
     grants.for_each(|grant| judge_grant(grant, today, decoder));
+    spec.pod_templates.iter().flatten().for_each(|own| own_kinds::lint(own, decoder));
 }
 
 /// Warns about a policy that no namespace can get.

@@ -9,6 +9,7 @@ use super::names::{
     Aliases, ApiVersion, ContainerName, GrantPattern, KnownImagesKind, PatternText, PolicyKind,
     PolicyName, Unread, VariableName,
 };
+use super::own_kinds::PodTemplates;
 use super::tree::{Node, Span, Value};
 use super::values::{Day, Days, LowPort, WritableRoot};
 use super::{Capability, GroupId, NamespacePattern, Writable, WritablePath};
@@ -66,6 +67,8 @@ object! {
         exemptions: Option<Exemptions> = "exemptions",
         /// Exemptions that administrators grant in the policy.
         exempt: Option<Vec<Grant>> = "exempt",
+        /// Kinds of one's own that pods are made from, for manifests and for `/advise`.
+        pod_templates: Option<Vec<PodTemplates>> = "podTemplates",
     }
 }
 

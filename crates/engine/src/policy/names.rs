@@ -54,10 +54,8 @@ pub(crate) struct PolicyName(pub(crate) String);
 
 impl Decode for PolicyName {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
-        /// Maximum length of a DNS subdomain.
-        const LONGEST: usize = 253;
         let text = decoder.string(node, "a name")?;
-        if text.len() > LONGEST || !text.split('.').all(is_label_of_any_length) {
+        if !is_subdomain(text) {
             decoder
                 .error(node.span, format!("{} cannot be the name of a policy", quoted(text)))
                 .hint("lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit");
@@ -123,6 +121,13 @@ fn namespace_pattern(text: &str) -> Result<NamespacePattern, &'static str> {
 /// Whether `text` is a DNS label, as the names of namespaces and containers must be.
 pub fn is_label(text: &str) -> bool {
     text.len() <= LONGEST_LABEL && is_label_of_any_length(text)
+}
+
+/// Whether `text` is a DNS subdomain, as the names of most objects and of API groups must be.
+pub(super) fn is_subdomain(text: &str) -> bool {
+    /// Maximum length of a DNS subdomain.
+    const LONGEST: usize = 253;
+    text.len() <= LONGEST && text.split('.').all(is_label_of_any_length)
 }
 
 fn is_label_of_any_length(text: &str) -> bool {

@@ -10,6 +10,7 @@ use super::diagnostic::{Diagnostic, Place, PolicyFile, Severity};
 use super::parse::{self, Loaded};
 use super::{NamespacePattern, Policy};
 use crate::facts::{FactTable, ImageFacts};
+use crate::workload::Kinds;
 
 mod meet;
 
@@ -27,6 +28,9 @@ pub struct PolicySet {
     /// A lookup queries `globs` once for each. Names have at most 63 characters, so few lengths
     /// occur, and a lookup does not depend on the number of policies.
     shapes: Vec<(usize, usize)>,
+    /// The kinds that pods are made from. A kind is the same in every namespace, so what one policy
+    /// says of it holds for all.
+    kinds: Kinds,
 }
 
 /// A namespace's policy, and the reason for the choice.
@@ -107,6 +111,11 @@ impl PolicySet {
         &self.policies
     }
 
+    /// The kinds that pods are made from, those that any policy names among them.
+    pub fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
     /// What is known of images, by every policy.
     pub fn facts(&self) -> &FactTable {
         &self.fallback.facts
@@ -156,6 +165,7 @@ impl PolicySet {
             exact: HashMap::new(),
             globs: HashMap::new(),
             shapes: Vec::new(),
+            kinds: Kinds::default(),
         };
         let mut conflicts = Conflicts { policies: &policies, found: Vec::new() };
         for (index, policy) in policies.iter().enumerate() {
@@ -171,6 +181,8 @@ impl PolicySet {
         let Conflicts { found, .. } = conflicts;
         set.shapes.sort_by_key(|(prefix, suffix)| (Reverse(prefix + suffix), *prefix));
         set.shapes.dedup();
+        let own = policies.iter().chain([&set.fallback]);
+        set.kinds = Kinds::new(own.flat_map(|policy| policy.pod_templates.iter().cloned()));
         set.policies = policies;
         (set, found)
     }

@@ -25,7 +25,7 @@ pub fn read(directory: &Path) -> Vec<Shipped> {
         for document in &source.documents {
             for workload in &document.contents.workloads {
                 let Some(object) = document.value.pointer(&workload.at) else { continue };
-                let Some(template) = document.value.pointer(&workload.pod) else { continue };
+                let template = &workload.pod;
                 let number = document.number.unwrap();
                 let Workload { kind, name: workload, .. } = workload;
                 let id = format!("{name}#{number} {kind} {workload}");

@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 use super::ExplainedPod;
 use super::troubles::Trouble;
 use crate::admission::Environment;
-use crate::cluster::Reader;
+use crate::cluster::{Reader, Resource};
 use crate::foresight::mend::{Complaint, Patient, join, mend};
 use crate::foresight::observed::status_of;
 use crate::foresight::owner::Owner;
-use crate::foresight::workloads::{in_object, with_template};
+use crate::foresight::workloads::in_object;
 use crate::manifest::to_yaml;
 use crate::policy::Policy;
 use crate::text::clean;
+use crate::workload::Change;
 
 /// What `--fix` proposes.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -26,13 +27,20 @@ pub struct Proposal {
     /// What has to be changed: the object that the pod is made from, as `KIND/NAME`.
     pub owner: String,
     /// A strategic merge patch of it, with `apiVersion`, `kind` and `metadata`: one for `kubectl
-    /// patch --patch-file` and for kustomize. Null if nothing helps that a patch could say.
+    /// patch --patch-file` and for kustomize. Of a custom resource a merge patch, with whole lists.
+    /// Null if nothing helps that a patch could say.
     pub patch: Option<Value>,
     /// Whether such an object can be changed. If not (a pod, a Job), the fields belong in its
     /// manifest, and it has to be created again.
     pub changeable: bool,
     /// What the patch does, a sentence for each message.
     pub done: Vec<String>,
+    /// Where that object is in the API, if it can be changed.
+    #[serde(skip)]
+    pub resource: Option<Resource>,
+    /// What kubectl knows its kind by.
+    #[serde(skip)]
+    pub word: String,
     /// What a patch cannot say, and is surer.
     pub first: Vec<String>,
     /// What to try if that does not help, the surest first.
@@ -68,6 +76,8 @@ pub(super) fn propose(
         owner: format!("{}/{}", owner.kind, owner.name),
         patch: (!mended.patch.is_null()).then(|| patch(owner, mended.patch)),
         changeable: owner.resource.is_some(),
+        resource: owner.resource.clone(),
+        word: owner.word.clone(),
         done: Vec::new(),
         first: Vec::new(),
         otherwise: Vec::new(),
@@ -104,6 +114,10 @@ fn gid(pod: &Pod, container: &str) -> Option<i64> {
 /// A patch of the template as a patch of the object.
 fn patch(owner: &Owner, template: Value) -> Value {
     let Owner { api_version, kind, name, namespace, annotations_at, .. } = owner;
+    let template = match owner.resource.as_ref().is_none_or(Resource::is_built_in) {
+        true => template,
+        false => with_whole_lists(&owner.template, template),
+    };
     let mut whole = json!({
         "apiVersion": api_version,
         "kind": kind,
@@ -113,21 +127,61 @@ fn patch(owner: &Owner, template: Value) -> Value {
     whole
 }
 
+/// The patch with its lists complete. Of a custom resource the API server and kustomize merge no
+/// list: the one in the patch takes the place of the other.
+fn with_whole_lists(template: &Value, mut patch: Value) -> Value {
+    let lists = ["containers", "initContainers", "volumes"];
+    for list in lists {
+        let Some(Value::Array(changed)) = patch.pointer_mut(&format!("/spec/{list}")) else {
+            continue;
+        };
+        let own = template.pointer(&format!("/spec/{list}")).and_then(Value::as_array);
+        *changed = merged(own.map(Vec::as_slice).unwrap_or_default(), changed);
+    }
+    patch
+}
+
+/// A list of named objects with the changes of another one.
+fn merged(own: &[Value], changes: &[Value]) -> Vec<Value> {
+    let mut all = own.to_vec();
+    for change in changes {
+        let same = |it: &&mut Value| it.get("name") == change.get("name");
+        match all.iter_mut().find(same) {
+            None => all.push(change.clone()),
+            Some(known) => {
+                let mounts = change.get("volumeMounts").and_then(Value::as_array).cloned();
+                let had = known.get("volumeMounts").and_then(Value::as_array).cloned();
+                join(known, change.clone());
+                // Mounts are known by their paths.
+                if let (Some(mut all), Some(new)) = (had, mounts) {
+                    let path = |mount: &Value| mount.get("mountPath").cloned();
+                    all.retain(|old| !new.iter().any(|new| path(new) == path(old)));
+                    all.extend(new);
+                    if let Some(members) = known.as_object_mut() {
+                        members.insert("volumeMounts".to_owned(), Value::Array(all));
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
 /// What becomes of the pods once the patch is applied.
 fn notes(owner: &Owner, pod: &str) -> Vec<String> {
     let Owner { kind, name, namespace, .. } = owner;
     let delete = format!("kubectl -n {namespace} delete pod {pod}");
-    let mut notes = vec![match (owner.resource, owner.rolls, &**kind) {
+    let mut notes = vec![match (&owner.resource, owner.change, &**kind) {
         (None, _, "Pod" | "Job") => format!(
             "a {kind} cannot be changed in place: put this into its manifest, delete it, and create it again"
         ),
         (None, ..) => format!("{kind}/{name} makes its pods: put this into its pod template"),
-        (Some(_), true, "StatefulSet") => {
+        (Some(_), Change::Rolls, "StatefulSet") => {
             format!("a StatefulSet does not replace a pod that never became ready: `{delete}`")
         }
-        (Some(_), true, _) => "its pods are replaced step by step".to_owned(),
-        (Some(_), false, "CronJob") => "it holds from the next run on".to_owned(),
-        (Some(_), false, _) => {
+        (Some(_), Change::Rolls, _) => "its pods are replaced step by step".to_owned(),
+        (Some(_), Change::NextRun, _) => "it holds from the next run on".to_owned(),
+        (Some(_), Change::Recreated | Change::Fixed, _) => {
             format!("its pods change when they are created again: `{delete}`")
         }
     }];
@@ -146,9 +200,9 @@ pub(super) async fn apply(
     namespace: &str,
     proposal: &Proposal,
 ) -> anyhow::Result<bool> {
-    let (kind, name) = proposal.owner.split_once('/').unwrap_or_default();
-    match (with_template(kind), &proposal.patch, proposal.changeable) {
-        (Some((resource, _)), Some(patch), true) => {
+    let (_, name) = proposal.owner.split_once('/').unwrap_or_default();
+    match (&proposal.resource, &proposal.patch) {
+        (Some(resource), Some(patch)) => {
             reader.patch(resource, namespace, name, patch).await?;
             Ok(true)
         }
@@ -195,13 +249,14 @@ pub(in crate::cli::explain) fn yaml(
         };
         return format!("{text}# {next}\n");
     };
-    let (kind, name) = proposal.owner.split_once('/').unwrap_or_default();
+    let (_, name) = proposal.owner.split_once('/').unwrap_or_default();
+    let built_in = proposal.resource.as_ref().is_none_or(Resource::is_built_in);
+    let how = if built_in { "" } else { " --type merge" };
     if !applied && proposal.changeable {
         let _ = writeln!(
             text,
-            "# apply:   with --apply; or as a file: kubectl -n {} patch {} {name} --patch-file FILE",
-            pod.namespace,
-            kind.to_lowercase()
+            "# apply:   with --apply; or as a file: kubectl -n {} patch {} {name}{how} --patch-file FILE",
+            pod.namespace, proposal.word
         );
     }
     text + &to_yaml(patch)

@@ -151,6 +151,7 @@ mod tests {
         Hardened {
             source: ManifestFile { path: Some(path.to_owned()), ..source },
             changes: Vec::new(),
+            leaves_something: false,
         }
     }
 

@@ -1,0 +1,58 @@
+//! The pods in an object: their JSON, and where each part of it is in the object.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use super::part::{Part, PodIn};
+use super::path::Path;
+use super::{Holds, argo};
+
+/// The pods at a path of an object, in order. What is not an object is not one. Objects within the
+/// object ([`Holds::Object`]) are not looked into.
+pub fn pods<'o>(object: &'o Value, path: &Path, holds: Holds) -> Vec<PodIn<'o>> {
+    let found = path.find(object).into_iter().filter(|(_, value)| value.is_object());
+    let pod = |(at, value): (String, &'o Value)| match holds {
+        Holds::Template => Some(PodIn {
+            parts: vec![Part::new("", at.clone())],
+            pod: Cow::Borrowed(value),
+            at,
+            left: None,
+        }),
+        Holds::PodSpec => Some(PodIn {
+            parts: vec![
+                Part::new("/spec", at.clone()),
+                Part::new("/metadata", "/metadata".to_owned()),
+            ],
+            pod: Cow::Owned(json!({"metadata": annotations(object), "spec": value})),
+            at,
+            left: None,
+        }),
+        Holds::ArgoTemplate => argo::pod(object, at, value),
+        Holds::Object => None,
+    };
+    found.filter_map(pod).collect()
+}
+
+/// What a pod that is made from a bare `spec` gets of its object's `metadata`: the annotations, as
+/// far as anything is.
+fn annotations(object: &Value) -> Value {
+    let own = object.pointer("/metadata/annotations").filter(|own| !own.is_null());
+    own.map_or_else(|| json!({}), |own| json!({"annotations": own}))
+}
+
+/// Names of the volumes that pods made from the template at `at` get besides its own: those of the
+/// `volumeClaimTemplates` beside it, or around it.
+pub fn reserved_volumes(object: &Value, at: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut around = at;
+    while let Some((outer, _)) = around.rsplit_once('/') {
+        around = outer;
+        let claims = object.pointer(around).and_then(|it| it.get("volumeClaimTemplates"));
+        let claims = claims.and_then(Value::as_array).into_iter().flatten();
+        names.extend(
+            claims.filter_map(|claim| claim.pointer("/metadata/name")?.as_str()).map(str::to_owned),
+        );
+    }
+    names
+}
