@@ -10,7 +10,9 @@ use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use crate::harden::{Context, Scope, SeedImage, harden};
-use crate::manifest::{Document, Left, ManifestError, ManifestFile, Part, Unknown, Workload};
+use crate::manifest::{
+    Contents, Document, Left, ManifestError, ManifestFile, Part, Unknown, Workload,
+};
 use crate::outcome::Outcome;
 use crate::pod::Pod;
 use crate::policy::Policy;
@@ -160,18 +162,25 @@ pub fn say_remarks(
     Ok(())
 }
 
+/// What pods of a document are not judged: where they are, as a JSON Pointer, and a message about each.
+pub fn not_judged(contents: &Contents) -> Vec<(&str, String)> {
+    let Contents { unknown, left, .. } = contents;
+    let unknown = unknown.iter().map(|it| (it.pointer.as_str(), passed_through(it)));
+    unknown.chain(left.iter().map(|it| (it.pointer.as_str(), left_alone(it)))).collect()
+}
+
 /// Who hardens what a manifest cannot.
 const BY_WEBHOOK: &str = "the webhook hardens its pods";
 
 /// Message about an object of a known kind whose pods are left as they are.
-pub fn left_alone(left: &Left) -> String {
+fn left_alone(left: &Left) -> String {
     let Left { kind, name, which, why, .. } = left;
     let which = which.as_ref().map(|which| format!(" ({which})")).unwrap_or_default();
     format!("{}{which}: not hardened: {why}; {BY_WEBHOOK}", titled(kind, name))
 }
 
 /// Message about an object with containers whose kind is not known.
-pub fn passed_through(unknown: &Unknown) -> String {
+fn passed_through(unknown: &Unknown) -> String {
     let Unknown { kind, api_version, name, pointer, more } = unknown;
     let more = match more {
         0 => String::new(),

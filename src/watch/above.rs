@@ -11,10 +11,10 @@ use crate::foresight::workloads::{JOBS, REPLICA_SETS};
 
 /// The resource of a kind that is but the means of what it belongs to: a Deployment's ReplicaSet, a
 /// CronJob's Job. `None` for any other kind.
-pub(super) fn means(api_version: &str, kind: &str) -> Option<Resource> {
+pub(super) fn means(api_version: &str, kind: &str) -> Option<&'static Resource> {
     match (api_version, kind) {
-        ("apps/v1", "ReplicaSet") => Some(REPLICA_SETS),
-        ("batch/v1", "Job") => Some(JOBS),
+        ("apps/v1", "ReplicaSet") => Some(&REPLICA_SETS),
+        ("batch/v1", "Job") => Some(&JOBS),
         _ => None,
     }
 }
@@ -25,7 +25,7 @@ pub(super) fn means(api_version: &str, kind: &str) -> Option<Resource> {
 /// When it is not there, may not be read, or the API server cannot be reached.
 pub(super) async fn metadata(
     client: &Client,
-    resource: Resource,
+    resource: &Resource,
     namespace: &str,
     name: &str,
 ) -> Result<ObjectMeta, kube::Error> {

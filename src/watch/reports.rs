@@ -227,12 +227,12 @@ impl Reporter {
     /// pods are about to go too.
     async fn above(
         &self,
-        resource: Resource,
+        resource: &Resource,
         namespace: &str,
         maker: Maker,
     ) -> Result<Option<Maker>, Failure> {
         let asked = above::metadata(&self.client, resource, namespace, &maker.name);
-        let what = resource.resource;
+        let what = &resource.resource;
         match timeout(ANSWER, asked).await {
             // What pods name may be one of the same name.
             Ok(Ok(found)) if found.uid.as_deref() != Some(&*maker.uid) => Ok(None),

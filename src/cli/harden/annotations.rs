@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use super::engine::{Change, Hardened};
 use super::output::changes;
-use crate::cli::pass::{passed_through, place, title};
+use crate::cli::pass::{not_judged, place, title};
 use crate::cli::sarif::{Fingerprints, relative};
 use crate::manifest::{Document, ManifestError};
 
 /// How much somebody should care.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
-    /// The policy fills the field in, or a pod is in an object of an unknown kind.
+    /// The policy fills the field in, or a pod is not judged.
     Notice,
     /// The policy enforces it.
     Warning,
@@ -55,12 +55,12 @@ fn annotations<'a>(hardened: &'a [Hardened], errors: &'a [ManifestError]) -> Vec
             }));
         }
         for document in &one.source.documents {
-            let unknown = &document.contents.unknown;
-            let places = one.source.positions(document, unknown.iter().map(|it| &*it.pointer));
-            all.extend(unknown.iter().zip(places).map(|(unknown, at)| {
-                let message = passed_through(unknown);
-                let (message, identity) = (Cow::Owned(message.clone()), Cow::Owned(message));
-                let (level, check) = (Level::Notice, "unknown kind");
+            let pods = not_judged(&document.contents);
+            let places = one.source.positions(document, pods.iter().map(|(pointer, _)| *pointer));
+            all.extend(pods.iter().zip(places).map(|((_, message), at)| {
+                let (message, identity) =
+                    (Cow::Owned(message.clone()), Cow::Owned(message.clone()));
+                let (level, check) = (Level::Notice, "not judged");
                 Annotation { level, check, file, at: Some(at), message, identity }
             }));
         }

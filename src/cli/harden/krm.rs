@@ -12,13 +12,14 @@ use serde_json::{Map, Value, json};
 
 use super::engine::{Change, Hardened, harden_file};
 use crate::cli::input::STDIN;
-use crate::cli::pass::{Asked, Assignment, Pass, passed_through};
+use crate::cli::pass::{Asked, Assignment, Pass, not_judged};
 use crate::cli::policy_files;
 use crate::harden::SeedImage;
 use crate::manifest::{Document, Encoding, ManifestError, ManifestFile, to_yaml};
 use crate::policy::PolicyFile;
 use crate::terminal::{diagnostics, say};
 use crate::text::{listed, nearest, printable};
+use crate::workload::Kinds;
 
 /// Group of a ResourceList, in any of its versions.
 const GROUP: &str = "config.kubernetes.io/";
@@ -55,7 +56,7 @@ pub struct Args {
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
-    let source = match read(&bytes) {
+    let source = match read(&bytes, &Kinds::default()) {
         Ok(source) => source,
         Err(errors) => return Ok(diagnostics::errors(err, &errors)?),
     };
@@ -69,7 +70,11 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         policy_name: config.policy_name.as_deref(),
         namespace: config.namespace.as_deref().unwrap_or("default"),
     };
-    let sources = [source];
+    // The policies may know more kinds than are built in.
+    let sources = match read(&bytes, set.kinds()) {
+        Ok(source) => [source],
+        Err(errors) => return Ok(diagnostics::errors(err, &errors)?),
+    };
     let policies = Assignment::chosen(asked, &set, &sources, err)?;
     let pass = Pass {
         policies: &policies,
@@ -88,10 +93,10 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     Ok(if config.check && changes { say::EXIT_CHANGES } else { 0 })
 }
 
-fn read(bytes: &[u8]) -> Result<ManifestFile, Vec<ManifestError>> {
+fn read(bytes: &[u8], kinds: &Kinds) -> Result<ManifestFile, Vec<ManifestError>> {
     let (text, _) =
         Encoding::decode(bytes).map_err(|message| vec![ManifestError::about(STDIN, message)])?;
-    ManifestFile::read(STDIN, text)
+    ManifestFile::read_knowing(kinds, STDIN, text)
 }
 
 /// The one document that the input has to be.
@@ -198,7 +203,7 @@ fn of_config_map(data: Option<&Value>) -> anyhow::Result<Config> {
 /// The ResourceList with what changes in it, unless it is only checked, and with a result for each
 /// field that changes or would.
 fn answer(hardened: Hardened, check: bool) -> anyhow::Result<String> {
-    let Hardened { source, changes } = hardened;
+    let Hardened { source, changes, .. } = hardened;
     let list = resource_list(&source)?;
     let mut patch = Vec::new();
     let mut results = Vec::new();
@@ -209,9 +214,8 @@ fn answer(hardened: Hardened, check: bool) -> anyhow::Result<String> {
         let severity = if check { "error" } else { "info" };
         results.extend(found.iter().map(|it| result(list, severity, &it.message, &it.pointer)));
     }
-    for unknown in &list.contents.unknown {
-        results.push(result(list, "warning", &passed_through(unknown), &unknown.pointer));
-    }
+    let pods = not_judged(&list.contents);
+    results.extend(pods.iter().map(|(pointer, why)| result(list, "warning", why, pointer)));
     match list.value.get("results") {
         _ if results.is_empty() => {}
         Some(Value::Array(_)) => {

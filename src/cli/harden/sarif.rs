@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::engine::{Change, Hardened};
 use super::output::for_each_change;
 use super::would_change::level;
-use crate::cli::pass::{left_alone, passed_through};
+use crate::cli::pass;
 use crate::cli::rules::summary;
 use crate::cli::sarif::{Log, descriptor, location, notification};
-use crate::manifest::{Contents, Document, ManifestError};
+use crate::manifest::{Document, ManifestError};
 use crate::policy::Policy;
 use crate::rule::RuleName;
 
@@ -68,10 +68,7 @@ fn results_of(one: &Hardened, document: &Document, change: &Change, log: &mut Lo
 /// Objects whose pods were not judged.
 fn not_judged(one: &Hardened) -> Vec<Value> {
     let of = |document: &Document| {
-        let Contents { unknown, left, .. } = &document.contents;
-        let unknown = unknown.iter().map(|it| (it.pointer.as_str(), passed_through(it)));
-        let left = left.iter().map(|it| (it.pointer.as_str(), left_alone(it)));
-        let all: Vec<(&str, String)> = unknown.chain(left).collect();
+        let all = pass::not_judged(&document.contents);
         let places = one.source.positions(document, all.iter().map(|(pointer, _)| *pointer));
         let pairs = all.iter().zip(places);
         pairs.map(|((_, text), at)| notice(&one.source.name, text, at)).collect()

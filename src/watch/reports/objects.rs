@@ -22,7 +22,7 @@ use crate::watch::key::Key;
 /// Annotation with a hash of what a report says, without its times.
 pub(super) const CONTENT: &str = "ironhull.dev/content";
 
-const REPORTS: Resource = Resource { api: "/apis/openreports.io/v1alpha1", resource: "reports" };
+static REPORTS: Resource = Resource::built_in("/apis/openreports.io/v1alpha1", "reports");
 /// Media type of an apply (server-side).
 const APPLY: &str = "application/apply-patch+yaml";
 /// Asks for metadata alone in the answer: a report is some 12 KB.
