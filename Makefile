@@ -63,6 +63,13 @@ docs: tools-if-go ## regenerates what is generated: docs/, policies/schema.json,
 report-check: ## the report's page in a browser, and OSCAL and OpenReports by other programs
 	CARGO="$(CARGO)" GO="$(GO)" e2e/report/check
 
+# Not in CI: the first build takes three minutes of processor time.
+.PHONY: agreement
+agreement: judge ## reports and hardened templates held against Trivy and kube-score (needs Go, IRONHULL_CORPUS; minutes)
+	cd e2e/scanners && export GOEXPERIMENT=jsonv2 && $(GO) vet -trimpath ./... && $(GO) test -trimpath ./... && \
+	  $(GO) build -trimpath -o ../../target/scanners .
+	$(CARGO) test --locked --test agreement -- --ignored --nocapture
+
 # A static binary, for an image with nothing else in it. With --target, the flags are for the binary
 # and not for what runs while it is built. cargo forgets the profile's `strip` for a package with an
 # `opt-level` of its own.

@@ -28,7 +28,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use live::Case;
 
 /// What may be in a folder.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "cmd",
     "cluster.yaml",
     "server.yaml",
@@ -37,6 +37,7 @@ const FILES: [&str; 10] = [
     "old.yaml",
     "manifests.yaml",
     "earlier.json",
+    "own.yaml",
     "expected.stdout",
     "expected.stderr",
 ];

@@ -20,6 +20,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use api_server::{ApiServer, Settings};
+use ironhull::evidence::controls::ControlSet;
 use serde_json::{Value, json};
 
 /// Number of pods, and of the Deployments that they belong to.
@@ -139,6 +140,26 @@ fn config(address: &str) -> String {
 #[test]
 fn csv_is_read_as_it_is_meant() {
     let reason = "until=2099-01-01 =HYPERLINK(\"http://x\"),\"a\" ; b";
+    let text = csv("csv", reason);
+    let rows = read(&text);
+    let head = rows[0].clone();
+    assert_eq!(head[..3], ["namespace", "kind", "workload"]);
+    assert_eq!(rows.len(), 1 + 26, "a row for each check");
+    for row in &rows {
+        assert_eq!(row.len(), head.len(), "{row:?}");
+        for field in row {
+            assert!(!field.starts_with(['=', '+', '-', '@', '\t', '\r']), "{field:?}");
+        }
+    }
+    let at = |name: &str| head.iter().position(|column| column == name).unwrap();
+    let root = rows.iter().find(|row| row[at("check")] == "runAsNonRoot").unwrap();
+    assert_eq!((root[at("state")].as_str(), root[at("value")].as_str()), ("exempt", "0"));
+    assert_eq!(root[at("reason")], "'=HYPERLINK(\"http://x\"),\"a\" ; b");
+    assert_eq!(root[at("image")], "'@SUM(A1)");
+}
+
+/// The report in a format, on a pod that is root and exempt for this reason.
+fn csv(format: &str, reason: &str) -> String {
     let pod = json!({
         "kind": "Pod",
         "metadata": {
@@ -160,16 +181,25 @@ fn csv_is_read_as_it_is_meant() {
     let kubeconfig = home.path().join("kubeconfig");
     fs::write(&kubeconfig, config(&server.address.to_string())).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_ironhull"))
-        .args(["report", "-n", "shop", "-o", "csv"])
+        .args(["report", "-n", "shop", "-o", format])
         .env_clear()
         .env("KUBECONFIG", &kubeconfig)
         .output()
         .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The same by control: a row for each, with the field that decided and the exemption that allows it.
+#[test]
+fn csv_by_control_is_read_as_it_is_meant() {
+    let reason = "until=2099-01-01 =HYPERLINK(\"http://x\"),\"a\" ; b";
+    let text = csv("csv-controls", reason);
     let rows = read(&text);
     let head = rows[0].clone();
-    assert_eq!(head[..3], ["namespace", "kind", "workload"]);
-    assert_eq!(rows.len(), 1 + 26, "a row for each check");
+    assert_eq!(head[..3], ["standard", "version", "control"]);
+    let controls: usize =
+        ControlSet::built_in().frameworks.iter().map(|framework| framework.controls.len()).sum();
+    assert_eq!(rows.len(), 1 + controls, "a row for each control");
     for row in &rows {
         assert_eq!(row.len(), head.len(), "{row:?}");
         for field in row {
@@ -177,10 +207,18 @@ fn csv_is_read_as_it_is_meant() {
         }
     }
     let at = |name: &str| head.iter().position(|column| column == name).unwrap();
-    let root = rows.iter().find(|row| row[at("check")] == "runAsNonRoot").unwrap();
-    assert_eq!((root[at("state")].as_str(), root[at("value")].as_str()), ("exempt", "0"));
+    let of = |standard: &str, control: &str| {
+        let found = rows.iter().find(|row| row[0].starts_with(standard) && row[2] == control);
+        found.unwrap_or_else(|| panic!("no {standard} {control}"))
+    };
+    let root = of("CIS", "5.2.7");
+    assert_eq!((root[at("result")].as_str(), root[at("extent")].as_str()), ("exempt", "part"));
+    assert_eq!(root[at("decidedBy")], "runAsNonRoot exempt (0)");
+    assert_eq!(root[at("until")], "2099-01-01");
     assert_eq!(root[at("reason")], "'=HYPERLINK(\"http://x\"),\"a\" ; b");
-    assert_eq!(root[at("image")], "'@SUM(A1)");
+    let fine = of("CIS", "5.2.2");
+    assert_eq!((fine[at("result")].as_str(), fine[at("decidedBy")].as_str()), ("pass", ""));
+    assert_eq!(fine[at("fields")], "privileged pass (false)");
 }
 
 /// Fields of RFC 4180: records end in CRLF, a quote stands only at the ends of a field or doubled.

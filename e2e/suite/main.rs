@@ -17,10 +17,15 @@
     reason = "a test that fails says where"
 )]
 
+#[path = "../../tests/support/disagreements.rs"]
+#[allow(dead_code, reason = "a page says why")]
+mod disagreements;
 #[path = "../../tests/support/corpus.rs"]
 #[allow(dead_code, reason = "where it is, scenarios say by what they need")]
 mod manifests;
 mod pods;
+#[path = "../../tests/support/scanners.rs"]
+mod scanners;
 mod scenarios;
 #[path = "../../tests/support/schema.rs"]
 mod schema;

@@ -32,11 +32,12 @@ use crate::terminal::{diagnostics, say};
 /// For each container: its user and where that is known from, every field, who set it, and the
 /// exemptions. What is not known is `unknown`. Read-only: the role `view` is enough.
 #[derive(Clone, Debug, clap::Args)]
+#[command(mut_arg("all_namespaces", |arg| arg.help("Every namespace, Kubernetes' own as well")))]
 pub struct Args {
     #[command(flatten)]
     wanted: NamespaceArgs,
 
-    /// Output format: table, json, csv, markdown, html, openreports or oscal
+    /// Output format: table, json, csv, csv-controls, markdown, html, openreports or oscal
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, hide_possible_values = true)]
     output: Format,
 
@@ -64,6 +65,8 @@ enum Format {
     Json,
     /// A row for each container and check, for spreadsheets
     Csv,
+    /// A row for each container and control of a standard
+    CsvControls,
     /// For a comment or a ticket
     Markdown,
     /// A page to read, to print and to hand over
@@ -91,7 +94,8 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     match output {
         Format::Table => out.write_all(table::table(&document, width()).as_bytes())?,
         Format::Json => json(out, &document)?,
-        Format::Csv => csv::write(&document, out)?,
+        Format::Csv => csv::checks(&document, out)?,
+        Format::CsvControls => csv::controls(&document, &controls, out)?,
         Format::Markdown => out.write_all(markdown::markdown(&document).as_bytes())?,
         Format::Html => out.write_all(html::page(&document).as_bytes())?,
         Format::OpenReports => {
@@ -160,7 +164,7 @@ impl Args {
 async fn look(args: &Args, choice: Choice, err: &mut dyn Write) -> anyhow::Result<Document> {
     let date = args.by.date();
     let cluster = args.connection.connect().await?;
-    let namespaces = SelectedNamespaces::find(&args.wanted, &cluster).await?;
+    let namespaces = SelectedNamespaces::find_any(&args.wanted, &cluster).await?;
     let Policies { set, from, known } = choice.read(&cluster, date, err).await?;
     let version = cluster.version().await;
     let look = Look {

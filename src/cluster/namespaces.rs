@@ -26,6 +26,11 @@ const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 /// Namespaces that can never opt in, whatever their labels.
 pub(crate) const PROTECTED: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
 
+/// Whether labels can opt a namespace in.
+pub(crate) fn can_opt_in(name: &str) -> bool {
+    !PROTECTED.contains(&name)
+}
+
 /// The arguments that select namespaces; without any, the context's own.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct NamespaceArgs {
@@ -75,14 +80,23 @@ impl NamespaceSettings {
     /// Settings of the namespace with this metadata.
     pub(crate) fn of(metadata: ObjectMeta) -> Self {
         let labels = metadata.labels.unwrap_or_default();
+        let name = metadata.name.unwrap_or_default();
+        let mode = match labels.get(OPT_IN).map(String::as_str) {
+            Some("enforce") => Some(Mode::Enforce),
+            Some("audit") => Some(Mode::Audit),
+            _ => None,
+        };
+        let slip = match (can_opt_in(&name), mode) {
+            (true, _) => slip(&labels),
+            (false, None) => None,
+            (false, Some(_)) => {
+                Some(format!("its label {OPT_IN} has no effect: this namespace can never opt in"))
+            }
+        };
         Self {
-            name: metadata.name.unwrap_or_default(),
-            mode: match labels.get(OPT_IN).map(String::as_str) {
-                Some("enforce") => Some(Mode::Enforce),
-                Some("audit") => Some(Mode::Audit),
-                _ => None,
-            },
-            slip: slip(&labels),
+            mode: mode.filter(|_| can_opt_in(&name)),
+            name,
+            slip,
             by_label: labels.get(BY_LABEL).cloned(),
             pod_security: labels.get(POD_SECURITY).cloned(),
         }
@@ -123,11 +137,27 @@ fn slip(labels: &BTreeMap<String, String>) -> Option<String> {
 }
 
 impl SelectedNamespaces {
-    /// Finds the namespaces.
+    /// Finds the namespaces, of which Kubernetes' own are none.
+    ///
+    /// # Errors
+    /// When one of them does not exist or can never opt in, or they cannot be read.
+    pub async fn find(wanted: &NamespaceArgs, cluster: &Cluster) -> anyhow::Result<Self> {
+        Self::among(wanted, cluster, can_opt_in).await
+    }
+
+    /// Finds the namespaces, Kubernetes' own as well.
     ///
     /// # Errors
     /// When one of them does not exist, or they cannot be read.
-    pub async fn find(wanted: &NamespaceArgs, cluster: &Cluster) -> anyhow::Result<Self> {
+    pub async fn find_any(wanted: &NamespaceArgs, cluster: &Cluster) -> anyhow::Result<Self> {
+        Self::among(wanted, cluster, |_| true).await
+    }
+
+    async fn among(
+        wanted: &NamespaceArgs,
+        cluster: &Cluster,
+        may: fn(&str) -> bool,
+    ) -> anyhow::Result<Self> {
         let NamespaceArgs { namespaces: names, all_namespaces, selector } = wanted;
         let mut namespaces = BTreeMap::new();
         if *all_namespaces || selector.is_some() {
@@ -135,7 +165,7 @@ impl SelectedNamespaces {
             let each = cluster.reader.each(&NAMESPACES, None, labels, false, |item, _| {
                 let namespace =
                     NamespaceSettings::of(serde_json::from_str::<Namespace>(item.get())?.metadata);
-                if !PROTECTED.contains(&namespace.name.as_str()) {
+                if may(&namespace.name) {
                     namespaces.insert(namespace.name.clone(), namespace);
                 }
                 Ok(())
@@ -152,7 +182,7 @@ impl SelectedNamespaces {
         let default = [cluster.namespace.clone()];
         let names = if names.is_empty() { &default[..] } else { names };
         for name in names {
-            if PROTECTED.contains(&name.as_str()) {
+            if !may(name) {
                 bail!("`{name}` can never opt in, whatever its labels are");
             }
             let Some(namespace) =

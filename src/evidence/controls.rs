@@ -18,7 +18,7 @@ use crate::policy::{Diagnostic, Place, PolicyFile};
 use crate::text::{listed, nearest, quoted};
 
 pub use super::document::{ControlResult, Decided, Extent, FrameworkResult, Unanswered};
-pub use result::{results, state};
+pub use result::{results, state, states};
 
 /// Version of the form of a file of controls. It changes when a key goes or changes its meaning.
 pub const FORMAT: &str = "ironhull.dev/controls/v1";

@@ -74,7 +74,7 @@ pub struct Taken {
     pub kubernetes: Option<String>,
     /// Which namespaces were looked at, in words.
     pub scope: String,
-    /// Whether every namespace was looked at, except Kubernetes' own.
+    /// Whether every namespace was looked at.
     pub all_namespaces: bool,
 }
 
@@ -182,6 +182,8 @@ pub struct NamespaceEvidence {
     pub name: String,
     /// The mode it opted in to: `enforce` or `audit`; null for neither.
     pub mode: Option<&'static str>,
+    /// Whether it can opt in at all: Kubernetes' own namespaces never can.
+    pub can_opt_in: bool,
     /// What is wrong with a label that was meant to opt it in; null if nothing is.
     pub slip: Option<String>,
     /// The policy that holds, or would hold, for it: `NAME@REVISION`.
@@ -198,6 +200,17 @@ pub struct NamespaceEvidence {
     pub restricted: u32,
     /// The cells of its running containers by state, of all checks but those of `other`.
     pub cells: Tally,
+}
+
+impl NamespaceEvidence {
+    /// Its mode in words.
+    pub fn mode_in_words(&self) -> &'static str {
+        match (self.mode, self.can_opt_in) {
+            (Some(mode), _) => mode,
+            (None, true) => "not opted in",
+            (None, false) => "cannot opt in",
+        }
+    }
 }
 
 /// Pods of a workload that are over. They run nothing.

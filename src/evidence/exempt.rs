@@ -38,6 +38,23 @@ impl Judge<'_> {
         found.chain(void).collect()
     }
 
+    /// The grants that the engine found for a pod in a policy of which all have ended.
+    pub(super) fn ended(self, outcome: &Outcome<'_>) -> Vec<ExemptionEvidence> {
+        let grants = outcome.exemptions.iter().filter(|it| it.by == By::Policy);
+        let mut all: BTreeMap<String, ExemptionEvidence> = BTreeMap::new();
+        for grant in grants {
+            let mut evidence = self.exemption(outcome, grant);
+            let until = evidence.until.clone();
+            evidence.standing = Standing::Ended;
+            evidence.why = format!("it ended on {}", until.as_deref().unwrap_or_default());
+            // Of several for the same, the one that ended last.
+            if all.get(&evidence.id).is_none_or(|known| known.until < until) {
+                all.insert(evidence.id.clone(), evidence);
+            }
+        }
+        all.into_values().collect()
+    }
+
     fn blank(self, id: &str) -> ExemptionEvidence {
         let (namespace, kind, name) = self.workload;
         ExemptionEvidence {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::document::{
@@ -15,11 +16,11 @@ use super::pod::Judged;
 use super::summary;
 use super::templates::{Makers, Origin};
 use crate::admission::{Environment, Mode};
-use crate::cluster::namespaces::{NamespaceSettings, OPT_IN, PROTECTED, SelectedNamespaces};
+use crate::cluster::namespaces::{NamespaceSettings, OPT_IN, SelectedNamespaces, can_opt_in};
 use crate::cluster::{Cluster, PAGE};
 use crate::foresight::workloads::PODS;
 use crate::pod::Pod;
-use crate::policy::PolicySet;
+use crate::policy::{Grant, Policy, PolicySet};
 use crate::terminal::progress::Progress;
 
 /// Maximum number of pods named in a container's evidence.
@@ -42,7 +43,7 @@ pub struct Look<'l> {
     pub environment: Environment<'l>,
     /// Version of the API server, if it could be read.
     pub kubernetes: Option<&'l str>,
-    /// Whether every namespace but Kubernetes' own was asked for.
+    /// Whether every namespace was asked for.
     pub all: bool,
 }
 
@@ -56,6 +57,8 @@ struct Found<'l> {
     workloads: BTreeMap<Key, WorkloadEvidence>,
     finished: BTreeMap<Key, Finished>,
     exemptions: BTreeMap<String, ExemptionEvidence>,
+    /// By name and revision, each policy that has grants which have ended: with nothing but these.
+    ended: BTreeMap<String, Policy>,
     unreadable: Vec<String>,
 }
 
@@ -74,6 +77,7 @@ impl Look<'_> {
             workloads: BTreeMap::new(),
             finished: BTreeMap::new(),
             exemptions: BTreeMap::new(),
+            ended: ended(self.policies, environment.date),
             unreadable: Vec::new(),
         };
         let mut limits = Vec::new();
@@ -106,7 +110,7 @@ impl Look<'_> {
     fn scope(self) -> String {
         let names: Vec<&str> = self.namespaces.iter().map(|it| it.name.as_str()).collect();
         match self.all {
-            true => format!("every namespace except {}", PROTECTED.join(", ")),
+            true => "every namespace".to_owned(),
             false => names.join(", "),
         }
     }
@@ -142,14 +146,6 @@ impl Look<'_> {
                 &format!("{} pods", unreadable.len()),
                 &format!("they are in no form that ironhull reads: {}", few.join(", ")),
                 "they are in no total",
-                false,
-            ));
-        }
-        if self.all {
-            limits.push(limit(
-                &format!("the namespaces {}", PROTECTED.join(", ")),
-                "they can never opt in, and were not looked at",
-                "Kubernetes' own pods are in no total",
                 false,
             ));
         }
@@ -223,7 +219,11 @@ impl Found<'_> {
             },
             template,
         };
-        let shown = judged.shown();
+        let mut shown = judged.shown();
+        if let Some(ended) = self.ended.get(&judged.policy.versioned()) {
+            let ended = judged.ended(ended, &shown.exemptions);
+            shown.exemptions.extend(ended);
+        }
         let evidence = self.workloads.entry(key).or_insert_with(|| WorkloadEvidence {
             namespace: namespace.name.clone(),
             api_version: workload.api_version,
@@ -271,6 +271,7 @@ impl Found<'_> {
         let namespace = |it: &NamespaceSettings| NamespaceEvidence {
             name: it.name.clone(),
             mode: it.mode.map(Mode::as_str),
+            can_opt_in: can_opt_in(&it.name),
             slip: it.slip.clone(),
             policy: it.policy(look.policies).versioned(),
             pod_security: it.pod_security.clone(),
@@ -302,6 +303,19 @@ impl Found<'_> {
         summary::sum(&mut document);
         document
     }
+}
+
+/// By name and revision, each policy that has grants which have ended, with nothing but these.
+fn ended(policies: &PolicySet, date: Date) -> BTreeMap<String, Policy> {
+    let is_over = |grant: &&Grant| grant.until.is_some_and(|until| until < date);
+    let mut ended = BTreeMap::new();
+    for policy in policies.policies() {
+        let grants: Vec<Grant> = policy.exempt.iter().filter(is_over).cloned().collect();
+        if !grants.is_empty() {
+            ended.insert(policy.versioned(), Policy { exempt: grants, ..policy.clone() });
+        }
+    }
+    ended
 }
 
 impl WorkloadEvidence {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+
 use super::check::Check;
 use super::document::{
     Cell, ContainerEvidence, ContainerState, ExemptionEvidence, NoteEvidence, SetBy, Source,
@@ -73,14 +75,7 @@ impl Judged<'_> {
             windows: pod.is_windows() && !on_linux,
             user_namespaces: environment.user_namespaces,
         };
-        let judge = Judge {
-            policy,
-            instead: self.instead,
-            date: environment.date,
-            workload: self.workload,
-            template: self.template.map(|template| &template.annotations),
-            annotations: &live.metadata.annotations,
-        };
+        let judge = self.judge();
         let note = self.note();
         let of = |placed: Placed<'_, '_>, outcome: &Outcome<'_>| {
             let note = note.as_ref();
@@ -97,6 +92,31 @@ impl Judged<'_> {
                 .extend(more.filter(|it| it.standing != Standing::Void && !ids.contains(&it.id)));
         }
         Shown { containers, exemptions }
+    }
+
+    fn judge(&self) -> Judge<'_> {
+        Judge {
+            policy: self.policy,
+            instead: self.instead,
+            date: self.environment.date,
+            workload: self.workload,
+            template: self.template.map(|template| &template.annotations),
+            annotations: &self.live.metadata.annotations,
+        }
+    }
+
+    /// The grants that have ended and would exempt it otherwise, less what is granted anew. `policy` has
+    /// no others; `in_force` is what [`Self::shown`] found.
+    pub(super) fn ended(
+        &self,
+        policy: &Policy,
+        in_force: &[ExemptionEvidence],
+    ) -> Vec<ExemptionEvidence> {
+        let before_all = Environment { date: Date::MIN, ..self.environment };
+        let then = harden(self.pod, policy, &before_all.context(Scope::Create));
+        let mut ended = self.judge().ended(&then);
+        ended.retain(|it| in_force.iter().all(|other| other.id != it.id));
+        ended
     }
 
     fn note(&self) -> Option<Note> {

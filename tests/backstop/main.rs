@@ -13,6 +13,8 @@
 
 mod ask;
 mod exemptions;
+#[path = "../support/fixtures.rs"]
+mod fixtures;
 mod grammar;
 #[path = "../support/judge.rs"]
 #[allow(dead_code, reason = "shared with tests that need more of it")]

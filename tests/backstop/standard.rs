@@ -2,7 +2,6 @@
 //! checks.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use ironhull::admission::Environment;
@@ -13,7 +12,7 @@ use ironhull::policy::Policy;
 use serde_json::Value;
 
 use crate::ask::{MADE, ask, checks, created, only, policies};
-use crate::{judge, support, update};
+use crate::{fixtures, judge, support, update};
 
 /// The pods of each manifest in `directory`, with where they stand.
 pub(crate) fn pods(directory: &Path) -> Vec<(String, Value)> {
@@ -98,24 +97,11 @@ fn the_corpus_is_refused_as_by_pod_security() {
     expect("corpus, hardened", compare(&binary, &each));
 }
 
-/// The pods by which Kubernetes tests Pod Security: what each version of each level allows and refuses.
-/// They come with the Go module that the judge is built with.
+/// What each version of each level allows and refuses.
 #[test]
 fn kubernetes_own_fixtures_are_refused_as_by_pod_security() {
-    let Some(binary) = judge::binary() else { return };
-    let listed = Command::new("go")
-        .args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/pod-security-admission"])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/judge"))
-        .output();
-    let module = match listed {
-        Ok(output) if output.status.success() => String::from_utf8(output.stdout).unwrap(),
-        other => {
-            assert!(std::env::var_os("CI").is_none(), "{other:?}");
-            eprintln!("NOT RUN: Go does not find its module of Pod Security: {other:?}");
-            return;
-        }
-    };
-    let fixtures = pods(&Path::new(module.trim()).join("test/testdata"));
+    let (Some(binary), Some(directory)) = (judge::binary(), fixtures::directory()) else { return };
+    let fixtures = pods(&directory);
     assert!(fixtures.len() > 4000, "{}", fixtures.len());
     expect("Pod Security's fixtures", compare(&binary, &fixtures));
 }

@@ -64,7 +64,7 @@ fn with_cluster(directory: &Path) -> Option<(&'static str, String, Value)> {
         _ if case.arguments[1] == "show" => "policy-show",
         _ => "policy-diff",
     };
-    if case.arguments.iter().any(|word| word == "csv" || word == "markdown") {
+    if case.arguments.iter().any(|word| ["csv", "csv-controls", "markdown"].contains(&&**word)) {
         return None;
     }
     let said = case.arguments.iter().any(|word| word == "-o");

@@ -13,6 +13,8 @@
 )]
 #![cfg(feature = "server")]
 
+#[path = "../support/fixtures.rs"]
+mod fixtures;
 #[path = "../support/judge.rs"]
 mod judge;
 #[path = "../support/corpus.rs"]
@@ -21,6 +23,7 @@ mod table;
 #[path = "../support/update.rs"]
 mod update;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use ironhull::harden::{Context, Scope, harden};
@@ -28,7 +31,7 @@ use ironhull::manifest::ManifestFile;
 use ironhull::outcome::{Note, Outcome, Remark, RuleResult, Skip};
 use ironhull::pod::Pod;
 use ironhull::policy::{Policy, PolicySet, diagnostic};
-use ironhull::remains::{Level, refused};
+use ironhull::remains::{Level, fields, refused};
 use ironhull::rule::RuleName;
 use serde_json::Value;
 
@@ -219,6 +222,68 @@ fn what_is_refused_is_what_pod_security_refuses() {
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), pods.len(), wrong.join("\n"));
+}
+
+/// What is said to remain is what Pod Security refuses and no rule fixes, of each check: in the pods by
+/// which Kubernetes tests Pod Security, as they are and hardened.
+#[test]
+fn what_remains_of_kubernetes_own_fixtures_is_what_pod_security_refuses() {
+    let (Some(directory), Some(binary)) = (fixtures::directory(), judge::binary()) else { return };
+    let (shipped, _) = shipped(&directory);
+    assert!(shipped.len() > 4000, "{}", shipped.len());
+    let mut pods: Vec<(&str, Value, bool)> = Vec::new();
+    for one in &shipped {
+        pods.push((&one.id, one.pod.clone(), false));
+        if let Ok((after, ())) = hardened(one, &one.pod, Policy::restricted(), |_| ()) {
+            pods.push((&one.id, after, true));
+        }
+    }
+    let asked: Vec<Value> = pods.iter().map(|(_, pod, _)| stored(pod)).collect();
+    let mut wrong = Vec::new();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for ((id, pod, hardened), judgement) in pods.iter().zip(judge::judge(&binary, &asked)) {
+        let text = pod.to_string();
+        let (Ok(view), None) = (Pod::from_json(&text), &judgement.error) else { continue };
+        let ours: BTreeSet<&str> = fields(&view).into_iter().map(check_of).collect();
+        let reasons = judgement.restricted.reasons.iter();
+        let all: BTreeSet<&str> = reasons.filter_map(|it| Some(it.split_once(':')?.0)).collect();
+        let theirs = all.iter().copied().filter(|check| !FIXED.contains(check));
+        let theirs: BTreeSet<&str> = theirs.collect();
+        if ours != theirs {
+            wrong.push(format!("{id}: we say {ours:?}, Pod Security {theirs:?}"));
+        }
+        // What rules fix is fixed, unless something that they leave alone stands in the way.
+        if *hardened && ours.is_empty() && !judgement.restricted.allowed {
+            wrong.push(format!("{id}, hardened: {:?}", judgement.restricted.reasons));
+        }
+        seen.extend(ours.into_iter().map(str::to_owned));
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), pods.len(), wrong.join("\n"));
+    println!("{} pods; {seen:?}", pods.len());
+    assert_eq!(seen.len(), 10, "each check has its fixtures: {seen:?}");
+}
+
+/// The checks of *restricted* that rules fix.
+const FIXED: [&str; 6] = [
+    "allowPrivilegeEscalation",
+    "capabilities_restricted",
+    "runAsNonRoot",
+    "runAsUser",
+    "seccompProfile_restricted",
+    "seccompProfile_baseline",
+];
+
+/// Pod Security's check of a field that remains; the kind of a volume is one.
+fn check_of(field: &str) -> &str {
+    match field {
+        "hostNetwork" | "hostPID" | "hostIPC" => "hostNamespaces",
+        "hostProcess" => "windowsHostProcess",
+        "hostPort" => "hostPorts",
+        "host of a probe or hook" => "hostProbesAndHostLifecycle",
+        "procMount" => "procMount_restricted",
+        "privileged" | "seLinuxOptions" | "appArmorProfile" | "sysctls" => field,
+        _ => "restrictedVolumes",
+    }
 }
 
 /// The pod as the API server keeps it: a volume without a source is an emptyDir by then.

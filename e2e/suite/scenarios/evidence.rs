@@ -1,5 +1,6 @@
 //! `ironhull report` against what the containers show of themselves.
 
+mod beside;
 mod inside;
 mod workloads;
 
@@ -83,6 +84,7 @@ pub fn every_cell_is_true(world: &'static World) {
     assert!(wrong.is_empty(), "{} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(report["workloads"].as_array().unwrap().len() >= 40);
     who_set_what(&report, [&before, &enforced, &plain, &injected]);
+    beside::scanners(world, &spaces, &report);
 }
 
 /// Compares the cells of a container with what it shows.

@@ -1,5 +1,7 @@
-//! A report as CSV (RFC 4180): a row for each container and check. Columns are only ever added, at
-//! the end.
+//! A report as CSV (RFC 4180): a row for each container and check, or for each container and control.
+//! Columns are only ever added, at the end.
+
+mod controls;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -39,8 +41,10 @@ const COLUMNS: [&str; 24] = [
     "seen",
 ];
 
-/// Writes the whole report.
-pub(super) fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
+pub(super) use controls::write as controls;
+
+/// Writes a row for each container and check.
+pub(super) fn checks(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     row(out, &COLUMNS.map(Cow::Borrowed))?;
     for workload in &document.workloads {
         for container in &workload.containers {

@@ -203,6 +203,7 @@ fn namespace(name: &str, workloads: &[WorkloadEvidence], text: &str) -> Namespac
     NamespaceEvidence {
         name: name.into(),
         mode: Some("enforce"),
+        can_opt_in: true,
         slip: Some(text.into()),
         policy: "restricted@3f2a9c01d4e5".into(),
         pod_security: None,

@@ -97,7 +97,7 @@ fn namespaces(text: &mut String, document: &Document, width: Option<usize>) {
         table.row(
             [
                 Cell::new(&it.name, BOLD),
-                Cell::plain(it.mode.unwrap_or("not opted in")),
+                Cell::plain(it.mode_in_words()),
                 Cell::plain(it.containers.to_string()),
                 Cell::new(it.root.to_string(), root),
                 Cell::plain(it.restricted.to_string()),

@@ -61,17 +61,22 @@ fn of_control(control: &Control, beyond: &str, workloads: &[WorkloadEvidence]) -
 /// What the cells of one container say of a control. The worst of them decides: a field that is not
 /// known may be one that fails, so it counts for more than one that is exempt.
 pub fn state(control: &Control, cells: &[Cell]) -> State {
+    let states = states(control, cells).map(|(_, state)| state);
+    states.max_by_key(|state| weight(*state)).unwrap_or(State::Unknown)
+}
+
+/// What the cell of each check of a control says of it.
+pub fn states(control: &Control, cells: &[Cell]) -> impl Iterator<Item = (Check, State)> {
     let of = |check: &Check| {
         let cell = cells.iter().find(|cell| cell.check == *check);
-        cell.map_or(State::Unknown, |cell| cell.state)
+        (*check, cell.map_or(State::Unknown, |cell| cell.state))
     };
     // A check that asks for more than the control tells nothing by failing.
-    let open = |check: &Check| match of(check) {
-        State::Fail => State::Unknown,
-        state => state,
+    let open = move |check: &Check| match of(check) {
+        (check, State::Fail) => (check, State::Unknown),
+        other => other,
     };
-    let states = control.checks.iter().map(of).chain(control.stricter.iter().map(open));
-    states.max_by_key(|state| weight(*state)).unwrap_or(State::Unknown)
+    control.checks.iter().map(of).chain(control.stricter.iter().map(open))
 }
 
 /// Which of two states decides.

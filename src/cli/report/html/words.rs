@@ -1,6 +1,7 @@
 //! Words that several sections say of containers and workloads.
 
 use super::markup::Html;
+use crate::cluster::namespaces::can_opt_in;
 use crate::evidence::check::Check;
 use crate::evidence::document::{
     Cell, ContainerEvidence, Document, ExemptionEvidence, Source, State, User, WorkloadEvidence,
@@ -75,6 +76,9 @@ pub(super) fn help(
     }
     let today = container.rules.get(rule).map(|word| word.as_ref());
     match (workload.mode, today) {
+        (None, _) if !can_opt_in(&workload.namespace) => {
+            "its namespace can never opt in: change the template".to_owned()
+        }
         (None, _) => "its namespace has not opted in: label it ironhull.dev/harden".to_owned(),
         (Some("audit"), Some("set" | "replaced")) => {
             format!("the namespace is on audit; under enforce the rule {rule} would set it")

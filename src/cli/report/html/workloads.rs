@@ -9,6 +9,7 @@ use super::controls::field;
 use super::markup::Html;
 use super::words::{help, source, user};
 use super::{counted, end_table, moment, table};
+use crate::cluster::namespaces::can_opt_in;
 use crate::evidence::check::Check;
 use crate::evidence::document::{
     Cell, ContainerEvidence, ContainerState, Document, SetBy, State, Tally, TemplateStanding,
@@ -32,7 +33,7 @@ pub(super) fn namespaces(html: &mut Html, document: &Document) {
         html.raw("<tr><th scope=\"row\">").link(&format!("#n{at}"), &it.name).raw("</th><td>");
         match it.mode {
             Some(mode) => html.text(mode),
-            None => html.raw("<span class=\"quiet\">not opted in</span>"),
+            None => html.raw("<span class=\"quiet\">").text(it.mode_in_words()).raw("</span>"),
         };
         if let Some(slip) = &it.slip {
             html.raw("<br><strong>").text(slip).raw("</strong>");
@@ -103,7 +104,8 @@ fn of_workload(html: &mut Html, (at, workload, tally): &Counted<'_>) {
     html.raw("</summary>\n<p class=\"quiet\">");
     html.text(match workload.mode {
         Some(mode) => format!("Mode {mode}. "),
-        None => "Not opted in. ".to_owned(),
+        None if can_opt_in(&workload.namespace) => "Not opted in. ".to_owned(),
+        None => "Its namespace cannot opt in. ".to_owned(),
     });
     html.raw(match workload.template {
         TemplateStanding::Compared => "Compared with its template.",
