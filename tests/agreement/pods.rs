@@ -128,7 +128,7 @@ fn read(directory: &Path) -> Vec<Value> {
         let Ok(source) = ManifestFile::read(&name, text) else { continue };
         for document in &source.documents {
             for workload in &document.contents.workloads {
-                let Some(pod) = document.value.pointer(&workload.pod) else { continue };
+                let pod = &workload.pod;
                 if pod["spec"]["containers"].is_array() {
                     pods.push(pod.clone());
                 }

@@ -136,10 +136,8 @@ fn templates(text: String) -> Vec<Value> {
     let Ok(source) = ManifestFile::read(Path::new("manifest.yaml").to_str().unwrap(), text) else {
         return Vec::new();
     };
-    let workloads = source.documents.iter().flat_map(|document| {
-        let all = document.contents.workloads.iter();
-        all.filter_map(|workload| document.value.pointer(&workload.pod))
-    });
-    let pods = workloads.filter(|pod| pod["spec"]["containers"].is_array());
+    let workloads = source.documents.iter().flat_map(|document| &document.contents.workloads);
+    let pods = workloads.map(|workload| &workload.pod);
+    let pods = pods.filter(|pod| pod["spec"]["containers"].is_array());
     pods.map(|pod| json!({"metadata": pod["metadata"], "spec": pod["spec"]})).collect()
 }
