@@ -113,13 +113,16 @@ fn harden_file(
 /// together: a first one that becomes JSON changes how kubectl splits the rest.
 const UNWRITABLE: &str = "the hardened file cannot be written so that it reads back the same";
 
+/// How documents change, and whether any pod is left as it is.
+type Changes = (Vec<Change>, bool);
+
 /// How the documents of a source change and whether any pod is left as it is, or everything that is
 /// wrong with it.
 fn harden(
     pass: &Pass<'_>,
     source: &ManifestFile,
     err: &mut dyn Write,
-) -> io::Result<Result<(Vec<Change>, bool), Vec<ManifestError>>> {
+) -> io::Result<Result<Changes, Vec<ManifestError>>> {
     let mut changes = Vec::new();
     let mut leaves_something = false;
     let mut errors = Vec::new();
