@@ -100,8 +100,7 @@ impl Checker {
         };
         let mut patch: Vec<Value> = Vec::new();
         pass.judge(source, document, |judged| {
-            let operations = judged.outcome.patch.as_json();
-            patch.extend(serde_json::from_str::<Vec<Value>>(operations).unwrap());
+            patch.extend(judged.patch().unwrap_or_default());
         })
         .map(|()| patch)
         .map_err(|error| error.to_string())

@@ -189,7 +189,7 @@ fn patch_of(
 ) -> Result<Vec<Value>, String> {
     let mut patch: Vec<Value> = Vec::new();
     pass.judge(source, document, |judged| {
-        patch.extend(serde_json::from_str::<Vec<Value>>(judged.outcome.patch.as_json()).unwrap());
+        patch.extend(judged.patch().unwrap_or_default());
     })
     .map(|()| patch)
     .map_err(|error| error.to_string())

@@ -113,10 +113,11 @@ pub(super) fn harden_file(
 /// together: a first one that becomes JSON changes how kubectl splits the rest.
 const UNWRITABLE: &str = "the hardened file cannot be written so that it reads back the same";
 
-/// How the documents of a source change, and whether any pod is left as it is.
+/// How documents change, and whether any pod is left as it is.
 type Changes = (Vec<Change>, bool);
 
-/// The same for a source, or everything that is wrong with it.
+/// How the documents of a source change and whether any pod is left as it is, or everything that is
+/// wrong with it.
 fn harden(
     pass: &Pass<'_>,
     source: &ManifestFile,

@@ -319,11 +319,8 @@ impl WorkloadPreview {
 impl WorkloadPreview {
     /// `KIND/NAME`, and of an object with several templates which one.
     pub fn title(&self) -> String {
-        let title = titled(&self.kind, &self.name);
-        match &self.template {
-            Some(template) => format!("{title} ({template})"),
-            None => title,
-        }
+        let which = self.template.as_ref().map(|which| format!(" ({which})"));
+        titled(&self.kind, &self.name) + &which.unwrap_or_default()
     }
 
     /// Whether all of it is hardened, or would be, and no container in its pods now is unhardened.
