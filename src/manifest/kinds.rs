@@ -71,6 +71,7 @@ impl Workload {
     pub fn patch(&self, of_pod: Vec<Value>) -> Result<Vec<Value>, String> {
         let of_pod = match self.takes {
             Takes::Containers => edit::on_containers(of_pod, &self.pod)?,
+            Takes::Defaulted => edit::with_fs_group(of_pod)?,
             _ => of_pod,
         };
         edit::relocate(of_pod, &self.parts)
@@ -273,7 +274,7 @@ impl Visit<'_> {
                 self.contents.left.push(left(&pod.at, which, why.to_owned()));
                 continue;
             }
-            let is_merged = known.takes() == Takes::Merged;
+            let is_merged = matches!(known.takes(), Takes::Merged | Takes::Defaulted);
             if is_empty(&pod.pod) && (known.row.is_none_or(|row| !row.is_built_in())) {
                 continue;
             }

@@ -24,6 +24,7 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("the embedded documents are broken: ", "a test reads them"),
     ("only the names were asked for", "never leaves its module"),
     ("not a patch: ", "the engine writes patches"),
+    ("`{path}` has no place in it", "the engine patches what was read"),
     ("the patch does not apply: ", "the engine writes it for this very document"),
     ("the hardened document cannot be written so that it reads back the same", "no text is known"),
     ("no manifests are named", "needs a terminal"),

@@ -66,7 +66,7 @@ fn remarks(row: &Kind) -> String {
         Takes::All => String::new(),
         Takes::Containers if row.note.is_empty() => "On the containers alone".to_owned(),
         Takes::Containers => String::new(),
-        Takes::Merged => {
+        Takes::Merged | Takes::Defaulted => {
             "A template without images is its operator's to fill in, and left alone".to_owned()
         }
         Takes::Nothing(why) => format!("Not edited: {why}"),

@@ -34,9 +34,9 @@ pub struct Kind {
     /// Kind of Kubernetes' own, or of another row, by way of which it makes its pods: in a cluster
     /// they are seen there. Empty if it makes them itself, or by a ReplicaSet or a Job.
     pub through: &'static str,
-    /// JSON Pointer of a member of the object, and why its pods cannot be edited where that is
+    /// JSON Pointers of members of the object, and why its pods cannot be edited where one of these is
     /// there and not empty.
-    pub unless: Option<(&'static str, &'static str)>,
+    pub unless: (&'static [&'static str], &'static str),
     /// What else people should know of it, for the page of kinds; may be empty.
     pub note: &'static str,
     /// The Go type or the CRD that says so.
@@ -90,6 +90,9 @@ pub enum Takes {
     Containers,
     /// All, but its operator fills in the rest of a template that lacks an image.
     Merged,
+    /// The same, and it gives the pod an fsGroup if the template has no pod-level `securityContext`: one
+    /// that is added has to have an fsGroup of its own.
+    Defaulted,
     /// Nothing: the reason, for people.
     Nothing(&'static str),
 }
@@ -170,11 +173,12 @@ impl Known {
     /// The pods in an object of this kind; not those of objects in it.
     pub fn pods<'o>(&self, object: &'o Value) -> Vec<PodIn<'o>> {
         let found = self.places.iter().flat_map(|(path, holds)| pods(object, path, *holds));
-        let left = self.row.and_then(|row| row.unless).filter(|(at, _)| {
+        let is_there = |at: &&str| {
             let value = object.pointer(at).unwrap_or(&Value::Null);
             !value.is_null() && value.as_array().is_none_or(|items| !items.is_empty())
-        });
-        let left = left.map(|(_, why)| why);
+        };
+        let left = self.row.map(|row| row.unless);
+        let left = left.filter(|(places, _)| places.iter().any(is_there)).map(|(_, why)| why);
         found.map(|pod| PodIn { left: pod.left.or(left), ..pod }).collect()
     }
 

@@ -120,6 +120,23 @@ pub(super) fn on_containers(patch: Vec<Value>, pod: &Value) -> Result<Vec<Value>
     Ok(left)
 }
 
+/// The same changes, where an operator gives the pod an fsGroup unless it has a `securityContext`.
+///
+/// # Errors
+/// When one would be added without an fsGroup: the operator's is what lets the pod write its volumes.
+pub(super) fn with_fs_group(patch: Vec<Value>) -> Result<Vec<Value>, String> {
+    let takes_it_away = |operation: &Value| {
+        operation.get("path").and_then(Value::as_str) == Some(POD_LEVEL)
+            && operation.pointer("/value/fsGroup").is_none()
+    };
+    match patch.iter().any(takes_it_away) {
+        true => {
+            Err("with a pod-level `securityContext` its operator would set no fsGroup".to_owned())
+        }
+        false => Ok(patch),
+    }
+}
+
 /// Sets a field of the securityContext at `at`, in the operation that adds it whole if there is
 /// one.
 fn put(patch: &mut Vec<Value>, at: &str, field: &str, value: &Value, own: Option<&Value>) {

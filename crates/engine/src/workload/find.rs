@@ -42,12 +42,12 @@ fn annotations(object: &Value) -> Value {
 }
 
 /// Names of the volumes that pods made from the template at `at` get besides its own: those of the
-/// `volumeClaimTemplates` beside it, or around it.
+/// `volumeClaimTemplates` in it, beside it, or around it.
 pub fn reserved_volumes(object: &Value, at: &str) -> Vec<String> {
     let mut names = Vec::new();
-    let mut around = at;
-    while let Some((outer, _)) = around.rsplit_once('/') {
-        around = outer;
+    let mut next = Some(at);
+    while let Some(around) = next {
+        next = around.rsplit_once('/').map(|(outer, _)| outer);
         let claims = object.pointer(around).and_then(|it| it.get("volumeClaimTemplates"));
         let claims = claims.and_then(Value::as_array).into_iter().flatten();
         names.extend(

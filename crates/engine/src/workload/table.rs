@@ -45,7 +45,7 @@ impl Kind {
         source: &'static str,
     ) -> Self {
         let (change, takes) = (Change::Recreated, Takes::All);
-        let (through, note, unless) = ("", "", None);
+        let (through, note, unless) = ("", "", (&[] as &[_], ""));
         Self { groups, kind, resource, pods, change, takes, through, unless, note, source }
     }
 
@@ -73,8 +73,8 @@ impl Kind {
         Self { note, ..self }
     }
 
-    const fn unless(self, pointer: &'static str, why: &'static str) -> Self {
-        Self { unless: Some((pointer, why)), ..self }
+    const fn unless(self, places: &'static [&'static str], why: &'static str) -> Self {
+        Self { unless: (places, why), ..self }
     }
 }
 
