@@ -13,8 +13,8 @@ use crate::evidence::document::{
 };
 use crate::text::clean;
 
-/// The columns.
-const COLUMNS: [&str; 24] = [
+/// Columns about a container.
+const CONTAINER: [&str; 9] = [
     "namespace",
     "kind",
     "workload",
@@ -24,51 +24,41 @@ const COLUMNS: [&str; 24] = [
     "pods",
     "examplePod",
     "image",
-    "check",
-    "state",
-    "value",
-    "source",
-    "setBy",
-    "policy",
-    "templateState",
-    "templateValue",
-    "exemption",
-    "ticket",
-    "until",
-    "grantedBy",
-    "reason",
-    "why",
-    "seen",
 ];
+
+/// Columns about an exemption.
+const EXEMPTION: [&str; 5] = ["exemption", "ticket", "until", "grantedBy", "reason"];
+
+/// Columns about a cell, between those two.
+const CELL: [&str; 8] =
+    ["check", "state", "value", "source", "setBy", "policy", "templateState", "templateValue"];
+
+/// Columns after them.
+const END: [&str; 2] = ["why", "seen"];
 
 pub(super) use controls::write as controls;
 
 /// Writes a row for each container and check.
 pub(super) fn checks(document: &Document, out: &mut dyn Write) -> io::Result<()> {
-    row(out, &COLUMNS.map(Cow::Borrowed))?;
+    header(out, &[&CONTAINER, &CELL, &EXEMPTION, &END])?;
     for workload in &document.workloads {
         for container in &workload.containers {
             for cell in &container.cells {
-                row(out, &fields(document, workload, container, cell))?;
+                let exemption = document.exemption(cell).map(|(_, exemption)| exemption);
+                let end = [Cow::Borrowed(&*cell.why), Cow::Borrowed(&*document.taken.at)];
+                let start = of_container(workload, container);
+                row(out, &[&start, &of_cell(container, cell), &of_exemption(exemption), &end])?;
             }
         }
     }
     Ok(())
 }
 
-fn fields<'d>(
-    document: &'d Document,
+/// The fields of [`CONTAINER`].
+fn of_container<'d>(
     workload: &'d WorkloadEvidence,
     container: &'d ContainerEvidence,
-    cell: &'d Cell,
-) -> [Cow<'d, str>; COLUMNS.len()] {
-    let exemption = document.exemption(cell).map(|(_, exemption)| exemption);
-    let of = |text: fn(&'d ExemptionEvidence) -> Option<&'d str>| {
-        exemption.and_then(text).map_or(Cow::Borrowed(""), Cow::Borrowed)
-    };
-    let policy = container.note.as_ref().filter(|_| cell.set_by == SetBy::Ironhull);
-    let policy = policy.map_or("", |note| note.policy.as_str());
-    let template = cell.template.as_ref();
+) -> [Cow<'d, str>; CONTAINER.len()] {
     [
         Cow::Borrowed(&*workload.namespace),
         Cow::Borrowed(&*workload.kind),
@@ -79,6 +69,27 @@ fn fields<'d>(
         container.pods.to_string().into(),
         container.pod_names.first().map_or("", String::as_str).into(),
         Cow::Borrowed(&*container.image),
+    ]
+}
+
+/// The fields of [`EXEMPTION`].
+fn of_exemption(exemption: Option<&ExemptionEvidence>) -> [Cow<'_, str>; EXEMPTION.len()] {
+    let Some(it) = exemption else { return Default::default() };
+    [
+        Cow::Borrowed(it.standing.as_str()),
+        it.ticket.as_deref().unwrap_or_default().into(),
+        it.until.as_deref().unwrap_or_default().into(),
+        Cow::Borrowed(&*it.granted_by),
+        Cow::Borrowed(&*it.reason),
+    ]
+}
+
+/// The fields of [`CELL`].
+fn of_cell<'d>(container: &'d ContainerEvidence, cell: &'d Cell) -> [Cow<'d, str>; CELL.len()] {
+    let policy = container.note.as_ref().filter(|_| cell.set_by == SetBy::Ironhull);
+    let policy = policy.map_or("", |note| note.policy.as_str());
+    let template = cell.template.as_ref();
+    [
         cell.check.as_str().into(),
         cell.state.as_str().into(),
         value(&cell.value).into(),
@@ -87,13 +98,6 @@ fn fields<'d>(
         policy.into(),
         template.map_or("", |it| it.state.as_str()).into(),
         template.map_or_else(String::new, |it| value(&it.value)).into(),
-        of(|it| Some(it.standing.as_str())),
-        of(|it| it.ticket.as_deref()),
-        of(|it| it.until.as_deref()),
-        of(|it| Some(&*it.granted_by)),
-        of(|it| Some(&*it.reason)),
-        Cow::Borrowed(&*cell.why),
-        Cow::Borrowed(&*document.taken.at),
     ]
 }
 
@@ -105,8 +109,14 @@ pub(super) fn value(value: &Value) -> String {
     }
 }
 
-fn row(out: &mut dyn Write, fields: &[Cow<'_, str>]) -> io::Result<()> {
-    for (index, field) in fields.iter().enumerate() {
+fn header(out: &mut dyn Write, columns: &[&[&'static str]]) -> io::Result<()> {
+    let columns = columns.iter().flat_map(|group| group.iter().copied());
+    row(out, &[&columns.map(Cow::Borrowed).collect::<Vec<_>>()])
+}
+
+/// Writes groups of fields as one row.
+fn row(out: &mut dyn Write, groups: &[&[Cow<'_, str>]]) -> io::Result<()> {
+    for (index, field) in groups.iter().copied().flatten().enumerate() {
         let comma = if index == 0 { "" } else { "," };
         write!(out, "{comma}{}", quoted(field))?;
     }

@@ -3,42 +3,19 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::{row, value};
+use super::{CONTAINER, EXEMPTION, header, of_container, of_exemption, row, value};
 use crate::evidence::check::Check;
 use crate::evidence::controls::{self, Control, ControlSet, Framework};
-use crate::evidence::document::{
-    ContainerEvidence, Document, ExemptionEvidence, State, WorkloadEvidence,
-};
+use crate::evidence::document::{ContainerEvidence, Document, ExemptionEvidence, State};
 
-/// The columns.
-const COLUMNS: [&str; 26] = [
-    "standard",
-    "version",
-    "control",
-    "group",
-    "title",
-    "namespace",
-    "kind",
-    "workload",
-    "container",
-    "containerKind",
-    "status",
-    "pods",
-    "examplePod",
-    "image",
-    "result",
-    "extent",
-    "decidedBy",
-    "fields",
-    "beyond",
-    "exemption",
-    "ticket",
-    "until",
-    "grantedBy",
-    "reason",
-    "source",
-    "seen",
-];
+/// Columns about a control, before those about a container.
+const CONTROL: [&str; 5] = ["standard", "version", "control", "group", "title"];
+
+/// Columns about the result, between those about a container and an exemption.
+const RESULT: [&str; 5] = ["result", "extent", "decidedBy", "fields", "beyond"];
+
+/// Columns after them.
+const END: [&str; 2] = ["source", "seen"];
 
 /// Writes a row for each container and control.
 pub(in crate::cli::report) fn write(
@@ -46,13 +23,23 @@ pub(in crate::cli::report) fn write(
     set: &ControlSet,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    row(out, &COLUMNS.map(Cow::Borrowed))?;
+    header(out, &[&CONTROL, &CONTAINER, &RESULT, &EXEMPTION, &END])?;
     for framework in &set.frameworks {
         for control in &framework.controls {
             for workload in &document.workloads {
                 for container in &workload.containers {
-                    let of = Of { document, framework, control, workload, container };
-                    row(out, &of.fields())?;
+                    let of = Of { document, framework, control, container };
+                    let result = controls::state(control, &container.cells);
+                    row(
+                        out,
+                        &[
+                            &of.control(),
+                            &of_container(workload, container),
+                            &of.result(result),
+                            &of_exemption(of.exemption(result)),
+                            &[Cow::Borrowed(&*control.source), Cow::Borrowed(&*document.taken.at)],
+                        ],
+                    )?;
                 }
             }
         }
@@ -65,48 +52,34 @@ struct Of<'d> {
     document: &'d Document,
     framework: &'d Framework,
     control: &'d Control,
-    workload: &'d WorkloadEvidence,
     container: &'d ContainerEvidence,
 }
 
 impl<'d> Of<'d> {
-    fn fields(&self) -> [Cow<'d, str>; COLUMNS.len()] {
-        let Self { document, framework, control, workload, container } = *self;
-        let result = controls::state(control, &container.cells);
-        let beyond = [control.beyond.as_str(), framework.beyond.as_str()];
-        let beyond: Vec<&str> = beyond.into_iter().filter(|text| !text.is_empty()).collect();
-        let checks = control.checks.iter().chain(&control.stricter);
-        let exemption = self.exemption(result);
-        let of = |text: fn(&'d ExemptionEvidence) -> Option<&'d str>| {
-            exemption.and_then(text).map_or(Cow::Borrowed(""), Cow::Borrowed)
-        };
+    /// The fields of [`CONTROL`].
+    fn control(&self) -> [Cow<'d, str>; CONTROL.len()] {
+        let Self { framework, control, .. } = *self;
         [
             Cow::Borrowed(&*framework.name),
             Cow::Borrowed(&*framework.version),
             Cow::Borrowed(&*control.id),
             Cow::Borrowed(&*control.group),
             Cow::Borrowed(&*control.title),
-            Cow::Borrowed(&*workload.namespace),
-            Cow::Borrowed(&*workload.kind),
-            Cow::Borrowed(&*workload.name),
-            Cow::Borrowed(&*container.name),
-            container.kind.into(),
-            container.status.as_str().into(),
-            container.pods.to_string().into(),
-            container.pod_names.first().map_or("", String::as_str).into(),
-            Cow::Borrowed(&*container.image),
+        ]
+    }
+
+    /// The fields of [`RESULT`].
+    fn result(&self, result: State) -> [Cow<'d, str>; RESULT.len()] {
+        let Self { framework, control, .. } = *self;
+        let beyond = [control.beyond.as_str(), framework.beyond.as_str()];
+        let beyond: Vec<&str> = beyond.into_iter().filter(|text| !text.is_empty()).collect();
+        let checks = control.checks.iter().chain(&control.stricter);
+        [
             result.as_str().into(),
             control.extent.as_str().into(),
             self.deciding(result).into(),
             self.cells(checks.copied()).into(),
             beyond.join("; ").into(),
-            of(|it| Some(it.standing.as_str())),
-            of(|it| it.ticket.as_deref()),
-            of(|it| it.until.as_deref()),
-            of(|it| Some(&*it.granted_by)),
-            of(|it| Some(&*it.reason)),
-            Cow::Borrowed(&*control.source),
-            Cow::Borrowed(&*document.taken.at),
         ]
     }
 
