@@ -20,6 +20,8 @@ mod disagreements;
 mod fixtures;
 #[path = "../support/judge.rs"]
 mod judge;
+#[path = "../support/pods.rs"]
+mod manifests;
 mod page;
 mod pods;
 #[path = "../support/scanners.rs"]

@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
-use ironhull::harden::{Context, Scope, harden};
-use ironhull::manifest::ManifestFile;
-use ironhull::pod::Pod;
-use ironhull::policy::Policy;
+use jiff::civil::{Date, date};
 use serde_json::{Map, Value, json};
 
-use crate::{judge, support};
+use crate::{judge, manifests};
+
+/// The date by which exemptions end.
+const TODAY: Date = date(2026, 11, 22);
 
 /// Where a pod gets its service account's token.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -18,7 +18,8 @@ const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// own, as far as they have something to look at that none before them has.
 pub(crate) fn all(corpus: &Path) -> Vec<Value> {
     let shipped = read(corpus);
-    let hardened: Vec<_> = shipped.iter().filter_map(hardened).collect();
+    let hardened = shipped.iter().filter_map(|pod| manifests::hardened(pod, TODAY));
+    let hardened: Vec<_> = hardened.collect();
     let mut all = Vec::new();
     let mut known = HashSet::new();
     for (kind, pods) in [("shipped", shipped), ("hardened", hardened), ("fixture", fixtures())] {
@@ -121,20 +122,8 @@ fn take(from: &Value, to: &mut Value, key: &str) {
 
 /// The pods and templates of the manifests in a directory.
 fn read(directory: &Path) -> Vec<Value> {
-    let mut pods = Vec::new();
-    for path in support::files(directory) {
-        let name = path.strip_prefix(directory).unwrap().display().to_string();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let Ok(source) = ManifestFile::read(&name, text) else { continue };
-        for document in &source.documents {
-            for workload in &document.contents.workloads {
-                let pod = &workload.pod;
-                if pod["spec"]["containers"].is_array() {
-                    pods.push(pod.clone());
-                }
-            }
-        }
-    }
+    let pods = manifests::pods(directory).into_iter().map(|(_, pod)| pod);
+    let pods: Vec<Value> = pods.filter(|pod| pod["spec"]["containers"].is_array()).collect();
     let readable = readable(&pods, (0..pods.len()).collect());
     readable.into_iter().map(|at| pods[at].clone()).collect()
 }
@@ -155,25 +144,6 @@ fn fixtures() -> Vec<Value> {
         .iter()
         .flat_map(|level| read(&data.join(level)))
         .collect()
-}
-
-fn hardened(pod: &Value) -> Option<Value> {
-    let text = pod.to_string();
-    let view = Pod::from_json(&text).ok()?;
-    let context = Context {
-        date: jiff::civil::date(2026, 11, 22),
-        scope: Scope::Create,
-        user_namespaces: false,
-        provenance: true,
-        root: "",
-        reserved_volumes: &[],
-        seed_image: None,
-    };
-    let outcome = harden(&view, Policy::restricted(), &context);
-    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();
-    let mut after = pod.clone();
-    json_patch::patch(&mut after, &patch).unwrap();
-    Some(after)
 }
 
 /// The pod as it is stored and runs. What the API server adds that a check looks at is added: volumes

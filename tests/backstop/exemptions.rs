@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::ask::{ask, checks, created, only, policies};
-use crate::standard::{hardened, pods};
+use crate::ask::{MADE, ask, checks, created, only, policies};
+use crate::manifests::{hardened, pods};
 use crate::{judge, support};
 
 const KINDS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
@@ -163,7 +163,7 @@ fn what_is_hardened_passes_with_its_exemption() {
         };
         let key = format!("{first}.exempt.ironhull.dev/{rule}");
         pod["metadata"]["annotations"][&key] = json!("a reason that is one");
-        if let (Some(with), Some(without)) = (hardened(&pod), hardened(&shipped)) {
+        if let (Some(with), Some(without)) = (hardened(&pod, MADE), hardened(&shipped, MADE)) {
             names.push(format!("{id} {key}"));
             exempt.push(with);
             plain.push(without);

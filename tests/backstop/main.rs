@@ -20,6 +20,8 @@ mod grammar;
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 mod judge;
 mod limits;
+#[path = "../support/pods.rs"]
+mod manifests;
 mod namespaces;
 mod standard;
 #[path = "../support/corpus.rs"]

@@ -4,46 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use ironhull::admission::Environment;
-use ironhull::harden::{Context, Scope, harden};
-use ironhull::manifest::ManifestFile;
-use ironhull::pod::Pod;
-use ironhull::policy::Policy;
 use serde_json::Value;
 
 use crate::ask::{MADE, ask, checks, created, only, policies};
+use crate::manifests::{hardened, pods};
 use crate::{fixtures, judge, support, update};
-
-/// The pods of each manifest in `directory`, with where they stand.
-pub(crate) fn pods(directory: &Path) -> Vec<(String, Value)> {
-    let mut pods = Vec::new();
-    for path in support::files(directory) {
-        let name = path.strip_prefix(directory).unwrap().display().to_string();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let Ok(source) = ManifestFile::read(&name, text) else { continue };
-        for document in &source.documents {
-            for workload in &document.contents.workloads {
-                let pod = &workload.pod;
-                let id = format!("{name}#{}", document.number.unwrap());
-                pods.push((id, pod.clone()));
-            }
-        }
-    }
-    pods
-}
-
-/// The pod after the default policy's patch; `None` for one that is not readable.
-pub(crate) fn hardened(pod: &Value) -> Option<Value> {
-    let text = pod.to_string();
-    let view = Pod::from_json(&text).ok()?;
-    let environment = Environment { date: MADE, user_namespaces: false, seed_image: None };
-    let context = Context { provenance: true, ..environment.context(Scope::Create) };
-    let outcome = harden(&view, Policy::restricted(), &context);
-    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).unwrap();
-    let mut after = pod.clone();
-    json_patch::patch(&mut after, &patch).unwrap();
-    Some(after)
-}
 
 /// Compares both evaluators on each pod. Returns how many pods both could read, and how many are refused.
 fn compare(binary: &PathBuf, pods: &[(String, Value)]) -> (usize, usize) {
@@ -91,7 +56,7 @@ fn expect(what: &str, (pods, refused): (usize, usize)) {
 fn the_corpus_is_refused_as_by_pod_security() {
     let (Some(binary), Some(directory)) = (judge::binary(), support::directory()) else { return };
     let shipped = pods(&directory);
-    let each = shipped.iter().filter_map(|(id, pod)| Some((id.clone(), hardened(pod)?)));
+    let each = shipped.iter().filter_map(|(id, pod)| Some((id.clone(), hardened(pod, MADE)?)));
     let each: Vec<_> = each.collect();
     expect("corpus", compare(&binary, &shipped));
     expect("corpus, hardened", compare(&binary, &each));
