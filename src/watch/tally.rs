@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::judge::{Allowed, PodCounts, RESULTS, RULES, Standing};
 use super::key::{Key, key};
 use crate::admission::Mode;
-use crate::cluster::namespaces::{NamespaceSettings, PROTECTED};
+use crate::cluster::namespaces::NamespaceSettings;
 use crate::policy::{Policy, PolicySet};
 
 /// Maximum number of pods kept. Kubernetes is made for 150,000.
@@ -141,10 +141,10 @@ impl Tally {
         }
     }
 
-    /// The mode that a namespace opted in to, unless it can never do so.
+    /// The mode that a namespace opted in to.
     pub fn mode_of(&self, name: &str) -> Option<Mode> {
         let (_, namespace) = self.namespaces.get(name)?;
-        namespace.mode.filter(|_| !PROTECTED.contains(&name))
+        namespace.mode
     }
 
     /// Whether any pod of the namespace was judged.
