@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::check::{Check, Standard};
 use super::document::{Cell, ExemptionEvidence, SetBy, Source, State, value_text};
-use crate::text::printable;
+use crate::text::{hex, printable};
 
 /// The API of a report.
 pub const API_VERSION: &str = "openreports.io/v1alpha1";
@@ -129,8 +129,7 @@ impl Scope<'_> {
         let plain = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(*c);
         let cut: String = whole.chars().filter(plain).take(MAX_NAME).collect();
         let digest = Sha256::digest(format!("{group}/{kind}/{name}"));
-        let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("{SOURCE}-{}-{digest}", cut.trim_matches(['-', '.']))
+        format!("{SOURCE}-{}-{}", cut.trim_matches(['-', '.']), hex(digest.iter().take(8)))
     }
 
     /// The report: results at this time, in seconds since 1970, and `managed_by` as its label.

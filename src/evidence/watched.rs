@@ -7,6 +7,7 @@ use super::live::Live;
 use super::openreports::Fact;
 use super::pod::{Judged, Shown};
 use crate::admission::Environment;
+use crate::foresight::workloads::Maker;
 use crate::pod::{ContainerKind, Pod};
 use crate::policy::Policy;
 
@@ -18,19 +19,6 @@ pub struct WatchedPod {
     pub maker: Maker,
     /// Its containers.
     pub containers: Vec<WatchedContainer>,
-}
-
-/// An object that makes pods, or a pod by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Maker {
-    /// `apiVersion`
-    pub api_version: Box<str>,
-    /// `kind`
-    pub kind: Box<str>,
-    /// `metadata.name`
-    pub name: Box<str>,
-    /// `metadata.uid`
-    pub uid: Box<str>,
 }
 
 /// A container of a pod.

@@ -26,8 +26,8 @@ use crate::text::printable;
 use crate::workload::{Change, Kinds, dotted, group_of, reserved_volumes};
 pub use kinds::ClusterKind;
 use later::{Later, Read};
+pub use object::{Maker, controller, opt_in};
 use object::{Object, added};
-pub use object::{controller, opt_in};
 
 /// Pods.
 pub static PODS: Resource = Resource::built_in("/api/v1", "pods");

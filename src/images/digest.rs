@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest as _, Sha256};
 
 use super::error::ImageError;
+use crate::text::hex;
 
 /// `sha256:` and 64 hexadecimal digits. Other algorithms are in no registry's use.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,8 +27,7 @@ impl Digest {
     }
 
     fn of_hash(hash: &[u8]) -> Self {
-        let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("sha256:{digits}"))
+        Self(format!("sha256:{}", hex(hash)))
     }
 
     /// With its algorithm.

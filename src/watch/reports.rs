@@ -32,8 +32,8 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
 use crate::cluster::{Resource, message_of};
-use crate::evidence::watched::{Maker, WatchedPod};
-use crate::foresight::workloads::controller;
+use crate::evidence::watched::WatchedPod;
+use crate::foresight::workloads::{Maker, controller};
 use crate::watch::above;
 use object::{Draft, Found, MadeBy};
 use objects::{Failure, Objects};
@@ -238,12 +238,7 @@ impl Reporter {
             Ok(Ok(found)) if found.uid.as_deref() != Some(&*maker.uid) => Ok(None),
             Ok(Ok(found)) => {
                 let owner = controller(found.owner_references.as_ref());
-                Ok(Some(owner.map_or(maker, |it| Maker {
-                    api_version: it.api_version.as_str().into(),
-                    kind: it.kind.as_str().into(),
-                    name: it.name.as_str().into(),
-                    uid: it.uid.as_str().into(),
-                })))
+                Ok(Some(owner.map_or(maker, Maker::from)))
             }
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(None),
             Ok(Err(error @ kube::Error::Api(_))) => {

@@ -77,6 +77,11 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
+/// Bytes in hexadecimal, two lower-case digits each.
+pub fn hex<'b>(bytes: impl IntoIterator<Item = &'b u8>) -> String {
+    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The word in `words` that was probably meant by `word`.
 ///
 /// Case, `-` and `_` do not count: `run_as_user` means `runAsUser`. Otherwise at

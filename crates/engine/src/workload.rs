@@ -111,7 +111,7 @@ pub struct OwnKind {
 }
 
 /// All kinds that are known: those of the table, and those of policies.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kinds {
     own: Vec<OwnKind>,
 }

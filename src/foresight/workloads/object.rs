@@ -58,6 +58,30 @@ struct Condition {
     message: Option<String>,
 }
 
+/// An object that makes pods, or a pod by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Maker {
+    /// `apiVersion`
+    pub api_version: Box<str>,
+    /// `kind`
+    pub kind: Box<str>,
+    /// `metadata.name`
+    pub name: Box<str>,
+    /// `metadata.uid`
+    pub uid: Box<str>,
+}
+
+impl From<&OwnerReference> for Maker {
+    fn from(owner: &OwnerReference) -> Self {
+        Self {
+            api_version: owner.api_version.as_str().into(),
+            kind: owner.kind.as_str().into(),
+            name: owner.name.as_str().into(),
+            uid: owner.uid.as_str().into(),
+        }
+    }
+}
+
 /// The owner of an object that makes it and deletes it.
 pub fn controller(owners: Option<&Vec<OwnerReference>>) -> Option<&OwnerReference> {
     owners.into_iter().flatten().find(|owner| owner.controller == Some(true))

@@ -13,10 +13,9 @@ use tokio::time::timeout;
 
 use super::ANSWER;
 use super::case::Case;
-use super::owner::Controller;
 use crate::cluster::message_of;
-use crate::foresight::workloads;
-use crate::text::printable;
+use crate::foresight::workloads::{self, Maker};
+use crate::text::{hex, printable};
 use crate::watch::above;
 use crate::watch::key::key;
 
@@ -66,10 +65,10 @@ impl Events {
 
     /// What a controller belongs to: a Deployment, a CronJob. The controller itself where it
     /// belongs to nothing, or nobody may see.
-    async fn owner(&self, case: &Case, controller: &Controller) -> ObjectReference {
-        let Controller { api, kind, name, uid } = controller;
-        let itself = reference(api, kind, &case.namespace, name, uid);
-        let Some(resource) = above::means(api, kind) else { return itself };
+    async fn owner(&self, case: &Case, controller: &Maker) -> ObjectReference {
+        let Maker { api_version, kind, name, uid } = controller;
+        let itself = reference(api_version, kind, &case.namespace, name, uid);
+        let Some(resource) = above::means(api_version, kind) else { return itself };
         let asked = above::metadata(&self.client, resource, &case.namespace, name);
         let Ok(Ok(found)) = timeout(ANSWER, asked).await else { return itself };
         match workloads::controller(found.owner_references.as_ref()) {
@@ -88,8 +87,7 @@ impl Events {
     ) -> Result<(), String> {
         let namespace = regarding.namespace.clone().unwrap_or_default();
         let uid = regarding.uid.as_deref().unwrap_or_default();
-        let hash: String =
-            key(&[uid, kind]).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(key(&[uid, kind]).iter().take(8));
         let about = regarding.name.as_deref().unwrap_or_default();
         let event = Event {
             metadata: ObjectMeta {

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::foresight::workloads::controller;
+use crate::foresight::workloads::{Maker, controller};
 use crate::watch::key::{Key, key};
 
 /// What a pod belongs to.
@@ -11,20 +11,7 @@ pub struct Workload {
     /// Key of the workload. A Deployment's pods have one, whichever ReplicaSet they are of.
     pub key: Key,
     /// The pod's controller; `None` for a pod by itself.
-    pub controller: Option<Controller>,
-}
-
-/// A pod's controller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Controller {
-    /// `apiVersion`
-    pub api: Box<str>,
-    /// `kind`
-    pub kind: Box<str>,
-    /// `metadata.name`
-    pub name: Box<str>,
-    /// `metadata.uid`
-    pub uid: Box<str>,
+    pub controller: Option<Maker>,
 }
 
 impl Workload {
@@ -43,12 +30,6 @@ impl Workload {
             Some(deployment) => key(&[namespace, "Deployment", deployment]),
             None => key(&[namespace, &owner.kind, &owner.name]),
         };
-        let controller = Controller {
-            api: owner.api_version.as_str().into(),
-            kind: owner.kind.as_str().into(),
-            name: owner.name.as_str().into(),
-            uid: owner.uid.as_str().into(),
-        };
-        Some(Self { key, controller: Some(controller) })
+        Some(Self { key, controller: Some(owner.into()) })
     }
 }

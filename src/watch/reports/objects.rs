@@ -17,6 +17,7 @@ use super::object::{Draft, Found, MANAGER, MadeBy};
 use super::running::MAX_WORKLOADS;
 use crate::cluster::{Page, Resource, message_of};
 use crate::evidence::openreports::{MANAGED_BY, SOURCE};
+use crate::text::hex;
 use crate::watch::key::Key;
 
 /// Annotation with a hash of what a report says, without its times.
@@ -160,7 +161,7 @@ impl Objects {
         let Draft { namespace, name, content, body, .. } = draft;
         let mut body = body.clone();
         if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.insert("annotations".into(), json!({CONTENT: to_hex(content)}));
+            metadata.insert("annotations".into(), json!({CONTENT: hex(content)}));
             if let Some(uid) = uid {
                 metadata.insert("uid".into(), uid.into());
             }
@@ -250,10 +251,6 @@ fn read(text: &str) -> Result<Found, Failure> {
     object.map(Found::from).map_err(unexpected)
 }
 
-fn to_hex(key: &Key) -> String {
-    key.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn from_hex(text: &str) -> Option<Key> {
     let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
     Some(number.to_be_bytes())
@@ -298,7 +295,7 @@ mod tests {
         let Found { content, .. } = found(MANAGER, &json!([]));
         let key = content.unwrap();
         assert_eq!(key.map(usize::from).as_slice(), (0..16).collect::<Vec<_>>());
-        assert_eq!(from_hex(&to_hex(&key)), Some(key));
+        assert_eq!(from_hex(&hex(&key)), Some(key));
         for wrong in ["", "00", "0g0102030405060708090a0b0c0d0e0f", &"0".repeat(33)] {
             assert_eq!(from_hex(wrong), None, "{wrong}");
         }

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::shapes::{Shape, Shapes};
 use crate::evidence::openreports::{Scope, Seen};
-use crate::evidence::watched::{Maker, WatchedPod};
+use crate::evidence::watched::WatchedPod;
+use crate::foresight::workloads::Maker;
 use crate::watch::above::means;
 use crate::watch::key::{Key, key};
 use crate::watch::tally::MAX_PODS;

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::object::{Draft, Found, MANAGER, MadeBy};
 use super::running::{Change, LATER, QUIET, Running, Unread, Workload};
-use crate::evidence::watched::{Maker, WatchedPod};
+use crate::evidence::watched::WatchedPod;
+use crate::foresight::workloads::Maker;
 use crate::watch::key::{Key, key};
 use crate::watch::tokens::Tokens;
 

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{ImageFacts, Need, Origin, WritableDirectory};
 use crate::image::{full_name, repository};
 use crate::pod::MAX_ID;
+use crate::text::hex;
 
 /// What is known of an image, or of several: `None` where nothing is, or where they differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -253,7 +254,7 @@ impl FactTable {
         }
         let revisions = [&*table.revision, &*then.revision].concat();
         if !then.is_empty() {
-            table.revision = hex(&Sha256::digest(revisions));
+            table.revision = short(&Sha256::digest(revisions));
         }
         Self { then: Some(Arc::clone(then)), ..table }
     }
@@ -368,13 +369,13 @@ fn revision(entries: &[ImageFacts]) -> String {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text);
     }
-    hex(&hash.finalize())
+    short(&hash.finalize())
 }
 
 /// The beginning of a hash, as long as that of a policy's revision.
-fn hex(hash: &[u8]) -> String {
+fn short(hash: &[u8]) -> String {
     const BYTES: usize = 6;
-    hash.iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.iter().take(BYTES))
 }
 
 #[cfg(test)]

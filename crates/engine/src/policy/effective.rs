@@ -16,6 +16,7 @@ use crate::image::{
 use crate::policy::{Capability, GroupId};
 use crate::rule::RuleSet;
 use crate::rules::Settings;
+use crate::text::hex;
 
 /// A policy as a complete `HardeningPolicy` document. Reading it again gives a policy of the
 /// same revision, as long as the known images are the same.
@@ -50,7 +51,7 @@ fn hash<T: Serialize>(content: &T) -> String {
     /// Long enough to tell revisions apart, short enough to read aloud.
     const BYTES: usize = 6;
     let json = serde_json::to_vec(content).unwrap_or_default();
-    Sha256::digest(json).iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect()
+    hex(Sha256::digest(json).iter().take(BYTES))
 }
 
 #[derive(Serialize)]

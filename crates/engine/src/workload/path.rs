@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kube_yaml::escape;
 use serde_json::Value;
 
 use crate::text::quoted;
@@ -150,11 +151,6 @@ pub fn dotted(pointer: &str) -> String {
         }
     }
     path
-}
-
-/// A name as a token of a JSON Pointer (RFC 6901, section 3).
-fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

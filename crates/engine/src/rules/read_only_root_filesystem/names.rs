@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::pass::Pass;
 use crate::pod::seeding::PREFIX;
+use crate::text::hex;
 
 /// Maximum length of a DNS label (RFC 1123), which a volume's name has to be.
 const MAX_NAME: usize = 63;
@@ -83,7 +84,7 @@ pub(super) fn label(parts: &[&str]) -> String {
         return name;
     }
     let digest = Sha256::digest(parts.join("\0"));
-    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(digest.iter().take(4));
     let head: String = name.chars().take(MAX_NAME - digest.len() - 1).collect();
     [head.trim_end_matches('-'), "-", &digest].concat()
 }
