@@ -4,6 +4,7 @@ mod fields;
 mod kinds;
 mod slips;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -78,6 +79,14 @@ pub struct ManifestError {
 impl std::error::Error for ManifestError {}
 
 impl ManifestError {
+    /// What is wrong and what may help, on one line.
+    pub fn in_full(&self) -> Cow<'_, str> {
+        match &self.hint {
+            Some(hint) => Cow::Owned(format!("{}; {hint}", self.message)),
+            None => Cow::Borrowed(&self.message),
+        }
+    }
+
     /// An error about a source as a whole.
     pub fn about(file: &str, message: impl ToString) -> Self {
         Self {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::ManifestError;
+use crate::text::hex;
 
 /// Directory that file names are relative to. The reader knows where it is.
 const ROOT: &str = "%SRCROOT%";
@@ -60,8 +61,7 @@ impl Fingerprints {
         let times = self.seen.entry(identity.to_owned()).or_default();
         *times += 1;
         let digest = Sha256::digest(identity);
-        let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("{digest}:{times}")
+        format!("{}:{times}", hex(digest.iter().take(8)))
     }
 }
 
@@ -110,13 +110,9 @@ impl Log {
 
 /// The notification about something that could not be read.
 pub(super) fn notification(error: &ManifestError) -> Value {
-    let mut message = error.message.clone();
-    if let Some(hint) = &error.hint {
-        message = format!("{message}; {hint}");
-    }
     json!({
         "level": "error",
-        "message": {"text": message},
+        "message": {"text": error.in_full()},
         "locations": [location(&error.file, error.at)],
     })
 }

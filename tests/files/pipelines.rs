@@ -119,7 +119,7 @@ fn results_say_what_changed_and_where() {
     let one = &results[1];
     assert_eq!(one["severity"], "info");
     assert_eq!(one["resourceRef"]["namespace"], "shop");
-    assert_eq!(one["field"]["path"], "spec.containers.0.securityContext.runAsNonRoot");
+    assert_eq!(one["field"]["path"], "spec.containers[0].securityContext.runAsNonRoot");
     assert_eq!(one["file"], serde_json::json!({"path": "pods/app.yaml", "index": 1}));
     // Once more, there is nothing to do or to say.
     let again = piped(&["krm"], &text);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::engine::{Change, Hardened};
 use super::output::changes;
-use crate::cli::pass::{not_judged, place, title};
+use crate::cli::pass::{place, title};
 use crate::cli::sarif::{Fingerprints, relative};
 use crate::manifest::{Document, ManifestError};
 
@@ -43,9 +43,7 @@ fn annotations<'a>(hardened: &'a [Hardened], errors: &'a [ManifestError]) -> Vec
         let file = one.source.name.as_str();
         for change in &one.changes {
             let Some(document) = one.source.documents.get(change.document) else { continue };
-            let pointers = change.found.iter().map(|found| found.pointer.as_str());
-            let places = one.source.positions(document, pointers);
-            all.extend(change.found.iter().zip(places).map(|(found, at)| Annotation {
+            all.extend(one.found(document, change).map(|(found, at)| Annotation {
                 level: if found.level == "warning" { Level::Warning } else { Level::Notice },
                 check: found.rule.as_str(),
                 file,
@@ -55,11 +53,8 @@ fn annotations<'a>(hardened: &'a [Hardened], errors: &'a [ManifestError]) -> Vec
             }));
         }
         for document in &one.source.documents {
-            let pods = not_judged(&document.contents);
-            let places = one.source.positions(document, pods.iter().map(|(pointer, _)| *pointer));
-            all.extend(pods.iter().zip(places).map(|((_, message), at)| {
-                let (message, identity) =
-                    (Cow::Owned(message.clone()), Cow::Owned(message.clone()));
+            all.extend(one.not_judged(document).map(|(message, at)| {
+                let (message, identity) = (Cow::Owned(message.clone()), Cow::Owned(message));
                 let (level, check) = (Level::Notice, "not judged");
                 Annotation { level, check, file, at: Some(at), message, identity }
             }));
@@ -70,13 +65,16 @@ fn annotations<'a>(hardened: &'a [Hardened], errors: &'a [ManifestError]) -> Vec
 }
 
 fn of_error(error: &ManifestError) -> Annotation<'_> {
-    let ManifestError { file, at, message, hint, .. } = error;
-    let whole = match hint {
-        Some(hint) => Cow::Owned(format!("{message}; {hint}")),
-        None => Cow::Borrowed(message.as_str()),
-    };
+    let ManifestError { file, at, message, .. } = error;
     let identity = Cow::Owned(format!("{file}\n{message}"));
-    Annotation { level: Level::Error, check: "unreadable", file, at: *at, message: whole, identity }
+    Annotation {
+        level: Level::Error,
+        check: "unreadable",
+        file,
+        at: *at,
+        message: error.in_full(),
+        identity,
+    }
 }
 
 /// Workflow commands: one for each line of a file, since GitHub shows ten warnings and ten errors of a
@@ -204,10 +202,8 @@ fn case(cases: &mut String, one: &Hardened, document: &Document, change: Option<
         cases.push_str("/>\n");
         return;
     };
-    let pointers = change.found.iter().map(|found| found.pointer.as_str());
-    let places = one.source.positions(document, pointers);
-    let found = change.found.iter().zip(places);
-    let lines: String = found
+    let lines: String = one
+        .found(document, change)
         .map(|(found, (line, column))| format!("{file}:{line}:{column}: {}\n", found.message))
         .collect();
     let _ = write!(

@@ -262,6 +262,27 @@ impl Hardened {
             && again.documents.iter().map(|document| &document.value).eq(self.values())
     }
 
+    /// The fields that would change in a document, with line and column.
+    pub(super) fn found<'h>(
+        &self,
+        document: &Document,
+        change: &'h Change,
+    ) -> impl Iterator<Item = (&'h WouldChange, (usize, usize))> + use<'h> {
+        let pointers = change.found.iter().map(|found| found.pointer.as_str());
+        change.found.iter().zip(self.source.positions(document, pointers))
+    }
+
+    /// The pods of a document that are not judged: a message about each, with line and column.
+    pub(super) fn not_judged(
+        &self,
+        document: &Document,
+    ) -> impl Iterator<Item = (String, (usize, usize))> + use<> {
+        let pods = pass::not_judged(&document.contents);
+        let places = self.source.positions(document, pods.iter().map(|(pointer, _)| *pointer));
+        let messages: Vec<String> = pods.into_iter().map(|(_, message)| message).collect();
+        messages.into_iter().zip(places)
+    }
+
     /// Number of fields that change.
     pub(super) fn fields(&self) -> usize {
         self.changes.iter().map(Change::fields).sum()

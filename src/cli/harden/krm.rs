@@ -19,7 +19,7 @@ use crate::manifest::{Document, Encoding, ManifestError, ManifestFile, to_yaml};
 use crate::policy::PolicyFile;
 use crate::terminal::{diagnostics, say};
 use crate::text::{listed, nearest, printable};
-use crate::workload::Kinds;
+use crate::workload::{Kinds, dotted};
 
 /// Group of a ResourceList, in any of its versions.
 const GROUP: &str = "config.kubernetes.io/";
@@ -70,8 +70,12 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         policy_name: config.policy_name.as_deref(),
         namespace: config.namespace.as_deref().unwrap_or("default"),
     };
-    // The policies may know more kinds than are built in.
-    let sources = match read(&bytes, set.kinds()) {
+    let source = match *set.kinds() == Kinds::default() {
+        true => Ok(source),
+        // The policies know more kinds than are built in.
+        false => read(&bytes, set.kinds()),
+    };
+    let sources = match source {
         Ok(source) => [source],
         Err(errors) => return Ok(diagnostics::errors(err, &errors)?),
     };
@@ -241,9 +245,9 @@ fn result(list: &Document, severity: &str, message: &str, pointer: &str) -> Valu
     let mut result = Map::new();
     result.insert("message".to_owned(), message.into());
     result.insert("severity".to_owned(), severity.into());
-    let below = pointer.strip_prefix("/items/").and_then(|rest| rest.split_once('/'));
-    let item = |index: &str| list.value.pointer(&format!("/items/{index}"));
-    let Some((item, field)) = below.and_then(|(index, field)| Some((item(index)?, field))) else {
+    let index = pointer.strip_prefix("/items/").and_then(|rest| rest.split('/').next());
+    let at = format!("/items/{}", index.unwrap_or_default());
+    let (Some(item), Some(field)) = (list.value.pointer(&at), pointer.strip_prefix(&at)) else {
         return result.into();
     };
     let mut reference = Map::new();
@@ -258,8 +262,7 @@ fn result(list: &Document, severity: &str, message: &str, pointer: &str) -> Valu
         }
     }
     result.insert("resourceRef".to_owned(), reference.into());
-    let field = field.replace('/', ".").replace("~1", "/").replace("~0", "~");
-    result.insert("field".to_owned(), json!({"path": field}));
+    result.insert("field".to_owned(), json!({"path": dotted(field)}));
     let annotation = |keys: &[&str]| {
         let annotations = item.pointer("/metadata/annotations")?;
         keys.iter().find_map(|key| annotations.get(key)?.as_str())

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::engine::{Change, Hardened};
 use super::output::for_each_change;
 use super::would_change::level;
-use crate::cli::pass;
 use crate::cli::rules::summary;
 use crate::cli::sarif::{Log, descriptor, location, notification};
 use crate::manifest::{Document, ManifestError};
@@ -51,15 +50,13 @@ fn section(page: &str, heading: &str) -> String {
 }
 
 fn results_of(one: &Hardened, document: &Document, change: &Change, log: &mut Log) {
-    let pointers = change.found.iter().map(|found| found.pointer.as_str());
-    let places = one.source.positions(document, pointers);
-    for (found, (line, column)) in change.found.iter().zip(places) {
+    for (found, at) in one.found(document, change) {
         let result = json!({
             "ruleId": found.rule.as_str(),
             "ruleIndex": RuleName::ALL.iter().position(|rule| *rule == found.rule),
             "level": found.level,
             "message": {"text": found.message},
-            "locations": [location(&one.source.name, Some((line, column)))],
+            "locations": [location(&one.source.name, Some(at))],
         });
         log.result(result, &found.identity);
     }
@@ -68,12 +65,10 @@ fn results_of(one: &Hardened, document: &Document, change: &Change, log: &mut Lo
 /// Objects whose pods were not judged.
 fn not_judged(one: &Hardened) -> Vec<Value> {
     let of = |document: &Document| {
-        let all = pass::not_judged(&document.contents);
-        let places = one.source.positions(document, all.iter().map(|(pointer, _)| *pointer));
-        let pairs = all.iter().zip(places);
-        pairs.map(|((_, text), at)| notice(&one.source.name, text, at)).collect()
+        let pods = one.not_judged(document);
+        pods.map(|(text, at)| notice(&one.source.name, &text, at))
     };
-    one.source.documents.iter().flat_map::<Vec<Value>, _>(of).collect()
+    one.source.documents.iter().flat_map(of).collect()
 }
 
 fn notice(file: &str, text: &str, at: (usize, usize)) -> Value {
