@@ -76,7 +76,7 @@ pub fn servers_serve_hardened(world: &'static World) {
             seen.push((server, report));
         }
     }
-    nothing_is_left(&open, SERVERS.iter().map(|it| it.name));
+    nothing_is_left(world, &open, SERVERS.iter().map(|it| it.name));
     directories.judge();
     costs(&seen);
     serve_hardened(world, &seen);
@@ -253,16 +253,18 @@ fn interrupt(command: &Child) {
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
 }
 
-/// Waits until no agent runs in these pods.
-fn nothing_is_left<'n>(space: &Space, pods: impl Iterator<Item = &'n str>) {
+/// Waits until no agent runs in these pods: a report is there before the kubelet says that the agent
+/// has ended.
+fn nothing_is_left<'n>(world: &World, space: &Space, pods: impl Iterator<Item = &'n str>) {
     let mut agents = 0;
     for name in pods {
-        let pod = space.get(name);
-        let statuses = pod["status"]["ephemeralContainerStatuses"].as_array().cloned();
-        for status in statuses.unwrap_or_default() {
-            assert!(status["state"]["terminated"].is_object(), "{name}: {status}");
-            agents += 1;
-        }
+        agents += world.eventually(&format!("all agents in {name} have ended"), || {
+            let pod = space.get(name);
+            let statuses = pod["status"]["ephemeralContainerStatuses"].as_array();
+            let statuses = statuses.map_or(&[][..], Vec::as_slice);
+            let all = statuses.iter().all(|it| it["state"]["terminated"].is_object());
+            all.then_some(statuses.len())
+        });
     }
     say(format!("{agents} agents have ended"));
     assert!(agents > 0);
