@@ -61,6 +61,9 @@ fn finish<'p>(mut pass: Pass<'p>, context: &Context<'p>) -> Outcome<'p> {
         outcome
             .remarks
             .extend(remains::lines(pass.pod, privileged).into_iter().map(Remark::Remains));
+        if !pass.windows {
+            outcome.remarks.extend(remains::groups(&pass));
+        }
     }
     let nothing = pass.plan.is_empty();
     // Nothing changes but some finding is not compliant: the pod's old note may claim otherwise.

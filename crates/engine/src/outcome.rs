@@ -325,6 +325,13 @@ pub enum Remark<'p> {
         /// The directories.
         paths: Vec<&'p str>,
     },
+    /// The image's `/etc/group` puts the container's user into groups that the pod does not name.
+    ImageGroups {
+        /// The container.
+        container: &'p str,
+        /// The groups, ascending.
+        gids: Vec<i64>,
+    },
     /// A path that was asked for with the image's content gets no emptyDir.
     NotSeeded {
         /// The container.
@@ -365,7 +372,12 @@ pub enum NotSeeded {
 impl Remark<'_> {
     /// Whether the remark is certain enough for a warning.
     pub fn is_warning(&self) -> bool {
-        !matches!(self, Self::Requires { known: false, .. })
+        match self {
+            Self::Requires { known, .. } => *known,
+            // Others than root's are an image's own matter.
+            Self::ImageGroups { gids, .. } => gids.contains(&0),
+            _ => true,
+        }
     }
 }
 

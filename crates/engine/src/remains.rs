@@ -1,9 +1,12 @@
 //! What Pod Security refuses and no rule fixes: the host's namespaces, paths and ports, and
-//! the fields that only somebody who knows the application can change.
+//! the fields that only somebody who knows the application can change. And what no rule sets since
+//! some nodes would refuse the pod.
 //!
 //! Source: the checks of `k8s.io/pod-security-admission/policy` that no rule of ironhull
-//! covers.
+//! covers; KEP-3619.
 
+use crate::outcome::Remark;
+use crate::pass::{Examined, Pass};
 use crate::pod::{Container, Pod, SeccompProfile, SecurityContext};
 
 /// Volume sources that *restricted* does not allow (`check_restrictedVolumes.go`).
@@ -74,6 +77,32 @@ pub fn lines<'p>(pod: &'p Pod<'_>, privileged: bool) -> Vec<Vec<&'p str>> {
         room = room.saturating_sub(wanted);
     }
     lines
+}
+
+/// Remarks about groups that images add to their own users, and the pod does not name.
+///
+/// A runtime looks into the image's `/etc/group` unless the pod has `supplementalGroupsPolicy:
+/// Strict` (KEP-3619). No rule sets that: a kubelet whose runtime does not know it refuses the pod
+/// (`rejectPodAdmissionBasedOnSupplementalGroupsPolicy` in `pkg/kubelet/lifecycle/predicate.go`),
+/// and a webhook does not know the node.
+pub(crate) fn groups<'p>(pass: &Pass<'p>) -> impl Iterator<Item = Remark<'p>> {
+    let outer = &pass.pod.spec.security_context;
+    let merges = &*outer.supplemental_groups_policy != "Strict";
+    let all = pass.containers.iter().filter(move |it| merges && it.runs_as_own_user());
+    let of_pod = move |gid: &i64| {
+        pass.fs_group() == Some(*gid) || outer.supplemental_groups.contains(gid)
+    };
+    let added = move |examined: &Examined<'p>| {
+        let own = examined.facts?.user.as_ref()?;
+        let user = &examined.user;
+        let primary = [user.gid.set.or(user.author.gid), own.gid];
+        let gids = own.groups.iter().map(|gid| i64::from(*gid));
+        let gids: Vec<i64> =
+            gids.filter(|gid| !primary.contains(&Some(*gid)) && !of_pod(gid)).collect();
+        let container = &*examined.placed.container.name;
+        (!gids.is_empty()).then_some(Remark::ImageGroups { container, gids })
+    };
+    all.filter_map(added)
 }
 
 /// Names of the fields that stand in the way, each once, in a fixed order.

@@ -91,6 +91,7 @@ pub(super) fn of(remark: &Remark<'_>) -> Option<Risk> {
         ),
         // What an entry requires is reported under causes of its own.
         Remark::AnnotationsFull
+        | Remark::ImageGroups { .. }
         | Remark::Remains(_)
         | Remark::NotExecutable { .. }
         | Remark::NotSeeded { .. }

@@ -97,6 +97,8 @@ view! {
         run_as_group: Option<i64> = "runAsGroup",
         fs_group: Option<i64> = "fsGroup",
         fs_group_change_policy: Option<Text<'a>> = "fsGroupChangePolicy",
+        supplemental_groups: Vec<i64> = "supplementalGroups",
+        supplemental_groups_policy: Text<'a> = "supplementalGroupsPolicy",
         seccomp_profile: SeccompProfile<'a> = "seccompProfile",
         sysctls: Vec<Sysctl<'a>> = "sysctls",
         se_linux_options: SeLinuxOptions<'a> = "seLinuxOptions",

@@ -151,6 +151,16 @@ impl fmt::Display for Remark<'_> {
                 word(container),
                 word(&paths.join(", "))
             ),
+            Self::ImageGroups { container, gids } => {
+                let groups = if gids.len() == 1 { "group" } else { "groups" };
+                let gids: Vec<String> = gids.iter().map(i64::to_string).collect();
+                write!(
+                    f,
+                    "{}: its image adds it to {groups} {}: supplementalGroupsPolicy: Strict would not",
+                    word(container),
+                    word(&gids.join(", "))
+                )
+            }
             Self::NotSeeded { container, path, why } => {
                 write!(f, "{}: {} is not seeded: {why}", word(container), word(path))
             }
