@@ -21,6 +21,7 @@ mod reader;
 mod update;
 
 mod diff;
+mod kinds;
 mod pipelines;
 mod render;
 mod sarif;

@@ -89,9 +89,8 @@ pub(crate) fn groups<'p>(pass: &Pass<'p>) -> impl Iterator<Item = Remark<'p>> {
     let outer = &pass.pod.spec.security_context;
     let merges = &*outer.supplemental_groups_policy != "Strict";
     let all = pass.containers.iter().filter(move |it| merges && it.runs_as_own_user());
-    let of_pod = move |gid: &i64| {
-        pass.fs_group() == Some(*gid) || outer.supplemental_groups.contains(gid)
-    };
+    let of_pod =
+        move |gid: &i64| pass.fs_group() == Some(*gid) || outer.supplemental_groups.contains(gid);
     let added = move |examined: &Examined<'p>| {
         let own = examined.facts?.user.as_ref()?;
         let user = &examined.user;

@@ -35,10 +35,17 @@ pub fn pods<'o>(object: &'o Value, path: &Path, holds: Holds) -> Vec<PodIn<'o>> 
 }
 
 /// What a pod that is made from a bare `spec` gets of its object's `metadata`: the annotations, as
-/// far as anything is.
+/// far as anything is. They are there, if empty, beside any other member: a patch that began with
+/// `metadata` itself would put it in place of the object's.
 fn annotations(object: &Value) -> Value {
-    let own = object.pointer("/metadata/annotations").filter(|own| !own.is_null());
-    own.map_or_else(|| json!({}), |own| json!({"annotations": own}))
+    let Some(metadata) = object.get("metadata").and_then(Value::as_object) else {
+        return json!({});
+    };
+    match metadata.get("annotations").filter(|own| !own.is_null()) {
+        Some(own) => json!({"annotations": own}),
+        None if metadata.is_empty() => json!({}),
+        None => json!({"annotations": {}}),
+    }
 }
 
 /// Names of the volumes that pods made from the template at `at` get besides its own: those of the
