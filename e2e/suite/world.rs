@@ -1,13 +1,15 @@
 //! The cluster under test: installing, and talking to it.
 
 mod inside;
+mod kubectl;
+mod lag;
 mod say;
 mod space;
 pub mod stream;
 mod user_namespaces;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -21,11 +23,14 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 pub use inside::{Inside, ROOT_KEEPS};
+pub use kubectl::kubectl;
 pub use say::{in_scenario, say};
-pub use space::Space;
+pub use space::{Space, is_passing};
 
-/// How long anything may take in a cluster of one node on two busy cores.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long anything may take in a cluster of one node on two busy cores, on a slow day.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How often something is read again that the API server was too busy to answer.
+const READ_AGAIN: usize = 5;
 
 /// Where ironhull is installed.
 pub const HOME: &str = "ironhull-system";
@@ -93,12 +98,15 @@ impl World {
     }
 
     /// Installs ironhull by its chart, and waits until it is ready.
-    pub fn install(&self) {
+    pub fn install(&'static self) {
         let started = Instant::now();
         // The image of today below the tag of yesterday: pods that a run has left are made anew.
         let now = UNIX_EPOCH.elapsed().expect("a clock").as_secs();
         self.upgrade(&["--set-string", &format!("podAnnotations.e2e={now}")]);
         say(format!("installed and ready after {:.1} s", started.elapsed().as_secs_f64()));
+        // The API server knows webhooks from a cache.
+        let space = self.namespace("installed", &[("ironhull.dev/harden", "enforce")]);
+        space.until_pods_are_hardened(true);
     }
 
     /// Installs or upgrades, with more arguments for helm.
@@ -114,7 +122,7 @@ impl World {
             "--create-namespace",
             "--wait",
             "--timeout",
-            "180s",
+            "600s",
             "--values",
             &project("e2e/suite/values.yaml"),
             "--set",
@@ -132,6 +140,9 @@ impl World {
         arguments.extend(["--set-file".into(), format!("policies.files.facts\\.yaml={facts}")]);
         arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
         self.helm(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        // Helm goes on while one of the old pods still answers.
+        self.rolled_out("ironhull");
+        self.rolled_out("ironhull-watch");
     }
 
     /// The facts of [`FACTS`] and [`PROGRAMS`].
@@ -180,7 +191,7 @@ impl World {
 
     /// The API server's version: major and minor.
     pub fn version(&self) -> (u32, u32) {
-        let version = self.wait(self.client.apiserver_version()).expect("its version");
+        let version = self.read(|| self.client.apiserver_version()).expect("its version");
         // Some providers' minor has a `+`.
         let number = |text: &str| text.trim_end_matches('+').parse().expect("a number");
         (number(&version.major), number(&version.minor))
@@ -194,14 +205,14 @@ impl World {
     /// ironhull's Deployment as the API server has it.
     pub fn deployment(&self) -> Value {
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), HOME);
-        serde_json::to_value(self.wait(api.get("ironhull")).expect("the Deployment")).unwrap()
+        serde_json::to_value(self.read(|| api.get("ironhull")).expect("the Deployment")).unwrap()
     }
 
     /// The names of ironhull's pods that run.
     pub fn replicas(&self) -> Vec<String> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), HOME);
         let list = ListParams::default().labels("app.kubernetes.io/name=ironhull");
-        let pods = self.wait(api.list(&list)).expect("ironhull's pods");
+        let pods = self.read(|| api.list(&list)).expect("ironhull's pods");
         pods.items
             .into_iter()
             .filter(|pod| pod.metadata.deletion_timestamp.is_none())
@@ -216,8 +227,8 @@ impl World {
     /// What the operators' listener of a replica answers, whatever the status.
     pub fn ops(&self, pod: &str, path: &str) -> String {
         let path = format!("/api/v1/namespaces/{HOME}/pods/{pod}:8081/proxy/{path}");
-        let request = http::Request::get(path).body(Vec::new()).unwrap();
-        self.wait(self.client.request_text(request))
+        let request = || http::Request::get(&path).body(Vec::new()).unwrap();
+        self.read(|| self.client.request_text(request()))
             .unwrap_or_else(|error| panic!("{pod} does not answer: {error}"))
     }
 
@@ -254,39 +265,36 @@ impl World {
 
     /// Runs kubectl: standard output, then standard error.
     pub fn kubectl(&self, arguments: &[&str]) -> String {
-        let output = Command::new("kubectl").args(arguments).output().expect("kubectl is there");
-        success("kubectl", &output)
+        success("kubectl", &kubectl(arguments, ""))
     }
 
     /// The same, with a manifest on its standard input.
     pub fn kubectl_with(&self, manifest: &Value, arguments: &[&str]) -> String {
-        use std::io::Write;
-        let mut child = Command::new("kubectl")
-            .args(arguments)
-            .args(["-f", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("kubectl is there");
-        child.stdin.take().unwrap().write_all(manifest.to_string().as_bytes()).unwrap();
-        success("kubectl", &child.wait_with_output().unwrap())
+        let arguments = [arguments, &["-f", "-"]].concat();
+        success("kubectl", &kubectl(&arguments, &manifest.to_string()))
     }
 
     pub fn wait<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
     }
 
-    /// Reads from the API server, once more where the connection broke: it may end one at any time,
-    /// and nothing was changed.
+    /// Reads from the API server, again where the connection broke or the server was too busy: it may
+    /// end one at any time, and nothing was changed. So it may be with what is the same done twice.
     pub fn read<T, F>(&self, ask: impl Fn() -> F) -> kube::Result<T>
     where
         F: Future<Output = kube::Result<T>>,
     {
-        match self.wait(ask()) {
-            Err(kube::Error::Service(_) | kube::Error::HyperError(_)) => self.wait(ask()),
-            answer => answer,
+        let mut answer = self.wait(ask());
+        for _ in 0..READ_AGAIN {
+            match &answer {
+                Err(kube::Error::Service(_) | kube::Error::HyperError(_)) => {}
+                Err(kube::Error::Api(status)) if matches!(status.code, 429 | 503 | 504) => {}
+                _ => break,
+            }
+            std::thread::sleep(Duration::from_secs(1));
+            answer = self.wait(ask());
         }
+        answer
     }
 
     /// Goes on beside the scenario.
@@ -307,7 +315,8 @@ impl World {
         }))
         .unwrap();
         let api: Api<Namespace> = Api::all(self.client.clone());
-        let made = self.wait(api.create(&PostParams::default(), &namespace)).expect("a namespace");
+        let create = PostParams::default();
+        let made = self.read(|| api.create(&create, &namespace)).expect("a namespace");
         let space = Space::new(self, made.metadata.name.unwrap());
         // Pods are refused until the namespace's service account is there.
         self.eventually("the default service account", || {

@@ -155,8 +155,12 @@ impl Injector {
                 }],
             }],
         }));
-        // The API server learns of a configuration by its watch.
-        std::thread::sleep(std::time::Duration::from_secs(2));
+        // The API server learns of a configuration by its watch, and of where its service leads.
+        world.eventually("the injector is called", || {
+            let seen = target.dry_run(&auditor("seen")).ok()?;
+            let containers = seen["spec"]["containers"].as_array()?;
+            containers.iter().any(|it| it["name"] == "injected").then_some(())
+        });
         Self { _home: home }
     }
 }

@@ -1,13 +1,11 @@
 //! Ways into a namespace on `enforce`, tried by a user who has the role `edit` there and nothing more.
 //! Pod Security is not behind it: what holds is ironhull's.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 
 use super::user_namespaces::{first_uid_on_the_node, root_with};
 use crate::pods::{BUSYBOX, NAMED_USER, container, pod};
-use crate::world::{Inside, ROOT_KEEPS, Space, World, say};
+use crate::world::{Inside, ROOT_KEEPS, Space, World, kubectl, say};
 
 const ENFORCE: (&str, &str) = ("ironhull.dev/harden", "enforce");
 
@@ -146,15 +144,21 @@ pub fn debug(world: &'static World, space: &Space, pod: &str, name: &str) {
 /// The same, with something else written into the body.
 fn debug_with(world: &'static World, space: &Space, name: &str, debugger: &str, forge: Forge) {
     let path = format!("/api/v1/namespaces/{}/pods/{name}/ephemeralcontainers", space.name);
-    let mut body = space.get(name);
-    forge(&mut body);
     let mut container = container(debugger, BUSYBOX);
     container["securityContext"] = json!({"runAsUser": 0});
-    match &mut body["spec"]["ephemeralContainers"] {
-        Value::Array(list) => list.push(container),
-        none => *none = json!([container]),
-    }
-    editor(space, &["replace", "--raw", &path], &body).unwrap();
+    world.eventually(&format!("{name} stands still to be debugged"), || {
+        let mut body = space.get(name);
+        forge(&mut body);
+        match &mut body["spec"]["ephemeralContainers"] {
+            Value::Array(list) => list.push(container.clone()),
+            none => *none = json!([container]),
+        }
+        match editor(space, &["replace", "--raw", &path], &body) {
+            // The kubelet has written the pod's status meanwhile.
+            Err(said) if said.contains("the object has been modified") => None,
+            answer => Some(answer.unwrap()),
+        }
+    });
     world.eventually(&format!("{debugger} runs"), || {
         let pod = space.get(name);
         let statuses = pod["status"]["ephemeralContainerStatuses"].as_array()?.clone();
@@ -211,13 +215,15 @@ pub fn may_debug(world: &'static World, space: &Space) {
     let user = format!("--user={EDITOR}");
     let binding = ["create", "rolebinding", "debugger", "--role=debugger", &user];
     world.kubectl(&[&binding[..], &namespace].concat());
+    space.may(EDITOR, "update", "pods/ephemeralcontainers");
 }
 
 pub fn give_role(space: &Space) {
     let user = format!("--user={EDITOR}");
     let binding = ["create", "rolebinding", EDITOR, "--clusterrole=edit", &user];
-    let output = Command::new("kubectl").args(binding).args(["--namespace", &space.name]).output();
-    assert!(output.expect("kubectl is there").status.success());
+    let output = kubectl(&[&binding[..], &["--namespace", &space.name]].concat(), "");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    space.may(EDITOR, "create", "pods");
 }
 
 pub fn root(name: &str) -> Value {
@@ -238,20 +244,14 @@ pub fn editor(space: &Space, arguments: &[&str], object: &Value) -> Result<Strin
 
 /// The same with any text, where there is some.
 pub fn editor_sends(space: &Space, arguments: &[&str], text: &str) -> Result<String, String> {
-    use std::io::Write;
-    let mut command = Command::new("kubectl");
-    command.args(arguments).args(["--as", EDITOR]);
+    let mut all = [arguments, &["--as", EDITOR]].concat();
     if !arguments.contains(&"--raw") {
-        command.args(["--namespace", &space.name]);
+        all.extend(["--namespace", &space.name]);
     }
     if !text.is_empty() {
-        command.args(["-f", "-"]);
+        all.extend(["-f", "-"]);
     }
-    let piped = std::process::Stdio::piped;
-    let mut child =
-        command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().expect("kubectl is there");
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = kubectl(&all, text);
     let said = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
     let shown = if arguments.contains(&"--raw") { "sent" } else { said.trim() };

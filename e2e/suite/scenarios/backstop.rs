@@ -50,6 +50,7 @@ pub fn holds_while_ironhull_is_gone(world: &'static World) {
         world.kubectl(&["scale", "deployment", "ironhull", "--namespace", HOME, &replicas]);
     };
     scale("0");
+    world.no_pod_of("ironhull");
     world.eventually("a pod comes in as it is", || {
         let admitted = space.dry_run(&auditor("probe")).ok()?;
         (admitted["spec"]["securityContext"]["runAsUser"] == 0).then_some(())
@@ -57,8 +58,10 @@ pub fn holds_while_ironhull_is_gone(world: &'static World) {
     say("no ironhull, no backstop: root is admitted");
 
     world.kubectl(&["apply", "-f", &file]);
+    // The API server learns of policies and their bindings one by one.
     let refused = world.eventually("the backstop refuses", || {
-        space.dry_run(&auditor("refused")).err().map(|error| error.to_string())
+        let refused = space.dry_run(&auditor("refused")).err()?.to_string();
+        refused.contains("ValidatingAdmissionPolicy 'ironhull-backstop").then_some(refused)
     });
     say(format!("refused: {refused}"));
     assert!(refused.contains("ValidatingAdmissionPolicy 'ironhull-backstop"), "{refused}");
@@ -90,12 +93,14 @@ pub fn holds_while_ironhull_is_gone(world: &'static World) {
         "{refused}"
     );
 
-    debugging(world, &space);
+    debugging(&space);
     let unlabelled = audited.dry_run(&auditor("unlabelled")).unwrap();
     assert_eq!(unlabelled["spec"]["securityContext"]["runAsUser"], 0);
     let mut labelled = auditor("labelled");
     labelled["metadata"]["labels"]["ironhull.dev/harden"] = json!("enforce");
-    let refused = audited.dry_run(&labelled).unwrap_err().to_string();
+    let refused = world.eventually("the backstop of labelled pods refuses", || {
+        audited.dry_run(&labelled).err().map(|error| error.to_string())
+    });
     assert!(refused.contains("with binding 'ironhull-labelled-backstop"), "{refused}");
 
     largest(&space);
@@ -108,27 +113,16 @@ pub fn holds_while_ironhull_is_gone(world: &'static World) {
 }
 
 /// An ephemeral container is judged in the running pod, whoever was exempt there.
-fn debugging(world: &World, space: &Space) {
+fn debugging(space: &Space) {
     let debug = |context: Value| {
-        let mut debugged = space.get("exempt");
         let mut container = container("debug", BUSYBOX);
         container["securityContext"] = context;
-        debugged["spec"]["ephemeralContainers"] = json!([container]);
-        let path = format!("/api/v1/namespaces/{}/pods/exempt/ephemeralcontainers", space.name);
-        let request = kube_request(&path, &debugged);
-        world.wait(world.client.request::<Value>(request))
+        space.debug("exempt", &container)
     };
     let refused = debug(json!({"privileged": true})).unwrap_err().to_string();
     say(format!("debug: {refused}"));
     assert!(refused.contains("privileged (debug): remove securityContext.privileged"), "{refused}");
     debug(hard("debug")["securityContext"].clone()).unwrap();
-}
-
-fn kube_request(path: &str, object: &Value) -> http::Request<Vec<u8>> {
-    http::Request::put(path)
-        .header("content-type", "application/json")
-        .body(object.to_string().into_bytes())
-        .unwrap()
 }
 
 /// The largest pod that ironhull reviews is within the limits of the real API server.
@@ -198,8 +192,8 @@ fn latency(world: &'static World, space: &Space) {
 /// Seconds that validating admission of pods has taken: in Pod Security, and in all
 /// ValidatingAdmissionPolicies.
 fn admission(world: &World) -> [f64; 2] {
-    let request = http::Request::get("/metrics").body(Vec::new()).unwrap();
-    let metrics = world.wait(world.client.request_text(request)).unwrap();
+    let request = || http::Request::get("/metrics").body(Vec::new()).unwrap();
+    let metrics = world.read(|| world.client.request_text(request())).unwrap();
     ["PodSecurity", "ValidatingAdmissionPolicy"].map(|plugin| {
         let sums = metrics.lines().filter(|line| {
             line.starts_with("apiserver_admission_controller_admission_duration_seconds_sum{")

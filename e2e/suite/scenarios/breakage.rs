@@ -20,7 +20,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// does.
 const AT_ONCE: usize = 13;
 /// Time for their pods to be scheduled and started.
-const STARTS: Duration = Duration::from_secs(150);
+const STARTS: Duration = Duration::from_secs(400);
 /// Time in which nothing must be said of the others: longer than a container may take to become
 /// ready, and than its log takes to be read.
 const SILENT: Duration = Duration::from_secs(80);
@@ -213,7 +213,9 @@ fn judge(space: &Space, faults: &[Fault], courses: &BTreeMap<String, Course>) {
 
 /// The last lines of a workload's log.
 fn end_of_log(space: &Space, name: &str) -> String {
-    let log = space.log(&space.pod_of(&format!("app={name}")), "app");
+    // One that was never started has none.
+    let log = space.try_log(&space.pod_of(&format!("app={name}")), "app");
+    let log = log.unwrap_or_else(|error| error.to_string());
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(4)..].join(" / ")
 }

@@ -127,5 +127,6 @@ fn define(
         },
     }));
     let definition = format!("customresourcedefinition/{name}");
-    world.kubectl(&["wait", "--for", "condition=Established", "--timeout", "60s", &definition]);
+    world.kubectl(&["wait", "--for", "condition=Established", "--timeout", "300s", &definition]);
+    world.serves(&name, &space.name);
 }

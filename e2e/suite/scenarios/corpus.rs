@@ -88,7 +88,7 @@ fn choose(world: &World, space: &Space, oracle: &Oracle, policy: &str) {
     let ask = || oracle.dry_run(&probe).remove(0);
     let before = world.eventually("the namespace is left alone", || {
         let answer = ask();
-        answer.warnings.is_empty().then_some(answer.pod.ok()?)
+        (answer.warnings.is_empty() && !answer.is_noted()).then_some(answer.pod.ok()?)
     });
     space.label(&json!({"ironhull.dev/harden": "enforce", "ironhull.dev/policy": name}));
     let expected = oracle.expected(policy, &before);

@@ -38,6 +38,8 @@ pub fn every_cell_is_true(world: &'static World) {
     let injected = world.namespace("evidence-injected", &[]);
     let _injector = Injector::install(world, &injected, "aa");
     injected.create(&workload("apps/v1", "Deployment", &auditor("deployed"))).unwrap();
+    // A pod of each that was made, and two more of the replicas.
+    let (mut many, mut plainly) = (2, 0);
     for (space, objects) in [
         (&enforced, workloads::enforced(LOOK)),
         (&enforced, workloads::in_user_namespaces()),
@@ -45,12 +47,16 @@ pub fn every_cell_is_true(world: &'static World) {
         (&plain, workloads::in_user_namespaces()),
         (&plain, vec![workloads::node(), workloads::windows()]),
     ] {
+        *if space.name == plain.name { &mut plainly } else { &mut many } += objects.len();
         for object in objects {
             space.create(&object).unwrap_or_else(|error| panic!("{error}: {object}"));
         }
     }
     let spaces = [&before, &enforced, &plain, &injected];
-    spaces.iter().for_each(|space| all_run(world, space));
+    for (space, pods) in spaces.into_iter().zip([2, many, plainly, 1]) {
+        // None here runs Windows.
+        space.all_run(pods, |pod| pod["metadata"]["name"] != "windows");
+    }
     debug(world, &enforced, "debugged");
     debug(world, &plain, "silent");
     before.label(&json!({"ironhull.dev/harden": "enforce"}));
@@ -237,31 +243,11 @@ fn who_set_what(report: &Value, [before, enforced, plain, injected]: [&Space; 4]
     }
 }
 
-/// Waits until every pod runs that can.
-fn all_run(world: &'static World, space: &Space) {
-    world.eventually(&format!("every pod of {} runs", space.name), || {
-        let all = world.kubectl(&["get", "pods", "-n", &space.name, "-o", "json"]);
-        let all: Value = serde_json::from_str(&all).unwrap();
-        let pods = all["items"].as_array()?.clone();
-        let ready = |pod: &Value| {
-            let statuses = pod["status"]["containerStatuses"].as_array().cloned();
-            let statuses = statuses.unwrap_or_default();
-            pod["metadata"]["name"] == "windows"
-                || !statuses.is_empty()
-                    && statuses.iter().all(|it| it["state"]["running"].is_object())
-        };
-        (!pods.is_empty() && pods.iter().all(ready)).then_some(())
-    });
-}
-
 /// Puts a root debug container beside the others, and waits until it runs.
 fn debug(world: &'static World, space: &Space, name: &str) {
-    let mut body = space.get(name);
     let mut debugger = container("debugger", BUSYBOX);
     debugger["securityContext"] = json!({"runAsUser": 0});
-    body["spec"]["ephemeralContainers"] = json!([debugger]);
-    let path = format!("/api/v1/namespaces/{}/pods/{name}/ephemeralcontainers", space.name);
-    world.kubectl_with(&body, &["replace", "--raw", &path]);
+    space.debug(name, &debugger).unwrap();
     world.eventually(&format!("the debugger of {name} runs"), || {
         let status = &space.get(name)["status"]["ephemeralContainerStatuses"][0];
         status["state"]["running"].is_object().then_some(())
@@ -280,5 +266,6 @@ fn viewer(space: &Space) -> tempfile::NamedTempFile {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
         "subjects": [{"kind": "ServiceAccount", "name": "an-auditor", "namespace": space.name}],
     }));
+    space.account_may("an-auditor", "list", "pods");
     space.kubeconfig_of("an-auditor")
 }

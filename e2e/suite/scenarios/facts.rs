@@ -72,7 +72,10 @@ pub fn a_file_capability(world: &'static World) {
     let inside = space.look("caddy-8080", "app");
     assert_eq!((inside.uid, inside.cap_eff.as_str()), (1800, "0000000000000000"));
     let answer = ["wget", "-q", "-O", "-", "http://127.0.0.1:8080/"];
-    assert_eq!(space.exec("caddy-8080", "app", &answer), "hello");
+    // It is ready a moment before it listens.
+    world.eventually("it answers hello", || {
+        (space.exec("caddy-8080", "app", &answer) == "hello").then_some(())
+    });
 }
 
 /// A program that writes to an empty directory of its own image, with a read-only root.
@@ -83,6 +86,8 @@ pub fn an_own_directory(world: &'static World) {
     assert_eq!(space.look("writes-its-own", "app"), Inside::hardened(1700, 1700));
     let written =
         ["sh", "-c", "test -s /var/lib/app/started && ! touch /var/lib/x 2>&1 && echo ok"];
-    let said = space.exec("writes-its-own", "app", &written);
-    assert!(said.ends_with("ok\n"), "{said}");
+    // It is ready a moment before it writes.
+    world.eventually("it has written, and only there", || {
+        space.exec("writes-its-own", "app", &written).ends_with("ok\n").then_some(())
+    });
 }

@@ -98,18 +98,7 @@ pub fn images_are_learnt(world: &'static World) {
 
     // Nobody answers: pods are created all the same, and no later than the deadline allows.
     world.kubectl(&["scale", "deployment/ironhull-watch", "--replicas=0", "--namespace", HOME]);
-    world.eventually("the watch is gone", || {
-        let pods = world.kubectl(&[
-            "get",
-            "pods",
-            "--namespace",
-            HOME,
-            "--selector",
-            "app.kubernetes.io/name=ironhull-watch",
-            "--output=name",
-        ]);
-        pods.trim().is_empty().then_some(())
-    });
+    world.no_pod_of("ironhull-watch");
     drop(registry);
     let mut slowest = Duration::ZERO;
     for number in 0..10 {

@@ -16,8 +16,8 @@ const COMMANDS: usize = 2;
 /// More is not tried.
 const AT_MOST: usize = 5;
 /// How long a pod must run well to be called running.
-const STEADY: Duration = Duration::from_secs(6);
-const PATIENCE: Duration = Duration::from_secs(120);
+const STEADY: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A workload that does not work hardened, and how to tell that it does.
 struct Broken {
@@ -94,8 +94,8 @@ fn settled(world: &'static World, space: &Space, one: &Broken) -> Result<(), Str
     };
     let deadline = Instant::now() + PATIENCE;
     let mut well: Option<(String, Instant)> = None;
-    // The Deployment makes the next pod a moment after it was changed.
-    std::thread::sleep(Duration::from_secs(2));
+    // The Deployment makes the next pod a while after it was changed; that of before fails until then.
+    space.followed("Deployment", one.name);
     while Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(500));
         let Some(pod) = newest() else { continue };
@@ -111,9 +111,12 @@ fn settled(world: &'static World, space: &Space, one: &Broken) -> Result<(), Str
         match &well {
             Some((same, since)) if *same == name && since.elapsed() > STEADY => {
                 let asked = format!("{} >/dev/null && echo it works", one.works);
-                let answer = space.try_exec(&name, "app", &["sh", "-c", &asked]);
-                let works = answer.is_ok_and(|answer| answer.contains("it works"));
-                return works.then_some(()).ok_or(name);
+                // Where nobody could be asked, its status says whether it has failed.
+                let Ok(answer) = space.try_exec(&name, "app", &["sh", "-c", &asked]) else {
+                    well = None;
+                    continue;
+                };
+                return answer.contains("it works").then_some(()).ok_or(name);
             }
             Some((same, _)) if *same == name => {}
             _ => well = Some((name, Instant::now())),

@@ -38,12 +38,15 @@ pub fn take_effect_and_are_refused(world: &'static World) {
         world.eventually(&format!("{pod} has refused the broken policy"), || {
             (refused(pod) > *refusals).then_some(())
         });
-        let ready = world.ops(pod, "readyz");
+        // It counts before it says why, and what it says takes its way to the log.
+        let ready = world.eventually(&format!("/readyz of {pod} names what is broken"), || {
+            Some(world.ops(pod, "readyz")).filter(|ready| ready.contains("runAsRoot"))
+        });
         say(format!("{pod} /readyz: {ready}"));
-        assert!(ready.contains("runAsRoot"), "{ready}");
-        let log = world.kubectl(&["logs", pod, "--namespace", HOME, "--tail", "50"]);
-        let line = log.lines().find(|line| line.contains("runAsRoot"));
-        say(line.unwrap_or_else(|| panic!("nothing in the log of {pod}: {log}")));
+        say(world.eventually(&format!("the log of {pod} names what is broken"), || {
+            let log = world.kubectl(&["logs", pod, "--namespace", HOME, "--tail", "200"]);
+            log.lines().find(|line| line.contains("runAsRoot")).map(str::to_owned)
+        }));
     }
     assert_eq!(read_only(), Value::Null, "the last good policies are in force");
 

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use crate::pods::BUSYBOX;
 use crate::schema::check;
-use crate::world::{Space, World, project, resource, say};
+use crate::world::{Space, World, is_passing, project, resource, say};
 
 /// How long a workload may take to become ready, beside other scenarios: none is waited for
 /// so long that does not start, since each says so.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(400);
 /// How long one that is ready must stay so to be called running.
 const STEADY: Duration = Duration::from_secs(8);
 
@@ -77,6 +77,12 @@ fn remedies_help(world: &'static World, space: &Space, workloads: Vec<Workload>,
     }
     for workload in &helped {
         let name = &workload.name;
+        // Its pods go later, and would be taken for those of the new one.
+        let own = ListParams::default().labels(&format!("app={name}"));
+        world.eventually(&format!("the pods of {name} go"), || {
+            let left = world.wait(space.pods().list(&own)).ok()?.items;
+            left.iter().all(|pod| pod.metadata.deletion_timestamp.is_some()).then_some(())
+        });
         world.eventually(&format!("{name} can be made anew"), || {
             space.create(&workload.object).ok()
         });
@@ -231,9 +237,10 @@ fn fates<'w>(
     workloads: &'w [Workload],
 ) -> BTreeMap<&'w str, Fate> {
     let began = Instant::now();
+    let (api, all) = (space.pods(), ListParams::default());
     let mut ready_since: BTreeMap<&str, Instant> = BTreeMap::new();
     loop {
-        let pods = world.wait(space.pods().list(&ListParams::default())).unwrap().items;
+        let pods = world.read(|| api.list(&all)).unwrap().items;
         let mut fates = BTreeMap::new();
         for workload in workloads {
             let name = workload.name.as_str();
@@ -302,7 +309,7 @@ fn failure(status: &ContainerStatus) -> Option<String> {
     if let Some(waiting) = &state.waiting {
         let reason = waiting.reason.as_deref().unwrap_or_default();
         let message = waiting.message.as_deref().unwrap_or_default();
-        if !matches!(reason, "" | "ContainerCreating" | "PodInitializing") {
+        if !matches!(reason, "" | "ContainerCreating" | "PodInitializing") && !is_passing(message) {
             return Some(format!(
                 "{name}: {reason}: {}",
                 message.lines().next().unwrap_or_default()

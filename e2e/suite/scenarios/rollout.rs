@@ -96,10 +96,7 @@ pub fn from_audit_to_enforce(world: &'static World) {
     for object in workloads() {
         space.create(&object).unwrap();
     }
-    world.eventually("all run before anything is labelled", || {
-        let pods = pods(world, &space);
-        (pods.len() == WORKLOADS && pods.iter().all(ready)).then_some(())
-    });
+    all_ready(world, &space);
     let before = uids(world, &space);
     let mut mended = 0;
     let mut labelled = 0;
@@ -108,13 +105,16 @@ pub fn from_audit_to_enforce(world: &'static World) {
         unlabelled_are_well(world, &space, &before);
         let Some(step) = steps.iter().find(|step| step["state"] != "done") else {
             say(format!("\n{text}"));
+            // A workload whose next pod is still to come has none that is not hardened, either.
+            all_ready(world, &space);
             break;
         };
         let title = step["workload"].as_str().unwrap();
         say(format!("{title}: {}", step["state"]));
         if step["state"] == "fails" {
-            mend(&space, &text);
-            mended += 1;
+            mended += usize::from(mend(&space, &text));
+            // The pod that fails is there until the next one is.
+            followed(world, &space);
             continue;
         }
         labelled += usize::from(step["state"] == "open");
@@ -149,15 +149,35 @@ pub fn from_audit_to_enforce(world: &'static World) {
     assert!(mended >= BREAK_UNFORESEEN, "the ones that break were to be met");
 }
 
-/// What the failing pod is told, and applied.
-fn mend(space: &Space, text: &str) {
+/// Waits until each workload has one pod, and that is ready.
+fn all_ready(world: &World, space: &Space) {
+    world.eventually("all workloads run", || {
+        let pods = pods(world, space);
+        (pods.len() == WORKLOADS && pods.iter().all(ready)).then_some(())
+    });
+}
+
+/// Waits until the controllers have made pods of what all workloads say now.
+fn followed(world: &World, space: &Space) {
+    let kinds = ["Deployment", "StatefulSet", "DaemonSet"];
+    for kind in kinds {
+        let path = "jsonpath={.items[*].metadata.name}";
+        let names = world.kubectl(&["get", kind, "--namespace", &space.name, "--output", path]);
+        names.split_whitespace().for_each(|name| space.followed(kind, name));
+    }
+}
+
+/// What the failing pod is told, and applied; false where it was replaced in the meantime.
+fn mend(space: &Space, text: &str) -> bool {
     let told = text.lines().find_map(|line| {
         let (_, told) = line.split_once("`ironhull explain ")?;
         told.split(' ').next()
     });
-    let pod = told.unwrap_or_else(|| panic!("no pod is named: {text}"));
+    // The table was made after the document.
+    let Some(pod) = told else { return false };
     let output = ironhull(&["explain", pod, "--namespace", &space.name, "--fix", "--apply"]);
     say(output);
+    true
 }
 
 fn rollout(space: &Space) -> (String, Vec<Value>) {
@@ -178,7 +198,8 @@ fn ironhull(arguments: &[&str]) -> String {
 }
 
 fn pods(world: &World, space: &Space) -> Vec<Pod> {
-    let pods = world.wait(space.pods().list(&ListParams::default())).unwrap().items;
+    let (api, all) = (space.pods(), ListParams::default());
+    let pods = world.read(|| api.list(&all)).unwrap().items;
     pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect()
 }
 

@@ -150,8 +150,10 @@ pub fn nginx_configuration(world: &'static World) {
     let owners = space.exec("nginx", "app", &["sh", "-c", "find /etc/nginx/* ! -user 1000"]);
     assert_eq!(owners, "", "not its user's");
     let ask = ["wget", "-q", "-O", "-", "http://127.0.0.1/"];
-    let first = space.exec("nginx", "app", &ask);
-    assert!(first.contains("Welcome to nginx!"), "{first}");
+    // It is ready a moment before it listens.
+    world.eventually("nginx answers", || {
+        space.exec("nginx", "app", &ask).contains("Welcome to nginx!").then_some(())
+    });
     // The link to sites-available is replaced by a file of its own.
     let change = format!("rm /etc/nginx/sites-enabled/default && {change} && kill -HUP 1");
     let said = space.exec("nginx", "app", &["sh", "-c", &change]);

@@ -22,6 +22,8 @@ pub fn nothing_is_left(world: &'static World) {
     let space = world.namespace("uninstalled", &LABELS);
     world.uninstall();
     assert_nothing_left(world);
+    // The API server knows webhooks from a cache.
+    space.until_pods_are_hardened(false);
     let name = space.pod(&auditor("as-written"));
     space.ready(&name);
     let inside = space.look(&name, "app");
@@ -66,6 +68,7 @@ pub fn from_install_yaml(world: &'static World) {
     // Applied again, or by a GitOps tool for ever, it changes nothing: least of all the
     // caBundle that is not in it.
     world.kubectl(&["apply", "--filename", file]);
+    world.rolled_out("ironhull");
     let differs = world.kubectl(&["diff", "--filename", file]);
     assert_eq!(differs, "");
     a_pod_is_hardened(world);
@@ -127,6 +130,8 @@ pub fn with_given_certificates(world: &'static World) {
 
 fn a_pod_is_hardened(world: &'static World) {
     let space = world.namespace("installed", &LABELS);
+    // The API server knows webhooks, and whom to trust for them, from a cache.
+    space.until_pods_are_hardened(true);
     let name = space.pod(&auditor("auditor"));
     space.ready(&name);
     assert_eq!(space.look(&name, "app"), Inside::hardened(1000, 1000));

@@ -127,7 +127,10 @@ pub fn claims_are_handed_over(world: &'static World) {
                 let file = space.exec(&name, "app", &["cat", "/data/db/file"]);
                 file.ends_with("new\n").then_some(())
             });
-            assert_eq!(stat(&space, &name, "app", "/data/cookie"), "1000:1000:600");
+            // It makes the cookie after that, and its mode last.
+            world.eventually(&format!("the cookie of {name} is its own alone"), || {
+                (stat(&space, &name, "app", "/data/cookie") == "1000:1000:600").then_some(())
+            });
             world.kubectl(&["delete", "pod", &name, "--namespace", &space.name, "--wait"]);
         }
     }

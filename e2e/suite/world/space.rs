@@ -1,6 +1,7 @@
 //! A namespace of a scenario's own, and what is in it.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
 use kube::Error;
@@ -15,9 +16,12 @@ use super::inside::{Inside, LOOK};
 use super::{World, resource, say};
 use crate::pods::auditor;
 
+/// How often a command is run again that could not be.
+const EXEC_AGAIN: usize = 3;
+
 /// A namespace of a scenario's own.
 pub struct Space {
-    world: &'static World,
+    pub(super) world: &'static World,
     pub name: String,
     /// What is in no namespace and goes with this one.
     owned: RefCell<Vec<Value>>,
@@ -55,7 +59,18 @@ impl Space {
 
     /// Creates an object of any kind, as the API server answers.
     pub fn create(&self, object: &Value) -> Result<Value, Error> {
-        self.create_with(object, &PostParams::default())
+        let create = || self.create_with(object, &PostParams::default());
+        match create() {
+            // The answer was lost: whether it is there, the second attempt tells.
+            Err(Error::Service(_) | Error::HyperError(_)) => match (create(), named(object)) {
+                (Err(Error::Api(status)), Some(name)) if status.code == 409 => {
+                    let made = self.world.wait(self.api(object).get(name))?;
+                    Ok(serde_json::to_value(made).unwrap())
+                }
+                (answer, _) => answer,
+            },
+            answer => answer,
+        }
     }
 
     /// The object as it would be created.
@@ -66,7 +81,10 @@ impl Space {
     fn create_with(&self, object: &Value, parameters: &PostParams) -> Result<Value, Error> {
         let api = self.api(object);
         let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
-        let made = self.world.wait(api.create(parameters, &object))?;
+        let made = match parameters.dry_run {
+            true => self.world.read(|| api.create(parameters, &object))?,
+            false => self.world.wait(api.create(parameters, &object))?,
+        };
         Ok(serde_json::to_value(made).unwrap())
     }
 
@@ -123,7 +141,8 @@ impl Space {
     pub fn label(&self, labels: &Value) {
         let api: Api<Namespace> = Api::all(self.world.client.clone());
         let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
-        self.world.wait(api.patch(&self.name, &PatchParams::default(), &patch)).unwrap();
+        let parameters = PatchParams::default();
+        self.world.read(|| api.patch(&self.name, &parameters, &patch)).unwrap();
     }
 
     /// Opts in to be hardened. The API server knows labels from a cache, a moment later: it
@@ -139,7 +158,8 @@ impl Space {
         self.until_pods_are_hardened(false);
     }
 
-    fn until_pods_are_hardened(&self, hardened: bool) {
+    /// Waits until the API server has pods hardened here, or left as they are.
+    pub fn until_pods_are_hardened(&self, hardened: bool) {
         let written = auditor("seen");
         let context = "/spec/securityContext";
         self.world.eventually("the API server has seen the label", || {
@@ -182,10 +202,35 @@ impl Space {
 
     /// What a container has printed.
     pub fn log(&self, pod: &str, container: &str) -> String {
+        self.try_log(pod, container)
+            .unwrap_or_else(|error| panic!("log of {pod}/{container}: {error}"))
+    }
+
+    /// The same, where the container may not have been started yet.
+    pub fn try_log(&self, pod: &str, container: &str) -> Result<String, Error> {
         let parameters =
             LogParams { container: Some(container.to_owned()), ..LogParams::default() };
         let pods = self.pods();
-        self.world.read(|| pods.logs(pod, &parameters)).unwrap()
+        self.world.read(|| pods.logs(pod, &parameters))
+    }
+
+    /// Puts a debug container beside the others; as the API server answers. Where the kubelet has
+    /// written the pod's status meanwhile, again.
+    pub fn debug(&self, name: &str, container: &Value) -> Result<(), Error> {
+        let path = format!("/api/v1/namespaces/{}/pods/{name}/ephemeralcontainers", self.name);
+        self.world.eventually(&format!("{name} stands still to be debugged"), || {
+            let mut pod = self.get(name);
+            match &mut pod["spec"]["ephemeralContainers"] {
+                Value::Array(list) => list.push(container.clone()),
+                none => *none = json!([container]),
+            }
+            let request = http::Request::put(&path).header("content-type", "application/json");
+            let request = request.body(pod.to_string().into_bytes()).unwrap();
+            match self.world.wait(self.world.client.request::<Value>(request)) {
+                Err(Error::Api(status)) if status.code == 409 => None,
+                answer => Some(answer.map(|_| ())),
+            }
+        })
     }
 
     /// Waits until a container waits for ever, and gives the kubelet's message.
@@ -214,7 +259,7 @@ impl Space {
         let api: Api<Event> = Api::namespaced(self.world.client.clone(), &self.name);
         let about = format!("involvedObject.name={name},reason=FailedCreatePodSandBox");
         let events = self.world.wait(api.list(&ListParams::default().fields(&about))).ok()?;
-        events.items.into_iter().find_map(|event| event.message)
+        events.items.into_iter().filter_map(|event| event.message).find(|it| !is_passing(it))
     }
 
     /// What the API server's audit log has of the creation of this pod.
@@ -230,26 +275,35 @@ impl Space {
              reason=Failed"
         );
         let events = self.world.wait(api.list(&ListParams::default().fields(&about))).ok()?;
-        events.items.into_iter().find_map(|event| event.message)
+        events.items.into_iter().filter_map(|event| event.message).find(|it| !is_passing(it))
     }
 
     /// Runs a command in a container: standard output, then standard error.
     pub fn exec(&self, pod: &str, container: &str, command: &[&str]) -> String {
-        self.try_exec(pod, container, command)
-            .unwrap_or_else(|error| panic!("exec in {pod}/{container}: {error}"))
+        let mut answer = self.try_exec(pod, container, command);
+        // The API server or the kubelet may be too busy to begin.
+        for _ in 0..EXEC_AGAIN {
+            if answer.is_err() {
+                std::thread::sleep(Duration::from_secs(1));
+                answer = self.try_exec(pod, container, command);
+            }
+        }
+        answer.unwrap_or_else(|error| panic!("exec in {pod}/{container}: {error}"))
     }
 
-    /// The same, where the container may not run.
+    /// The same, where the container may not run. Half of an answer is none.
     pub fn try_exec(&self, pod: &str, container: &str, command: &[&str]) -> Result<String, Error> {
         let run = async {
             let parameters = AttachParams::default().container(container).stdin(false);
             let mut process = self.pods().exec(pod, command.iter().copied(), &parameters).await?;
+            let status = process.take_status().unwrap();
             let mut out = String::new();
             let mut err = String::new();
             let (mut stdout, mut stderr) = (process.stdout().unwrap(), process.stderr().unwrap());
             let _both =
                 tokio::join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err));
-            Ok::<_, Error>(out + &err)
+            let broken = || Error::Service("it broke before the command had ended".into());
+            status.await.map(|_| out + &err).ok_or_else(broken)
         };
         self.world.wait(run)
     }
@@ -261,6 +315,18 @@ impl Space {
         say(format!("{}/{pod} {container}: {inside:?}", self.name));
         inside
     }
+}
+
+/// The name of an object that has one of its own.
+fn named(object: &Value) -> Option<&str> {
+    object["metadata"]["name"].as_str()
+}
+
+/// Whether the kubelet says that something took too long, and tries again by itself.
+pub fn is_passing(message: &str) -> bool {
+    const PASSING: [&str; 4] =
+        ["deadline exceeded", "DeadlineExceeded", "is reserved for", "timed out waiting for"];
+    PASSING.iter().any(|words| message.contains(words))
 }
 
 /// The creation of a pod whose name is not generated, in the API server's audit log.

@@ -60,8 +60,8 @@ impl<'a> Stream<'a> {
         attempts.sort_by_key(|attempt| attempt.began);
         let accepted = attempts.iter().filter(|attempt| attempt.result.is_ok()).count();
         let by_webhook = attempts.iter().filter(|attempt| attempt.failed_by_webhook()).count();
-        let list = ListParams::default().labels("app=stream");
-        let pods = self.world.wait(self.space.pods().list(&list)).expect("the pods");
+        let (api, list) = (self.space.pods(), ListParams::default().labels("app=stream"));
+        let pods = self.world.read(|| api.list(&list)).expect("the pods");
         let hardened = pods.items.iter().filter(|pod| is_hardened(pod)).count();
         say(format!(
             "{} creations: {accepted} accepted, {by_webhook} failed by a webhook, {} failed \

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{World, say};
+use super::{World, is_passing, say};
 use crate::pods::{BUSYBOX, container, pod};
 
 impl World {
@@ -23,7 +23,8 @@ impl World {
                 return Some(false);
             }
             let status = &space.get("probe")["status"]["containerStatuses"][0];
-            if let Some(message) = status["state"]["waiting"]["message"].as_str() {
+            let message = status["state"]["waiting"]["message"].as_str();
+            if let Some(message) = message.filter(|message| !is_passing(message)) {
                 say(format!("no user namespaces: {message}"));
                 return Some(false);
             }

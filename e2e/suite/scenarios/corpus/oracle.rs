@@ -129,9 +129,15 @@ impl Answer {
 }
 
 async fn send(client: &Client, uri: &str, object: &Value) -> Answer {
-    let body = Body::from(serde_json::to_vec(object).unwrap());
-    let request = Request::post(uri).header("Content-Type", "application/json").body(body).unwrap();
-    let response = client.send(request).await.expect("the API server answers");
+    let request = || {
+        let body = Body::from(serde_json::to_vec(object).unwrap());
+        Request::post(uri).header("Content-Type", "application/json").body(body).unwrap()
+    };
+    let response = match client.send(request()).await {
+        // The connection broke.
+        Err(_) => client.send(request()).await.expect("the API server answers"),
+        Ok(response) => response,
+    };
     let warnings = response.headers().get_all("Warning").into_iter();
     let warnings = warnings.filter_map(|value| ours(&String::from_utf8_lossy(value.as_bytes())));
     let warnings = warnings.collect();

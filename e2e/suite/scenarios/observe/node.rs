@@ -13,14 +13,14 @@ pub struct Node(Space);
 
 /// Finds a process of a container by its id, and the upper directory of the overlay at its root. Prints
 /// for each entry: its kind, its mtime and its path. Mount points go to the other list: what the
-/// runtime makes for them is no doing of the container's.
+/// runtime makes for them is no doing of the container's. What goes while it is listed is no entry.
 const LOOK: &str = r#"
 set -e
 pid=$(grep -l "$ID" /proc/[0-9]*/cgroup 2>/dev/null | head -n 1 | cut -d / -f 3)
 upper=$(sed -n 's/.* \/ \/ .*upperdir=\([^,]*\).*/\1/p' /proc/$pid/mountinfo | head -n 1)
 cut -d ' ' -f 5 /proc/$pid/mountinfo | sed 's/^/mount 0 /'
 cd /proc/1/root/$upper
-find . -exec stat -c '%F %Y %n' {} + | sed 's/^character special file/whiteout/; s/^regular empty file/file/; s/^regular file/file/; s/^symbolic link/link/' | tr -s ' '
+find . -exec stat -c '%F %Y %n' {} + 2>/dev/null | sed 's/^character special file/whiteout/; s/^regular empty file/file/; s/^regular file/file/; s/^symbolic link/link/' | tr -s ' '
 "#;
 
 impl Node {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{interrupt, is_observed, nothing_is_left, observe, own_image, parsed, report};
+use super::{AT_MOST, interrupt, is_observed, nothing_is_left, observe, own_image, parsed, report};
 use crate::pods::{BUSYBOX, auditor, container, pod, workload};
 use crate::world::{HOME, Space, World, say};
 
@@ -34,11 +34,20 @@ pub fn targets_that_go(world: &'static World) {
         let name = space.pod(&pod);
         space.ready(&name);
     }
-    let start = |name| observe(&space, name, &["--for", "100s"]);
+    let start = |name| observe(&space, name, &["--for", AT_MOST]);
     let (exits, restarts, deleted) = (start("exits"), start("restarts"), start("deleted"));
     let (interrupted, mut killed) = (start("interrupted"), start("killed"));
     for name in ["exits", "restarts", "deleted", "interrupted", "killed"] {
         is_observed(world, &space, name);
+        world.eventually(&format!("the agent in {name} has seen what was written"), || {
+            let pod = space.get(name);
+            let mut agents = pod["spec"]["ephemeralContainers"].as_array()?.iter();
+            let seen = agents.any(|agent| {
+                let said = space.try_log(name, agent["name"].as_str().unwrap_or_default());
+                said.is_ok_and(|said| said.contains(r#""path":"/run""#))
+            });
+            seen.then_some(())
+        });
     }
     // What was seen has arrived by then, also beside thirty other servers that are observed.
     std::thread::sleep(Duration::from_secs(20));
@@ -77,7 +86,7 @@ pub fn targets_that_go(world: &'static World) {
 /// ironhull itself: two pods at once, hardened, distroless, in a namespace of its own; and an old root
 /// container in a namespace that hardens what is added, which has to be refused before anything is.
 pub fn hardened_and_distroless(world: &'static World) {
-    let output = run(HOME, "deployment/ironhull", &["--for", "5s", "-o", "json"], &[]);
+    let output = run(HOME, "deployment/ironhull", &["--for", "20s", "-o", "json"], &[]);
     assert!(output.status.success(), "{}", said(&output));
     let own = parsed(&output.stdout);
     let one = &own["containers"][0];
@@ -104,7 +113,7 @@ pub fn hardened_and_distroless(world: &'static World) {
     // Made anew, it is hardened, and so is what observes it.
     space.pod(&auditor("new"));
     space.ready("new");
-    let new = report(observe(&space, "new", &["--for", "5s"]));
+    let new = report(observe(&space, "new", &["--for", "20s"]));
     let process = &new["containers"][0]["processes"][0];
     say(format!("hardened: {process}"));
     assert_eq!((&process["uid"], &process["noNewPrivs"]), (&json!(1000), &json!(true)));
@@ -172,9 +181,9 @@ pub fn several_containers(world: &'static World) {
         "deployment/several",
         "-n",
         &space.name,
-        "--timeout=120s",
+        "--timeout=300s",
     ]);
-    let report = report(observe(&space, "deployment/several", &["--for", "8s"]));
+    let report = report(observe(&space, "deployment/several", &["--for", "25s"]));
     say(&report["patch"]);
     for (container, path) in [("web", "/var/lib/nginx"), ("worker", "/srv"), ("proxy", "/opt")] {
         let all = report["containers"].as_array().unwrap();
@@ -204,7 +213,7 @@ pub fn several_containers(world: &'static World) {
         "deployment/several",
         "-n",
         &space.name,
-        "--timeout=120s",
+        "--timeout=300s",
     ]);
 }
 
@@ -233,6 +242,10 @@ fn user(space: &Space, name: &str, rules: &Value) -> tempfile::NamedTempFile {
     for object in objects {
         space.create(&object).unwrap();
     }
+    for rule in rules.as_array().unwrap() {
+        let text = |key: &str| rule[key][0].as_str().unwrap();
+        space.account_may(name, text("verbs"), text("resources"));
+    }
     space.kubeconfig_of(name)
 }
 
@@ -241,7 +254,7 @@ pub fn shared_processes(world: &'static World) {
     let space = world.namespace("observe-shared", &[]);
     space.pod(&pair("shared", "shareProcessNamespace", true));
     space.ready("shared");
-    let report = report(observe(&space, "shared", &["--for", "6s"]));
+    let report = report(observe(&space, "shared", &["--for", "20s"]));
     for (at, path) in ["/run/one", "/run/two"].into_iter().enumerate() {
         let one = &report["containers"][at];
         say(format!("{}: {} {}", one["container"], one["writes"], one["processes"]));
@@ -257,7 +270,7 @@ pub fn in_a_user_namespace(world: &'static World) {
     let space = world.namespace("observe-users", &[]);
     space.pod(&pair("inside", "hostUsers", false));
     space.ready("inside");
-    let report = report(observe(&space, "inside", &["--for", "6s"]));
+    let report = report(observe(&space, "inside", &["--for", "20s"]));
     let one = &report["containers"][0];
     say(format!("{} {}", one["writes"], one["processes"]));
     assert_eq!(one["writes"][0]["examples"], json!(["one"]));
