@@ -209,7 +209,7 @@ fn live_pod(
     }
     let left = explained.fix.as_ref().is_some_and(|fix| match fix.patch {
         Some(_) => *apply && !applied,
-        None => !explained.troubles.is_empty(),
+        None => !explained.troubles.is_empty() && fix.already.is_empty(),
     });
     Ok(if left { say::EXIT_CHANGES } else { 0 })
 }

@@ -31,6 +31,8 @@ pub struct Complaint<'c> {
 pub struct Patient<'p> {
     /// The pod template, or the pod, as its author has it.
     pub template: &'p Value,
+    /// The pod that complains. It may be older than the template.
+    pub pod: &'p Value,
     /// The policy that its pods are hardened by.
     pub policy: &'p Policy,
     /// Date by which exemptions end, and what the cluster honours.
@@ -55,6 +57,9 @@ pub struct Mend {
 pub struct Treated {
     /// What the patch does about it, in words; `None` if it does nothing.
     pub done: Option<String>,
+    /// What the template has been given since the pod was made, in words. Whether it helps, the next
+    /// pod shows: nothing else is done then.
+    pub already: Option<String>,
     /// What is surer or narrower, and cannot be written as a patch.
     pub before: Vec<String>,
     /// What to try if that does not help.
@@ -71,25 +76,32 @@ pub fn mend(patient: &Patient<'_>, complaints: &[Complaint<'_>]) -> Mend {
     for complaint in complaints {
         let fixes = &complaint.advice.fixes;
         let mut void = Vec::new();
-        let found = fixes.iter().enumerate().find_map(|(at, fix)| {
+        let since = |fix: &Fix| patient.has_since(fix, complaint);
+        let mut found = |(at, fix): (usize, &Fix)| {
             let mut tried =
                 |fix: Fix| Some((at, patient.tried(&patch, &fix, complaint, &mut void)?, fix));
             tried(fix.clone()).or_else(|| tried(without_seed(fix)?))
+        };
+        let already = fixes.iter().position(since);
+        let found =
+            if already.is_none() { fixes.iter().enumerate().find_map(&mut found) } else { None };
+        let already = already.or_else(|| {
+            let less = |fix: &Fix| without_seed(fix).is_some_and(|fix| since(&fix));
+            fixes.iter().position(less).filter(|_| found.is_none())
         });
-        let words =
-            |fixes: &[Fix]| fixes.iter().map(|it| it.words(Some(complaint.container))).collect();
-        treated.push(match found {
-            Some((at, more, fix)) => {
-                patch = more;
-                let (before, rest) = fixes.split_at(at);
-                Treated {
-                    done: Some(fix.words(Some(complaint.container))),
-                    before: words(before),
-                    otherwise: words(rest.get(1..).unwrap_or_default()),
-                    void,
-                }
-            }
-            None => Treated { done: None, before: words(fixes), otherwise: Vec::new(), void },
+        // Those before the one that is taken cannot be written as a patch.
+        let at = already.or(found.as_ref().map(|(at, ..)| *at)).unwrap_or(fixes.len());
+        let words = |fix: &Fix| fix.words(Some(complaint.container));
+        let done = found.map(|(_, more, fix)| {
+            patch = more;
+            words(&fix)
+        });
+        treated.push(Treated {
+            done,
+            already: already.and_then(|at| fixes.get(at)).map(words),
+            before: fixes.iter().take(at).map(words).collect(),
+            otherwise: fixes.iter().skip(at + 1).map(words).collect(),
+            void,
         });
     }
     let then = patient.then(&patch);
@@ -127,7 +139,32 @@ impl Patient<'_> {
         takes.then_some(both)
     }
 
-    /// The patch that one fix is.
+    /// Whether the template has a fix, and so will its next pod once hardened, that the pod lacks. What
+    /// could not be written as a patch of the pod is not seen.
+    fn has_since(&self, fix: &Fix, complaint: &Complaint<'_>) -> bool {
+        let changes = |value: &Value| {
+            let now = merged(value, &Value::Null)?;
+            let then = merged(value, &self.part(&now, fix, complaint)?)?;
+            Some(then != now)
+        };
+        let stays = |value: &Value| changes(value) == Some(false);
+        changes(self.pod) == Some(true)
+            && stays(self.template)
+            && self.hardened().is_some_and(|next| stays(&next))
+    }
+
+    /// The template's next pod; `None` if the template is no pod.
+    fn hardened(&self) -> Option<Value> {
+        let text = self.template.to_string();
+        let pod = Pod::from_json(&text).ok()?;
+        let outcome = harden(&pod, self.policy, &self.environment.context(Scope::Create));
+        let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).ok()?;
+        let mut next = self.template.clone();
+        json_patch::patch(&mut next, &patch).ok()?;
+        Some(next)
+    }
+
+    /// The patch that one fix is. One that is there already changes nothing.
     fn part(&self, now: &Value, fix: &Fix, complaint: &Complaint<'_>) -> Option<Value> {
         let template: PodTemplateSpec = serde_json::from_value(now.clone()).ok()?;
         let name = complaint.container;
@@ -147,21 +184,23 @@ impl Patient<'_> {
                 let key = format!("{name}.{DOMAIN}/writable-paths");
                 let annotations = template.metadata.as_ref()?.annotations.as_ref();
                 let own = annotations.and_then(|all| all.get(&key)).map(String::as_str);
-                let value = listed(own, path, *seed)?;
+                let value = listed(own, path, *seed).or_else(|| own.map(str::to_owned))?;
                 Some(json!({"metadata": {"annotations": {key: value}}}))
             }
             Fix::Port(port) => {
                 let ports = container?.ports.iter().flatten();
                 let declared = ports.into_iter().any(|it| it.container_port == i32::from(*port));
                 let fields = json!({"ports": [{"containerPort": port, "protocol": "TCP"}]});
-                of_container(fields).filter(|_| !declared)
+                of_container(if declared { json!({}) } else { fields })
             }
             Fix::AddCapability(name) => {
                 // The list is atomic: what is there has to be said again.
                 let context = container?.security_context.as_ref();
                 let own = context.and_then(|context| context.capabilities.as_ref());
                 let mut add = own.and_then(|own| own.add.clone()).unwrap_or_default();
-                add.push((*name).to_owned());
+                if !add.iter().any(|own| own == name) {
+                    add.push((*name).to_owned());
+                }
                 of_container(json!({"securityContext": {"capabilities": {"add": add}}}))
             }
             Fix::RunAsUser(user) => {
@@ -208,7 +247,12 @@ impl Patient<'_> {
                 let why = complaint.advice.symptom.why;
                 let date = self.environment.date;
                 let annotations = remedy::exemption(name, rules, why, self.policy, date);
-                Some(json!({"metadata": {"annotations": annotations}}))
+                let patch = json!({"metadata": {"annotations": annotations}});
+                let own = now.pointer("/metadata/annotations").and_then(Value::as_object);
+                let has = |key: &String| own.is_some_and(|own| own.contains_key(key));
+                // One with another reason or end is as good, as long as it is in force.
+                let holds = annotations.keys().all(has) && self.voids(now, &patch)?.is_empty();
+                Some(if holds { json!({}) } else { patch })
             }
             Fix::Words(_) => None,
         }

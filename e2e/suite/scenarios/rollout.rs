@@ -167,7 +167,8 @@ fn followed(world: &World, space: &Space) {
     }
 }
 
-/// What the failing pod is told, and applied; false where it was replaced in the meantime.
+/// What the failing pod is told, and applied; false where it was replaced in the meantime, or is only
+/// older than what was applied before.
 fn mend(space: &Space, text: &str) -> bool {
     let told = text.lines().find_map(|line| {
         let (_, told) = line.split_once("`ironhull explain ")?;
@@ -176,8 +177,9 @@ fn mend(space: &Space, text: &str) -> bool {
     // The table was made after the document.
     let Some(pod) = told else { return false };
     let output = ironhull(&["explain", pod, "--namespace", &space.name, "--fix", "--apply"]);
+    let patched = output.contains("\napiVersion: ");
     say(output);
-    true
+    patched
 }
 
 fn rollout(space: &Space) -> (String, Vec<Value>) {

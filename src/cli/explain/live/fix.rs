@@ -41,6 +41,8 @@ pub struct Proposal {
     /// What kubectl knows its kind by.
     #[serde(skip)]
     pub word: String,
+    /// What its template has been given since the pod was made: the next pod shows whether it helps.
+    pub already: Vec<String>,
     /// What a patch cannot say, and is surer.
     pub first: Vec<String>,
     /// What to try if that does not help, the surest first.
@@ -62,7 +64,9 @@ pub(super) fn propose(
     environment: Environment<'_>,
 ) -> Proposal {
     let gid = |container: &str| gid(pod, container);
-    let patient = Patient { template: &owner.template, policy, environment, gid: &gid };
+    let whole = json!({"metadata": pod.metadata, "spec": pod.spec});
+    let patient =
+        Patient { template: &owner.template, pod: &whole, policy, environment, gid: &gid };
     let complaints: Vec<Complaint<'_>> = troubles
         .iter()
         .filter_map(|trouble| {
@@ -79,6 +83,7 @@ pub(super) fn propose(
         resource: owner.resource.clone(),
         word: owner.word.clone(),
         done: Vec::new(),
+        already: Vec::new(),
         first: Vec::new(),
         otherwise: Vec::new(),
         void: Vec::new(),
@@ -88,6 +93,7 @@ pub(super) fn propose(
     for (complaint, treated) in complaints.iter().zip(mended.treated) {
         let of = |words: String| format!("{}: {words}", complaint.container);
         proposal.done.extend(treated.done.map(of));
+        proposal.already.extend(treated.already.map(of));
         proposal.first.extend(treated.before.into_iter().map(of));
         proposal.otherwise.extend(treated.otherwise.into_iter().map(of));
         proposal.void.extend(treated.void);
@@ -227,20 +233,23 @@ pub(in crate::cli::explain) fn yaml(
         say("says:", &[format!("{of}: {}", trouble.message)]);
         say("why:", &trouble.cause.map(str::to_owned).into_iter().collect::<Vec<_>>());
     }
-    match &proposal.patch {
-        Some(_) => {
-            say("do:", &proposal.done);
-            say("surer:", &proposal.first);
-            say("or else:", &proposal.otherwise);
-            say("then:", &proposal.then);
-        }
-        None => say("do:", &proposal.first),
+    if proposal.patch.is_none() && proposal.already.is_empty() {
+        say("do:", &proposal.first);
+    } else {
+        say("done:", &proposal.already);
+        say("do:", &proposal.done);
+        say("surer:", &proposal.first);
+        say("or else:", &proposal.otherwise);
+        say("then:", &proposal.then);
     }
     say("but:", &proposal.void);
     say("note:", &proposal.notes);
     let Some(patch) = &proposal.patch else {
         let known = pod.troubles.iter().any(|trouble| trouble.cause.is_some());
         let next = match (pod.troubles.is_empty(), known) {
+            _ if !proposal.already.is_empty() => {
+                "this pod was made before that: its next one shows whether it helps"
+            }
             (true, _) => "nothing is known to be wrong with this pod",
             (false, true) => "no patch can say what helps",
             (false, false) => {
