@@ -5,6 +5,7 @@ mod say;
 mod space;
 pub mod stream;
 mod user_namespaces;
+mod version;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -23,6 +24,7 @@ use tokio::runtime::Runtime;
 pub use inside::{Inside, ROOT_KEEPS};
 pub use say::{in_scenario, say};
 pub use space::Space;
+pub use version::Version;
 
 /// How long anything may take in a cluster of one node on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -103,25 +105,8 @@ impl World {
 
     /// Installs or upgrades, with more arguments for helm.
     pub fn upgrade(&self, more: &[&str]) {
-        let (repository, tag) = image();
-        let mut arguments: Vec<String> = [
-            "upgrade",
-            "--install",
-            "ironhull",
-            &project("deploy/chart"),
-            "--namespace",
-            HOME,
-            "--create-namespace",
-            "--wait",
-            "--timeout",
-            "180s",
-            "--values",
-            &project("e2e/suite/values.yaml"),
-            "--set",
-            &format!("image.repository={repository},image.tag={tag}"),
-        ]
-        .map(str::to_owned)
-        .into();
+        let mut arguments = vec!["--wait".to_owned()];
+        arguments.extend(["--values".to_owned(), project("e2e/suite/values.yaml")]);
         for policy in BY_LABEL {
             let file = project(&format!("policies/{policy}.yaml"));
             arguments
@@ -131,7 +116,18 @@ impl World {
         std::fs::write(&facts, self.facts()).expect("target/ is there");
         arguments.extend(["--set-file".into(), format!("policies.files.facts\\.yaml={facts}")]);
         arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
-        self.helm(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        self.helm_upgrade(
+            &Version::this(),
+            &arguments.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+    }
+
+    /// Installs or upgrades to a version by its chart.
+    pub fn helm_upgrade(&self, version: &Version, more: &[&str]) {
+        let image = format!("image.repository={},image.tag={}", version.repository, version.tag);
+        let arguments = ["upgrade", "--install", "ironhull", &version.chart, "--namespace", HOME];
+        let common = ["--create-namespace", "--timeout", "180s", "--set", &image];
+        self.helm(&[&arguments[..], &common, more].concat());
     }
 
     /// The facts of [`FACTS`] and [`PROGRAMS`].
