@@ -42,7 +42,7 @@ left-out:
 	[ -d "$$IRONHULL_CORPUS" ] || out "real manifests (IRONHULL_CORPUS names no directory of them)"; \
 	[ -x "$${IRONHULL_PROMTOOL:-target/tools/promtool}" ] || out "alerts (promtool is missing: e2e/setup)"; \
 	[ -x target/tools/docker-registry ] || command -v docker-registry >/dev/null || out "registries (docker-registry is missing: e2e/setup)"; \
-	for tool in bash zsh fish groff script git patch skopeo htpasswd; do command -v $$tool >/dev/null || out "$$tool (not installed)"; done; \
+	for tool in bash zsh fish groff script git patch skopeo htpasswd jq; do command -v $$tool >/dev/null || out "$$tool (not installed)"; done; \
 	echo "make test: $${left:+all but: }$${left:-nothing is left out}"
 
 .PHONY: lint
