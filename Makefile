@@ -7,6 +7,8 @@ HELM_VERSION := v4.3.0
 HELM := target/tools/helm
 KUSTOMIZE_VERSION := v5.8.1
 KUSTOMIZE := target/tools/kustomize
+COSIGN_VERSION := v3.1.3
+KREW_VERSION := v0.4.3
 
 # Cargo's programs, at the versions that the targets were tried with. $(call need,fuzz) installs one
 # where it is missing: cargo-deny takes five minutes of one core, the others one or two.
@@ -18,7 +20,7 @@ need = @command -v cargo-$(1) >/dev/null || $(CARGO) install --locked $(cargo-$(
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## ironhull at its main job, with no cluster at all
@@ -40,7 +42,7 @@ left-out:
 	[ -d "$$IRONHULL_CORPUS" ] || out "real manifests (IRONHULL_CORPUS names no directory of them)"; \
 	[ -x "$${IRONHULL_PROMTOOL:-target/tools/promtool}" ] || out "alerts (promtool is missing: e2e/setup)"; \
 	[ -x target/tools/docker-registry ] || command -v docker-registry >/dev/null || out "registries (docker-registry is missing: e2e/setup)"; \
-	for tool in bash zsh fish groff script git patch skopeo htpasswd; do command -v $$tool >/dev/null || out "$$tool (not installed)"; done; \
+	for tool in bash zsh fish groff script git patch skopeo htpasswd jq; do command -v $$tool >/dev/null || out "$$tool (not installed)"; done; \
 	echo "make test: $${left:+all but: }$${left:-nothing is left out}"
 
 .PHONY: lint
@@ -72,24 +74,63 @@ agreement: judge ## reports and hardened templates held against Trivy and kube-s
 
 # A static binary, for an image with nothing else in it. With --target, the flags are for the binary
 # and not for what runs while it is built. cargo forgets the profile's `strip` for a package with an
-# `opt-level` of its own.
-STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
+# `opt-level` of its own. Paths of this machine are mapped to names that are the same on each.
+# STATIC_TARGET=aarch64-unknown-linux-gnu crosses, with the linker and the strip of Debian's gcc-aarch64-linux-gnu
+# (which the `cc` crate finds by itself) and `rustup target add`.
+NATIVE_ARCH := $(shell uname -m)
+STATIC_TARGET ?= $(NATIVE_ARCH)-unknown-linux-gnu
+STATIC_DIR ?= target/static
+STATIC_ARCH = $(firstword $(subst -, ,$(STATIC_TARGET)))
+CROSS = $(if $(filter-out $(NATIVE_ARCH),$(STATIC_ARCH)),$(STATIC_ARCH)-linux-gnu-)
+CARGO_HOME_DIR = $(or $(CARGO_HOME),$(HOME)/.cargo)
 .PHONY: release-static
 release-static: ## target/static/ironhull: what the image holds, with the list of its crates inside
 	$(call need,auditable)
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) auditable build --release --locked --target $(STATIC_TARGET)
-	mkdir -p target/static
-	strip -o target/static/ironhull target/$(STATIC_TARGET)/release/ironhull
+	$(if $(CROSS),CARGO_TARGET_$(shell echo $(STATIC_ARCH) | tr a-z A-Z)_UNKNOWN_LINUX_GNU_LINKER=$(CROSS)gcc) \
+	  RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$(CURDIR)=/build --remap-path-prefix=$(CARGO_HOME_DIR)=/cargo" \
+	  $(CARGO) auditable build --release --locked --target $(STATIC_TARGET)
+	mkdir -p $(STATIC_DIR)
+	$(CROSS)strip -o $(STATIC_DIR)/ironhull target/$(STATIC_TARGET)/release/ironhull
 
-# The image holds that one file, so what it is made of is what the image is made of.
-SBOM := target/static/ironhull.cdx.json
+# The image holds that one file, so what it is made of is what the image is made of. Names of crates have no paths of
+# this machine; cargo leaves a crate's name out where the directory is called the same.
+SBOM = $(STATIC_DIR)/ironhull.cdx.json
 .PHONY: sbom
 sbom: release-static ## target/static/ironhull.cdx.json: the image's bill of materials (CycloneDX), checked (needs Go)
 	$(call need,cyclonedx)
 	$(CARGO) cyclonedx --quiet --format json --spec-version 1.5 --describe binaries --target $(STATIC_TARGET)
-	mv ironhull_bin.cdx.json $(SBOM)
+	sed -e 's|path+file://$(CURDIR)#\([0-9]\)|path+file://$(CURDIR)#ironhull@\1|g' -e 's|path+file://$(CURDIR)|path+file:///build|g' \
+	  ironhull_bin.cdx.json >$(SBOM)
+	rm ironhull_bin.cdx.json
 	cd e2e/sbom && $(GO) vet ./... && $(GO) build -trimpath -o ../../target/sbom .
-	target/sbom --target $(STATIC_TARGET) target/static/ironhull $(SBOM)
+	target/sbom --target $(STATIC_TARGET) $(STATIC_DIR)/ironhull $(SBOM)
+
+# docs/releasing.md. RELEASE_REGISTRY is where the images and the chart will be, RELEASE_REPOSITORY the page of this
+# repository. Nothing is pushed but by release-push.
+export RELEASE_REGISTRY RELEASE_REPOSITORY
+.PHONY: release
+release: $(HELM) ## target/dist: archives, images, chart and all else of a release, signed where there is a key
+	deploy/release/build
+
+.PHONY: release-push
+release-push: $(HELM) ## pushes the images and the chart of target/dist to RELEASE_REGISTRY
+	deploy/release/push
+
+.PHONY: release-tools
+release-tools: target/tools/cosign target/tools/kubectl-krew ## cosign, which signs a release, and krew, which checks it (needs Go)
+
+# Not in CI: what these take is minutes to an hour.
+.PHONY: release-check
+release-check: $(HELM) ## target/dist pushed to a registry of its own and installed from there, on a cluster of its own (root)
+	deploy/release/check
+
+.PHONY: release-reproducible
+release-reproducible: $(HELM) ## builds the release once more in another directory, and compares (as long as a release)
+	deploy/release/reproducible
+
+.PHONY: upgrade-check
+upgrade-check: $(HELM) ## from the previous version and back, below a stream of creations (a cluster of its own; root)
+	e2e/upgrade
 
 .PHONY: image
 image: ## ironhull's image from the Dockerfile, without a registry (needs buildah)
@@ -171,6 +212,13 @@ $(HELM):
 
 $(KUSTOMIZE):
 	GOBIN=$(CURDIR)/target/tools $(GO) install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+
+target/tools/cosign:
+	GOBIN=$(CURDIR)/target/tools $(GO) install github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN_VERSION)
+
+target/tools/kubectl-krew:
+	GOBIN=$(CURDIR)/target/tools $(GO) install sigs.k8s.io/krew/cmd/krew@$(KREW_VERSION)
+	mv target/tools/krew $@
 
 .PHONY: tools
 tools: $(HELM) $(KUSTOMIZE) ## helm and kustomize, which tests put ironhull behind (needs Go)

@@ -35,8 +35,8 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use scenarios::{DISTURBING, LAST, SIDE_BY_SIDE, Scenario};
-use world::World;
+use scenarios::{DISTURBING, LAST, SIDE_BY_SIDE, Scenario, UPGRADES};
+use world::{Version, World};
 
 /// Two cores run the cluster too, and most of a scenario is waiting.
 const SIDE_BY_SIDE_THREADS: usize = 4;
@@ -48,7 +48,13 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let world = World::connect();
     if arguments.list {
-        return run(world, &arguments, SIDE_BY_SIDE.iter().chain(DISTURBING).chain(LAST), 1);
+        let all = SIDE_BY_SIDE.iter().chain(DISTURBING).chain(LAST).chain(UPGRADES);
+        return run(world, &arguments, all, 1);
+    }
+    if Version::has_previous() {
+        let upgrades = run(world, &arguments, UPGRADES.iter(), 1);
+        world.uninstall();
+        return upgrades;
     }
     world.install();
     let side_by_side = run(world, &arguments, SIDE_BY_SIDE.iter(), SIDE_BY_SIDE_THREADS);

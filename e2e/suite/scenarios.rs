@@ -22,6 +22,7 @@ mod rollout;
 mod seeding;
 mod servers;
 mod uninstall;
+mod upgrade;
 mod user_namespaces;
 mod users;
 mod volumes;
@@ -236,4 +237,13 @@ pub const LAST: &[Scenario] = &[
     scenario("uninstall::nothing_is_left", uninstall::nothing_is_left),
     scenario("uninstall::from_install_yaml", uninstall::from_install_yaml),
     scenario("uninstall::with_given_certificates", uninstall::with_given_certificates),
+];
+
+/// Scenarios of [`Version::previous`](super::world::Version::previous), which are run alone.
+pub const UPGRADES: &[Scenario] = &[
+    scenario("upgrade::forth_and_back", upgrade::forth_and_back),
+    scenario(
+        "upgrade::a_policy_of_this_version_stops_going_back",
+        upgrade::a_policy_of_this_version_stops_going_back,
+    ),
 ];

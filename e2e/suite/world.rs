@@ -7,6 +7,7 @@ mod say;
 mod space;
 pub mod stream;
 mod user_namespaces;
+mod version;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -26,6 +27,7 @@ pub use inside::{Inside, ROOT_KEEPS};
 pub use kubectl::kubectl;
 pub use say::{in_scenario, say};
 pub use space::{Space, is_passing};
+pub use version::Version;
 
 /// How long anything may take in a cluster of one node on two busy cores, on a slow day.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -111,25 +113,8 @@ impl World {
 
     /// Installs or upgrades, with more arguments for helm.
     pub fn upgrade(&self, more: &[&str]) {
-        let (repository, tag) = image();
-        let mut arguments: Vec<String> = [
-            "upgrade",
-            "--install",
-            "ironhull",
-            &project("deploy/chart"),
-            "--namespace",
-            HOME,
-            "--create-namespace",
-            "--wait",
-            "--timeout",
-            "600s",
-            "--values",
-            &project("e2e/suite/values.yaml"),
-            "--set",
-            &format!("image.repository={repository},image.tag={tag}"),
-        ]
-        .map(str::to_owned)
-        .into();
+        let mut arguments = vec!["--wait".to_owned()];
+        arguments.extend(["--values".to_owned(), project("e2e/suite/values.yaml")]);
         for policy in BY_LABEL {
             let file = project(&format!("policies/{policy}.yaml"));
             arguments
@@ -139,10 +124,21 @@ impl World {
         std::fs::write(&facts, self.facts()).expect("target/ is there");
         arguments.extend(["--set-file".into(), format!("policies.files.facts\\.yaml={facts}")]);
         arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
-        self.helm(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        self.helm_upgrade(
+            &Version::this(),
+            &arguments.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
         // Helm goes on while one of the old pods still answers.
         self.rolled_out("ironhull");
         self.rolled_out("ironhull-watch");
+    }
+
+    /// Installs or upgrades to a version by its chart.
+    pub fn helm_upgrade(&self, version: &Version, more: &[&str]) {
+        let image = format!("image.repository={},image.tag={}", version.repository, version.tag);
+        let arguments = ["upgrade", "--install", "ironhull", &version.chart, "--namespace", HOME];
+        let common = ["--create-namespace", "--timeout", "600s", "--set", &image];
+        self.helm(&[&arguments[..], &common, more].concat());
     }
 
     /// The facts of [`FACTS`] and [`PROGRAMS`].

@@ -144,7 +144,7 @@ pub fn the_api_server_restarts(world: &'static World) {
 }
 
 /// What became of the creations around and while something happened.
-fn during(world: &'static World, space: &Space, happens: impl FnOnce()) -> Vec<Attempt> {
+pub(super) fn during(world: &'static World, space: &Space, happens: impl FnOnce()) -> Vec<Attempt> {
     world.both_replicas_ready();
     let stream = Stream::start(world, space);
     std::thread::sleep(AROUND);
@@ -153,7 +153,7 @@ fn during(world: &'static World, space: &Space, happens: impl FnOnce()) -> Vec<A
     stream.finish()
 }
 
-fn assert_none_failed(attempts: &[Attempt]) {
+pub(super) fn assert_none_failed(attempts: &[Attempt]) {
     let failed = attempts.iter().filter(|attempt| attempt.failed_by_webhook()).count();
     assert_eq!(failed, 0, "creations failed for ironhull's sake");
 }
