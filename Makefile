@@ -26,6 +26,7 @@ help: ## this list
 demo: ## ironhull at its main job, with no cluster at all
 	@$(CARGO) build --locked --bin ironhull
 	@$(CARGO) run --quiet --locked -- demo
+	@echo; echo 'ironhull is in target/debug: export PATH="$$PWD/target/debug:$$PATH"'
 
 .PHONY: test
 test: left-out judge-if-go tools-if-go ## every test that needs no cluster
@@ -64,6 +65,16 @@ docs: tools-if-go ## regenerates what is generated: docs/, policies/schema.json,
 .PHONY: report-check
 report-check: ## the report's page in a browser, and OSCAL and OpenReports by other programs
 	CARGO="$(CARGO)" GO="$(GO)" e2e/report/check
+
+# Not in CI of a change: a browser, and packages of another language.
+MDBOOK_VERSION := 0.5.4
+MDBOOK := target/tools/bin/mdbook
+$(MDBOOK):
+	$(CARGO) install --locked --root target/tools --no-default-features --features search mdbook@$(MDBOOK_VERSION)
+
+.PHONY: site
+site: $(MDBOOK) ## the pages as a site, target/site, looked at in a browser (needs chromium, npm)
+	CARGO="$(CARGO)" site/build
 
 # Not in CI: the first build takes three minutes of processor time.
 .PHONY: agreement

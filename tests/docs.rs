@@ -30,7 +30,7 @@ use ironhull::rule::{Action, RuleName, RuleScope};
 use pages::fences::fences;
 use pages::{
     cli, commands, controls, current, current_between, json, kinds, known_images, path, picture,
-    reference,
+    reference, session,
 };
 
 /// The first sentence under "What it does".
@@ -135,6 +135,12 @@ fn the_readmes_picture_is_current() {
     current("docs/before-after.svg", &picture::svg());
 }
 
+/// What the picture shows is what the program prints for the commands of its page.
+#[test]
+fn the_recorded_session_is_current() {
+    current("docs/quickstart.svg", &session::svg());
+}
+
 /// What the README says of real workloads is what their page says.
 #[test]
 fn the_readmes_figures_are_current() {
@@ -164,6 +170,7 @@ fn the_tables_of_flags_and_metrics_are_current() {
     current_between("docs/webhook.md", "metrics", &reference::metrics());
     current_between("docs/monitoring.md", "flags", &reference::flags("watch"));
     current_between("docs/monitoring.md", "metrics", &reference::watch_metrics());
+    current_between("docs/monitoring.md", "dashboard", &reference::dashboard());
 }
 
 /// The table of messages that `explain` and `watch` go by.
@@ -284,6 +291,24 @@ fn links_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The site's navigation has every page once, and nothing else.
+#[test]
+fn the_summary_has_every_page() {
+    let summary = std::fs::read_to_string(path("docs/SUMMARY.md")).unwrap();
+    let links = summary.split("](").skip(1).map(|link| link.split(')').next().unwrap());
+    let mut listed: Vec<_> =
+        links.map(|link| path("docs").join(link).canonicalize().expect(link)).collect();
+    let advisories = std::fs::read_dir(path("docs/advisories")).unwrap();
+    let mut pages = pages::all();
+    pages.retain(|page| !page.ends_with("docs/SUMMARY.md"));
+    pages.extend(advisories.map(|entry| entry.unwrap().path()));
+    pages.push(path("deploy/README.md"));
+    let mut pages: Vec<_> = pages.iter().map(|page| page.canonicalize().unwrap()).collect();
+    listed.sort();
+    pages.sort();
+    assert_eq!(listed, pages);
 }
 
 /// The anchors of a page's headings, as GitHub makes them.

@@ -99,7 +99,7 @@ pub fn run_all() -> Vec<String> {
 }
 
 /// The commands of a `console` block, each with what it prints.
-fn sessions(fence: &Fence) -> Vec<(&str, Vec<&str>)> {
+pub(super) fn sessions(fence: &Fence) -> Vec<(&str, Vec<&str>)> {
     let mut sessions: Vec<(&str, Vec<&str>)> = Vec::new();
     for line in fence.text.lines() {
         match (line.strip_prefix("$ "), sessions.last_mut()) {
@@ -140,7 +140,7 @@ fn run(
 }
 
 /// A shell that finds the built program, with both streams as one.
-fn shell(line: &str) -> Command {
+pub(super) fn shell(line: &str) -> Command {
     let directory = binary().parent().unwrap().display().to_string();
     let search = std::env::var("PATH").unwrap_or_default();
     let mut shell = Command::new("sh");

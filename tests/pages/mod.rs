@@ -11,6 +11,7 @@
 //! | `known_images` | `docs/known-images.md` |
 //! | `picture` | `docs/before-after.svg` |
 //! | `reference` | tables of flags and metrics |
+//! | `session` | `docs/quickstart.svg` |
 
 pub mod cli;
 pub mod commands;
@@ -21,6 +22,7 @@ pub mod kinds;
 pub mod known_images;
 pub mod picture;
 pub mod reference;
+pub mod session;
 
 use std::path::{Path, PathBuf};
 

@@ -9,11 +9,11 @@ use super::{binary, path};
 const POD: &str = "docs/examples/auditor.yaml";
 
 /// Sizes in pixels. A character of 12 px is about 7.3 wide in every usual font.
-const LINE: usize = 18;
+pub(super) const LINE: usize = 18;
 const TOP: usize = 62;
 const LEFT_WIDTH: usize = 312;
 const RIGHT_AT: usize = 352;
-const WIDTH: usize = 1000;
+pub(super) const WIDTH: usize = 1000;
 
 /// What a process in the container finds, where nothing else is set: on containerd, with
 /// its defaults. `CapEff` is 00000000a80425fb before, which is 14 capabilities.
@@ -27,7 +27,8 @@ const FACTS: [[&str; 3]; 7] = [
     ["/tmp", "writable", "writable"],
 ];
 
-const STYLE: &str = "\
+/// The fonts, and the colours that both pictures have, on light and on dark.
+pub(super) const STYLE: &str = "\
 text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #1f2328; white-space: pre }
 .head { font: 600 14px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif }
 .note { font: 12px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #59636e }
@@ -117,7 +118,12 @@ fn facts(svg: &mut String, top: usize) {
 }
 
 fn text(svg: &mut String, x: usize, y: usize, class: &str, words: &str) {
-    let words = words.replace('&', "&amp;").replace('<', "&lt;");
+    let words = escaped(words);
     let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
     let _ = writeln!(svg, "<text{class} x=\"{x}\" y=\"{y}\" xml:space=\"preserve\">{words}</text>");
+}
+
+/// Text as it stands in SVG.
+pub(super) fn escaped(words: &str) -> String {
+    words.replace('&', "&amp;").replace('<', "&lt;")
 }

@@ -1,4 +1,4 @@
-//! Tables that are made from the program: the server's flags and metrics.
+//! Tables that are made from the program: the server's flags and metrics, the dashboard's panels.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -26,7 +26,9 @@ use ironhull::watch::state::{Besides, ClusterState};
 use ironhull::watch::tally::What;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use prometheus_client::registry::Registry;
-use serde_json::json;
+use serde_json::{Value, json};
+
+use super::path;
 
 /// The flags of a command.
 pub fn flags(command: &str) -> String {
@@ -51,6 +53,24 @@ pub fn flags(command: &str) -> String {
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let env = env.unwrap_or_default();
         let _ = writeln!(table, "| `--{long}` | {env} | {default} | {help} |");
+    }
+    table
+}
+
+/// The panels of the dashboard, each below the title of its row.
+pub fn dashboard() -> String {
+    let text = std::fs::read_to_string(path("deploy/chart/monitoring/dashboard.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&text).unwrap();
+    let mut table = String::from("| panel | |\n|---|---|\n");
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let title = panel["title"].as_str().unwrap();
+        let _ = match panel["type"].as_str().unwrap() {
+            "row" => writeln!(table, "| **{title}** | |"),
+            _ => {
+                let description = panel["description"].as_str().unwrap_or_default();
+                writeln!(table, "| {title} | {description} |")
+            }
+        };
     }
     table
 }

@@ -1,0 +1,70 @@
+// Looks at every page of the built site in Chromium, on a desk, in the dark and on a phone: site/check.mjs SITE PICTURES
+// Fails if a link or an anchor leads nowhere, a page asks for anything that is no file of the site, is wider than its
+// window, or axe finds something serious; or if the search finds nothing.
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ask, end, open, views, wrong } from './look.mjs';
+
+const [site, pictures] = process.argv.slice(2);
+const repository = process.env.SITE_REPOSITORY;
+const checkout = path.resolve(site, '../..');
+fs.mkdirSync(pictures, { recursive: true });
+
+// Each page's anchors, and the links to be followed when all are known.
+const anchors = new Map();
+const links = [];
+// Pages that are kept as pictures, for people.
+const kept = ['index.html', 'quickstart.html', 'rules.html', 'evidence.html', 'monitoring.html', 'cli.html'];
+
+const pages = fs.readdirSync(site).filter(file => file.endsWith('.html')).sort();
+for (const name of pages) {
+  let passes = 0;
+  for (const view of views) {
+    const place = `${name}, ${view.name}`;
+    const page = await open(place, `${site}/${name}`, view);
+    if (view.name === 'desk') await read(page, name);
+    if (kept.includes(name)) await page.screenshot({ path: `${pictures}/${name.replace('.html', '')}-${view.name}.png` });
+    ({ passes } = await ask(page, place, ['serious', 'critical']));
+    await page.context().close();
+  }
+  console.log(`${name}: ${anchors.get(name).size} anchors; axe: ${passes} rules pass`);
+}
+const followed = links.filter(link => !leads(link)).map(({ name, url }) => `${name}: ${url} leads nowhere`);
+wrong.push(...followed);
+console.log(`${links.length} links of ${pages.length} pages, of which ${followed.length} lead nowhere`);
+await search();
+await end();
+
+async function read(page, name) {
+  const { ids, urls } = await page.evaluate(() => ({
+    ids: [...document.querySelectorAll('[id], a[name]')].map(it => it.id || it.name),
+    // As the browser reads them, with those that scripts made.
+    urls: [...document.querySelectorAll('[href], [src]')].map(it => [it.localName, it.href?.baseVal ?? it.href ?? it.src]),
+  }));
+  anchors.set(name, new Set(ids));
+  for (const [element, url] of urls) links.push({ name, element, url });
+}
+
+function leads({ name, element, url }) {
+  if (repository && url.startsWith(`${repository}/`)) url = `file://${checkout}${url.slice(repository.length)}`;
+  // Other hosts are not asked; a request to them, which only a link may be, is refused where the page is opened.
+  if (!url.startsWith('file:')) return element === 'a' && url.startsWith('https:');
+  const [file, anchor] = url.split('#');
+  const place = fileURLToPath(file);
+  if (!fs.existsSync(place)) return false;
+  if (!anchor) return true;
+  const there = path.dirname(place) === site ? anchors.get(path.basename(place)) : undefined;
+  // An anchor in a source file or a page that stays in the repository is the other tests' business.
+  return there ? there.has(decodeURIComponent(anchor)) : !place.startsWith(`${site}/`);
+}
+
+async function search() {
+  const page = await open('search', `${site}/index.html`, views[0]);
+  await page.keyboard.press('s');
+  await page.keyboard.type('seccompProfile');
+  const first = page.locator('#mdbook-searchresults a').first();
+  await first.waitFor({ timeout: 10_000 }).catch(() => wrong.push('search: finds nothing'));
+  console.log('search: finds', await page.locator('#mdbook-searchresults a').count(), 'places for seccompProfile');
+  await page.screenshot({ path: `${pictures}/search.png` });
+}
