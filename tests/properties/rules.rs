@@ -95,6 +95,30 @@ impl Rules<'_> {
         Ok(())
     }
 
+    /// Only a pod in which something may be root as it is hardened, and nothing is privileged.
+    pub(crate) fn host_users(
+        &self,
+        before: &Value,
+        after: &Value,
+        change: &Change<'_>,
+    ) -> Result<(), Failure> {
+        let unset = change.before.is_none();
+        ensure!(change.after == Some(&Value::Bool(false)), "not false");
+        ensure!(self.acts("hostUsers") && (unset || self.enforces("hostUsers")), "not this policy");
+        ensure!(!facts::is_windows(before), "on Windows");
+        let may_be_root = |container: &Container| {
+            let user = &container.effective.user;
+            user.uid.map_or(user.non_root != Some(true), |uid| uid == 0)
+        };
+        let containers = facts::containers(after);
+        ensure!(containers.iter().any(may_be_root), "for nothing that is root");
+        ensure!(
+            !containers.iter().any(|container| container.privileged),
+            "beside a privileged one"
+        );
+        Ok(())
+    }
+
     pub(crate) fn container(
         &self,
         pod: &Value,

@@ -42,7 +42,14 @@ view! {
         host_ipc: bool = "hostIPC",
         host_users: Option<bool> = "hostUsers",
         share_process_namespace: bool = "shareProcessNamespace",
+        runtime_class_name: Text<'a> = "runtimeClassName",
+        resource_claims: Vec<ResourceClaim> = "resourceClaims",
     }
+}
+
+view! {
+    /// One of `spec.resourceClaims`.
+    pub struct ResourceClaim {}
 }
 
 view! {
@@ -97,6 +104,7 @@ view! {
         run_as_group: Option<i64> = "runAsGroup",
         fs_group: Option<i64> = "fsGroup",
         fs_group_change_policy: Option<Text<'a>> = "fsGroupChangePolicy",
+        supplemental_groups: Vec<i64> = "supplementalGroups",
         seccomp_profile: SeccompProfile<'a> = "seccompProfile",
         sysctls: Vec<Sysctl<'a>> = "sysctls",
         se_linux_options: SeLinuxOptions<'a> = "seLinuxOptions",
