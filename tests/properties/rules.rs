@@ -95,7 +95,8 @@ impl Rules<'_> {
         Ok(())
     }
 
-    /// Only a pod in which something may be root as it is hardened, and nothing is privileged.
+    /// Only a pod in which something may be root as it is hardened, and nothing is privileged. What
+    /// an earlier pass has set, by its note, may be taken back.
     pub(crate) fn host_users(
         &self,
         before: &Value,
@@ -103,7 +104,13 @@ impl Rules<'_> {
         change: &Change<'_>,
     ) -> Result<(), Failure> {
         let unset = change.before.is_none();
-        ensure!(change.after == Some(&Value::Bool(false)), "not false");
+        if change.after == Some(&Value::Bool(true)) {
+            let note = facts::annotation(before, "ironhull.dev/hardened").unwrap_or_default();
+            let note: Value = serde_json::from_str(note).unwrap_or_default();
+            ensure!(words(Some(&note["set"]["pod"])).contains(&"hostUsers".to_owned()), "true");
+            ensure!(self.acts("hostUsers"), "not this policy");
+            return Ok(());
+        }
         ensure!(self.acts("hostUsers") && (unset || self.enforces("hostUsers")), "not this policy");
         ensure!(!facts::is_windows(before), "on Windows");
         let may_be_root = |container: &Container| {

@@ -19,7 +19,7 @@ use crate::patch::Patch;
 use crate::pod::ContainerKind;
 use crate::rule::RuleName;
 
-pub use obstacle::Obstacle;
+pub use obstacle::{Obstacle, PRIVILEGED};
 pub use result::{RuleResult, Skip};
 
 /// The conclusion: what to change, and everything to report.

@@ -31,8 +31,9 @@ pub fn pod_level_uid(pod: &Pod<'_>) -> Option<i64> {
     claims_on_pod(pod, RuleName::RunAsUser).then_some(uid)
 }
 
-/// Whether an earlier pass set `hostUsers: false`. A forged note gains nothing: it only makes root
-/// no better in the pod's user namespace than outside of one.
+/// Whether an earlier pass set `hostUsers: false`. A forged note gains nothing: it makes root no
+/// better in the pod's user namespace than outside of one, and may make `true` of it, which its
+/// author could have written.
 pub fn has_set_host_users(pod: &Pod<'_>) -> bool {
     pod.asks_for_user_namespace() && claims_on_pod(pod, RuleName::HostUsers)
 }
@@ -245,7 +246,7 @@ fn rules_set(
                 (R::FsGroup, pod.fs_group.is_some()),
                 (R::SeccompProfile, pod.seccomp_profile.is_some()),
                 (R::UnprivilegedPorts, pod.sysctl.is_some()),
-                (R::HostUsers, pod.host_users.is_some()),
+                (R::HostUsers, pod.host_users == Some(false)),
             ])
         }
         Subject::Container(index) => plan.containers.get(index).map_or(RuleSet::EMPTY, |c| {

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use super::Skip;
 
+/// The field of a container that stays privileged.
+pub const PRIVILEGED: &str = "privileged";
+
 /// What does not work, or may not work, in a user namespace of the pod's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle<'p> {
@@ -57,6 +60,7 @@ impl Obstacle<'_> {
     pub fn skip(&self) -> Skip {
         match self {
             Self::UnknownVolume { .. } => Skip::UnknownVolume,
+            Self::OfContainer { field: PRIVILEGED, .. } => Skip::Privileged,
             _ => Skip::NeedsHostUsers,
         }
     }

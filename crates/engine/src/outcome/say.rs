@@ -168,6 +168,7 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
                     note @ (Note::RootNeedsMore
                     | Note::ReadOnlyAt(_)
                     | Note::BelowReadOnly(_)
+                    | Note::Obstacle(_)
                     | Note::TakenOut(_)),
                 ) => format!("; {note}"),
                 _ => String::new(),
@@ -232,9 +233,6 @@ fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String
         (Skip::Windows, Some(note)) => Some(note.to_string()),
         (Skip::Exempt, Some(note)) => Some(format!("{rule} stays: {note}")),
         (Skip::UserNamespace, Some(note)) => Some(format!("{rule} not set: {note}")),
-        (Skip::InjectedAfter, Some(note @ Note::Obstacle(_))) => {
-            Some(format!("{rule}: {reason}, and the pod may not start: {note}"))
-        }
         (Skip::ImageUser, Some(note @ (Note::ImageIsRoot | Note::UnusableUser(_)))) => {
             Some(note.to_string())
         }
@@ -263,7 +261,6 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::AddAll => "it adds ALL; dropping ALL as well would leave nothing",
         Skip::PathUnavailable => "a writable path cannot be provided",
         Skip::ImageNeedsWritableRoot => "the image cannot run with a read-only root",
-        Skip::InjectedAfter if rule == RuleName::HostUsers => "added after it was set to false",
         Skip::InjectedAfter => "the container was added after the pod level was set",
         Skip::NeedsHostUsers => "it would not work in a user namespace",
         Skip::UnknownVolume => "it may not work in a user namespace",

@@ -48,9 +48,10 @@
 //!   hostPath below /proc, /sys or /dev);
 //! - a container mounts a volume of which that is not known (`unknownVolume`): a claim, unless
 //!   `storageClasses` has it, the volume of a CSI or flexVolume driver, another hostPath, an image,
-//!   huge pages;
-//! - another webhook adds something of that after ironhull has set it (`injectedAfter`): it
-//!   stays, and a warning says so.
+//!   huge pages.
+//!
+//! Where another webhook adds something of that after ironhull has set `false`, by the note on
+//! the pod, it becomes `true` again, with a warning.
 //!
 //! ## Exempting
 //! `exempt.ironhull.dev/hostUsers`, for the whole pod.
@@ -63,7 +64,7 @@
 
 mod obstacles;
 
-use crate::outcome::{Finding, Level, Note, RuleResult, Skip, Subject, Value};
+use crate::outcome::{Finding, Level, Note, RuleResult, Subject, Value};
 use crate::pass::{Examined, Pass};
 use crate::policy::StorageClass;
 use crate::policy::decode::settings;
@@ -96,8 +97,8 @@ impl Rule for HostUsers {
             return;
         }
         let finding = judge(pass);
-        if finding.result.changes() {
-            pass.plan.pod.host_users = Some(false);
+        if let (true, Some(Value::Bool(now))) = (finding.result.changes(), &finding.now) {
+            pass.plan.pod.host_users = Some(*now);
         }
         pass.findings.push(finding);
     }
@@ -111,29 +112,33 @@ fn judge<'p>(pass: &Pass<'p>) -> Finding<'p> {
     if pass.declared.of_pod().contains(RuleName::HostUsers) {
         return finding(RuleResult::Exempt);
     }
-    if own == Some(false) {
-        let ours = || provenance::has_set_host_users(pass.pod);
-        return match obstacles::first(pass, settings).filter(|_| ours()) {
-            Some(obstacle) => finding(RuleResult::Skipped(Skip::InjectedAfter))
-                .note(Some(Note::Obstacle(obstacle))),
-            None => finding(RuleResult::Compliant),
-        };
+    let is_set = own == Some(false);
+    let ours = is_set && provenance::has_set_host_users(pass.pod);
+    if is_set && !ours {
+        return finding(RuleResult::Compliant);
     }
-    if pass.containers.iter().any(|examined| examined.privileged) {
-        return finding(RuleResult::Skipped(Skip::Privileged));
-    }
-    let root = |it: &Examined<'_>| it.may_be_root() && it.uid().is_none_or(|uid| uid == 0);
+    let root = |it: &Examined<'_>| {
+        it.privileged || it.may_be_root() && it.uid().is_none_or(|uid| uid == 0)
+    };
     if !pass.containers.iter().any(root) {
         return finding(RuleResult::Compliant).note(Some(Note::NothingIsRoot));
     }
-    if let Some(obstacle) = obstacles::first(pass, settings) {
-        let skip = RuleResult::Skipped(obstacle.skip());
-        return finding(skip).note(Some(Note::Obstacle(obstacle)));
-    }
-    match (own, settings.action) {
-        (_, Action::Off | Action::Warn) => finding(RuleResult::Kept).note(Some(Note::OnlyWarns)),
-        (Some(true), Action::Fill) => finding(RuleResult::Kept),
-        (Some(_), _) => finding(RuleResult::Replaced).now(Value::Bool(false), Level::Pod),
-        (None, _) => finding(RuleResult::Set).now(Value::Bool(false), Level::Pod),
+    let now = |result, now| finding(result).now(Value::Bool(now), Level::Pod);
+    match (obstacles::first(pass, settings), own, settings.action) {
+        // Another webhook has added something since.
+        (Some(obstacle), _, action) if ours && action.acts() => {
+            now(RuleResult::Replaced, true).note(Some(Note::Obstacle(obstacle)))
+        }
+        (Some(obstacle), ..) => {
+            let skip = RuleResult::Skipped(obstacle.skip());
+            finding(skip).note(Some(Note::Obstacle(obstacle)))
+        }
+        (None, Some(false), _) => finding(RuleResult::Compliant),
+        (None, _, Action::Off | Action::Warn) => {
+            finding(RuleResult::Kept).note(Some(Note::OnlyWarns))
+        }
+        (None, Some(true), Action::Fill) => finding(RuleResult::Kept),
+        (None, Some(true), Action::Enforce) => now(RuleResult::Replaced, false),
+        (None, None, _) => now(RuleResult::Set, false),
     }
 }

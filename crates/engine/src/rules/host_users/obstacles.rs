@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Settings;
-use crate::outcome::Obstacle;
+use crate::outcome::{Obstacle, PRIVILEGED};
 use crate::pass::Pass;
 use crate::pod::IdMapping;
 use crate::remains::SAFE_SYSCTLS;
@@ -37,11 +37,10 @@ const IN_NAMESPACE: [&str; 16] = [
 /// namespace, which belongs to the node's root in the oldest kernels that are supported.
 const NOT_IN_NAMESPACE: [&str; 2] = ["net.ipv4.ping_group_range", "kernel.shm_rmid_forced"];
 
-/// The first obstacle, certain ones before those that nobody knows of. A privileged container is
-/// none here: every rule leaves it alone.
+/// The first obstacle, certain ones before those that nobody knows of.
 pub(super) fn first<'p>(pass: &Pass<'p>, settings: &Settings) -> Option<Obstacle<'p>> {
-    of_pod(pass)
-        .or_else(|| of_containers(pass))
+    of_containers(pass)
+        .or_else(|| of_pod(pass))
         .or_else(|| id(pass).map(Obstacle::Id))
         .or_else(|| volume(pass, settings))
 }
@@ -67,9 +66,13 @@ fn of_pod<'p>(pass: &Pass<'p>) -> Option<Obstacle<'p>> {
 
 fn of_containers<'p>(pass: &Pass<'p>) -> Option<Obstacle<'p>> {
     let plans = pass.containers.iter().zip(&pass.plan.containers);
-    for (container, plan) in plans.map(|(examined, plan)| (examined.placed.container, plan)) {
+    for (examined, plan) in plans {
+        let container = examined.placed.container;
         let name = &*container.name;
         let has = |field| Some(Obstacle::OfContainer { container: name, field });
+        if examined.privileged {
+            return has(PRIVILEGED);
+        }
         if !container.volume_devices.is_empty() {
             return has("volumeDevices");
         }
