@@ -216,6 +216,10 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
         .needs(&[Need::UserNamespaces]),
     scenario("user_namespaces::a_uid_beyond", user_namespaces::a_uid_beyond)
         .needs(&[Need::UserNamespaces]),
+    scenario("user_namespaces::by_the_rule", user_namespaces::by_the_rule)
+        .needs(&[Need::UserNamespaces, Need::Volumes]),
+    scenario("user_namespaces::not_by_the_rule", user_namespaces::not_by_the_rule)
+        .needs(&[Need::UserNamespaces, Need::Volumes]),
 ];
 
 /// Scenarios that change ironhull or take it away for a while.

@@ -147,6 +147,7 @@ fn note_is_true(hardened: &Hardened) -> Result<(), String> {
     ensure!(note["policy"].as_str().is_some_and(|name| name.contains('@')), "no policy: {note}");
     for (place, rules) in note["set"].as_object().into_iter().flatten() {
         let context = &security_context(pod, place)?;
+        let host_users = &pod["spec"]["hostUsers"];
         for rule in rules.as_array().into_iter().flatten() {
             let stands = match rule.as_str().unwrap_or_default() {
                 "privileged" => context["privileged"] == false,
@@ -158,6 +159,7 @@ fn note_is_true(hardened: &Hardened) -> Result<(), String> {
                 "allowPrivilegeEscalation" => context["allowPrivilegeEscalation"] == false,
                 "seccompProfile" => context["seccompProfile"]["type"].is_string(),
                 "unprivilegedPorts" => context["sysctls"].is_array(),
+                "hostUsers" => place == "pod" && *host_users == false,
                 "readOnlyRootFilesystem" => true,
                 other => return Err(format!("the note names {other}")),
             };

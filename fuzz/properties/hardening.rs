@@ -76,6 +76,7 @@ fn is_ours(path: &str) -> bool {
         ["metadata"] => true,
         ["metadata", "annotations", ..] => true,
         ["spec", "securityContext" | "volumes", ..] => true,
+        ["spec", "hostUsers"] => true,
         // What seeds is inserted; an image of one that is there may be corrected.
         ["spec", "initContainers"] => true,
         ["spec", "initContainers", index] | ["spec", "initContainers", index, "image"] => {

@@ -256,7 +256,7 @@ impl Check {
                 "hostUsers is false, in a cluster in which every kubelet honours that",
                 "from the pod's spec and the API server's version; the mapping is the node's, and was \
                  not looked at",
-                None,
+                Some(R::HostUsers),
                 Other,
             ),
             Self::HostPath => about(

@@ -22,6 +22,7 @@ mod support;
 mod table;
 #[path = "../support/update.rs"]
 mod update;
+mod user_namespaces;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -75,6 +75,7 @@ fn compare<'v>(
 /// |---|---|---|
 /// | each rule's | the rule's value | unset under `fill`, unset or weaker under `enforce` |
 /// | `runAsNonRoot` | `false` | of a container that is exempt, or whose pod level says `true` |
+/// | `hostUsers` | `false` | unset under `fill`, `true` under `enforce`, beside something that may be root |
 /// | `volumes`, `volumeMounts`, `sysctls` | longer | anything |
 /// | two annotations | anything | anything |
 /// | legacy seccomp annotations | what the field beside them is set to | something else |
@@ -108,6 +109,11 @@ pub(crate) fn allowed(
             }
             ["spec", "securityContext", rest @ ..] => {
                 rules.pod_level(before, rest, &change).map_err(|why| format!("{place}: {why}"))?;
+            }
+            ["spec", "hostUsers"] => {
+                rules
+                    .host_users(before, after, &change)
+                    .map_err(|why| format!("{place}: {why}"))?;
             }
             // Appended whole: the object's members are told one by one.
             ["spec", "volumes", "-", ..] => {

@@ -102,6 +102,10 @@ fn document(choices: &mut Choices<'_>, flavour: Flavour) -> Value {
                 settings.maybe(choices, 15, "sizeLimit", |_| "64Mi");
                 settings.maybe(choices, 15, "fromImage", |_| false);
             }
+            "hostUsers" => {
+                let classes = [json!([]), json!(["*"]), json!(["fast", "slow"])];
+                settings.set("storageClasses", choices.pick(&classes));
+            }
             _ => {}
         }
         rules.set(rule, settings);

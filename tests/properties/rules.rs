@@ -95,6 +95,37 @@ impl Rules<'_> {
         Ok(())
     }
 
+    /// Only a pod in which something may be root as it is hardened, and nothing is privileged. What
+    /// an earlier pass has set, by its note, may be taken back.
+    pub(crate) fn host_users(
+        &self,
+        before: &Value,
+        after: &Value,
+        change: &Change<'_>,
+    ) -> Result<(), Failure> {
+        let unset = change.before.is_none();
+        if change.after == Some(&Value::Bool(true)) {
+            let note = facts::annotation(before, "ironhull.dev/hardened").unwrap_or_default();
+            let note: Value = serde_json::from_str(note).unwrap_or_default();
+            ensure!(words(Some(&note["set"]["pod"])).contains(&"hostUsers".to_owned()), "true");
+            ensure!(self.acts("hostUsers"), "not this policy");
+            return Ok(());
+        }
+        ensure!(self.acts("hostUsers") && (unset || self.enforces("hostUsers")), "not this policy");
+        ensure!(!facts::is_windows(before), "on Windows");
+        let may_be_root = |container: &Container| {
+            let user = &container.effective.user;
+            user.uid.map_or(user.non_root != Some(true), |uid| uid == 0)
+        };
+        let containers = facts::containers(after);
+        ensure!(containers.iter().any(may_be_root), "for nothing that is root");
+        ensure!(
+            !containers.iter().any(|container| container.privileged),
+            "beside a privileged one"
+        );
+        Ok(())
+    }
+
     pub(crate) fn container(
         &self,
         pod: &Value,

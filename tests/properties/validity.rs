@@ -25,7 +25,7 @@ pub(crate) fn nothing_refused(
     groups(before, after)?;
     seccomp(before, after)?;
     sysctls(before, after)?;
-    user_namespace(before, after)?;
+    user_namespace(before, after, reserved)?;
     ensure!(
         facts::annotations_size(before) > ANNOTATIONS_LIMIT
             || facts::annotations_size(after) <= ANNOTATIONS_LIMIT,
@@ -161,14 +161,53 @@ fn sysctls(before: &Value, after: &Value) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A uid of 65,536 or more does not start in a user namespace.
-fn user_namespace(before: &Value, after: &Value) -> Result<(), Failure> {
+/// `validateHostUsers`, and what the kubelet and the runtime refuse. A uid of 65,536 or more does
+/// not start in a user namespace.
+fn user_namespace(before: &Value, after: &Value, reserved: &[&str]) -> Result<(), Failure> {
     if !facts::has_user_namespace(before) {
+        return if facts::has_user_namespace(after) {
+            new_user_namespace(after, reserved)
+        } else {
+            Ok(())
+        };
+    }
+    if !facts::has_user_namespace(after) {
         return Ok(());
     }
     for (was, is) in facts::containers(before).iter().zip(facts::containers(after)) {
         let (was, is) = (was.effective.user.uid, is.effective.user.uid);
         ensure!(was == is || is < Some(65_536), "the uid {is:?} in a user namespace");
     }
+    Ok(())
+}
+
+/// Of a pod that got its user namespace from ironhull.
+fn new_user_namespace(pod: &Value, reserved: &[&str]) -> Result<(), Failure> {
+    for field in ["hostNetwork", "hostPID", "hostIPC"] {
+        ensure!(at(pod, &["spec", field]) != Some(&Value::Bool(true)), "beside {field}");
+    }
+    let groups = list(pod, &["spec", "securityContext", "supplementalGroups"]).cloned();
+    let fs_group = at(pod, &["spec", "securityContext", "fsGroup"]).cloned();
+    let mut ids: Vec<_> = groups.chain(fs_group).filter_map(|id| id.as_i64()).collect();
+    for container in facts::containers(pod) {
+        let user = &container.effective.user;
+        ids.extend([user.uid, user.gid].into_iter().flatten());
+        let json = container.json(pod);
+        ensure!(list(json, &["volumeDevices"]).next().is_none(), "beside a raw device");
+        let masked = at(json, &["securityContext", "procMount"]).is_none_or(|it| it == "Default");
+        ensure!(masked, "beside procMount");
+        // A claim template takes the place of a volume of its name.
+        let claimed = |mount: &&Value| reserved.iter().any(|name| mount["name"] == *name);
+        for mount in list(json, &["volumeMounts"]).filter(|mount| !claimed(mount)) {
+            let mut volumes = list(pod, &["spec", "volumes"]);
+            let volume = volumes.find(|volume| volume["name"] == mount["name"]);
+            let never =
+                ["nfs", "cephfs", "glusterfs", "hostPath", "csi", "flexVolume", "azureFile"];
+            let found =
+                never.into_iter().find(|kind| volume.is_some_and(|it| at(it, &[kind]).is_some()));
+            ensure!(found.is_none(), "beside a mounted {found:?}");
+        }
+    }
+    ensure!(ids.iter().all(|id| *id < 65_536), "beside an id of {ids:?}");
     Ok(())
 }

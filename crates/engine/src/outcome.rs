@@ -3,6 +3,7 @@
 //! The outcome is data: a patch, and for each rule and container a result with the previous
 //! value and the reason. Its wording for people is in [`say`].
 
+mod obstacle;
 mod result;
 pub mod say;
 
@@ -18,6 +19,7 @@ use crate::patch::Patch;
 use crate::pod::ContainerKind;
 use crate::rule::RuleName;
 
+pub use obstacle::{Obstacle, PRIVILEGED};
 pub use result::{RuleResult, Skip};
 
 /// The conclusion: what to change, and everything to report.
@@ -239,6 +241,10 @@ pub enum Note<'p> {
     NoOsName,
     /// An ephemeral container's uid is that of its target.
     FollowsTarget(&'p str),
+    /// No container may run as root.
+    NothingIsRoot,
+    /// What keeps the pod's root in the node's user namespace.
+    Obstacle(Obstacle<'p>),
 }
 
 /// Something to report that is no rule's finding. [`Remark::is_warning`] tells which remarks

@@ -153,7 +153,11 @@ impl<'p> Pass<'p> {
             // Reading the note on the pod is expensive, and most pods do not need it.
             let ours = candidates.iter().any(Candidate::may_come_later);
             let ours = ours.then(|| provenance::pod_level_uid(pod)).flatten();
-            let in_user_namespace = context.user_namespaces && pod.asks_to_be_nobody();
+            // Not in one that ironhull itself has asked for: the API server may have dropped the
+            // field since, and what another webhook adds later is as if it had been there before.
+            let in_user_namespace = context.user_namespaces
+                && pod.asks_to_be_nobody()
+                && !provenance::has_set_host_users(pod);
             let users = user::decide(pod, policy, &candidates, ours, in_user_namespace);
             let placement = placement::place(pod, policy, &candidates, &users);
             (users, placement)
@@ -307,6 +311,13 @@ impl<'p> Examined<'p> {
     /// The uid it will run with; `None` if its image's user stays, and nobody knows it.
     pub fn uid(&self) -> Option<i64> {
         self.user.uid.set.or(self.user.author.uid).or(self.user.image_uid)
+    }
+
+    /// Whether its spec lets it run as root. Who the image's own user is does not count.
+    pub fn may_be_root(&self) -> bool {
+        let Decision { non_root, uid, author, .. } = &self.user;
+        let non_root = non_root.set.or(author.non_root);
+        uid.set.or(author.uid).map_or(non_root != Some(true), |uid| uid == 0)
     }
 
     /// Whether it will run as its image's own user, as far as that is known.

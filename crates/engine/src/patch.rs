@@ -75,6 +75,7 @@ impl Plan<'_> {
             fs_group_change_policy,
             seccomp_profile,
             sysctl,
+            host_users,
         } = pod;
         run_as_non_root.is_none()
             && run_as_user.is_none()
@@ -83,6 +84,7 @@ impl Plan<'_> {
             && fs_group_change_policy.is_none()
             && seccomp_profile.is_none()
             && sysctl.is_none()
+            && host_users.is_none()
             && volumes.is_empty()
             && seeding.is_empty()
             && containers.iter().all(ContainerPlan::is_empty)
@@ -116,7 +118,7 @@ impl ContainerPlan<'_> {
     }
 }
 
-/// The values to set in `spec.securityContext`.
+/// The values to set in `spec.securityContext`, and `spec.hostUsers`.
 #[derive(Clone, Debug, Default)]
 pub struct PodPlan<'p> {
     /// `runAsNonRoot`
@@ -133,6 +135,8 @@ pub struct PodPlan<'p> {
     pub seccomp_profile: Option<&'p Profile>,
     /// A sysctl to append to `sysctls`: name and value.
     pub sysctl: Option<(&'static str, &'static str)>,
+    /// `hostUsers` of the spec itself.
+    pub host_users: Option<bool>,
 }
 
 /// The values to set in one container.
@@ -261,6 +265,9 @@ fn pod_context(writer: &mut Writer<'_>, pod: &Pod<'_>, plan: &PodPlan<'_>) {
             });
         });
     }
+    edit.finish();
+    let mut edit = Edit::new(writer, Path::new(&["spec"]), true);
+    edit.flag("hostUsers", pod.spec.host_users.is_some(), plan.host_users);
     edit.finish();
 }
 

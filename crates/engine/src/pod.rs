@@ -6,6 +6,7 @@
 //! Kubernetes' own decoder.
 
 mod fill;
+mod id_mapping;
 mod mounts;
 mod raw;
 pub mod seeding;
@@ -16,16 +17,20 @@ mod volume;
 
 pub use crate::view;
 pub use fill::{Fill, Member};
+pub use id_mapping::IdMapping;
 pub use mounts::{normalise_path, real, within};
 pub use raw::{EnvFrom, EnvVar, Raw, Resources, ValueFrom, Variable};
 pub use spec::{
     Affinity, AppArmorProfile, Capabilities, Container, Device, Handler, Lifecycle, Metadata,
     Mount, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Os, Pod,
-    PodSecurityContext, Port, PortNumber, SAFE_SELINUX_TYPES, SeLinuxOptions, SeccompProfile,
-    SecurityContext, Spec, Sysctl, Target, WindowsOptions,
+    PodSecurityContext, Port, PortNumber, ResourceClaim, SAFE_SELINUX_TYPES, SeLinuxOptions,
+    SeccompProfile, SecurityContext, Spec, Sysctl, Target, WindowsOptions,
 };
 pub use text::{StringMap, Text};
-pub use volume::{FsGroupUse, KeyToPath, Projection, Volume, VolumeSource, Volumes};
+pub use volume::{
+    ClaimSpec, ClaimTemplate, FsGroupUse, HostPath, KeyToPath, Projection, Volume, VolumeSource,
+    Volumes,
+};
 
 /// The four kinds of container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

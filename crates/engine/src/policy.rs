@@ -201,6 +201,41 @@ impl Capability {
     }
 }
 
+/// StorageClasses: one by its name, or every one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum StorageClass {
+    /// `*`: every class, and claims whose class the pod does not show.
+    Every,
+    /// The class of this name.
+    Named(String),
+}
+
+impl StorageClass {
+    /// The class, if `text` is `*` or can be the name of one, a DNS subdomain.
+    pub fn new(text: &str) -> Option<Self> {
+        match text {
+            "*" => Some(Self::Every),
+            name => names::is_subdomain(name).then(|| Self::Named(name.to_owned())),
+        }
+    }
+
+    /// Whether it is the class of a claim; `None` for a class that the pod does not show.
+    pub fn covers(&self, class: Option<&str>) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Named(name) => class == Some(name),
+        }
+    }
+
+    /// The text in a policy.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Every => "*",
+            Self::Named(name) => name,
+        }
+    }
+}
+
 /// A Kubernetes quantity that is not negative, such as `64Mi`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Quantity(String);

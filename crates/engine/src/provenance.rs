@@ -6,7 +6,8 @@
 //!
 //! An incoming note is not trusted. Entries that still hold for this pod are kept and merged
 //! with those of this pass; the rest is dropped. The note decides one question only: whether
-//! the pod-level uid is ironhull's own (see [`pod_level_uid`]).
+//! what stands at the pod level is ironhull's own (see [`pod_level_uid`] and
+//! [`has_set_host_users`]).
 
 mod incoming;
 
@@ -27,9 +28,21 @@ use incoming::container_key;
 /// ironhull report a container as added later than it was.
 pub fn pod_level_uid(pod: &Pod<'_>) -> Option<i64> {
     let uid = pod.spec.security_context.run_as_user.filter(|uid| *uid > 0)?;
-    let incoming = incoming(pod)?;
-    let set = incoming.set.get("pod")?;
-    set.iter().any(|rule| rule == RuleName::RunAsUser.as_str()).then_some(uid)
+    claims_on_pod(pod, RuleName::RunAsUser).then_some(uid)
+}
+
+/// Whether an earlier pass set `hostUsers: false`. A forged note gains nothing: it makes root no
+/// better in the pod's user namespace than outside of one, and may make `true` of it, which its
+/// author could have written.
+pub fn has_set_host_users(pod: &Pod<'_>) -> bool {
+    pod.asks_for_user_namespace() && claims_on_pod(pod, RuleName::HostUsers)
+}
+
+/// Whether the pod's note claims that a rule was set on the pod level.
+fn claims_on_pod(pod: &Pod<'_>, rule: RuleName) -> bool {
+    let incoming = incoming(pod);
+    let set = incoming.as_ref().and_then(|note| note.set.get("pod"));
+    set.is_some_and(|rules| rules.iter().any(|name| name == rule.as_str()))
 }
 
 /// Whether the pod's note claims that something is set which is not.
@@ -233,6 +246,7 @@ fn rules_set(
                 (R::FsGroup, pod.fs_group.is_some()),
                 (R::SeccompProfile, pod.seccomp_profile.is_some()),
                 (R::UnprivilegedPorts, pod.sysctl.is_some()),
+                (R::HostUsers, pod.host_users == Some(false)),
             ])
         }
         Subject::Container(index) => plan.containers.get(index).map_or(RuleSet::EMPTY, |c| {
@@ -265,6 +279,7 @@ fn holds(pod: &Pod<'_>, container: Option<&Container<'_>>, rule: RuleName) -> bo
             RuleName::FsGroup => outer.fs_group.is_some(),
             RuleName::SeccompProfile => outer.seccomp_profile.is_compliant(),
             RuleName::UnprivilegedPorts => !outer.sysctls.is_empty(),
+            RuleName::HostUsers => pod.asks_for_user_namespace(),
             RuleName::Privileged
             | RuleName::Capabilities
             | RuleName::AllowPrivilegeEscalation
@@ -281,7 +296,7 @@ fn holds(pod: &Pod<'_>, container: Option<&Container<'_>>, rule: RuleName) -> bo
         RuleName::AllowPrivilegeEscalation => own.allow_privilege_escalation == Some(false),
         RuleName::SeccompProfile => own.seccomp_profile.is_compliant(),
         RuleName::ReadOnlyRootFilesystem => own.read_only_root_filesystem == Some(true),
-        RuleName::FsGroup | RuleName::UnprivilegedPorts => false,
+        RuleName::FsGroup | RuleName::UnprivilegedPorts | RuleName::HostUsers => false,
     }
 }
 

@@ -9,7 +9,8 @@ use std::str::FromStr;
 ///
 /// The order is the order of application. `privileged` is first: it decides whether the
 /// others act on a container at all. `capabilities` comes before `allowPrivilegeEscalation`,
-/// which judges the capabilities as they will be.
+/// which judges the capabilities as they will be. `hostUsers` is last: it judges all that the
+/// others leave.
 macro_rules! for_each_rule {
     ($then:ident) => {
         $then! {
@@ -23,6 +24,7 @@ macro_rules! for_each_rule {
             seccomp_profile SeccompProfile "seccompProfile" Container;
             read_only_root_filesystem ReadOnlyRootFilesystem "readOnlyRootFilesystem" Container;
             unprivileged_ports UnprivilegedPorts "unprivilegedPorts" Pod;
+            host_users HostUsers "hostUsers" Pod;
         }
     };
 }

@@ -9,6 +9,7 @@
 pub mod allow_privilege_escalation;
 pub mod capabilities;
 pub mod fs_group;
+pub mod host_users;
 pub mod privileged;
 pub mod read_only_root_filesystem;
 pub mod run_as_group;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::volumes::claim;
 use crate::pods::{BUSYBOX, auditor, container, pod};
 use crate::world::{Inside, ROOT_KEEPS, Space, World, say};
 
@@ -77,6 +78,81 @@ pub fn a_uid_beyond(world: &'static World) {
     let message = plain.no_sandbox("beyond");
     say(format!("with that uid: {message}"));
     assert!(message.contains("unmapped uid 70000 in user namespace"), "{message}");
+}
+
+/// Root that an exemption leaves gets a user namespace by the rule. A claim on a `local` volume is
+/// what it was: files of root and of uid 70 belong to them inside, and so they do on the node.
+pub fn by_the_rule(world: &'static World) {
+    let space = world.namespace("moved", &[ENFORCE, BASELINE]);
+    let fill = "echo old > file && mkdir -m 700 db && chown -R 70:70 db";
+    let volumes = claim(world, &space, "data", fill);
+    let mut moved = exempt("moved");
+    let app = &mut moved["spec"]["containers"][0];
+    let script = "cat /data/file && echo new > /data/file && chown 71:71 /data/db && sleep 3600";
+    app["command"] = json!(["sh", "-c", script]);
+    app["ports"] = json!([{"containerPort": 80}]);
+    app["volumeMounts"] = json!([{"name": "data", "mountPath": "/data"}]);
+    moved["spec"]["volumes"] = volumes;
+    let said = world.kubectl_with(&moved, &["create", "--namespace", &space.name]);
+    say(&said);
+    assert!(!said.contains("hostUsers"), "{said}");
+    space.ready("moved");
+    assert_eq!(space.get("moved")["spec"]["hostUsers"], json!(false));
+    assert_eq!(space.look("moved", "app"), root_with(ROOT_KEEPS));
+    assert_ne!(first_uid_on_the_node(&space, "moved"), 0);
+    assert_eq!(space.log("moved", "app"), "old\n");
+    let look = "cat /data/file && stat -c %u:%g:%a /data/file /data/db";
+    let seen = || space.exec("moved", "app", &["sh", "-c", look]);
+    world.eventually("it has written", || (seen() == "new\n0:0:644\n71:71:700\n").then_some(()));
+    // Who has no user namespace sees the same ids.
+    let helper = world.namespace("volumes", &[]);
+    let mut node = pod("moved-on-the-node", &[container("app", BUSYBOX)]);
+    node["spec"]["containers"][0]["command"] =
+        json!(["stat", "-c", "%u:%g", "/volume/file", "/volume/db"]);
+    node["spec"]["containers"][0]["volumeMounts"] =
+        json!([{"name": "volume", "mountPath": "/volume"}]);
+    let root = std::env::var("CLUSTER_VOLUMES").expect("a scenario that says it needs it");
+    let path = format!("{root}/{}-data", space.name);
+    node["spec"]["volumes"] = json!([{"name": "volume", "hostPath": {"path": path}}]);
+    node["spec"]["restartPolicy"] = json!("Never");
+    helper.pod(&node);
+    helper.succeeded("moved-on-the-node");
+    assert_eq!(helper.log("moved-on-the-node", "app"), "0:0\n71:71\n");
+}
+
+/// What may not work there stays as it is, for a reason: a claim of which nobody says on what file
+/// system it is, and NFS.
+pub fn not_by_the_rule(world: &'static World) {
+    let space = world.namespace("unmoved", &[ENFORCE, BASELINE]);
+    let mount = json!([{"name": "data", "mountPath": "/data"}]);
+    let mut claiming = exempt("claiming");
+    claiming["spec"]["volumes"] = claim(world, &space, "data", "true");
+    claiming["spec"]["containers"][0]["volumeMounts"] = mount.clone();
+    let said = world.kubectl_with(&claiming, &["create", "--namespace", &space.name]);
+    say(&said);
+    assert!(
+        said.contains("volume data (persistentVolumeClaim) may have no idmapped mounts"),
+        "{said}"
+    );
+    space.ready("claiming");
+    assert_eq!(first_uid_on_the_node(&space, "claiming"), 0);
+
+    let mut files = exempt("files");
+    files["spec"]["volumes"] =
+        json!([{"name": "data", "nfs": {"server": "192.0.2.1", "path": "/data"}}]);
+    files["spec"]["containers"][0]["volumeMounts"] = mount;
+    let dry = ["create", "--dry-run=server", "-o", "json", "--namespace", &space.name];
+    let said = world.kubectl_with(&files, &dry);
+    assert!(said.contains("volume data (nfs) has no idmapped mounts"), "{said}");
+    assert!(!said.contains("hostUsers\": false"), "{said}");
+}
+
+/// Exempt from `runAsNonRoot`, and of an image that is root.
+fn exempt(name: &str) -> Value {
+    let mut pod = pod(name, &[container("app", BUSYBOX)]);
+    pod["metadata"]["annotations"] =
+        json!({"exempt.ironhull.dev/runAsNonRoot": "hands the volume over"});
+    pod
 }
 
 fn silent(name: &str) -> Value {

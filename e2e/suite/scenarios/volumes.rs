@@ -25,7 +25,7 @@ fn mounting(mut container: Value, volume: &str, at: &str) -> Value {
 
 /// A claim of this namespace on a `local` volume, which honours an fsGroup; the directory
 /// belongs to root, and `fill` has written to it as root before.
-fn claim(world: &'static World, space: &Space, name: &str, fill: &str) -> Value {
+pub(super) fn claim(world: &'static World, space: &Space, name: &str, fill: &str) -> Value {
     let root = std::env::var("CLUSTER_VOLUMES").expect("a scenario that says it needs it");
     let directory = format!("{root}/{}-{name}", space.name);
     let helper = world.namespace("volumes", &[]);

@@ -53,8 +53,9 @@ fn found_one(judged: &Judged<'_>, finding: &Finding<'_>) -> WouldChange {
         let _ = write!(message, " ({why})");
     }
     let field = match rule {
-        RuleName::UnprivilegedPorts => "sysctls",
-        other => other.as_str(),
+        RuleName::UnprivilegedPorts => "securityContext/sysctls".to_owned(),
+        RuleName::HostUsers => rule.to_string(),
+        other => format!("securityContext/{other}"),
     };
     let place = container_at(&workload.pod, outcome, finding.subject);
     let which = workload.which();
@@ -65,7 +66,7 @@ fn found_one(judged: &Judged<'_>, finding: &Finding<'_>) -> WouldChange {
         rule,
         level: level(policy.rules.action(rule)),
         message,
-        pointer: workload.pointer(&format!("/spec{place}/securityContext/{field}")),
+        pointer: workload.pointer(&format!("/spec{place}/{field}")),
         identity: identity.join("\n"),
     }
 }

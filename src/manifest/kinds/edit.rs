@@ -14,6 +14,10 @@ pub(super) fn part_of<'p>(parts: &'p [Part], pointer: &str) -> Option<(&'p Part,
     within.max_by_key(|(part, _)| part.pod.len())
 }
 
+/// What the kind's own pods cannot be told of; the webhook tells the pods themselves. Nothing else
+/// of a hardening relies on it, so that the rest may be done without.
+const ONLY_OF_PODS: &str = "/spec/hostUsers";
+
 /// The operations at their places in the document. What the document does not have yet, because
 /// the pod inherits it, is added there whole.
 ///
@@ -26,6 +30,9 @@ pub(super) fn relocate(patch: Vec<Value>, parts: &[Part]) -> Result<Vec<Value>, 
     for mut operation in patch {
         let path = operation.get("path").and_then(Value::as_str).unwrap_or_default();
         let Some((part, rest)) = part_of(parts, path) else {
+            if path == ONLY_OF_PODS {
+                continue;
+            }
             return Err(format!("`{path}` has no place in it"));
         };
         let Some(inherited) = &part.inherited else {
@@ -94,6 +101,8 @@ pub(super) fn on_containers(patch: Vec<Value>, pod: &Value) -> Result<Vec<Value>
                     other => return Err(refused(&format!("`{other}` at the pod level"))),
                 }
             }
+        } else if path == ONLY_OF_PODS {
+            continue;
         } else if path == "/spec/initContainers" || path == "/spec/initContainers/0" {
             return Err(refused("an init container that seeds a directory"));
         } else if path.contains("/capabilities/add")

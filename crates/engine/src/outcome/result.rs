@@ -75,6 +75,10 @@ pub enum Skip {
     ImageNeedsWritableRoot,
     /// The container was added after ironhull had set the pod-level user.
     InjectedAfter,
+    /// Something in the pod does not work in a user namespace of its own.
+    NeedsHostUsers,
+    /// Nobody knows whether the ids of a volume's files can be mapped into a user namespace.
+    UnknownVolume,
     /// The pod could not be read.
     Unreadable,
     /// The object exceeds what is reviewed.
@@ -83,7 +87,7 @@ pub enum Skip {
 
 impl Skip {
     /// Every reason.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Mirror,
         Self::Windows,
         Self::Privileged,
@@ -97,6 +101,8 @@ impl Skip {
         Self::PathUnavailable,
         Self::ImageNeedsWritableRoot,
         Self::InjectedAfter,
+        Self::NeedsHostUsers,
+        Self::UnknownVolume,
         Self::Unreadable,
         Self::TooLarge,
     ];
@@ -117,6 +123,8 @@ impl Skip {
             Self::PathUnavailable => "pathUnavailable",
             Self::ImageNeedsWritableRoot => "imageNeedsWritableRoot",
             Self::InjectedAfter => "injectedAfter",
+            Self::NeedsHostUsers => "needsHostUsers",
+            Self::UnknownVolume => "unknownVolume",
             Self::Unreadable => "unreadable",
             Self::TooLarge => "tooLarge",
         }

@@ -168,6 +168,7 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
                     note @ (Note::RootNeedsMore
                     | Note::ReadOnlyAt(_)
                     | Note::BelowReadOnly(_)
+                    | Note::Obstacle(_)
                     | Note::TakenOut(_)),
                 ) => format!("; {note}"),
                 _ => String::new(),
@@ -189,6 +190,9 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
         (RuleResult::Compliant, Some(note @ (Note::ReadOnlyAt(_) | Note::BelowReadOnly(_)))) => {
             Some(format!("{rule}: {note}"))
         }
+        (RuleResult::Kept, Some(Note::OnlyWarns)) if rule == RuleName::HostUsers => Some(format!(
+            "{rule}: its root could have its own user namespace (the policy only warns)"
+        )),
         (RuleResult::Kept, Some(Note::OnlyWarns)) => {
             Some(format!("{rule}{} is weaker than the policy wants (it only warns)", was()))
         }
@@ -258,6 +262,8 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::PathUnavailable => "a writable path cannot be provided",
         Skip::ImageNeedsWritableRoot => "the image cannot run with a read-only root",
         Skip::InjectedAfter => "the container was added after the pod level was set",
+        Skip::NeedsHostUsers => "it would not work in a user namespace",
+        Skip::UnknownVolume => "it may not work in a user namespace",
         Skip::Unreadable => "the pod cannot be read",
         Skip::TooLarge => "the object is too large to review",
     }

@@ -3,8 +3,10 @@
 //! They matter for few images and are the largest parts of most pods. They are skipped like
 //! everything unknown, but their position is kept, to be read on demand.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::{Container, Fill, Text, view};
@@ -127,6 +129,21 @@ impl<'a> Container<'a> {
     pub fn amounts(&self) -> Resources<'a> {
         let raw = self.resources.0.map(|raw| serde_json::from_str(raw.get()));
         raw.and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// Name of an extended resource in its `resources`: a device that a plugin of the node hands
+    /// over (`k8s.io/kubernetes/pkg/apis/core/v1/helper`, `IsExtendedResourceName`).
+    pub fn extended_resource(&self) -> Option<String> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Named {
+            limits: Option<BTreeMap<String, IgnoredAny>>,
+            requests: Option<BTreeMap<String, IgnoredAny>>,
+        }
+
+        let Named { limits, requests } = serde_json::from_str(self.resources.json()?).ok()?;
+        let names = [limits, requests].into_iter().flatten().flat_map(BTreeMap::into_keys);
+        names.into_iter().find(|name| name.contains('/'))
     }
 
     /// Whether it runs something other than its image's entry point.

@@ -42,7 +42,14 @@ view! {
         host_ipc: bool = "hostIPC",
         host_users: Option<bool> = "hostUsers",
         share_process_namespace: bool = "shareProcessNamespace",
+        runtime_class_name: Text<'a> = "runtimeClassName",
+        resource_claims: Vec<ResourceClaim> = "resourceClaims",
     }
+}
+
+view! {
+    /// One of `spec.resourceClaims`.
+    pub struct ResourceClaim {}
 }
 
 view! {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::{Fill, Member, Mount, Pod, Text, view};
 
@@ -13,17 +13,44 @@ pub struct Volume<'a> {
     pub name: Text<'a>,
     /// The kind of source, such as `configMap`; empty if there is none.
     pub kind: Text<'a>,
-    /// The relevant members of the source.
-    pub source: VolumeSource,
+    /// The relevant members of the source; none of a hostPath.
+    pub source: VolumeSource<'a>,
+    /// The source, if it is a hostPath.
+    pub host_path: HostPath<'a>,
 }
 
 view! {
     /// The members of a volume's source that matter, of whatever kind it is.
-    pub struct VolumeSource {
+    pub struct VolumeSource<'a> {
         read_only: bool = "readOnly",
         default_mode: Option<i64> = "defaultMode",
         items: Vec<KeyToPath> = "items",
         sources: Vec<Projection> = "sources",
+        medium: Text<'a> = "medium",
+        fs_type: Text<'a> = "fsType",
+        claim_template: ClaimTemplate<'a> = "volumeClaimTemplate",
+    }
+}
+
+view! {
+    /// `hostPath`.
+    pub struct HostPath<'a> {
+        path: Text<'a> = "path",
+        kind: Text<'a> = "type",
+    }
+}
+
+view! {
+    /// `volumeClaimTemplate` of an ephemeral volume.
+    pub struct ClaimTemplate<'a> {
+        spec: ClaimSpec<'a> = "spec",
+    }
+}
+
+view! {
+    /// `spec` of a claim.
+    pub struct ClaimSpec<'a> {
+        storage_class_name: Text<'a> = "storageClassName",
     }
 }
 
@@ -186,14 +213,18 @@ impl<'p> Volumes<'p> {
     /// The effect of an fsGroup on those who mount the volume of that name. A claim template
     /// replaces a volume of its name, as in the StatefulSet controller.
     pub fn fs_group_use(&self, name: &str) -> FsGroupUse {
-        let claimed = match &self.claimed {
-            None => self.claims.contains(&name),
-            Some(claimed) => claimed.contains(name),
-        };
         match self.get(name) {
-            _ if claimed => FsGroupUse::Storage,
+            _ if self.is_claimed(name) => FsGroupUse::Storage,
             Some(volume) => volume.fs_group_use(),
             None => FsGroupUse::None,
+        }
+    }
+
+    /// Whether a claim template has that name.
+    pub(super) fn is_claimed(&self, name: &str) -> bool {
+        match &self.claimed {
+            None => self.claims.contains(&name),
+            Some(claimed) => claimed.contains(name),
         }
     }
 
@@ -223,9 +254,10 @@ impl<'de: 'a, 'a> Fill<'de> for Volume<'a> {
                     if &*key == "name" {
                         map.next_value_seed(Member(&mut volume.name))?;
                     } else if &*key == "hostPath" {
-                        // Its members vary and do not matter here.
-                        map.next_value::<IgnoredAny>()?;
+                        let mut host_path = HostPath::default();
+                        map.next_value_seed(Member(&mut host_path))?;
                         volume.kind = key;
+                        volume.host_path = host_path;
                     } else {
                         let mut source = None;
                         map.next_value_seed(Member(&mut source))?;

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::decode::{Decode, Decoder, inline_schema, words};
 use super::tree::Node;
-use super::{Capability, GroupId, NonRootId, Quantity};
+use super::{Capability, GroupId, NonRootId, Quantity, StorageClass};
 use crate::image::{EntryFsGroup, EntryUser, Purpose, TagBounds, TagBoundsError};
 use crate::pod::MAX_ID;
 use crate::rule::{Action, RuleName, RuleSet};
@@ -204,6 +204,26 @@ impl Decode for Capability {
 inline_schema!(Capability, { "type": "string", "pattern": "^(?!CAP_)(?!ALL$)[A-Z0-9_]+$" });
 
 impl Serialize for Capability {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl Decode for StorageClass {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let text = decoder.string(node, "the name of a StorageClass, or `*`")?;
+        Self::new(text).or_else(|| {
+            decoder
+                .error(node.span, format!("{} cannot be the name of a StorageClass", quoted(text)))
+                .hint("write its whole name, or `*` for every claim");
+            None
+        })
+    }
+}
+
+inline_schema!(StorageClass, { "type": "string", "pattern": "^(\\*|[-.a-z0-9]+)$" });
+
+impl Serialize for StorageClass {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }

@@ -107,6 +107,7 @@ fn effective(pod: &Pod<'_>, outcome: &Outcome<'_>, finding: &Finding<'_>) -> Opt
                 RuleName::UnprivilegedPorts => {
                     outer.sysctls.iter().find(sysctl).map(|it| Value::from(&*it.value))
                 }
+                RuleName::HostUsers => pod.spec.host_users.map(Value::from),
                 _ => None,
             };
         }
@@ -139,7 +140,7 @@ fn effective(pod: &Pod<'_>, outcome: &Outcome<'_>, finding: &Finding<'_>) -> Opt
             });
             text(&said.collect::<Vec<_>>().join(", "))
         }
-        RuleName::FsGroup | RuleName::UnprivilegedPorts => None,
+        RuleName::FsGroup | RuleName::UnprivilegedPorts | RuleName::HostUsers => None,
     }
 }
 

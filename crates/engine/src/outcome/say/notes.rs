@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{MAX_WARNING, MAX_WORD, skip_reason};
 use crate::facts::{By, Origin, without_group};
-use crate::outcome::{NotSeeded, Note, Remark, Skip};
+use crate::outcome::{NotSeeded, Note, Obstacle, Remark, Skip};
 use crate::rule::RuleName;
 use crate::text::printable;
 
@@ -79,9 +79,38 @@ impl fmt::Display for Note<'_> {
             Self::HostNetworkPort(port) => {
                 write!(f, "port {port} cannot be bound as non-root on the host's network")
             }
+            Self::NothingIsRoot => f.write_str("nothing in the pod runs as root"),
+            Self::Obstacle(obstacle) => obstacle.fmt(f),
             Self::NoOsName => f.write_str(
                 "Windows without spec.os.name: windows, which Pod Security restricted requires",
             ),
+        }
+    }
+}
+
+impl fmt::Display for Obstacle<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |text: &str| printable(text, MAX_WORD).into_owned();
+        match self {
+            Self::Field(name) => write!(f, "the pod has {name}"),
+            Self::RuntimeClass(name) => write!(f, "the pod has runtimeClassName {}", word(name)),
+            Self::OfContainer { container, field } => {
+                write!(f, "container {} has {field}", word(container))
+            }
+            Self::Capability { container, name } => {
+                write!(f, "container {} adds {}", word(container), word(name))
+            }
+            Self::Device { container, resource } => {
+                write!(f, "container {} has {}", word(container), word(resource))
+            }
+            Self::Id(id) => Note::BeyondUserNamespace(*id).fmt(f),
+            Self::Sysctl(name) => write!(f, "the pod sets {}", word(name)),
+            Self::Volume { name, kind } => {
+                write!(f, "volume {} ({}) has no idmapped mounts", word(name), word(kind))
+            }
+            Self::UnknownVolume { name, kind } => {
+                write!(f, "volume {} ({}) may have no idmapped mounts", word(name), word(kind))
+            }
         }
     }
 }

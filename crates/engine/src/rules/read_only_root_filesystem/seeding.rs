@@ -120,10 +120,4 @@ impl Examined<'_> {
         let user = &self.user;
         SeedUser { uid: user.uid.set.or(user.author.uid), gid: user.gid.set.or(user.author.gid) }
     }
-
-    /// Whether it may run as root. What it owns would have to be copied as root.
-    pub(super) fn may_be_root(&self) -> bool {
-        let non_root = self.user.non_root.set.or(self.user.author.non_root);
-        self.seed_user().uid.map_or(non_root != Some(true), |uid| uid == 0)
-    }
 }
