@@ -158,6 +158,7 @@ fn note_is_true(hardened: &Hardened) -> Result<(), String> {
                 "allowPrivilegeEscalation" => context["allowPrivilegeEscalation"] == false,
                 "seccompProfile" => context["seccompProfile"]["type"].is_string(),
                 "unprivilegedPorts" => context["sysctls"].is_array(),
+                "serviceAccountToken" => pod["spec"]["automountServiceAccountToken"] == false,
                 "readOnlyRootFilesystem" => true,
                 other => return Err(format!("the note names {other}")),
             };

@@ -68,6 +68,7 @@ fn the_embedded_documents_are_good() {
             ("seccompProfile", Action::Enforce),
             ("readOnlyRootFilesystem", Action::Fill),
             ("unprivilegedPorts", Action::Fill),
+            ("serviceAccountToken", Action::Warn),
         ]
     );
     let names = |list: &[ironhull::policy::Capability]| -> Vec<String> {
@@ -98,6 +99,7 @@ spec:
     seccompProfile: {action: enforce, type: RuntimeDefault}
     readOnlyRootFilesystem: {action: fill, writablePaths: [/tmp], medium: "", sizeLimit: null}
     unprivilegedPorts: fill
+    serviceAccountToken: warn
   images:                                    # what certain images need; the first match wins, per container
   - match: ["docker.io/library/postgres:*"]
     runAsUser: 999                           # a uid, or `image`: trust the USER of these images, set runAsNonRoot and no uid

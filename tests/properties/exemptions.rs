@@ -68,6 +68,11 @@ fn an_exemption_of_the_pod_is_for_every_container() {
         let key = match rule {
             "fsGroup" => "fsGroup",
             "unprivilegedPorts" => "sysctls",
+            "serviceAccountToken" => {
+                let field = |pod: &Value| pod["spec"].get("automountServiceAccountToken").cloned();
+                ensure!(field(&with) == field(&exempt.pod), "the field changed");
+                return token::seen(&with, document, &exempt).map(|_| ());
+            }
             _ => return Ok(()),
         };
         ensure!(context(&with, key) == context(&exempt.pod, key), "{key} changed");

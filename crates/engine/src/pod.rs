@@ -11,6 +11,7 @@ mod raw;
 pub mod seeding;
 mod spec;
 mod text;
+pub mod token;
 mod view;
 mod volume;
 
@@ -19,13 +20,16 @@ pub use fill::{Fill, Member};
 pub use mounts::{normalise_path, real, within};
 pub use raw::{EnvFrom, EnvVar, Raw, Resources, ValueFrom, Variable};
 pub use spec::{
-    Affinity, AppArmorProfile, Capabilities, Container, Device, Handler, Lifecycle, Metadata,
+    Affinity, AppArmorProfile, Capabilities, Container, Device, Exec, Handler, Lifecycle, Metadata,
     Mount, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Os, Pod,
     PodSecurityContext, Port, PortNumber, SAFE_SELINUX_TYPES, SeLinuxOptions, SeccompProfile,
     SecurityContext, Spec, Sysctl, Target, WindowsOptions,
 };
 pub use text::{StringMap, Text};
-pub use volume::{FsGroupUse, KeyToPath, Projection, Volume, VolumeSource, Volumes};
+pub use volume::{
+    FieldRef, FsGroupUse, Items, KeyToPath, Projection, TokenProjection, Volume, VolumeSource,
+    Volumes,
+};
 
 /// The four kinds of container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -16,6 +16,7 @@ use crate::exemption::{Exemption, HARDENED_ANNOTATION};
 use crate::json::{Foreign, Json, Object};
 use crate::outcome::{Level, Note, Outcome, Subject, Value};
 use crate::patch::Plan;
+use crate::pod::token::Token;
 use crate::pod::{Container, Pod};
 use crate::policy::Policy;
 use crate::rule::{RuleName, RuleSet};
@@ -225,6 +226,7 @@ fn rules_set(
     };
     match subject {
         Subject::Pod => {
+            let no_token = plan.no_token.is_some();
             let pod = &plan.pod;
             of(&[
                 (R::RunAsNonRoot, pod.run_as_non_root.is_some()),
@@ -233,6 +235,7 @@ fn rules_set(
                 (R::FsGroup, pod.fs_group.is_some()),
                 (R::SeccompProfile, pod.seccomp_profile.is_some()),
                 (R::UnprivilegedPorts, pod.sysctl.is_some()),
+                (R::ServiceAccountToken, no_token),
             ])
         }
         Subject::Container(index) => plan.containers.get(index).map_or(RuleSet::EMPTY, |c| {
@@ -265,6 +268,10 @@ fn holds(pod: &Pod<'_>, container: Option<&Container<'_>>, rule: RuleName) -> bo
             RuleName::FsGroup => outer.fs_group.is_some(),
             RuleName::SeccompProfile => outer.seccomp_profile.is_compliant(),
             RuleName::UnprivilegedPorts => !outer.sysctls.is_empty(),
+            RuleName::ServiceAccountToken => {
+                pod.spec.automount_service_account_token == Some(false)
+                    && pod.token() == Token::None
+            }
             RuleName::Privileged
             | RuleName::Capabilities
             | RuleName::AllowPrivilegeEscalation
@@ -281,7 +288,7 @@ fn holds(pod: &Pod<'_>, container: Option<&Container<'_>>, rule: RuleName) -> bo
         RuleName::AllowPrivilegeEscalation => own.allow_privilege_escalation == Some(false),
         RuleName::SeccompProfile => own.seccomp_profile.is_compliant(),
         RuleName::ReadOnlyRootFilesystem => own.read_only_root_filesystem == Some(true),
-        RuleName::FsGroup | RuleName::UnprivilegedPorts => false,
+        RuleName::FsGroup | RuleName::UnprivilegedPorts | RuleName::ServiceAccountToken => false,
     }
 }
 

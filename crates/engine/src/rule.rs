@@ -23,6 +23,7 @@ macro_rules! for_each_rule {
             seccomp_profile SeccompProfile "seccompProfile" Container;
             read_only_root_filesystem ReadOnlyRootFilesystem "readOnlyRootFilesystem" Container;
             unprivileged_ports UnprivilegedPorts "unprivilegedPorts" Pod;
+            service_account_token ServiceAccountToken "serviceAccountToken" Pod;
         }
     };
 }

@@ -75,6 +75,12 @@ pub enum Skip {
     ImageNeedsWritableRoot,
     /// The container was added after ironhull had set the pod-level user.
     InjectedAfter,
+    /// The pod has a ServiceAccount of its own, which is a sign of use.
+    OwnServiceAccount,
+    /// The pod uses the Kubernetes API, or something in it does.
+    UsesApi,
+    /// The author mounts a token, or something in its place.
+    OwnToken,
     /// The pod could not be read.
     Unreadable,
     /// The object exceeds what is reviewed.
@@ -83,7 +89,7 @@ pub enum Skip {
 
 impl Skip {
     /// Every reason.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Mirror,
         Self::Windows,
         Self::Privileged,
@@ -97,6 +103,9 @@ impl Skip {
         Self::PathUnavailable,
         Self::ImageNeedsWritableRoot,
         Self::InjectedAfter,
+        Self::OwnServiceAccount,
+        Self::UsesApi,
+        Self::OwnToken,
         Self::Unreadable,
         Self::TooLarge,
     ];
@@ -117,6 +126,9 @@ impl Skip {
             Self::PathUnavailable => "pathUnavailable",
             Self::ImageNeedsWritableRoot => "imageNeedsWritableRoot",
             Self::InjectedAfter => "injectedAfter",
+            Self::OwnServiceAccount => "ownServiceAccount",
+            Self::UsesApi => "usesApi",
+            Self::OwnToken => "ownToken",
             Self::Unreadable => "unreadable",
             Self::TooLarge => "tooLarge",
         }

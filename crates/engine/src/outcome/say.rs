@@ -189,6 +189,8 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
         (RuleResult::Compliant, Some(note @ (Note::ReadOnlyAt(_) | Note::BelowReadOnly(_)))) => {
             Some(format!("{rule}: {note}"))
         }
+        // This note says what to do by itself.
+        (RuleResult::Kept, Some(note @ Note::NoSignOfUse)) => Some(format!("{rule}: {note}")),
         (RuleResult::Kept, Some(Note::OnlyWarns)) => {
             Some(format!("{rule}{} is weaker than the policy wants (it only warns)", was()))
         }
@@ -233,7 +235,15 @@ fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String
             Some(note.to_string())
         }
         (
-            Skip::Windows | Skip::Ephemeral | Skip::ImageUser | Skip::UserNamespace | Skip::Mirror,
+            Skip::Windows
+            | Skip::Ephemeral
+            | Skip::ImageUser
+            | Skip::UserNamespace
+            | Skip::Mirror
+            // Most such pods need their token, and nobody has anything to do.
+            | Skip::OwnServiceAccount
+            | Skip::UsesApi
+            | Skip::OwnToken,
             _,
         ) => None,
         (_, Some(note)) => Some(format!("{rule} not set: {note}")),
@@ -258,6 +268,9 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::PathUnavailable => "a writable path cannot be provided",
         Skip::ImageNeedsWritableRoot => "the image cannot run with a read-only root",
         Skip::InjectedAfter => "the container was added after the pod level was set",
+        Skip::OwnServiceAccount => "it has a ServiceAccount of its own",
+        Skip::UsesApi => "it uses the Kubernetes API",
+        Skip::OwnToken => "a token of its author's",
         Skip::Unreadable => "the pod cannot be read",
         Skip::TooLarge => "the object is too large to review",
     }

@@ -22,6 +22,7 @@ view! {
         name: Text<'a> = "name",
         generate_name: Text<'a> = "generateName",
         namespace: Text<'a> = "namespace",
+        labels: StringMap<'a> = "labels",
         annotations: StringMap<'a> = "annotations",
     }
 }
@@ -42,6 +43,9 @@ view! {
         host_ipc: bool = "hostIPC",
         host_users: Option<bool> = "hostUsers",
         share_process_namespace: bool = "shareProcessNamespace",
+        service_account_name: Text<'a> = "serviceAccountName",
+        service_account: Text<'a> = "serviceAccount",
+        automount_service_account_token: Option<bool> = "automountServiceAccountToken",
     }
 }
 
@@ -206,9 +210,17 @@ view! {
 view! {
     /// A probe or a hook.
     pub struct Handler<'a> {
+        exec: Exec<'a> = "exec",
         http_get: Target<'a> = "httpGet",
         tcp_socket: Target<'a> = "tcpSocket",
         grpc: Target<'a> = "grpc",
+    }
+}
+
+view! {
+    /// What a probe or a hook runs in the container.
+    pub struct Exec<'a> {
+        command: Vec<Text<'a>> = "command",
     }
 }
 
