@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use ironhull::admission::Environment;
 use ironhull::foresight::outlook::{Outlook, Template, outlook};
 use ironhull::foresight::risk::{Cause, Seen, Unseen};
-use ironhull::harden::SeedImage;
+use ironhull::harden::{Scope, SeedImage};
 use ironhull::policy::{Policy, PolicyFile, PolicySet};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -81,6 +81,7 @@ impl Case {
                 seed_image: Some(SeedImage::ANY),
             },
             reserved_volumes: &[],
+            scope: Scope::Template { complete: true },
             seen: &Seen { uids: self.seen.clone(), unseen },
         })
         .unwrap_or_else(|error| panic!("{}: {error:#}", self.case))

@@ -21,6 +21,7 @@ mod reports;
 mod rollout;
 mod seeding;
 mod servers;
+mod token;
 mod uninstall;
 mod upgrade;
 mod user_namespaces;
@@ -210,6 +211,8 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
         "attacks::user_namespaces_are_trusted_where_they_are_kept",
         attacks::user_namespaces_are_trusted_where_they_are_kept,
     ),
+    scenario("token::is_gone_and_stays_gone", token::is_gone_and_stays_gone),
+    scenario("token::a_client_keeps_its_own", token::a_client_keeps_its_own),
     scenario("user_namespaces::root_inside", user_namespaces::root_inside)
         .needs(&[Need::UserNamespaces]),
     scenario("user_namespaces::and_pod_security", user_namespaces::and_pod_security)

@@ -160,6 +160,7 @@ fn note_is_true(hardened: &Hardened) -> Result<(), String> {
                 "seccompProfile" => context["seccompProfile"]["type"].is_string(),
                 "unprivilegedPorts" => context["sysctls"].is_array(),
                 "hostUsers" => place == "pod" && *host_users == false,
+                "serviceAccountToken" => pod["spec"]["automountServiceAccountToken"] == false,
                 "readOnlyRootFilesystem" => true,
                 other => return Err(format!("the note names {other}")),
             };

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::answer::warnings_are_short;
 use super::ensure;
+use super::plugin::removes_only_the_token;
 
 /// A hardened pod.
 pub struct Hardened {
@@ -56,8 +57,8 @@ fn once(pod: &Value, policy: &Policy, context: &Context<'_>) -> Result<Option<Ha
 
 /// Applies a patch by another implementation of RFC 6902, and looks at where it goes.
 pub fn patched(object: &Value, patch: &Value) -> Result<Value, String> {
+    removes_only_the_token(object, patch)?;
     for operation in patch.as_array().into_iter().flatten() {
-        ensure!(operation["op"] == "add" || operation["op"] == "replace", "{operation}");
         let path = operation["path"].as_str().unwrap_or_default();
         ensure!(is_ours(path), "it changes {path}");
     }
@@ -77,6 +78,7 @@ fn is_ours(path: &str) -> bool {
         ["metadata", "annotations", ..] => true,
         ["spec", "securityContext" | "volumes", ..] => true,
         ["spec", "hostUsers"] => true,
+        ["spec", "automountServiceAccountToken"] => true,
         // What seeds is inserted; an image of one that is there may be corrected.
         ["spec", "initContainers"] => true,
         ["spec", "initContainers", index] | ["spec", "initContainers", index, "image"] => {

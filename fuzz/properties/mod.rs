@@ -19,6 +19,9 @@ mod check;
 mod hardening;
 pub mod layer;
 pub mod manifest;
+#[path = "../../tests/support/plugin.rs"]
+#[allow(dead_code, reason = "tests use the rest")]
+mod plugin;
 pub mod policy;
 #[path = "../../tests/support/reader.rs"]
 mod reader;

@@ -265,6 +265,7 @@ fn explain(
         policy,
         environment,
         reserved_volumes: &workload.reserved_volumes,
+        scope: workload.scope(),
         seen: &Seen::default(),
     };
     let outlook = outlook(&template).ok();

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-use crate::harden::{Context, Scope, SeedImage, harden};
+use crate::harden::{Context, SeedImage, harden};
 use crate::manifest::{
     Contents, Document, Left, ManifestError, ManifestFile, Part, Unknown, Workload,
 };
@@ -86,7 +86,7 @@ impl Pass<'_> {
                 workload.reserved_volumes.iter().map(String::as_str).collect();
             let context = Context {
                 date: self.date,
-                scope: Scope::Create,
+                scope: workload.scope(),
                 user_namespaces: false,
                 provenance: false,
                 root: "",

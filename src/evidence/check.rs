@@ -336,7 +336,7 @@ impl Check {
                 "mounts no token of its service account",
                 "no volume it mounts projects a service account's token",
                 "from the pod's spec; whether a Secret it mounts holds one was not looked at",
-                None,
+                Some(RuleName::ServiceAccountToken),
                 Other,
             ),
             Self::ImageDigest => about(

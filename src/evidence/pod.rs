@@ -218,6 +218,8 @@ impl Container<'_> {
         }
         let ours = || self.claims(placed, check) || placed.container.seeding().is_some();
         match template {
+            // Without ironhull the API server would have mounted one.
+            _ if check == Check::ServiceAccountToken && nothing(spec) && ours() => SetBy::Ironhull,
             Some(template) if template.value == spec.value && nothing(spec) => SetBy::Default,
             Some(template) if template.value == spec.value => SetBy::Author,
             _ if !nothing(spec) && ours() => SetBy::Ironhull,

@@ -8,6 +8,7 @@ use super::risk::Seen;
 use crate::admission::Environment;
 use crate::date::today;
 use crate::facts::ImageFacts;
+use crate::harden::Scope;
 use crate::policy::PolicySet;
 
 /// What hardening does to a pod with one container of this image.
@@ -28,6 +29,7 @@ pub fn image_alone(facts: &ImageFacts) -> anyhow::Result<(Outlook, Effects)> {
         policy: policies.fallback(),
         environment: Environment { date: today(), user_namespaces: false, seed_image: None },
         reserved_volumes: &[],
+        scope: Scope::Template { complete: true },
         seen: &Seen::default(),
     };
     Ok((outlook(&template)?, effects(&template)?))

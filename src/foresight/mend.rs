@@ -15,6 +15,9 @@ use crate::image::full_name;
 use crate::pod::Pod;
 use crate::policy::{Policy, Writable};
 
+/// A template, as its author has it.
+const AS_WRITTEN: Scope<'static> = Scope::Template { complete: true };
+
 /// A container's message, and what it means.
 #[derive(Clone, Copy, Debug)]
 pub struct Complaint<'c> {
@@ -281,7 +284,7 @@ impl Patient<'_> {
     fn voids(&self, template: &Value, patch: &Value) -> Option<Vec<String>> {
         let text = template.to_string();
         let pod = Pod::from_json(&text).ok()?;
-        let outcome = harden(&pod, self.policy, &self.environment.context(Scope::Create));
+        let outcome = harden(&pod, self.policy, &self.environment.context(AS_WRITTEN));
         let ours = patch.pointer("/metadata/annotations").and_then(Value::as_object);
         let ours = |key: &str| ours.is_some_and(|ours| ours.contains_key(key));
         let void = outcome.void.iter().filter(|void| ours(&void.key));
@@ -298,6 +301,7 @@ impl Patient<'_> {
                 policy: self.policy,
                 environment: self.environment,
                 reserved_volumes: &[],
+                scope: AS_WRITTEN,
                 seen: &seen,
             };
             effects(&template).ok()

@@ -32,6 +32,8 @@ pub struct Template<'t> {
     pub environment: Environment<'t>,
     /// Names of volumes that the pods get besides the template's.
     pub reserved_volumes: &'t [String],
+    /// Whether it is a template, or a pod that the API server has.
+    pub scope: Scope<'static>,
     /// What is known of the running pods.
     pub seen: &'t Seen,
 }
@@ -191,10 +193,10 @@ fn judge<T>(
     object: &Value,
     take: impl FnOnce(JudgedTemplate<'_>) -> T,
 ) -> anyhow::Result<T> {
-    let Template { json, policy, environment, reserved_volumes, seen } = *template;
+    let Template { json, policy, environment, reserved_volumes, scope, seen } = *template;
     let pod = Pod::from_json(json).context("the pod cannot be read")?;
     let reserved: Vec<&str> = reserved_volumes.iter().map(String::as_str).collect();
-    let context = Context { reserved_volumes: &reserved, ..environment.context(Scope::Create) };
+    let context = Context { reserved_volumes: &reserved, ..environment.context(scope) };
     let outcome = harden(&pod, policy, &context);
     let before = spec(object)?;
     // A container stays the user it is today, unless something sets its uid.

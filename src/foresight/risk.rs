@@ -17,7 +17,8 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::outcome::{Outcome, Remark};
+use crate::outcome::{Outcome, Remark, Value};
+use crate::pod::token::DEFAULT_ACCOUNT;
 use crate::policy::Policy;
 use crate::rule::RuleName;
 
@@ -87,6 +88,8 @@ pub enum Cause {
     SystemCall,
     /// It writes more than an emptyDir may hold.
     Full,
+    /// It calls the Kubernetes API, for which it gets no token.
+    NeedsToken,
     /// It does not run today either.
     FailsToday,
     /// Pod Security refuses it in its namespace.
@@ -119,6 +122,7 @@ impl Cause {
         Self::NotSticky,
         Self::SystemCall,
         Self::Full,
+        Self::NeedsToken,
         Self::FailsToday,
         Self::Refused,
     ];
@@ -149,6 +153,7 @@ impl Cause {
             Self::NotSticky => "notSticky",
             Self::SystemCall => "systemCall",
             Self::Full => "full",
+            Self::NeedsToken => "needsToken",
             Self::FailsToday => "failsToday",
             Self::Refused => "refused",
         }
@@ -254,7 +259,30 @@ pub fn assess(case: &Case<'_>) -> Vec<Risk> {
     };
     let shared: Vec<Risk> = shared.filter(|risk| !known(risk)).collect();
     risks.extend(shared);
+    risks.extend(token(case));
     risks
+}
+
+/// Risk for a pod that loses its token although something speaks for its use.
+fn token(case: &Case<'_>) -> Option<Risk> {
+    let rule = RuleName::ServiceAccountToken;
+    let mut findings = case.outcome.findings.iter();
+    let finding = findings.find(|it| it.rule == rule && it.result.changes())?;
+    let account = case.before.service_account_name.as_deref();
+    let why = match account.filter(|name| !matches!(*name, "" | DEFAULT_ACCOUNT)) {
+        Some(name) => format!("it has the ServiceAccount `{name}`, and would get no token for it"),
+        None if finding.was == Some(Value::Bool(true)) => {
+            "it asks for a token, and would get none".to_owned()
+        }
+        None => return None,
+    };
+    Some(Risk {
+        container: "pod".to_owned(),
+        cause: Cause::NeedsToken,
+        certain: false,
+        why,
+        remedy: Remedy::Exempt(&[RuleName::ServiceAccountToken]),
+    })
 }
 
 /// Each container before and after. Afterwards, ironhull's own may stand before them.

@@ -20,6 +20,7 @@ use super::observed::{Observed, ObservedByOwner};
 use crate::admission::Mode;
 use crate::cluster::namespaces::{NamespaceSettings, SelectedNamespaces};
 use crate::cluster::{PAGE, Reader, Resource};
+use crate::harden::Scope;
 use crate::pod::MIRROR_ANNOTATION;
 use crate::terminal::progress::Progress;
 use crate::text::printable;
@@ -94,6 +95,8 @@ pub struct FoundWorkload<'f> {
     pub json: &'f str,
     /// Names of volumes that its pods get besides.
     pub reserved_volumes: &'f [String],
+    /// Whether `json` is a template, or a pod that the API server has.
+    pub scope: Scope<'static>,
     /// What it failed of for good, if it did.
     pub failed: Option<&'f str>,
     /// `minReadySeconds`, for a kind that replaces its pods step by step.
@@ -198,6 +201,7 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
                 annotations_at: POD,
                 json: &json,
                 reserved_volumes: &[],
+                scope: Scope::Create,
                 failed: None,
                 min_ready: None,
                 mode: namespace.mode_of(opt_in(&json).as_deref()),
@@ -268,6 +272,7 @@ impl<T: FnMut(&FoundWorkload<'_>)> Gather<'_, T> {
                         annotations_at: POD,
                         json: item.get(),
                         reserved_volumes: &[],
+                        scope: Scope::Create,
                         failed: failed.as_deref(),
                         min_ready: None,
                         mode: namespace.mode_of(opt_in(item.get()).as_deref()),

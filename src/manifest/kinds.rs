@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::harden::Scope;
 use crate::pod::Pod;
 use crate::workload::{
     Change, Kinds, Known, Part as PodPart, PodIn, Takes, dotted, group_of, reserved_volumes, table,
@@ -41,9 +42,16 @@ pub struct Workload {
     pub rolls: bool,
     /// What it can be given here.
     takes: Takes,
+    /// Whether its kind is Kubernetes' own.
+    is_built_in: bool,
 }
 
 impl Workload {
+    /// How much of its pods the engine sees in it.
+    pub fn scope(&self) -> Scope<'static> {
+        Scope::Template { complete: self.is_built_in }
+    }
+
     /// Path in the object at which annotations of its pods belong: `metadata.annotations`, or
     /// `spec.template.metadata.annotations`.
     pub fn annotations_at(&self) -> String {
@@ -321,6 +329,7 @@ impl Found<'_> {
             pod: pod.pod.into_owned(),
             rolls: known.row.is_some_and(|row| row.change == Change::Rolls),
             takes: known.takes(),
+            is_built_in: known.row.is_some_and(|row| row.is_built_in()),
         }
     }
 }

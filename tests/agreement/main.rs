@@ -23,6 +23,8 @@ mod judge;
 #[path = "../support/pods.rs"]
 mod manifests;
 mod page;
+#[path = "../support/plugin.rs"]
+mod plugin;
 mod pods;
 #[path = "../support/scanners.rs"]
 mod scanners;

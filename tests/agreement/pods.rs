@@ -6,13 +6,11 @@ use std::path::Path;
 use jiff::civil::{Date, date};
 use serde_json::{Map, Value, json};
 
+use crate::plugin::admit;
 use crate::{judge, manifests};
 
 /// The date by which exemptions end.
 const TODAY: Date = date(2026, 11, 22);
-
-/// Where a pod gets its service account's token.
-const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// The corpus as it ships and hardened, and Pod Security's own fixtures, each pod under a name of its
 /// own, as far as they have something to look at that none before them has.
@@ -147,8 +145,8 @@ fn fixtures() -> Vec<Value> {
 }
 
 /// The pod as it is stored and runs. What the API server adds that a check looks at is added: volumes
-/// without a source are emptyDirs, ports on the node's network are the node's, and every container
-/// mounts the token unless that is switched off.
+/// without a source are emptyDirs, ports on the node's network are the node's, and containers mount
+/// the token.
 fn running(pod: &Value, name: &str) -> Value {
     let mut pod = bare(pod);
     let namespace = pod["metadata"]["namespace"].as_str().unwrap_or("default").to_owned();
@@ -167,13 +165,6 @@ fn running(pod: &Value, name: &str) -> Value {
         }
     }
     let on_node = spec["hostNetwork"] == true;
-    let token = spec["automountServiceAccountToken"] != false;
-    if token {
-        let source = json!({"name": "kube-api-access", "projected": {"sources": [
-            {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-        ]}});
-        push(&mut spec["volumes"], source);
-    }
     let mut statuses = Vec::new();
     for list in ["initContainers", "containers"] {
         for container in spec[list].as_array_mut().into_iter().flatten() {
@@ -185,21 +176,8 @@ fn running(pod: &Value, name: &str) -> Value {
                     port["hostPort"] = port["containerPort"].clone();
                 }
             }
-            let mounts = container["volumeMounts"].as_array();
-            if token && !mounts.into_iter().flatten().any(|it| it["mountPath"] == TOKEN) {
-                let mount =
-                    json!({"name": "kube-api-access", "mountPath": TOKEN, "readOnly": true});
-                push(&mut container["volumeMounts"], mount);
-            }
         }
     }
     pod["status"] = json!({"phase": "Running", "containerStatuses": statuses});
-    pod
-}
-
-fn push(list: &mut Value, item: Value) {
-    match list {
-        Value::Array(items) => items.push(item),
-        other => *other = json!([item]),
-    }
+    admit(&pod)
 }

@@ -20,7 +20,8 @@ use super::files;
 pub struct Settings {
     /// Today.
     pub date: String,
-    /// `create`, or `ephemeral` for an update of `pods/ephemeralcontainers`.
+    /// `create`, `ephemeral` for an update of `pods/ephemeralcontainers`, `template` for what no
+    /// plugin of the API server has seen, or `part` for a template that an operator completes.
     pub scope: String,
     /// With `scope: ephemeral`: the ephemeral containers that were there before.
     pub known: Vec<String>,

@@ -69,6 +69,7 @@ fn the_embedded_documents_are_good() {
             ("readOnlyRootFilesystem", Action::Fill),
             ("unprivilegedPorts", Action::Fill),
             ("hostUsers", Action::Warn),
+            ("serviceAccountToken", Action::Warn),
         ]
     );
     let names = |list: &[ironhull::policy::Capability]| -> Vec<String> {
@@ -100,6 +101,7 @@ spec:
     readOnlyRootFilesystem: {action: fill, writablePaths: [/tmp], medium: "", sizeLimit: null}
     unprivilegedPorts: fill
     hostUsers: {action: warn, storageClasses: ["*", fast]}
+    serviceAccountToken: warn
   images:                                    # what certain images need; the first match wins, per container
   - match: ["docker.io/library/postgres:*"]
     runAsUser: 999                           # a uid, or `image`: trust the USER of these images, set runAsNonRoot and no uid

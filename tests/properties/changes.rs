@@ -73,6 +73,7 @@ fn compare<'v>(
 ///
 /// | field | may become | where it was |
 /// |---|---|---|
+/// | `automountServiceAccountToken` | `false` | unset under `fill`, anything under `enforce` |
 /// | each rule's | the rule's value | unset under `fill`, unset or weaker under `enforce` |
 /// | `runAsNonRoot` | `false` | of a container that is exempt, or whose pod level says `true` |
 /// | `hostUsers` | `false` | unset under `fill`, `true` under `enforce`, beside something that may be root |
@@ -106,6 +107,11 @@ pub(crate) fn allowed(
                 if LEGACY_SECCOMP.iter().any(|k| key.starts_with(k)) =>
             {
                 rules.legacy_seccomp(after, key, &change)?;
+            }
+            ["spec", "automountServiceAccountToken"] => {
+                let rule = "serviceAccountToken";
+                let may = rules.acts(rule) && (change.before.is_none() || rules.enforces(rule));
+                ensure!(may && change.after == Some(&Value::Bool(false)), "{place}: {change:?}");
             }
             ["spec", "securityContext", rest @ ..] => {
                 rules.pod_level(before, rest, &change).map_err(|why| format!("{place}: {why}"))?;

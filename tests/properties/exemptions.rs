@@ -68,6 +68,11 @@ fn an_exemption_of_the_pod_is_for_every_container() {
             "fsGroup" => "/spec/securityContext/fsGroup",
             "unprivilegedPorts" => "/spec/securityContext/sysctls",
             "hostUsers" => "/spec/hostUsers",
+            "serviceAccountToken" => {
+                let field = |pod: &Value| pod["spec"].get("automountServiceAccountToken").cloned();
+                ensure!(field(&with) == field(&exempt.pod), "the field changed");
+                return token::seen(&with, document, &exempt).map(|_| ());
+            }
             _ => return Ok(()),
         };
         ensure!(with.pointer(place) == exempt.pod.pointer(place), "{place} changed");

@@ -9,6 +9,7 @@
 //! | `changes` | where a pod may change, and what may not |
 //! | `validity` | what the API server refuses |
 //! | `seeds` | the init containers that seed |
+//! | `plugin`, `token` | what the API server mounts for the ServiceAccount, and who loses it |
 //! | `outlooks` | what commands say beforehand |
 //! | `reviews` | bytes: reviews, annotations, policy files |
 #![allow(
@@ -29,6 +30,9 @@ mod debugging;
 mod exemptions;
 mod facts;
 mod outlooks;
+#[path = "../support/plugin.rs"]
+#[allow(unreachable_pub, dead_code, reason = "other tests use it too")]
+mod plugin;
 mod pods;
 mod policies;
 mod reinvocation;
@@ -39,6 +43,7 @@ mod runner;
 mod seeds;
 mod shares;
 mod strong;
+mod token;
 mod validity;
 mod volumes;
 
@@ -186,19 +191,20 @@ impl Hardened {
 #[test]
 fn every_pod_every_policy() {
     let (shares, made_unprivileged) = (Shares::default(), Share::default());
-    let seeded = Share::default();
+    let (seeded, without_token) = (Share::default(), Share::default());
     check("every_pod_every_policy", 10_000, cases(Flavour::Any), |case| {
         let Case { pod, document, policy, .. } = &case;
         let first = hardened(pod, policy, &CREATE);
         shares.count(pod, document, &first);
-        patch_is_plain(&first.patch)?;
         let again = hardened(&first.pod, policy, &CREATE);
         ensure!(again.patch == "[]", "hardened again: {}", again.patch);
         let seeds = seeds::hold(pod, &first.pod)?;
         seeded.count(seeds > 0);
         let exempt = |container: &Container, rule: &str| first.is_exempt(&case, container, rule);
-        let pod = &changes::unprivileged(pod, &facts::containers(pod), document, &exempt);
-        made_unprivileged.count(*pod != case.pod);
+        let was = token::seen(pod, document, &first)?;
+        without_token.count(was != *pod);
+        let pod = &changes::unprivileged(&was, &facts::containers(pod), document, &exempt);
+        made_unprivileged.count(*pod != was);
         changes::allowed(pod, &first.plain, document, &exempt)?;
         strong::strong_values_stay(pod, &first.plain, document, &exempt)?;
         validity::nothing_refused(pod, &first.plain, &[])?;
@@ -207,17 +213,8 @@ fn every_pod_every_policy() {
     });
     made_unprivileged.at_least(2.0, "with a container made unprivileged");
     seeded.at_least(5.0, "seeded");
+    without_token.at_least(3.0, "whose token is gone");
     shares.at_least();
-}
-
-/// Only what RFC 6902 calls `add` and `replace`.
-fn patch_is_plain(patch: &str) -> Result<(), Failure> {
-    let operations: Vec<Value> = serde_json::from_str(patch).unwrap();
-    for operation in operations {
-        let op = &operation["op"];
-        ensure!(op == "add" || op == "replace", "operation {op}");
-    }
-    Ok(())
 }
 
 /// Mirror pods, Windows pods and what is privileged in `pod`, as [`changes::unprivileged`] has it.
@@ -304,6 +301,7 @@ fn fill_changes_no_explicit_value() {
     check("fill_changes_no_explicit_value", 3_000, cases(Flavour::All("fill")), |case| {
         let Case { pod, policy, .. } = &case;
         let first = hardened(pod, policy, &CREATE);
+        let pod = &token::seen(pod, &case.document, &first)?;
         for change in changes(pod, &first.plain) {
             let path: Vec<&str> = change.path.iter().map(String::as_str).collect();
             let unset = match change.before {
@@ -362,10 +360,30 @@ fn the_same_pod_gives_the_same_patch() {
         let reserved = ["tmp", "ironhull-web-tmp", "ironhull-app-tmp"];
         let claims = hardened(pod, policy, &Context { reserved_volumes: &reserved, ..CREATE });
         let exempt = |container: &Container, rule: &str| claims.is_exempt(&case, container, rule);
-        let pod = changes::unprivileged(pod, &facts::containers(pod), document, &exempt);
+        let was = token::seen(pod, document, &claims)?;
+        let pod = changes::unprivileged(&was, &facts::containers(pod), document, &exempt);
         seeds::hold(&pod, &claims.pod)?;
         validity::nothing_refused(&pod, &claims.plain, &reserved)
     });
+}
+
+/// No plugin has seen a template: there is nothing to remove, and the field alone is right.
+#[test]
+fn a_template_gets_the_field_alone() {
+    let changed = Share::default();
+    check("a_template_gets_the_field_alone", 3_000, cases(Flavour::Any), |case| {
+        let Case { pod, document, policy, .. } = &case;
+        let scope = Scope::Template { complete: true };
+        let first = hardened(pod, policy, &Context { scope, provenance: false, ..CREATE });
+        ensure!(!token::taken(&serde_json::from_str(&first.patch).unwrap()), "it removes");
+        let exempt = |container: &Container, rule: &str| first.is_exempt(&case, container, rule);
+        let pod = changes::unprivileged(pod, &facts::containers(pod), document, &exempt);
+        changes::allowed(&pod, &first.plain, document, &exempt)?;
+        let field = |pod: &Value| pod["spec"]["automountServiceAccountToken"].clone();
+        changed.count(field(&pod) != field(&first.pod));
+        Ok(())
+    });
+    changed.at_least(3.0, "whose pods get no token");
 }
 
 /// The text of a value with the members of every object in an order of their own.

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::annotations::annotations;
 use super::choices::{Choices, Object};
-use super::seeds;
 use super::volumes::volumes;
+use super::{plugin, seeds};
 
 /// Names of containers; some are ones that annotations, notes and volume names could
 /// confuse with something else.
@@ -164,7 +164,9 @@ pub(crate) fn pod(numbers: &PodNumbers) -> Value {
         1 if volumes.is_empty() => spec.set("volumes", Value::Null),
         _ => spec.set("volumes", volumes),
     }
-    spec.set("serviceAccountName", "default");
+    let account = choices.pick(&["default", "default", "default", "", "app"]);
+    spec.set("serviceAccountName", account);
+    spec.one_of(choices, 20, "automountServiceAccountToken", &[false, true]);
     let mut pod = Object::default();
     pod.set("apiVersion", "v1");
     pod.set("kind", "Pod");
@@ -184,7 +186,8 @@ pub(crate) fn pod(numbers: &PodNumbers) -> Value {
         _ => pod.set("metadata", metadata),
     }
     pod.set("spec", spec);
-    pod.into()
+    let pod: Value = pod.into();
+    if choices.chance(60) { plugin::admit(&pod) } else { pod }
 }
 
 /// Names of containers that are not there yet.

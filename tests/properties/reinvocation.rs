@@ -10,9 +10,11 @@ fn another_webhook_in_between() {
         let first = hardened(pod, policy, &CREATE);
         let mut injected = first.pod.clone();
         inject(&mut injected, &mut Choices::new(more));
+        let injected = plugin::admit(&injected);
         let second = hardened(&injected, policy, &CREATE);
         let third = hardened(&second.pod, policy, &CREATE);
         let exempt = |container: &Container, rule: &str| second.is_exempt(&case, container, rule);
+        let injected = token::seen(&injected, document, &second)?;
         let containers = facts::containers(&injected);
         let injected = changes::unprivileged(&injected, &containers, document, &exempt);
         ensure!(third.patch == "[]", "after {injected}\nhardened again: {}", third.patch);

@@ -22,6 +22,7 @@ pub(crate) fn nothing_refused(
     escalation(before, after)?;
     volumes(before, after, reserved)?;
     mounts(before, after)?;
+    mounted(before, after)?;
     groups(before, after)?;
     seccomp(before, after)?;
     sysctls(before, after)?;
@@ -98,6 +99,21 @@ fn mounts(before: &Value, after: &Value) -> Result<(), Failure> {
             }
         }
     }
+    Ok(())
+}
+
+/// `ValidateVolumeMounts`: a mount is of a volume of the pod.
+fn mounted(before: &Value, after: &Value) -> Result<(), Failure> {
+    let lost = |pod: &Value| -> HashSet<String> {
+        let name = |it: &Value| it["name"].as_str().unwrap_or_default().to_owned();
+        let volumes: HashSet<String> = list(pod, &["spec", "volumes"]).map(name).collect();
+        let containers = ["initContainers", "containers", "ephemeralContainers"].into_iter();
+        let containers = containers.flat_map(|name| list(pod, &["spec", name]));
+        let mounts = containers.flat_map(|container| list(container, &["volumeMounts"])).map(name);
+        mounts.filter(|name| !volumes.contains(name)).collect()
+    };
+    let (was, is) = (lost(before), lost(after));
+    ensure!(is.is_subset(&was), "mounts of volumes that are gone: {is:?}");
     Ok(())
 }
 

@@ -245,6 +245,16 @@ pub enum Note<'p> {
     NothingIsRoot,
     /// What keeps the pod's root in the node's user namespace.
     Obstacle(Obstacle<'p>),
+    /// Nothing tells that the pod uses the token it has, or would have.
+    NoSignOfUse,
+    /// The ServiceAccount of the pod, which is not `default`.
+    Account(&'p str),
+    /// The operator that makes pods of the template chooses their ServiceAccount.
+    OperatorsAccount,
+    /// What tells that the pod uses the API.
+    UsesApi(Cow<'p, str>),
+    /// This volume is the author's.
+    OwnVolume(&'p str),
 }
 
 /// Something to report that is no rule's finding. [`Remark::is_warning`] tells which remarks

@@ -59,8 +59,15 @@ impl SeedImage<'static> {
 /// The part of a pod that may be changed.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope<'c> {
-    /// A pod that is being created, or a template: everything but ephemeral containers.
+    /// A pod as the API server has it, after its own admission plugins: everything but ephemeral
+    /// containers.
     Create,
+    /// A pod in a manifest, or the template of one, which no plugin has seen.
+    Template {
+        /// Whether pods are made of it as it stands. The operators of other kinds than
+        /// Kubernetes' own may choose, for one, the ServiceAccount.
+        complete: bool,
+    },
     /// `pods/ephemeralcontainers`: only new ephemeral containers.
     Ephemeral {
         /// Names of the ephemeral containers that existed before.
@@ -74,6 +81,8 @@ pub struct Pass<'p> {
     pub pod: &'p Pod<'p>,
     /// The policy.
     pub policy: &'p Policy,
+    /// The part of the pod that may be changed.
+    pub scope: Scope<'p>,
     /// Whether only new ephemeral containers may be changed.
     pub ephemeral: bool,
     /// Names of volumes that the pod has besides its own.
@@ -133,7 +142,7 @@ impl<'p> Pass<'p> {
             images.push(image);
         };
         match context.scope {
-            Scope::Create => pod.containers().for_each(look),
+            Scope::Create | Scope::Template { .. } => pod.containers().for_each(look),
             Scope::Ephemeral { known } => pod
                 .ephemeral_containers()
                 .filter(|placed| !known.contains(&&*placed.container.name))
@@ -183,6 +192,7 @@ impl<'p> Pass<'p> {
         Self {
             pod,
             policy,
+            scope: context.scope,
             ephemeral,
             reserved_volumes: context.reserved_volumes,
             seed_image: context.seed_image,

@@ -4,7 +4,8 @@
 //! operations at known paths: parents before children, pointers escaped (RFC 6901), list
 //! items appended with `/-`. A missing or empty parent is added whole, in one operation.
 //! Most of a patch's cost is the API server applying it, so few large operations beat many
-//! small ones. `remove` cannot be expressed.
+//! small ones. `remove` cannot be expressed, but for the token that the API server mounts
+//! ([`NoToken`]).
 
 mod seeding;
 mod write;
@@ -16,6 +17,7 @@ use crate::rules::fs_group::ChangePolicy;
 use crate::rules::read_only_root_filesystem::Medium;
 use crate::rules::seccomp_profile::Profile;
 pub use seeding::{Correction, SeedContainer, SeedPath, SeedTask, SeedUser, SeedingPlan};
+pub use write::token::NoToken;
 use write::{Edit, Path, Writer};
 
 /// A JSON Patch.
@@ -53,6 +55,8 @@ pub struct Plan<'p> {
     pub volumes: Vec<NewVolume<'p>>,
     /// ironhull's own init containers.
     pub seeding: SeedingPlan<'p>,
+    /// The token of the pod's ServiceAccount, if it is to have none.
+    pub no_token: Option<NoToken>,
     /// Legacy seccomp annotations that must agree with a field: key prefix, the container's
     /// name that follows it, and the profile.
     pub seccomp_annotations: Vec<(&'static str, &'p str, &'p Profile)>,
@@ -65,8 +69,15 @@ impl Plan<'_> {
     pub fn is_empty(&self) -> bool {
         // A field that is forgotten here would be planned, reported as `set`, and never written.
         // Legacy annotations go with a profile that is set; the caller looks at ironhull's own.
-        let Self { pod, containers, volumes, seeding, seccomp_annotations: _, annotations: _ } =
-            self;
+        let Self {
+            pod,
+            containers,
+            volumes,
+            seeding,
+            no_token,
+            seccomp_annotations: _,
+            annotations: _,
+        } = self;
         let PodPlan {
             run_as_non_root,
             run_as_user,
@@ -87,6 +98,7 @@ impl Plan<'_> {
             && host_users.is_none()
             && volumes.is_empty()
             && seeding.is_empty()
+            && no_token.is_none()
             && containers.iter().all(ContainerPlan::is_empty)
     }
 }
@@ -231,6 +243,9 @@ pub fn build<'c>(
             });
         });
     });
+    if let Some(no_token) = &plan.no_token {
+        write::token::write(&mut writer, &pod.spec, no_token);
+    }
     let names =
         |volume: usize| plan.volumes.get(volume).map_or("", |volume| &*volume.name).to_owned();
     seeding::write(&mut writer, pod, &plan.seeding, &names);

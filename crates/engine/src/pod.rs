@@ -12,6 +12,7 @@ mod raw;
 pub mod seeding;
 mod spec;
 mod text;
+pub mod token;
 mod view;
 mod volume;
 
@@ -21,15 +22,15 @@ pub use id_mapping::IdMapping;
 pub use mounts::{normalise_path, real, within};
 pub use raw::{EnvFrom, EnvVar, Raw, Resources, ValueFrom, Variable};
 pub use spec::{
-    Affinity, AppArmorProfile, Capabilities, Container, Device, Handler, Lifecycle, Metadata,
+    Affinity, AppArmorProfile, Capabilities, Container, Device, Exec, Handler, Lifecycle, Metadata,
     Mount, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Os, Pod,
     PodSecurityContext, Port, PortNumber, ResourceClaim, SAFE_SELINUX_TYPES, SeLinuxOptions,
     SeccompProfile, SecurityContext, Spec, Sysctl, Target, WindowsOptions,
 };
 pub use text::{StringMap, Text};
 pub use volume::{
-    ClaimSpec, ClaimTemplate, FsGroupUse, HostPath, KeyToPath, Projection, Volume, VolumeSource,
-    Volumes,
+    ClaimSpec, ClaimTemplate, FieldRef, FsGroupUse, HostPath, Items, KeyToPath, Projection,
+    TokenProjection, Volume, VolumeSource, Volumes,
 };
 
 /// The four kinds of container.

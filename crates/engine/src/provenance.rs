@@ -17,6 +17,7 @@ use crate::exemption::{Exemption, HARDENED_ANNOTATION};
 use crate::json::{Foreign, Json, Object};
 use crate::outcome::{Level, Note, Outcome, Subject, Value};
 use crate::patch::Plan;
+use crate::pod::token::Token;
 use crate::pod::{Container, Pod};
 use crate::policy::Policy;
 use crate::rule::{RuleName, RuleSet};
@@ -238,6 +239,7 @@ fn rules_set(
     };
     match subject {
         Subject::Pod => {
+            let no_token = plan.no_token.is_some();
             let pod = &plan.pod;
             of(&[
                 (R::RunAsNonRoot, pod.run_as_non_root.is_some()),
@@ -247,6 +249,7 @@ fn rules_set(
                 (R::SeccompProfile, pod.seccomp_profile.is_some()),
                 (R::UnprivilegedPorts, pod.sysctl.is_some()),
                 (R::HostUsers, pod.host_users == Some(false)),
+                (R::ServiceAccountToken, no_token),
             ])
         }
         Subject::Container(index) => plan.containers.get(index).map_or(RuleSet::EMPTY, |c| {
@@ -280,6 +283,10 @@ fn holds(pod: &Pod<'_>, container: Option<&Container<'_>>, rule: RuleName) -> bo
             RuleName::SeccompProfile => outer.seccomp_profile.is_compliant(),
             RuleName::UnprivilegedPorts => !outer.sysctls.is_empty(),
             RuleName::HostUsers => pod.asks_for_user_namespace(),
+            RuleName::ServiceAccountToken => {
+                pod.spec.automount_service_account_token == Some(false)
+                    && pod.token() == Token::None
+            }
             RuleName::Privileged
             | RuleName::Capabilities
             | RuleName::AllowPrivilegeEscalation
@@ -296,7 +303,10 @@ fn holds(pod: &Pod<'_>, container: Option<&Container<'_>>, rule: RuleName) -> bo
         RuleName::AllowPrivilegeEscalation => own.allow_privilege_escalation == Some(false),
         RuleName::SeccompProfile => own.seccomp_profile.is_compliant(),
         RuleName::ReadOnlyRootFilesystem => own.read_only_root_filesystem == Some(true),
-        RuleName::FsGroup | RuleName::UnprivilegedPorts | RuleName::HostUsers => false,
+        RuleName::FsGroup
+        | RuleName::UnprivilegedPorts
+        | RuleName::HostUsers
+        | RuleName::ServiceAccountToken => false,
     }
 }
 

@@ -25,6 +25,7 @@ macro_rules! for_each_rule {
             read_only_root_filesystem ReadOnlyRootFilesystem "readOnlyRootFilesystem" Container;
             unprivileged_ports UnprivilegedPorts "unprivilegedPorts" Pod;
             host_users HostUsers "hostUsers" Pod;
+            service_account_token ServiceAccountToken "serviceAccountToken" Pod;
         }
     };
 }

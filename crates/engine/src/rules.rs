@@ -16,6 +16,7 @@ pub mod run_as_group;
 pub mod run_as_non_root;
 pub mod run_as_user;
 pub mod seccomp_profile;
+pub mod service_account_token;
 pub mod unprivileged_ports;
 
 use crate::pass::Pass;

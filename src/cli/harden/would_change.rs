@@ -52,12 +52,13 @@ fn found_one(judged: &Judged<'_>, finding: &Finding<'_>) -> WouldChange {
     if !why.is_empty() {
         let _ = write!(message, " ({why})");
     }
-    let field = match rule {
-        RuleName::UnprivilegedPorts => "securityContext/sysctls".to_owned(),
-        RuleName::HostUsers => rule.to_string(),
-        other => format!("securityContext/{other}"),
-    };
     let place = container_at(&workload.pod, outcome, finding.subject);
+    let field = match rule {
+        RuleName::HostUsers => "/spec/hostUsers".to_owned(),
+        RuleName::ServiceAccountToken => "/spec/automountServiceAccountToken".to_owned(),
+        RuleName::UnprivilegedPorts => format!("/spec{place}/securityContext/sysctls"),
+        other => format!("/spec{place}/securityContext/{other}"),
+    };
     let which = workload.which();
     let mut identity =
         vec![rule.as_str(), &workload.kind, namespace, &workload.name, container.as_str()];
@@ -66,7 +67,7 @@ fn found_one(judged: &Judged<'_>, finding: &Finding<'_>) -> WouldChange {
         rule,
         level: level(policy.rules.action(rule)),
         message,
-        pointer: workload.pointer(&format!("/spec{place}/{field}")),
+        pointer: workload.pointer(&field),
         identity: identity.join("\n"),
     }
 }

@@ -24,7 +24,7 @@ use crate::date::today;
 use crate::foresight::outlook::{Effect, Effects, Template, effects, spec_value};
 use crate::foresight::risk::{Seen, Verdict};
 use crate::foresight::workloads;
-use crate::harden::SeedImage;
+use crate::harden::{Scope, SeedImage};
 use crate::manifest::{Document, ManifestError, ManifestFile, Workload};
 use crate::pod::Pod;
 use crate::policy::{Policy, PolicySet};
@@ -198,6 +198,7 @@ struct Subject<'s> {
     file: Option<&'s str>,
     json: &'s str,
     reserved_volumes: &'s [String],
+    scope: Scope<'static>,
     seen: &'s Seen,
 }
 
@@ -238,6 +239,7 @@ impl Judge<'_> {
                         file: Some(&source.name),
                         json: &json,
                         reserved_volumes: &workload.reserved_volumes,
+                        scope: workload.scope(),
                         seen: &Seen::default(),
                     };
                     if let Err(error) = self.judge(&subject, old, new) {
@@ -275,6 +277,7 @@ impl Judge<'_> {
                     file: None,
                     json: found.json,
                     reserved_volumes: found.reserved_volumes,
+                    scope: found.scope,
                     seen: &found.facts.seen(),
                 };
                 if let Err(error) = self.judge(&subject, old, new) {
@@ -307,9 +310,10 @@ impl Judge<'_> {
         old: &Policy,
         new: &Policy,
     ) -> anyhow::Result<Option<Differing>> {
-        let Subject { namespace, kind, name, file, json, reserved_volumes, seen } = *subject;
+        let Subject { namespace, kind, name, file, json, reserved_volumes, scope, seen } = *subject;
         let environment = self.environment;
-        let template = |policy| Template { json, policy, environment, reserved_volumes, seen };
+        let template =
+            |policy| Template { json, policy, environment, reserved_volumes, scope, seen };
         let (before, after) = (effects(&template(old))?, effects(&template(new))?);
         let rules = rule_changes(&before, &after);
         let verdict = Change { old: before.verdict, new: after.verdict };

@@ -117,6 +117,7 @@ fn found<T>(
         annotations_at: &workload.annotations_at(),
         json: &json,
         reserved_volumes: &workload.reserved_volumes,
+        scope: workload.scope(),
         failed: None,
         min_ready: workload.rolls.then_some(min_ready),
         mode: namespace.mode_of(opt_in(&json).as_deref()),

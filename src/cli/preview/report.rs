@@ -387,8 +387,9 @@ impl FoundWorkload<'_> {
         policy: &Policy,
         environment: Environment<'_>,
     ) -> anyhow::Result<Outlook> {
-        let (json, reserved_volumes) = (self.json, self.reserved_volumes);
-        outlook(&Template { json, policy, environment, reserved_volumes, seen: &self.facts.seen() })
+        let Self { json, reserved_volumes, scope, .. } = *self;
+        let seen = &self.facts.seen();
+        outlook(&Template { json, policy, environment, reserved_volumes, scope, seen })
     }
 }
 

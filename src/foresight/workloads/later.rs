@@ -6,6 +6,7 @@ use super::{ClusterKind, FoundWorkload};
 use crate::admission::Mode;
 use crate::cluster::namespaces::NamespaceSettings;
 use crate::foresight::observed::Observed;
+use crate::harden::Scope;
 
 /// What was read of a kind.
 #[derive(Default)]
@@ -54,6 +55,10 @@ impl Later {
             annotations_at: &self.annotations_at,
             json,
             reserved_volumes: &self.reserved_volumes,
+            scope: match self.pod.is_empty() {
+                true => Scope::Template { complete: kind.is_built_in() },
+                false => Scope::Create,
+            },
             failed: self.failed.as_deref(),
             min_ready: self.min_ready,
             mode: self.mode,

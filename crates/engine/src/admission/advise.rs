@@ -15,7 +15,7 @@ use crate::outcome::{Outcome, RuleResult, Subject};
 use crate::pod::Pod;
 use crate::policy::{Policy, PolicySet};
 use crate::text::printable;
-use crate::workload::{PodIn, reserved_volumes};
+use crate::workload::{Kind, PodIn, reserved_volumes};
 
 pub(super) fn review(
     body: &[u8],
@@ -69,8 +69,9 @@ pub(super) fn review(
         .iter()
         .zip(&reserved)
         .map(|(pod, reserved)| {
-            let context =
-                Context { reserved_volumes: reserved, ..environment.context(Scope::Create) };
+            let complete = known.row.is_some_and(Kind::is_built_in);
+            let scope = Scope::Template { complete };
+            let context = Context { reserved_volumes: reserved, ..environment.context(scope) };
             harden(pod, policy, &context)
         })
         .collect();

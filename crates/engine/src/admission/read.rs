@@ -82,6 +82,7 @@ macro_rules! review_of {
                     operation: self.operation,
                     dry_run: self.dry_run,
                     has_members: self.has_members,
+                    has_unknown: self.has_unknown,
                 };
                 (request, self.object, self.old_object)
             }

@@ -79,6 +79,12 @@ pub enum Skip {
     NeedsHostUsers,
     /// Nobody knows whether the ids of a volume's files can be mapped into a user namespace.
     UnknownVolume,
+    /// The pod has a ServiceAccount of its own, which is a sign of use.
+    OwnServiceAccount,
+    /// The pod uses the Kubernetes API, or something in it does.
+    UsesApi,
+    /// The author mounts a token, or something in its place.
+    OwnToken,
     /// The pod could not be read.
     Unreadable,
     /// The object exceeds what is reviewed.
@@ -87,7 +93,7 @@ pub enum Skip {
 
 impl Skip {
     /// Every reason.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Mirror,
         Self::Windows,
         Self::Privileged,
@@ -103,6 +109,9 @@ impl Skip {
         Self::InjectedAfter,
         Self::NeedsHostUsers,
         Self::UnknownVolume,
+        Self::OwnServiceAccount,
+        Self::UsesApi,
+        Self::OwnToken,
         Self::Unreadable,
         Self::TooLarge,
     ];
@@ -125,6 +134,9 @@ impl Skip {
             Self::InjectedAfter => "injectedAfter",
             Self::NeedsHostUsers => "needsHostUsers",
             Self::UnknownVolume => "unknownVolume",
+            Self::OwnServiceAccount => "ownServiceAccount",
+            Self::UsesApi => "usesApi",
+            Self::OwnToken => "ownToken",
             Self::Unreadable => "unreadable",
             Self::TooLarge => "tooLarge",
         }

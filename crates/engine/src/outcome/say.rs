@@ -193,6 +193,8 @@ fn warning(finding: &Finding<'_>, dry: bool) -> Option<String> {
         (RuleResult::Kept, Some(Note::OnlyWarns)) if rule == RuleName::HostUsers => Some(format!(
             "{rule}: its root could have its own user namespace (the policy only warns)"
         )),
+        // This note says what to do by itself.
+        (RuleResult::Kept, Some(note @ Note::NoSignOfUse)) => Some(format!("{rule}: {note}")),
         (RuleResult::Kept, Some(Note::OnlyWarns)) => {
             Some(format!("{rule}{} is weaker than the policy wants (it only warns)", was()))
         }
@@ -237,7 +239,15 @@ fn skipped(rule: RuleName, skip: Skip, note: Option<&Note<'_>>) -> Option<String
             Some(note.to_string())
         }
         (
-            Skip::Windows | Skip::Ephemeral | Skip::ImageUser | Skip::UserNamespace | Skip::Mirror,
+            Skip::Windows
+            | Skip::Ephemeral
+            | Skip::ImageUser
+            | Skip::UserNamespace
+            | Skip::Mirror
+            // Most such pods need their token, and nobody has anything to do.
+            | Skip::OwnServiceAccount
+            | Skip::UsesApi
+            | Skip::OwnToken,
             _,
         ) => None,
         (_, Some(note)) => Some(format!("{rule} not set: {note}")),
@@ -264,6 +274,9 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::InjectedAfter => "the container was added after the pod level was set",
         Skip::NeedsHostUsers => "it would not work in a user namespace",
         Skip::UnknownVolume => "it may not work in a user namespace",
+        Skip::OwnServiceAccount => "it has a ServiceAccount of its own",
+        Skip::UsesApi => "it uses the Kubernetes API",
+        Skip::OwnToken => "a token of its author's",
         Skip::Unreadable => "the pod cannot be read",
         Skip::TooLarge => "the object is too large to review",
     }

@@ -1,4 +1,8 @@
 //! Operations as JSON text, written straight into one buffer.
+//!
+//! `remove` is private to this module and the one below it: only [`token`] can say it.
+
+pub(super) mod token;
 
 use std::borrow::Cow;
 
@@ -16,6 +20,14 @@ pub(super) struct Writer<'r> {
     root: &'r str,
     operations: usize,
     room: usize,
+}
+
+/// What an operation does (RFC 6902, section 4).
+#[derive(Clone, Copy)]
+enum Op {
+    Add,
+    Replace,
+    Remove,
 }
 
 /// Number of tokens in the deepest path written,
@@ -73,13 +85,13 @@ impl<'r> Writer<'r> {
         write: impl Fn(&mut Json, &T),
     ) {
         if empty && !items.is_empty() {
-            self.operation("add", path);
+            self.operation(Op::Add, path);
             self.out.array(items, &write);
             self.close();
             return;
         }
         for item in items {
-            self.operation("add", path.then("-"));
+            self.operation(Op::Add, path.then("-"));
             write(&mut self.out, item);
             self.close();
         }
@@ -87,27 +99,43 @@ impl<'r> Writer<'r> {
 
     /// Adds a value at `path`.
     pub(super) fn add(&mut self, path: Path<'_>, write: impl FnOnce(&mut Json)) {
-        self.operation("add", path);
+        self.operation(Op::Add, path);
         write(&mut self.out);
         self.close();
     }
 
+    /// Removes the value at `path`.
+    fn remove(&mut self, path: Path<'_>) {
+        self.open(Op::Remove, path);
+        self.close();
+    }
+
     /// Opens an operation up to its value.
-    fn operation(&mut self, op: &str, path: Path<'_>) {
+    fn operation(&mut self, op: Op, path: Path<'_>) {
+        self.open(op, path);
+        self.out.raw(",\"value\":");
+    }
+
+    /// Opens an operation up to its path.
+    fn open(&mut self, op: Op, path: Path<'_>) {
         if self.operations == 0 {
             self.out.reserve(self.room);
         }
         self.out.raw(if self.operations == 0 { "[" } else { "," });
         self.operations += 1;
         self.out.raw("{\"op\":\"");
-        self.out.raw(op);
+        self.out.raw(match op {
+            Op::Add => "add",
+            Op::Replace => "replace",
+            Op::Remove => "remove",
+        });
         self.out.raw("\",\"path\":\"");
         self.out.inner(self.root);
         for token in path.tokens() {
             self.out.raw("/");
             self.out.raw(token);
         }
-        self.out.raw("\",\"value\":");
+        self.out.raw("\"");
     }
 
     fn close(&mut self) {
@@ -164,7 +192,7 @@ impl<'w, 'r> Edit<'w, 'r> {
     pub(super) fn theirs(&mut self, key: &str, write: impl FnOnce(&mut Json)) {
         let mut token = Json::default();
         token.inner(&escape(key));
-        self.writer.operation("replace", self.path.then(&token.into_string()));
+        self.writer.operation(Op::Replace, self.path.then(&token.into_string()));
         write(&mut self.writer.out);
         self.writer.close();
     }
@@ -218,12 +246,12 @@ impl<'w, 'r> Edit<'w, 'r> {
     fn begin(&mut self, key: &'static str, exists: bool) {
         match self.state {
             State::Members => {
-                let op = if exists { "replace" } else { "add" };
+                let op = if exists { Op::Replace } else { Op::Add };
                 self.writer.operation(op, self.path.then(&escape(key)));
                 return;
             }
             State::Unopened => {
-                self.writer.operation("add", self.path);
+                self.writer.operation(Op::Add, self.path);
                 self.writer.out.raw("{");
                 self.state = State::Open;
             }

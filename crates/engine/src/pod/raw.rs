@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::{Container, Fill, Text, view};
+use super::{Container, FieldRef, Fill, Text, view};
 
 /// A value that is read on demand.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,13 +43,15 @@ view! {
     pub struct EnvVar<'a> {
         name: Text<'a> = "name",
         value: Text<'a> = "value",
-        value_from: ValueFrom = "valueFrom",
+        value_from: ValueFrom<'a> = "valueFrom",
     }
 }
 
 view! {
     /// `valueFrom`: where a value comes from.
-    pub struct ValueFrom {}
+    pub struct ValueFrom<'a> {
+        field_ref: FieldRef<'a> = "fieldRef",
+    }
 }
 
 view! {
@@ -116,6 +118,11 @@ impl<'a> Container<'a> {
                 _ => Variable::Unknown,
             },
         }
+    }
+
+    /// Its variables, as far as the manifest tells; none where they cannot be read.
+    pub fn variables(&self) -> Vec<EnvVar<'a>> {
+        self.env.items().unwrap_or_default()
     }
 
     /// The words of `command` and `args`; `None` where they cannot be read.

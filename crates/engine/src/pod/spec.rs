@@ -22,6 +22,7 @@ view! {
         name: Text<'a> = "name",
         generate_name: Text<'a> = "generateName",
         namespace: Text<'a> = "namespace",
+        labels: StringMap<'a> = "labels",
         annotations: StringMap<'a> = "annotations",
     }
 }
@@ -44,6 +45,9 @@ view! {
         share_process_namespace: bool = "shareProcessNamespace",
         runtime_class_name: Text<'a> = "runtimeClassName",
         resource_claims: Vec<ResourceClaim> = "resourceClaims",
+        service_account_name: Text<'a> = "serviceAccountName",
+        service_account: Text<'a> = "serviceAccount",
+        automount_service_account_token: Option<bool> = "automountServiceAccountToken",
     }
 }
 
@@ -215,9 +219,17 @@ view! {
 view! {
     /// A probe or a hook.
     pub struct Handler<'a> {
+        exec: Exec<'a> = "exec",
         http_get: Target<'a> = "httpGet",
         tcp_socket: Target<'a> = "tcpSocket",
         grpc: Target<'a> = "grpc",
+    }
+}
+
+view! {
+    /// What a probe or a hook runs in the container.
+    pub struct Exec<'a> {
+        command: Vec<Text<'a>> = "command",
     }
 }
 

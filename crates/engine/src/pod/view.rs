@@ -3,7 +3,7 @@
 /// Defines a struct that is read leniently from a map. Unknown keys are skipped without being
 /// built, `null` is the field's default, and of a duplicate key the last one counts.
 /// `has_members` tells an empty object from one with members, known to this version or not:
-/// an empty object may be replaced whole.
+/// an empty object may be replaced whole. `has_unknown` tells whether any is not known.
 #[macro_export]
 macro_rules! view {
     (
@@ -26,6 +26,8 @@ macro_rules! view {
             )?
             /// Whether the object holds any member, known or not.
             pub has_members: bool,
+            /// Whether the object holds a member that is not known.
+            pub has_unknown: bool,
         }
 
         impl<'de $(: $lt, $lt)?> serde::Deserialize<'de> for $name $(<$lt>)? {
@@ -76,6 +78,7 @@ macro_rules! view {
                                     map.next_value_seed($crate::pod::Member(&mut view.$field))?;
                                 } )*
                                 Key::Other => {
+                                    view.has_unknown = true;
                                     map.next_value::<serde::de::IgnoredAny>()?;
                                 }
                             }

@@ -24,8 +24,8 @@ view! {
     pub struct VolumeSource<'a> {
         read_only: bool = "readOnly",
         default_mode: Option<i64> = "defaultMode",
-        items: Vec<KeyToPath> = "items",
-        sources: Vec<Projection> = "sources",
+        items: Vec<KeyToPath<'a>> = "items",
+        sources: Vec<Projection<'a>> = "sources",
         medium: Text<'a> = "medium",
         fs_type: Text<'a> = "fsType",
         claim_template: ClaimTemplate<'a> = "volumeClaimTemplate",
@@ -56,24 +56,46 @@ view! {
 
 view! {
     /// One of the `items` of a Secret, ConfigMap or downward-API volume.
-    pub struct KeyToPath {
+    pub struct KeyToPath<'a> {
+        key: Text<'a> = "key",
+        path: Text<'a> = "path",
+        field_ref: FieldRef<'a> = "fieldRef",
         mode: Option<i64> = "mode",
     }
 }
 
 view! {
-    /// One of the `sources` of a projected volume.
-    pub struct Projection {
-        secret: Items = "secret",
-        config_map: Items = "configMap",
-        downward_api: Items = "downwardAPI",
+    /// `fieldRef`: a field of the pod.
+    pub struct FieldRef<'a> {
+        api_version: Text<'a> = "apiVersion",
+        field_path: Text<'a> = "fieldPath",
     }
 }
 
 view! {
-    /// The part of a projection that has modes.
-    pub struct Items {
-        items: Vec<KeyToPath> = "items",
+    /// One of the `sources` of a projected volume.
+    pub struct Projection<'a> {
+        secret: Items<'a> = "secret",
+        config_map: Items<'a> = "configMap",
+        downward_api: Items<'a> = "downwardAPI",
+        token: TokenProjection<'a> = "serviceAccountToken",
+    }
+}
+
+view! {
+    /// `serviceAccountToken` of a projection.
+    pub struct TokenProjection<'a> {
+        audience: Text<'a> = "audience",
+        expiration_seconds: Option<i64> = "expirationSeconds",
+        path: Text<'a> = "path",
+    }
+}
+
+view! {
+    /// A projection of a Secret, a ConfigMap or the downward API.
+    pub struct Items<'a> {
+        name: Text<'a> = "name",
+        items: Vec<KeyToPath<'a>> = "items",
     }
 }
 

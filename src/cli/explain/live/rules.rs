@@ -6,6 +6,7 @@ use super::super::{Row, row};
 use super::PodRule;
 use crate::admission::Mode;
 use crate::outcome::{Finding, Outcome, Subject};
+use crate::pod::token::Token;
 use crate::pod::{MIRROR_ANNOTATION, Pod};
 use crate::policy::Policy;
 use crate::provenance::{self, Incoming};
@@ -45,6 +46,7 @@ pub(super) fn of(
                 ("compliant", Some(_)) => ("ironhull", why),
                 ("compliant", None) if was.is_none() && rule != CAPABILITIES => ("none", why),
                 ("compliant", None) => ("author", why),
+                ("kept", _) if was.is_none() => ("none", why),
                 ("kept", _) => ("author", why),
                 ("set" | "replaced", _) => ("missing", missing.to_owned()),
                 ("exempt", _) => ("exempt", why),
@@ -108,6 +110,13 @@ fn effective(pod: &Pod<'_>, outcome: &Outcome<'_>, finding: &Finding<'_>) -> Opt
                     outer.sysctls.iter().find(sysctl).map(|it| Value::from(&*it.value))
                 }
                 RuleName::HostUsers => pod.spec.host_users.map(Value::from),
+                // What is mounted counts, and not what the field says.
+                RuleName::ServiceAccountToken if pod.token() != Token::None => {
+                    Some("mounted".into())
+                }
+                RuleName::ServiceAccountToken => {
+                    pod.spec.automount_service_account_token.map(Value::from)
+                }
                 _ => None,
             };
         }
@@ -140,7 +149,10 @@ fn effective(pod: &Pod<'_>, outcome: &Outcome<'_>, finding: &Finding<'_>) -> Opt
             });
             text(&said.collect::<Vec<_>>().join(", "))
         }
-        RuleName::FsGroup | RuleName::UnprivilegedPorts | RuleName::HostUsers => None,
+        RuleName::FsGroup
+        | RuleName::UnprivilegedPorts
+        | RuleName::HostUsers
+        | RuleName::ServiceAccountToken => None,
     }
 }
 

@@ -5,7 +5,9 @@ use crate::foresight::advice::fix::Cure;
 use crate::foresight::advice::mounts::Place;
 use crate::foresight::advice::symptom::{BLANK, Needs, Symptom};
 use crate::foresight::risk::Cause;
-use crate::rule::RuleName::{Capabilities, FsGroup, ReadOnlyRootFilesystem, RunAsUser};
+use crate::rule::RuleName::{
+    Capabilities, FsGroup, ReadOnlyRootFilesystem, RunAsUser, ServiceAccountToken,
+};
 
 /// What the kernel says where a file system is read-only, in the spellings of libraries.
 macro_rules! read_only {
@@ -28,6 +30,25 @@ const OF_IMAGE: &str = "permission-denied-on-a-file-of-the-image";
 
 /// The entries.
 pub(super) const ENTRIES: &[Symptom] = &[
+    Symptom {
+        name: "no-token",
+        says: &[
+            &["secrets/kubernetes.io/serviceaccount", "no such file"],
+            &["secrets/kubernetes.io/serviceaccount", "nosuchfile"],
+            &["secrets/kubernetes.io/serviceaccount", "enoent"],
+            &["service token file does not exist"],
+            &["localhost:8080", "did you specify the right host or port"],
+        ],
+        cause: Cause::NeedsToken,
+        why: "it calls the Kubernetes API, and its pod has no token for it",
+        rules: &[ServiceAccountToken],
+        cures: &[
+            Cure::Exempt(&[ServiceAccountToken]),
+            Cure::Words("give the pod a ServiceAccount of its own, with the rights that it needs"),
+        ],
+        section: "no-such-file-or-directory-for-the-token-of-the-kubernetes-api",
+        ..BLANK
+    },
     Symptom {
         name: "redis-data",
         says: &[
