@@ -35,7 +35,7 @@ fn debugging_changes_only_the_new_container() {
         let first = hardened(&pod, policy, &context);
         set.count(first.patch != "[]");
         windows.count(is_windows(&pod));
-        patch_is_plain(&first.patch)?;
+        ensure!(!token::taken(&serde_json::from_str(&first.patch).unwrap()), "it removes");
         let again = hardened(&first.pod, policy, &context);
         ensure!(again.patch == "[]", "hardened again: {}", again.patch);
         let exempt = |container: &Container, rule: &str| first.is_exempt(&case, container, rule);

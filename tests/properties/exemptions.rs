@@ -10,7 +10,7 @@ use super::facts::{self, Container};
 use super::policies::{Flavour, of_containers};
 use super::rules::Rules;
 use super::runner::{Share, check};
-use super::{CREATE, Case, Failure, Hardened, cases, ensure, hardened};
+use super::{CREATE, Case, Failure, Hardened, cases, ensure, hardened, token};
 
 /// A reason that every generated policy takes.
 const REASON: &str = "until=2027-01-15 ticket=SEC-1 it needs it";

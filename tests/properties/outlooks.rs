@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ironhull::foresight::outlook::{Outlook, Template, outlook};
 use ironhull::foresight::risk::{Remedy, Seen, Unseen};
+use ironhull::harden::Scope;
 use serde_json::{Value, json};
 
 use super::choices::Choices;
@@ -71,6 +72,7 @@ fn look(pod: &Value, case: &Case, seen: &Seen) -> Result<Outlook, Failure> {
         policy: &case.policy,
         environment: ENVIRONMENT,
         reserved_volumes: &[],
+        scope: Scope::Create,
         seen,
     };
     outlook(&template).map_err(|error| format!("{error:#}"))

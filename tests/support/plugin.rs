@@ -20,6 +20,15 @@ pub fn volume(name: &str) -> Value {
     ]}})
 }
 
+/// The same by OpenShift's API server, which adds the authority of its services.
+fn volume_of_openshift(name: &str) -> Value {
+    let mut volume = volume(name);
+    let items = json!([{"key": "service-ca.crt", "path": "service-ca.crt"}]);
+    let more = json!({"configMap": {"name": "openshift-service-ca.crt", "items": items}});
+    volume["projected"]["sources"].as_array_mut().into_iter().for_each(|it| it.push(more.clone()));
+    volume
+}
+
 /// A mount of it.
 pub fn mount(name: &str) -> Value {
     json!({"name": name, "readOnly": true, "mountPath": TOKEN_PATH})
@@ -127,8 +136,8 @@ pub fn removes_only_the_token(pod: &Value, patch: &Value) -> Result<(), String> 
     let Some(name) = gone.last().and_then(|it| it["name"].as_str()).map(str::to_owned) else {
         return if gone.is_empty() { Ok(()) } else { Err(format!("removed: {gone:?}")) };
     };
-    let (mounts, volumes) = (mount(&name), volume(&name));
-    if let Some(other) = gone.iter().find(|it| **it != mounts && **it != volumes) {
+    let plugins = [mount(&name), volume(&name), volume_of_openshift(&name)];
+    if let Some(other) = gone.iter().find(|it| !plugins.contains(it)) {
         return Err(format!("it removes what is not the plugin's: {other}"));
     }
     let left = |list: &Value| {
