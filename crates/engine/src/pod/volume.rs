@@ -276,10 +276,12 @@ impl<'de: 'a, 'a> Fill<'de> for Volume<'a> {
                     if &*key == "name" {
                         map.next_value_seed(Member(&mut volume.name))?;
                     } else if &*key == "hostPath" {
-                        let mut host_path = HostPath::default();
+                        let mut host_path = None;
                         map.next_value_seed(Member(&mut host_path))?;
-                        volume.kind = key;
-                        volume.host_path = host_path;
+                        if let Some(host_path) = host_path {
+                            volume.kind = key;
+                            volume.host_path = host_path;
+                        }
                     } else {
                         let mut source = None;
                         map.next_value_seed(Member(&mut source))?;
