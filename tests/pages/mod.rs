@@ -21,6 +21,7 @@ pub mod kinds;
 pub mod known_images;
 pub mod picture;
 pub mod reference;
+pub mod versions;
 
 use std::path::{Path, PathBuf};
 
