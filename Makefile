@@ -163,18 +163,11 @@ demo-cluster: ## ironhull on a live pod, on a cluster of its own, seen from insi
 e2e: ## the end-to-end suite, on a cluster of its own (or E2E_KUBECONFIG's)
 	e2e/run
 
-# One cluster after the other, and all of them whatever the others gave. E2E_FILTER="" runs everything.
-OLDER ?= 1.32 1.33
-E2E_FILTER ?= attacks::
-.PHONY: e2e-older
-e2e-older: ## the suite's scenarios E2E_FILTER (attacks::) on older Kubernetes, OLDER (1.32 1.33); the first build is long
-	@result=0; for version in $(OLDER); do \
-	  echo "=== Kubernetes $$version"; \
-	  status=0; E2E_KUBECONFIG= CLUSTER_KUBERNETES=$$version CLUSTER_NAME=ironhull-$$(echo $$version | tr . -) CLUSTER_ON=node \
-	    e2e/run $(E2E_FILTER) || status=$$?; \
-	  echo "=== Kubernetes $$version: exit code $$status"; \
-	  case $$status in 0|3) ;; *) result=1;; esac; \
-	done; exit $$result
+# Not in CI, but nightly and before a release: the first build of each takes a quarter of an hour.
+VERSIONS ?=
+.PHONY: versions
+versions: ## the suite on each Kubernetes that is supported (VERSIONS="1.33 1.37": on those), and docs/versions.md of what ran
+	e2e/versions $(VERSIONS)
 
 .PHONY: cluster-check
 cluster-check: ## the node without a container engine: what pods see, and that nothing is left behind (minutes)

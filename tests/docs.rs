@@ -30,7 +30,7 @@ use ironhull::rule::{Action, RuleName, RuleScope};
 use pages::fences::fences;
 use pages::{
     cli, commands, controls, current, current_between, json, kinds, known_images, path, picture,
-    reference, session,
+    reference, session, versions,
 };
 
 /// The first sentence under "What it does".
@@ -111,6 +111,16 @@ fn the_charts_list_of_kinds_is_current() {
 #[test]
 fn the_page_of_controls_is_current() {
     current_between("docs/controls.md", "controls", &controls::tables());
+}
+
+#[test]
+fn the_table_of_versions_is_current() {
+    current_between("docs/versions.md", "versions", &versions::table());
+}
+
+#[test]
+fn what_is_recorded_of_versions_is_of_what_there_is() {
+    versions::check();
 }
 
 /// A condition that stands in a comment alone is one that ironhull does not act on.

@@ -31,7 +31,7 @@ const usage = `usage: cluster COMMAND [OPTIONS]
   start      build what is missing, start, and wait until the cluster is ready
              --control-plane-only  no kubelet and no containerd: pods stay pending
              --no-audit            no audit log
-             --kubernetes VERSION  an older one, such as 1.32 (default: $CLUSTER_KUBERNETES, or the current one)
+             --kubernetes VERSION  an older one, such as 1.33 (default: $CLUSTER_KUBERNETES, or the current one)
   stop       remove everything
   status     what runs, and its memory; exit code 0: ready, 1: not running, 2: not ready
   env        shell assignments: KUBECONFIG and the paths that tests need

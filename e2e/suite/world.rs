@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Client;
 use kube::api::{Api, ListParams, PostParams};
@@ -191,6 +191,20 @@ impl World {
         // Some providers' minor has a `+`.
         let number = |text: &str| text.trim_end_matches('+').parse().expect("a number");
         (number(&version.major), number(&version.minor))
+    }
+
+    /// What the node says of itself: versions of the kubelet, the container runtime and the kernel.
+    pub fn node(&self) -> Value {
+        let api: Api<Node> = Api::all(self.client.clone());
+        let all = ListParams::default();
+        let nodes = self.read(|| api.list(&all)).expect("nodes").items;
+        let info = nodes.first().and_then(|node| node.status.as_ref()?.node_info.as_ref());
+        let info = info.expect("a node says what it is");
+        json!({
+            "kubelet": info.kubelet_version,
+            "runtime": info.container_runtime_version,
+            "kernel": info.kernel_version,
+        })
     }
 
     /// Whether the chart, left alone, has ironhull believe `hostUsers: false` here.

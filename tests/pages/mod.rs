@@ -23,6 +23,7 @@ pub mod known_images;
 pub mod picture;
 pub mod reference;
 pub mod session;
+pub mod versions;
 
 use std::path::{Path, PathBuf};
 

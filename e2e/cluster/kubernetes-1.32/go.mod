@@ -2,10 +2,9 @@ module ironhull.dev/e2e/cluster/kubernetes-1.32
 
 go 1.23.0
 
-godebug (
-	default=go1.23
-	winsymlink=0
-)
+godebug default=go1.23
+
+godebug winsymlink=0
 
 require (
 	go.etcd.io/etcd/server/v3 v3.5.16
@@ -214,7 +213,7 @@ replace (
 	k8s.io/cri-client => k8s.io/cri-client v0.32.13
 	k8s.io/csi-translation-lib => k8s.io/csi-translation-lib v0.32.13
 	k8s.io/dynamic-resource-allocation => k8s.io/dynamic-resource-allocation v0.32.13
-	// 0.32.13 of this one is not on the Go module proxy.
+	// v0.32.13 of this one is not on the Go module proxy.
 	k8s.io/endpointslice => k8s.io/endpointslice v0.32.12
 	k8s.io/externaljwt => k8s.io/externaljwt v0.32.13
 	k8s.io/kms => k8s.io/kms v0.32.13
@@ -227,7 +226,10 @@ replace (
 	k8s.io/metrics => k8s.io/metrics v0.32.13
 	k8s.io/mount-utils => k8s.io/mount-utils v0.32.13
 	k8s.io/pod-security-admission => k8s.io/pod-security-admission v0.32.13
-	k8s.io/sample-apiserver => k8s.io/sample-apiserver v0.32.13
-	k8s.io/sample-cli-plugin => k8s.io/sample-cli-plugin v0.32.13
-	k8s.io/sample-controller => k8s.io/sample-controller v0.32.13
+	// v0.32.13 of this one is not on the Go module proxy.
+	k8s.io/sample-apiserver => k8s.io/sample-apiserver v0.32.5
+	// v0.32.13 of this one is not on the Go module proxy.
+	k8s.io/sample-cli-plugin => k8s.io/sample-cli-plugin v0.32.5
+	// v0.32.13 of this one is not on the Go module proxy.
+	k8s.io/sample-controller => k8s.io/sample-controller v0.32.5
 )

@@ -43,9 +43,22 @@ func Find(modules, asked string) (Kubernetes, error) {
 	if asked == "" || asked == newest {
 		return "", nil
 	}
-	entries, err := os.ReadDir(modules)
+	older, err := Older(modules)
 	if err != nil {
 		return "", err
+	}
+	if slices.Contains(older, asked) {
+		return Kubernetes(asked), nil
+	}
+	return "", fmt.Errorf("no Kubernetes `%s` here, but %s", asked, strings.Join(append(older, newest), ", "))
+}
+
+// Older are the minor versions that have a module beside the current one's, in the order of
+// their names.
+func Older(modules string) ([]string, error) {
+	entries, err := os.ReadDir(modules)
+	if err != nil {
+		return nil, err
 	}
 	var older []string
 	for _, entry := range entries {
@@ -53,10 +66,7 @@ func Find(modules, asked string) (Kubernetes, error) {
 			older = append(older, version)
 		}
 	}
-	if slices.Contains(older, asked) {
-		return Kubernetes(asked), nil
-	}
-	return "", fmt.Errorf("no Kubernetes `%s` here, but %s", asked, strings.Join(append(older, newest), ", "))
+	return older, nil
 }
 
 // Minor is the minor version of a full one: 1.32 of v1.32.13.
