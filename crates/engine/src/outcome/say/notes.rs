@@ -80,10 +80,10 @@ impl fmt::Display for Note<'_> {
                 write!(f, "port {port} cannot be bound as non-root on the host's network")
             }
             Self::NoSignOfUse => {
-                f.write_str("no sign of use: set automountServiceAccountToken to false, or to true")
+                f.write_str("no sign of use: set automountServiceAccountToken to false, or name a ServiceAccount")
             }
             Self::Account(name) => f.write_str(&word(name)),
-            Self::OperatorsAccount => f.write_str("the operator of its kind chooses that"),
+            Self::OperatorsAccount => f.write_str("its kind's operator may choose one"),
             Self::UsesApi(sign) => f.write_str(&word(sign)),
             Self::OwnVolume(name) => write!(f, "volume {}", word(name)),
             Self::NoOsName => f.write_str(
