@@ -149,7 +149,8 @@ fn is_its_authors(
 ) -> Result<(), Failure> {
     let rules = Rules { document: &case.document };
     let exempt = |container: &Container, rule: &str| hardened.is_exempt(case, container, rule);
-    let pod = &unprivileged(pod, &facts::containers(pod), &case.document, &exempt);
+    let seen = token::seen(pod, &case.document, hardened)?;
+    let pod = &unprivileged(&seen, &facts::containers(pod), &case.document, &exempt);
     let author = facts::containers(pod).into_iter().find(|c| c.name == subject.name).unwrap();
     let now = facts::containers(&hardened.plain);
     let now = now.into_iter().find(|container| container.name == subject.name).unwrap();

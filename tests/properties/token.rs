@@ -21,8 +21,6 @@ pub(crate) fn seen(pod: &Value, document: &Value, first: &Hardened) -> Result<Va
     let rules = Rules { document };
     ensure!(rules.acts(RULE), "by a rule that does not act");
     ensure!(!facts::is_windows(pod) && !facts::is_mirror(pod), "of a pod to leave alone");
-    let privileged = facts::containers(&first.plain).iter().any(|it| it.privileged);
-    ensure!(!privileged, "beside a privileged container");
     let limited = document["spec"]["exemptions"].get("images").is_some();
     let name = RULE.parse().unwrap();
     ensure!(!first.granted.contains(name), "of an exempt pod");

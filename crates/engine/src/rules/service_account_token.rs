@@ -27,8 +27,7 @@
 //!   after such a client, or the annotation or label of an injector whose containers need a token;
 //! - the author mounts a token of their own for the API, something at the token's path, the
 //!   plugin's volume in another place, or has a volume called `kube-api-access-…` that is not as
-//!   the plugin makes it (`ownToken`);
-//! - a container stays privileged (`privileged`).
+//!   the plugin makes it (`ownToken`).
 //!
 //! `automountServiceAccountToken: true` stays under `fill`.
 //!
@@ -122,9 +121,6 @@ fn judge<'p>(pass: &Pass<'p>) -> Judgement<'p> {
         (_, Token::None) => return Leave(RuleResult::Compliant, None),
         (_, Token::Injected(injected)) => Some(injected),
     };
-    if pass.containers.iter().any(|container| container.privileged) {
-        return skipped(Skip::Privileged, None);
-    }
     if let Some(sign) = signs::of_use(pass) {
         return skipped(Skip::UsesApi, Some(Note::UsesApi(sign)));
     }

@@ -82,10 +82,10 @@ impl fmt::Display for Note<'_> {
             Self::NothingIsRoot => f.write_str("nothing in the pod runs as root"),
             Self::Obstacle(obstacle) => obstacle.fmt(f),
             Self::NoSignOfUse => {
-                f.write_str("no sign of use: set automountServiceAccountToken to false, or to true")
+                f.write_str("no sign of use: set automountServiceAccountToken to false, or name a ServiceAccount")
             }
             Self::Account(name) => f.write_str(&word(name)),
-            Self::OperatorsAccount => f.write_str("the operator of its kind chooses that"),
+            Self::OperatorsAccount => f.write_str("its kind's operator may choose one"),
             Self::UsesApi(sign) => f.write_str(&word(sign)),
             Self::OwnVolume(name) => write!(f, "volume {}", word(name)),
             Self::NoOsName => f.write_str(
