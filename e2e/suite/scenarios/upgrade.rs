@@ -133,17 +133,18 @@ fn in_steps(
         assert_eq!((running(world, from), running(world, to)), (2, 0));
         say(format!("{}: configuration and policies are there, replicas are not", to.name));
 
+        // The first new replica counts only after so long: until then, no old one goes.
+        counts_after(world, 600);
         rollout(world, "resume");
         world.eventually("a replica of the other version is ready", || {
             (running(world, to) == 1).then_some(())
         });
-        rollout(world, "pause");
         std::thread::sleep(WHILE);
         let both = (running(world, from), running(world, to));
         say(format!("{} replicas of {} beside {} of {}", both.0, from.name, both.1, to.name));
-        assert!(both.0 >= 1 && both.1 >= 1, "both versions at once");
+        assert_eq!(both, (2, 1), "both versions at once");
 
-        rollout(world, "resume");
+        counts_after(world, 0);
         wait_for(world, to);
         say(format!("all replicas are of {}: {:?}", to.name, started.elapsed()));
     });
@@ -152,6 +153,12 @@ fn in_steps(
 
 fn rollout(world: &World, verb: &str) {
     world.kubectl(&["rollout", verb, "deployment/ironhull", "--namespace", HOME]);
+}
+
+/// For how many seconds a replica has to be ready before the rollout goes on.
+fn counts_after(world: &World, seconds: u32) {
+    let patch = json!({"spec": {"minReadySeconds": seconds}}).to_string();
+    world.kubectl(&["patch", "deployment/ironhull", "--namespace", HOME, "--patch", &patch]);
 }
 
 /// Waits until the replicas are two, and of this version.
@@ -252,7 +259,7 @@ fn assert_the_same(before: &[(Value, Value)], after: &[(Value, Value)]) {
 /// A pod that asks for a directory with its image's content.
 fn seeds(space: &Space) -> Value {
     let mut pod = auditor("seeds");
-    pod["metadata"]["annotations"] = json!({"ironhull.dev/writable-paths": "/etc/app=seed"});
+    pod["metadata"]["annotations"] = json!({"ironhull.dev/writable-paths": "/opt/app=seed"});
     space.dry_run(&pod).expect("accepted")["spec"].clone()
 }
 
