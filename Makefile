@@ -73,7 +73,7 @@ $(MDBOOK):
 	$(CARGO) install --locked --root target/tools --no-default-features --features search mdbook@$(MDBOOK_VERSION)
 
 .PHONY: site
-site: $(MDBOOK) ## the pages as a site, target/site, looked at in a browser (needs chromium, npm)
+site: $(MDBOOK) ## the pages as a site, target/site, looked at in a browser (minutes; needs chromium, npm)
 	CARGO="$(CARGO)" site/build
 
 # Not in CI: the first build takes three minutes of processor time.

@@ -47,7 +47,7 @@ function target(page, link) {
   if (!file) return end;
   const meant = path.posix.join(path.posix.dirname(page), file);
   if (names.has(meant)) return names.get(meant) + end;
-  return meant.startsWith('docs/') ? meant.slice('docs/'.length) : `${repository}/${meant}${end}`;
+  return meant.startsWith('docs/') && !meant.endsWith('.md') ? meant.slice('docs/'.length) : `${repository}/${meant}${end}`;
 }
 
 // `<!-- picture FILE of PAGE: words -->` is a picture that is made with the site and leads to the page that it shows.
