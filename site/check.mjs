@@ -26,7 +26,8 @@ for (const name of pages) {
     const page = await open(place, `${site}/${name}`, view);
     if (view.name === 'desk') await read(page, name);
     if (kept.includes(name)) await page.screenshot({ path: `${pictures}/${name.replace('.html', '')}-${view.name}.png` });
-    ({ passes } = await ask(page, place, ['serious', 'critical']));
+    // The navigation alone, a frame where scripts are off: no page of its own.
+    if (name !== 'toc.html') ({ passes } = await ask(page, place, ['serious', 'critical']));
     await page.context().close();
   }
   console.log(`${name}: ${anchors.get(name).size} anchors; axe: ${passes} rules pass`);
