@@ -26,7 +26,7 @@ use tokio::runtime::Runtime;
 pub use inside::{Inside, ROOT_KEEPS};
 pub use kubectl::kubectl;
 pub use say::{in_scenario, say};
-pub use space::{Space, is_passing};
+pub use space::{Space, add_debugger, is_passing};
 pub use version::Version;
 
 /// How long anything may take in a cluster of one node on two busy cores, on a slow day.
@@ -218,13 +218,17 @@ impl World {
         serde_json::to_value(self.read(|| api.get("ironhull")).expect("the Deployment")).unwrap()
     }
 
+    /// The pods of ironhull's with this name, those too that are about to end.
+    pub fn pods_of(&self, name: &str) -> kube::Result<Vec<Pod>> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), HOME);
+        let list = ListParams::default().labels(&format!("app.kubernetes.io/name={name}"));
+        Ok(self.read(|| api.list(&list))?.items)
+    }
+
     /// The names of ironhull's pods that run.
     pub fn replicas(&self) -> Vec<String> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), HOME);
-        let list = ListParams::default().labels("app.kubernetes.io/name=ironhull");
-        let pods = self.read(|| api.list(&list)).expect("ironhull's pods");
-        pods.items
-            .into_iter()
+        let pods = self.pods_of("ironhull").expect("ironhull's pods");
+        pods.into_iter()
             .filter(|pod| pod.metadata.deletion_timestamp.is_none())
             .filter(|pod| {
                 let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, Volume};
 use serde_json::{Value, json};
 
 use super::advice::{Advice, Fix, Mounts, User};
-use super::outlook::{Effects, Template, effects};
+use super::outlook::{Effects, Template, effects, hardened};
 use super::risk::{Seen, remedy};
 use crate::admission::Environment;
 use crate::exemption::DOMAIN;
@@ -80,19 +80,19 @@ pub fn mend(patient: &Patient<'_>, complaints: &[Complaint<'_>]) -> Mend {
         let fixes = &complaint.advice.fixes;
         let mut void = Vec::new();
         let since = |fix: &Fix| patient.has_since(fix, complaint);
-        let mut found = |(at, fix): (usize, &Fix)| {
-            let mut tried =
-                |fix: Fix| Some((at, patient.tried(&patch, &fix, complaint, &mut void)?, fix));
-            tried(fix.clone()).or_else(|| tried(without_seed(fix)?))
-        };
-        let already = fixes.iter().position(since);
-        let found =
-            if already.is_none() { fixes.iter().enumerate().find_map(&mut found) } else { None };
-        let already = already.or_else(|| {
+        let mut already = fixes.iter().position(since);
+        let mut found = None;
+        if already.is_none() {
+            found = fixes.iter().enumerate().find_map(|(at, fix)| {
+                let mut tried =
+                    |fix: Fix| Some((at, patient.tried(&patch, &fix, complaint, &mut void)?, fix));
+                tried(fix.clone()).or_else(|| tried(without_seed(fix)?))
+            });
+        }
+        if found.is_none() && already.is_none() {
             let less = |fix: &Fix| without_seed(fix).is_some_and(|fix| since(&fix));
-            fixes.iter().position(less).filter(|_| found.is_none())
-        });
-        // Those before the one that is taken cannot be written as a patch.
+            already = fixes.iter().position(less);
+        }
         let at = already.or(found.as_ref().map(|(at, ..)| *at)).unwrap_or(fixes.len());
         let words = |fix: &Fix| fix.words(Some(complaint.container));
         let done = found.map(|(_, more, fix)| {
@@ -153,18 +153,15 @@ impl Patient<'_> {
         let stays = |value: &Value| changes(value) == Some(false);
         changes(self.pod) == Some(true)
             && stays(self.template)
-            && self.hardened().is_some_and(|next| stays(&next))
+            && self.next_pod().is_some_and(|next| stays(&next))
     }
 
     /// The template's next pod; `None` if the template is no pod.
-    fn hardened(&self) -> Option<Value> {
+    fn next_pod(&self) -> Option<Value> {
         let text = self.template.to_string();
         let pod = Pod::from_json(&text).ok()?;
         let outcome = harden(&pod, self.policy, &self.environment.context(Scope::Create));
-        let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json()).ok()?;
-        let mut next = self.template.clone();
-        json_patch::patch(&mut next, &patch).ok()?;
-        Some(next)
+        hardened(self.template, &outcome).ok()
     }
 
     /// The patch that one fix is. One that is there already changes nothing.

@@ -206,19 +206,25 @@ fn judge<T>(
         let risks = Vec::new();
         return Ok(take(JudgedTemplate { outcome: &outcome, after: &pod, risks, unhardened }));
     }
-    let mut after = object.clone();
-    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json())?;
-    json_patch::patch(&mut after, &patch)?;
+    let after = hardened(object, &outcome)?;
     let text = after.to_string();
-    let mut hardened = Pod::from_json(&text)?;
+    let mut changed = Pod::from_json(&text)?;
     // A namespace that hardening only asks for may not come, since the API server may drop the field:
     // root in it counts as root.
-    hardened.spec.host_users = pod.spec.host_users;
-    let unhardened = unhardened(&hardened, &outcome, hardened.containers(), uid);
+    changed.spec.host_users = pod.spec.host_users;
+    let unhardened = unhardened(&changed, &outcome, changed.containers(), uid);
     let after = spec(&after)?;
     let case = Case { before: &before, after: &after, outcome: &outcome, policy, seen };
     let risks = risk::assess(&case);
-    Ok(take(JudgedTemplate { outcome: &outcome, after: &hardened, risks, unhardened }))
+    Ok(take(JudgedTemplate { outcome: &outcome, after: &changed, risks, unhardened }))
+}
+
+/// The object as it will be.
+pub(super) fn hardened(object: &Value, outcome: &Outcome<'_>) -> anyhow::Result<Value> {
+    let mut after = object.clone();
+    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_json())?;
+    json_patch::patch(&mut after, &patch)?;
+    Ok(after)
 }
 
 /// Mounted volumes whose files get the new fsGroup, each once. `claims` are the volumes that the

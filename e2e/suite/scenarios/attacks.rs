@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::user_namespaces::{first_uid_on_the_node, root_with};
 use crate::pods::{BUSYBOX, NAMED_USER, container, pod};
-use crate::world::{Inside, ROOT_KEEPS, Space, World, kubectl, say};
+use crate::world::{Inside, ROOT_KEEPS, Space, World, add_debugger, kubectl, say};
 
 const ENFORCE: (&str, &str) = ("ironhull.dev/harden", "enforce");
 
@@ -149,10 +149,7 @@ fn debug_with(world: &'static World, space: &Space, name: &str, debugger: &str, 
     world.eventually(&format!("{name} stands still to be debugged"), || {
         let mut body = space.get(name);
         forge(&mut body);
-        match &mut body["spec"]["ephemeralContainers"] {
-            Value::Array(list) => list.push(container.clone()),
-            none => *none = json!([container]),
-        }
+        add_debugger(&mut body, &container);
         match editor(space, &["replace", "--raw", &path], &body) {
             // The kubelet has written the pod's status meanwhile.
             Err(said) if said.contains("the object has been modified") => None,

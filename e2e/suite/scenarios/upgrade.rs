@@ -187,10 +187,8 @@ struct Replica {
 }
 
 fn replicas(world: &World) -> Vec<Replica> {
-    let of = "app.kubernetes.io/name=ironhull";
-    let pods = world.kubectl(&["get", "pods", "-n", HOME, "-l", of, "-o", "json"]);
-    let pods: Value = serde_json::from_str(&pods).unwrap();
-    let pods = pods["items"].as_array().unwrap().iter();
+    let pods = world.pods_of("ironhull").expect("ironhull's pods");
+    let pods = pods.iter().map(|pod| serde_json::to_value(pod).unwrap());
     pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
         .map(|pod| Replica {
             name: pod["metadata"]["name"].as_str().unwrap().to_owned(),

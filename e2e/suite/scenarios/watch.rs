@@ -6,12 +6,11 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::pods::{BUSYBOX, container, pod};
-use crate::world::{HOME, World, project, say};
+use crate::world::{World, project, say};
 
 /// A root container that came in before its namespace opted in is alerted of for as long as
 /// it runs. One that is exempt is counted apart, and not alerted of.
@@ -68,10 +67,8 @@ pub fn a_root_container_is_alerted_of(world: &'static World) {
 
 /// The pod of the watch, and its address.
 pub fn watch(world: &World) -> (String, String) {
-    let api: Api<Pod> = Api::namespaced(world.client.clone(), HOME);
-    let list = ListParams::default().labels("app.kubernetes.io/name=ironhull-watch");
     world.eventually("the watch runs", || {
-        let pods = world.wait(api.list(&list)).ok()?.items;
+        let pods = world.pods_of("ironhull-watch").ok()?;
         let pod = pods.into_iter().find(|pod| pod.metadata.deletion_timestamp.is_none())?;
         Some((pod.metadata.name?, pod.status?.pod_ip?))
     })

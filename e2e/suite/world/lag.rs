@@ -20,10 +20,8 @@ impl World {
     /// Waits until no pod of ironhull's with this name is left, not even one that is about to end:
     /// it answers until then.
     pub fn no_pod_of(&self, name: &str) {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), HOME);
-        let list = ListParams::default().labels(&format!("app.kubernetes.io/name={name}"));
         self.eventually(&format!("no pod of {name} is left"), || {
-            self.read(|| api.list(&list)).ok()?.items.is_empty().then_some(())
+            self.pods_of(name).ok()?.is_empty().then_some(())
         });
     }
 

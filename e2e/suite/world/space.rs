@@ -220,10 +220,7 @@ impl Space {
         let path = format!("/api/v1/namespaces/{}/pods/{name}/ephemeralcontainers", self.name);
         self.world.eventually(&format!("{name} stands still to be debugged"), || {
             let mut pod = self.get(name);
-            match &mut pod["spec"]["ephemeralContainers"] {
-                Value::Array(list) => list.push(container.clone()),
-                none => *none = json!([container]),
-            }
+            add_debugger(&mut pod, container);
             let request = http::Request::put(&path).header("content-type", "application/json");
             let request = request.body(pod.to_string().into_bytes()).unwrap();
             match self.world.wait(self.world.client.request::<Value>(request)) {
@@ -314,6 +311,14 @@ impl Space {
         let inside = Inside::parse(&text);
         say(format!("{}/{pod} {container}: {inside:?}", self.name));
         inside
+    }
+}
+
+/// Puts a debug container into a pod, beside those that are there.
+pub fn add_debugger(pod: &mut Value, container: &Value) {
+    match &mut pod["spec"]["ephemeralContainers"] {
+        Value::Array(list) => list.push(container.clone()),
+        none => *none = json!([container]),
     }
 }
 
