@@ -367,25 +367,6 @@ fn the_same_pod_gives_the_same_patch() {
     });
 }
 
-/// No plugin has seen a template: there is nothing to remove, and the field alone is right.
-#[test]
-fn a_template_gets_the_field_alone() {
-    let changed = Share::default();
-    check("a_template_gets_the_field_alone", 3_000, cases(Flavour::Any), |case| {
-        let Case { pod, document, policy, .. } = &case;
-        let scope = Scope::Template { complete: true };
-        let first = hardened(pod, policy, &Context { scope, provenance: false, ..CREATE });
-        ensure!(!token::taken(&serde_json::from_str(&first.patch).unwrap()), "it removes");
-        let exempt = |container: &Container, rule: &str| first.is_exempt(&case, container, rule);
-        let pod = changes::unprivileged(pod, &facts::containers(pod), document, &exempt);
-        changes::allowed(&pod, &first.plain, document, &exempt)?;
-        let field = |pod: &Value| pod["spec"]["automountServiceAccountToken"].clone();
-        changed.count(field(&pod) != field(&first.pod));
-        Ok(())
-    });
-    changed.at_least(3.0, "whose pods get no token");
-}
-
 /// The text of a value with the members of every object in an order of their own.
 fn shuffled(value: &Value, choices: &mut Choices<'_>) -> String {
     match value {

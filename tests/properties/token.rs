@@ -1,10 +1,7 @@
 //! The token of the pod's ServiceAccount: who loses it, and what goes with it.
 
-use serde_json::Value;
-
 use super::plugin::{TOKEN_PATH, admit, removes_only_the_token, without_token};
-use super::rules::Rules;
-use super::{Failure, Hardened, ensure, facts};
+use super::*;
 
 const RULE: &str = "serviceAccountToken";
 const FIELD: &str = "automountServiceAccountToken";
@@ -39,4 +36,23 @@ pub(crate) fn seen(pod: &Value, document: &Value, first: &Hardened) -> Result<Va
 /// Whether a patch takes a token away.
 pub(crate) fn taken(patch: &Value) -> bool {
     patch.as_array().unwrap().iter().any(|operation| operation["op"] == "remove")
+}
+
+/// No plugin has seen a template: there is nothing to remove, and the field alone is right.
+#[test]
+fn a_template_gets_the_field_alone() {
+    let changed = Share::default();
+    check("a_template_gets_the_field_alone", 3_000, cases(Flavour::Any), |case| {
+        let Case { pod, document, policy, .. } = &case;
+        let scope = Scope::Template { complete: true };
+        let first = hardened(pod, policy, &Context { scope, provenance: false, ..CREATE });
+        ensure!(!taken(&serde_json::from_str(&first.patch).unwrap()), "it removes");
+        let exempt = |container: &Container, rule: &str| first.is_exempt(&case, container, rule);
+        let pod = changes::unprivileged(pod, &facts::containers(pod), document, &exempt);
+        changes::allowed(&pod, &first.plain, document, &exempt)?;
+        let field = |pod: &Value| pod["spec"]["automountServiceAccountToken"].clone();
+        changed.count(field(&pod) != field(&first.pod));
+        Ok(())
+    });
+    changed.at_least(3.0, "whose pods get no token");
 }

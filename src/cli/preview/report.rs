@@ -346,8 +346,7 @@ fn lacks_probe(template: &str) -> bool {
     struct Template {
         spec: Spec,
     }
-    let template = serde_json::from_str(template);
-    template.is_ok_and(|Template { spec }| {
+    serde_json::from_str(template).is_ok_and(|Template { spec }| {
         let probed = |it: &Probed| it.readiness_probe.is_some() || it.startup_probe.is_some();
         !spec.containers.iter().all(probed)
     })
