@@ -313,6 +313,7 @@ fn pod_context(choices: &mut Choices<'_>, windows: bool) -> Value {
             "net.ipv4.ip_unprivileged_port_start",
             "net/ipv4/ip_unprivileged_port_start",
             "kernel.shm_rmid_forced",
+            "net.ipv4.tcp_notsent_lowat",
         ];
         match choices.below(8) {
             0 => Value::Null,

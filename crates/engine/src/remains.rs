@@ -34,8 +34,8 @@ const RESTRICTED_VOLUMES: [&str; 21] = [
     "vsphereVolume",
 ];
 
-/// Sysctls that *baseline* allows (`check_sysctls.go`).
-pub const SAFE_SYSCTLS: [&str; 12] = [
+/// Sysctls that *baseline* allows (`check_sysctls.go`), as of Kubernetes 1.37.
+pub const SAFE_SYSCTLS: [&str; 14] = [
     "kernel.shm_rmid_forced",
     "net.ipv4.ip_local_port_range",
     "net.ipv4.ip_local_reserved_ports",
@@ -45,7 +45,9 @@ pub const SAFE_SYSCTLS: [&str; 12] = [
     "net.ipv4.tcp_keepalive_intvl",
     "net.ipv4.tcp_keepalive_probes",
     "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_notsent_lowat",
     "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_slow_start_after_idle",
     "net.ipv4.tcp_syncookies",
     "net.ipv4.tcp_wmem",
 ];

@@ -11,8 +11,8 @@ use crate::policy::Policy;
 use crate::remains::{APPARMOR_ANNOTATION, SAFE_SYSCTLS};
 use crate::rule::{Action, RuleName};
 
-/// The standard, as Pod Security's labels name it. All checks since then are those of 1.36.
-pub const STANDARD: &str = "restricted v1.36";
+/// The standard, as Pod Security's labels name it. All checks since then are those of 1.37.
+pub const STANDARD: &str = "restricted v1.37";
 
 /// One check.
 pub(super) struct Check {
