@@ -237,10 +237,10 @@ func decideLine(policies []celPolicy, line celLine) (any, error) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
 	kind := corev1.SchemeGroupVersion.WithKind("Pod")
 	pods := corev1.SchemeGroupVersion.WithResource("pods")
-	attributes := &admission.VersionedAttributes{VersionedKind: kind, VersionedObject: pod}
+	attributes := &admission.VersionedAttributes{VersionedKind: kind, VersionedObject: admission.NewLazyObject(pod)}
 	var oldObject runtime.Object // an interface that holds no pod, not a nil pod
 	if old != nil {
-		oldObject, attributes.VersionedOldObject = old, old
+		oldObject, attributes.VersionedOldObject = old, admission.NewLazyObject(old)
 	}
 	attributes.Attributes = admission.NewAttributesRecord(pod, oldObject, kind, name, pod.Name, pods, line.Subresource,
 		operation, nil, false, &user.DefaultInfo{Groups: line.Groups})

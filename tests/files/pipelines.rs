@@ -29,7 +29,7 @@ fn kustomize_runs_the_function() {
     let directory = tempfile::tempdir().unwrap();
     let function = "annotations:\n    config.kubernetes.io/function: |\n      exec: {path: ironhull, args: [krm]}\n";
     let policy = format!(
-        "apiVersion: ironhull.dev/v1alpha1\nkind: HardeningPolicy\nmetadata:\n  name: shop\n  {function}spec:\n  rules:\n    runAsUser: {{action: fill, value: 2000}}\n"
+        "apiVersion: ironhull.dev/v1alpha1\nkind: HardeningPolicy\nmetadata:\n  name: shop\n  {function}spec:\n  rules:\n    runAsUser: {{action: fill, value: 2000}}\n    serviceAccountToken: off\n"
     );
     let settings = |data: &str| {
         format!(

@@ -204,7 +204,7 @@ pub enum Note<'p> {
     SetBeforeIt(i64),
     /// A weak pod-level value stays, because this container inherits it.
     InheritedBy(&'p str),
-    /// The uid does not exist in a user namespace, which has 65,536 of them.
+    /// The uid or gid does not exist in a user namespace, which has 65,536 of them.
     BeyondUserNamespace(i64),
     /// An exemption from runAsUser does not allow root.
     RootNeedsMore,

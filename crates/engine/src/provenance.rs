@@ -180,7 +180,12 @@ fn entries<'p>(
         }
         let old = before.set.get(key).map(Vec::as_slice).unwrap_or_default();
         let old = old.iter().filter_map(|name| name.parse().ok());
-        let held: RuleSet = old.filter(|rule| holds(pod, container, *rule)).collect();
+        let given_up = |rule| {
+            let pod = matches!(subject, Subject::Pod);
+            pod && rule == RuleName::HostUsers && plan.pod.host_users == Some(true)
+        };
+        let held = |rule: &RuleName| holds(pod, container, *rule) && !given_up(*rule);
+        let held: RuleSet = old.filter(held).collect();
         let set = rules_set(pod, container, plan, subject);
         entries.push(NoteEntry { key, subject, set: set.union(held), held });
     }

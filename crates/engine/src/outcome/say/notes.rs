@@ -47,8 +47,8 @@ impl fmt::Display for Note<'_> {
                 write!(f, "added after ironhull set the pod's uid {uid}: give it its own runAsUser")
             }
             Self::InheritedBy(name) => write!(f, "container {} inherits it", word(name)),
-            Self::BeyondUserNamespace(uid) => {
-                write!(f, "uid {uid} does not exist in a user namespace (65536 ids)")
+            Self::BeyondUserNamespace(id) => {
+                write!(f, "id {id} does not exist in a user namespace (65536 ids)")
             }
             Self::RootNeedsMore => f.write_str("root needs an exemption from runAsNonRoot"),
             Self::NarrowFile { container, volume } => {
@@ -81,9 +81,7 @@ impl fmt::Display for Note<'_> {
             }
             Self::NothingIsRoot => f.write_str("nothing in the pod runs as root"),
             Self::Obstacle(obstacle) => obstacle.fmt(f),
-            Self::NoSignOfUse => {
-                f.write_str("no sign of use: set automountServiceAccountToken to false, or name a ServiceAccount")
-            }
+            Self::NoSignOfUse => f.write_str("no use seen: automountServiceAccountToken: false"),
             Self::Account(name) => f.write_str(&word(name)),
             Self::OperatorsAccount => f.write_str("its kind's operator may choose one"),
             Self::UsesApi(sign) => f.write_str(&word(sign)),
