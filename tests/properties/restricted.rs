@@ -42,8 +42,10 @@ fn restricted(pod: &Value, document: &Value) -> Result<(), Failure> {
         let user = &effective.user;
         ensure!(user.non_root == Some(true), "{name} may run as root");
         ensure!(own.uid != Some(0) && user.uid != Some(0), "{name} runs as root");
+        let keeps_its_user =
+            || document["spec"]["images"] != json!([]) || seeds::own_or_alike(pod, name);
         ensure!(
-            user.uid.is_some() || !overrides || document["spec"]["images"] != json!([]),
+            user.uid.is_some() || !overrides || keeps_its_user(),
             "{name} has no uid"
         );
         ensure!(effective.drop.iter().any(|name| name == "ALL"), "{name} does not drop ALL");

@@ -100,6 +100,13 @@ fn fills(after: &Value, container: &Value, later: &[&Value]) -> Result<(), Failu
     Ok(())
 }
 
+/// Whether it may be taken for one of ironhull's: its user is not root, and may be any other.
+pub(crate) fn own_or_alike(pod: &Value, called: &str) -> bool {
+    let mut init = list(pod, &["spec", "initContainers"]);
+    let found = init.find(|container| name(container) == called);
+    called.starts_with("ironhull-seed") && found.is_some_and(|it| hard(it).is_ok())
+}
+
 /// The Pod Security Standard *restricted*, and a read-only root.
 fn hard(container: &Value) -> Result<(), Failure> {
     let mut own = container["securityContext"].clone();

@@ -66,7 +66,7 @@ pub fn a_uid_beyond(world: &'static World) {
     let space = world.namespace("beyond", &[ENFORCE, BASELINE]);
     let said = world.kubectl_with(&silent("silent"), &["create", "--namespace", &space.name]);
     say(&said);
-    let warning = "app: runAsUser not set: uid 70000 does not exist in a user namespace";
+    let warning = "app: runAsUser not set: id 70000 does not exist in a user namespace";
     assert!(said.contains(warning), "{said}");
     space.pod(&auditor("beside"));
     space.ready("silent");
