@@ -18,7 +18,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::outcome::{Outcome, Remark, Value};
-use crate::pod::token::DEFAULT_ACCOUNT;
 use crate::policy::Policy;
 use crate::rule::RuleName;
 
@@ -263,24 +262,16 @@ pub fn assess(case: &Case<'_>) -> Vec<Risk> {
     risks
 }
 
-/// Risk for a pod that loses its token although something speaks for its use.
+/// Risk for a pod that loses a token that its author asks for.
 fn token(case: &Case<'_>) -> Option<Risk> {
     let rule = RuleName::ServiceAccountToken;
     let mut findings = case.outcome.findings.iter();
     let finding = findings.find(|it| it.rule == rule && it.result.changes())?;
-    let account = case.before.service_account_name.as_deref();
-    let why = match account.filter(|name| !matches!(*name, "" | DEFAULT_ACCOUNT)) {
-        Some(name) => format!("it has the ServiceAccount `{name}`, and would get no token for it"),
-        None if finding.was == Some(Value::Bool(true)) => {
-            "it asks for a token, and would get none".to_owned()
-        }
-        None => return None,
-    };
-    Some(Risk {
+    (finding.was == Some(Value::Bool(true))).then(|| Risk {
         container: "pod".to_owned(),
         cause: Cause::NeedsToken,
         certain: false,
-        why,
+        why: "it asks for a token, and would get none".to_owned(),
         remedy: Remedy::Exempt(&[RuleName::ServiceAccountToken]),
     })
 }

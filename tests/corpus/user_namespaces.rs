@@ -73,6 +73,7 @@ fn word(obstacle: &Obstacle<'_>) -> String {
         Obstacle::RuntimeClass(_) => "runtimeClassName".to_owned(),
         Obstacle::OfContainer { field, .. } => (*field).to_owned(),
         Obstacle::Capability { name, .. } => format!("capability {name}"),
+        Obstacle::Program { program, .. } => (*program).to_owned(),
         Obstacle::Device { .. } => "extended resource".to_owned(),
         Obstacle::Id(_) => "id of 65536 or more".to_owned(),
         Obstacle::Sysctl(name) => format!("sysctl {name}"),

@@ -44,10 +44,7 @@ fn restricted(pod: &Value, document: &Value) -> Result<(), Failure> {
         ensure!(own.uid != Some(0) && user.uid != Some(0), "{name} runs as root");
         let keeps_its_user =
             || document["spec"]["images"] != json!([]) || seeds::own_or_alike(pod, name);
-        ensure!(
-            user.uid.is_some() || !overrides || keeps_its_user(),
-            "{name} has no uid"
-        );
+        ensure!(user.uid.is_some() || !overrides || keeps_its_user(), "{name} has no uid");
         ensure!(effective.drop.iter().any(|name| name == "ALL"), "{name} does not drop ALL");
         let added = |name: &String| name == "NET_BIND_SERVICE";
         ensure!(effective.add.iter().all(added), "{name} adds {:?}", effective.add);

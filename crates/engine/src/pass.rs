@@ -323,6 +323,19 @@ impl<'p> Examined<'p> {
         self.user.uid.set.or(self.user.author.uid).or(self.user.image_uid)
     }
 
+    /// What `take` makes of the first word of which it makes something: of the command, of the commands of
+    /// hooks and probes, and of what the image starts, as far as facts know it and it is started.
+    pub fn find_word<T>(&self, mut take: impl FnMut(&str) -> Option<T>) -> Option<T> {
+        let container = self.placed.container;
+        let words = container.words().unwrap_or_default();
+        let hooks = container.handlers().flat_map(|handler| &handler.exec.command);
+        let mut own = words.iter().map(|word| &**word).chain(hooks.map(|word| &**word));
+        own.find_map(&mut take).or_else(|| {
+            let program = self.facts.filter(|_| !container.has_command())?.program.as_ref()?;
+            program.entrypoint.iter().chain(&program.cmd).find_map(|word| take(word))
+        })
+    }
+
     /// Whether its spec lets it run as root. Who the image's own user is does not count.
     pub fn may_be_root(&self) -> bool {
         let Decision { non_root, uid, author, .. } = &self.user;

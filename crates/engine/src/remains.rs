@@ -245,7 +245,10 @@ fn refused_by_baseline<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     }
     // Of volumes, baseline refuses only those of the node.
     let of_restricted = |name: &&str| *name != "hostPath" && RESTRICTED_VOLUMES.contains(name);
-    found.extend(fields(pod).into_iter().filter(|name| !of_restricted(name)));
+    // Which lets a pod in a user namespace of its own unmask /proc, from 1.35 on.
+    let may_unmask = pod.asks_for_user_namespace();
+    let refuses = |name: &&str| !of_restricted(name) && !(may_unmask && *name == "procMount");
+    found.extend(fields(pod).into_iter().filter(refuses));
     found
 }
 

@@ -157,6 +157,7 @@ fn exempt(name: &str) -> Value {
 
 fn silent(name: &str) -> Value {
     let mut pod = pod(name, &[container("app", BUSYBOX)]);
+    pod["spec"]["automountServiceAccountToken"] = json!(false);
     pod["spec"]["hostUsers"] = json!(false);
     pod
 }

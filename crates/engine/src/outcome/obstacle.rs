@@ -28,6 +28,13 @@ pub enum Obstacle<'p> {
         /// Its name.
         name: Cow<'p, str>,
     },
+    /// A program in the container's words that works in the node's user namespace alone.
+    Program {
+        /// The container.
+        container: &'p str,
+        /// Its name.
+        program: &'static str,
+    },
     /// A device that a plugin of the node hands to a container.
     Device {
         /// The container.

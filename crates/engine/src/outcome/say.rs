@@ -276,7 +276,7 @@ fn skip_reason(skip: Skip, rule: RuleName) -> &'static str {
         Skip::UnknownVolume => "it may not work in a user namespace",
         Skip::OwnServiceAccount => "a ServiceAccount of its own",
         Skip::UsesApi => "a sign that it uses the Kubernetes API",
-        Skip::OwnToken => "a token of its author's",
+        Skip::OwnToken => "a token that may be its author's",
         Skip::Unreadable => "the pod cannot be read",
         Skip::TooLarge => "the object is too large to review",
     }

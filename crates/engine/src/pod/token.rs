@@ -14,9 +14,16 @@ use super::{
 pub const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// The ServiceAccount of a pod that names none (`DefaultServiceAccountName`).
 pub const DEFAULT_ACCOUNT: &str = "default";
-/// What the name of the plugin's volume begins with (`ServiceAccountVolumeName`); five random
-/// characters follow. A volume of the author's that begins so stands in for the plugin's.
+/// What the name of the plugin's volume begins with (`ServiceAccountVolumeName`). A volume of the
+/// author's that begins so stands in for the plugin's.
 const VOLUME_PREFIX: &str = "kube-api-access-";
+/// How many random characters follow, and which (`SimpleNameGenerator` in
+/// `k8s.io/apiserver/pkg/storage/names`, `alphanums` in `k8s.io/apimachinery/pkg/util/rand`).
+const SUFFIX: usize = 5;
+const SUFFIX_LETTERS: &str = "bcdfghjklmnpqrstvwxz2456789";
+/// In an audience that is the API server's: the issuer of a cluster that was not told another
+/// (`--service-account-issuer`, which `--api-audiences` defaults to).
+const API_AUDIENCE: &str = "kubernetes.default";
 /// Lifetime that the plugin asks for (`WarnOnlyBoundTokenExpirationSeconds`).
 const EXPIRATION: i64 = 60 * 60 + 7;
 /// Mode of the files (`ProjectedVolumeSourceDefaultMode`).
@@ -91,7 +98,18 @@ impl Pod<'_> {
                 }
             }
         }
-        injected.map_or(Token::None, |(volume, _)| Token::Injected(Injected { volume, mounts }))
+        // Beside `false` the plugin mounts nothing. Another webhook may have set it since, after the plugin
+        // had mounted the volume everywhere; where it is in some containers alone, somebody chose them.
+        let everywhere = || mounts.len() >= self.all_containers().count();
+        match injected {
+            None => Token::None,
+            Some((_, volume))
+                if self.spec.automount_service_account_token == Some(false) && !everywhere() =>
+            {
+                Token::Own(&volume.name)
+            }
+            Some((volume, _)) => Token::Injected(Injected { volume, mounts }),
+        }
     }
 }
 
@@ -112,17 +130,20 @@ impl Volume<'_> {
             sources => Some(sources),
         };
         let Some([token, authority, namespace]) = sources else { return false };
+        let suffix = self.name.strip_prefix(VOLUME_PREFIX).unwrap_or_default();
         is_projected
-            && self.name.len() > VOLUME_PREFIX.len()
+            && suffix.len() == SUFFIX
+            && suffix.chars().all(|c| SUFFIX_LETTERS.contains(c))
             && token.is_token()
             && authority.is_file_of("kube-root-ca.crt", "ca.crt")
             && namespace.is_namespace()
     }
 
-    /// Whether it projects a token that the API server accepts: one of no other audience.
+    /// Whether it projects a token that the API server accepts, as far as its audience tells.
     fn gives_api_token(&self) -> bool {
         let mut tokens = self.source.sources.iter().map(|source| &source.token);
-        tokens.any(|token| token.has_members && token.audience.is_empty())
+        let of_api = |audience: &str| audience.is_empty() || audience.contains(API_AUDIENCE);
+        tokens.any(|token| token.has_members && of_api(&token.audience))
     }
 }
 

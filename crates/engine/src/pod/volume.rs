@@ -140,6 +140,9 @@ pub enum FsGroupUse {
     None,
 }
 
+/// The kind of a volume that is a path of the node.
+const HOST_PATH: &str = "hostPath";
+
 /// Kinds of volume whose files Kubernetes writes itself, with modes.
 const WITH_MODES: [&str; 4] = ["secret", "configMap", "downwardAPI", "projected"];
 
@@ -272,13 +275,15 @@ impl<'de: 'a, 'a> Fill<'de> for Volume<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
                 let volume = self.0;
+                let mut sources = 0;
                 while let Some(key) = map.next_key::<Text<'de>>()? {
                     if &*key == "name" {
                         map.next_value_seed(Member(&mut volume.name))?;
-                    } else if &*key == "hostPath" {
+                    } else if &*key == HOST_PATH {
                         let mut host_path = None;
                         map.next_value_seed(Member(&mut host_path))?;
                         if let Some(host_path) = host_path {
+                            sources += 1;
                             volume.kind = key;
                             volume.host_path = host_path;
                         }
@@ -286,11 +291,17 @@ impl<'de: 'a, 'a> Fill<'de> for Volume<'a> {
                         let mut source = None;
                         map.next_value_seed(Member(&mut source))?;
                         if let Some(source) = source {
-                            volume.kind = key;
+                            sources += 1;
+                            if &*volume.kind != HOST_PATH {
+                                volume.kind = key;
+                            }
                             volume.source = source;
                         }
                     }
                 }
+                // Refused by the API server, and nothing that any plugin writes. Until then a hostPath
+                // counts, whatever is beside it.
+                volume.source.has_unknown |= sources > 1;
                 Ok(())
             }
         }

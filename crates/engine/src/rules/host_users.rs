@@ -15,9 +15,11 @@
 //! server drops it after ironhull has set it. A node that cannot do it **refuses to start the
 //! pod**: it takes Linux 6.3, containerd 2.0 with runc 1.2 or CRI-O 1.25, and a kubelet of 1.33.
 //! Set `fill` or `enforce` where every node has these. No other rule relies on a
-//! `hostUsers: false` that ironhull has set: root needs its exemption as before.
+//! `hostUsers: false` that ironhull has set, which it knows by its note on the pod: root needs its
+//! exemption as before. In a manifest that `ironhull harden` has written it is the author's.
 //!
-//! Pod Security relaxes only `runAsNonRoot` and `runAsUser` for such a pod, from 1.35 on. What
+//! Pod Security relaxes `runAsNonRoot` and `runAsUser` for such a pod, from 1.35 on, at
+//! *baseline* also `procMount`, and no capability. What
 //! ironhull leaves to root (`rootKeeps` of the rule `capabilities`) it still refuses at
 //! *restricted*: a namespace with such pods needs *baseline*, or the container drops `ALL`
 //! itself.
@@ -40,15 +42,20 @@
 //! - the pod says `false`, or under `fill` also `true`;
 //! - a container is privileged (`privileged`);
 //! - something in the pod needs the node's user namespace (`needsHostUsers`): `hostNetwork`,
-//!   `hostPID`, `hostIPC`, `procMount`, `volumeDevices`, an extended resource or a resource claim
-//!   (devices), a `runtimeClassName`, an added capability that counts only in the node's user
-//!   namespace, such as SYS_TIME or IPC_LOCK, a sysctl that cannot be set from another, an id of
-//!   65536 or more, also one that the policy would give to a container that comes later, or a
-//!   mounted volume whose ids cannot be mapped (NFS, CephFS, GlusterFS, Quobyte, Azure Files, a
+//!   `hostPID`, `hostIPC`, `procMount`, `volumeDevices`, an extended resource, a resource claim
+//!   or a `cdi.k8s.io/` annotation (devices), a `runtimeClassName`, an added capability that counts
+//!   only in the node's user namespace, such as SYS_TIME or IPC_LOCK, `mknod`
+//!   among its words, a sysctl that cannot be set from another, an id
+//!   of 65536 or more (a field, one that the policy would give to a container that comes later, that of
+//!   an image as far as facts know it, or one in the words of a container that runs `chown` or the
+//!   like, or in a variable such as `PUID`), or a mounted volume whose ids cannot be mapped (NFS, CephFS, GlusterFS, Quobyte, Azure Files, a
 //!   hostPath below /proc, /sys or /dev);
 //! - a container mounts a volume of which that is not known (`unknownVolume`): a claim, unless
 //!   `storageClasses` has it, the volume of a CSI or flexVolume driver, another hostPath, an image,
 //!   huge pages.
+//!
+//! `ping` without NET_RAW works no more: runtimes open its sockets to everybody
+//! (`net.ipv4.ping_group_range`), but not in a user namespace.
 //!
 //! Where another webhook adds something of that after ironhull has set `false`, by the note on
 //! the pod, it becomes `true` again, with a warning.
@@ -120,7 +127,8 @@ fn judge<'p>(pass: &Pass<'p>) -> Finding<'p> {
     let root = |it: &Examined<'_>| {
         it.privileged || it.may_be_root() && it.uid().is_none_or(|uid| uid == 0)
     };
-    if !pass.containers.iter().any(root) {
+    // What ironhull has set has to work, whoever is root by now.
+    if !ours && !pass.containers.iter().any(root) {
         return finding(RuleResult::Compliant).note(Some(Note::NothingIsRoot));
     }
     let now = |result, now| finding(result).now(Value::Bool(now), Level::Pod);

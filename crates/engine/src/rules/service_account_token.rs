@@ -20,16 +20,19 @@
 //!
 //! ## Left alone when
 //! - no token is mounted: the pod or its ServiceAccount says so;
-//! - the pod has a ServiceAccount of its own, under `fill` (`ownServiceAccount`); in the template of
-//!   a kind that is not Kubernetes' own, under any action, because its operator may choose one;
+//! - the pod has a ServiceAccount of its own, or is the template of a kind that is not Kubernetes'
+//!   own, whose operator may choose one (`ownServiceAccount`): who makes an account makes it for
+//!   somebody;
 //! - something tells that the pod uses the API (`usesApi`): a command, an argument, a variable, a
-//!   probe or a hook that names the token's path, the API server or a known client, an image called
-//!   after such a client, or the annotation or label of an injector whose containers need a token;
+//!   probe or a hook that names Kubernetes, a kubeconfig, leader election or a known client, an image
+//!   called after one, or the annotation or label of an injector whose containers need a token;
 //! - the author mounts a token of their own for the API, something at the token's path, the
-//!   plugin's volume in another place, or has a volume called `kube-api-access-…` that is not as
-//!   the plugin makes it (`ownToken`).
+//!   plugin's volume in another place or, beside `automountServiceAccountToken: false`, in some
+//!   containers alone, or has a volume called `kube-api-access-…` that is not as the plugin makes it
+//!   (`ownToken`). A projected token counts if it has no audience, or that of `kubernetes.default`;
+//!   one for somebody else does not, and neither does a Secret with a token at another path.
 //!
-//! `automountServiceAccountToken: true` stays under `fill`.
+//! `automountServiceAccountToken: true` stays under `fill`; `enforce` replaces it.
 //!
 //! An application may use the token without a word in its manifest. So try `fill` where its authors
 //! are asked first, or make them say `true` or name a ServiceAccount. A sidecar that a webhook
@@ -128,7 +131,7 @@ fn judge<'p>(pass: &Pass<'p>) -> Judgement<'p> {
         return skipped(Skip::OwnServiceAccount, Some(Note::OperatorsAccount));
     }
     let account = pod.service_account();
-    if account != DEFAULT_ACCOUNT && action < Action::Enforce {
+    if account != DEFAULT_ACCOUNT {
         return skipped(Skip::OwnServiceAccount, Some(Note::Account(account)));
     }
     match (action, stated) {

@@ -79,7 +79,7 @@ impl fmt::Display for Note<'_> {
             Self::HostNetworkPort(port) => {
                 write!(f, "port {port} cannot be bound as non-root on the host's network")
             }
-            Self::NothingIsRoot => f.write_str("nothing in the pod runs as root"),
+            Self::NothingIsRoot => f.write_str("no container starts as root"),
             Self::Obstacle(obstacle) => obstacle.fmt(f),
             Self::NoSignOfUse => f.write_str("no use seen: automountServiceAccountToken: false"),
             Self::Account(name) => f.write_str(&word(name)),
@@ -104,6 +104,9 @@ impl fmt::Display for Obstacle<'_> {
             }
             Self::Capability { container, name } => {
                 write!(f, "container {} adds {}", word(container), word(name))
+            }
+            Self::Program { container, program } => {
+                write!(f, "container {} runs {program}", word(container))
             }
             Self::Device { container, resource } => {
                 write!(f, "container {} has {}", word(container), word(resource))

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Settings;
 use crate::outcome::{Obstacle, PRIVILEGED};
-use crate::pass::Pass;
+use crate::pass::{Examined, Pass};
 use crate::pod::IdMapping;
 use crate::remains::SAFE_SYSCTLS;
 use crate::user::USER_NAMESPACE_IDS;
@@ -37,6 +37,24 @@ const IN_NAMESPACE: [&str; 16] = [
 /// namespace, which belongs to the node's root in the oldest kernels that are supported.
 const NOT_IN_NAMESPACE: [&str; 2] = ["net.ipv4.ping_group_range", "kernel.shm_rmid_forced"];
 
+/// Makes devices, which nobody does in a user namespace (`vfs_mknod` in the kernel).
+const MKNOD: &str = "mknod";
+
+/// Programs that take ids.
+const TAKES_IDS: [&str; 11] = [
+    "chown",
+    "chgrp",
+    "useradd",
+    "usermod",
+    "groupadd",
+    "adduser",
+    "addgroup",
+    "gosu",
+    "su-exec",
+    "setpriv",
+    "setuidgid",
+];
+
 /// The first obstacle, certain ones before those that nobody knows of.
 pub(super) fn first<'p>(pass: &Pass<'p>, settings: &Settings) -> Option<Obstacle<'p>> {
     of_containers(pass)
@@ -55,6 +73,11 @@ fn of_pod<'p>(pass: &Pass<'p>) -> Option<Obstacle<'p>> {
     ];
     if let Some((field, _)) = fields.into_iter().find(|(_, stands)| *stands) {
         return Some(Obstacle::Field(field));
+    }
+    // Devices, as containerd and CRI-O read them (cncf-tags/container-device-interface).
+    let mut annotations = pass.pod.metadata.annotations.iter();
+    if annotations.any(|(key, _)| key.starts_with("cdi.k8s.io/")) {
+        return Some(Obstacle::Field("a cdi.k8s.io annotation"));
     }
     if !spec.runtime_class_name.is_empty() {
         return Some(Obstacle::RuntimeClass(&spec.runtime_class_name));
@@ -76,12 +99,17 @@ fn of_containers<'p>(pass: &Pass<'p>) -> Option<Obstacle<'p>> {
         if !container.volume_devices.is_empty() {
             return has("volumeDevices");
         }
-        // Unmasked is valid only where its author has said `hostUsers: false`.
-        if !matches!(&*container.security_context.proc_mount, "" | "Default") {
+        // Unmasked is valid beside `hostUsers: false` alone.
+        let given_up = pass.pod.spec.host_users != Some(false);
+        if given_up && !matches!(&*container.security_context.proc_mount, "" | "Default") {
             return has("procMount");
         }
         if let Some(resource) = container.extended_resource() {
             return Some(Obstacle::Device { container: name, resource });
+        }
+        let makes_devices = |word: &str| pieces(word).find(|piece| *piece == MKNOD).map(drop);
+        if examined.find_word(makes_devices).is_some() {
+            return Some(Obstacle::Program { container: name, program: MKNOD });
         }
         let own = || container.security_context.capabilities.add.iter();
         let added: Vec<Cow<'p, str>> = match &plan.capabilities.rewrite_add {
@@ -115,7 +143,33 @@ fn id(pass: &Pass<'_>) -> Option<i64> {
     });
     let groups = outer.supplemental_groups.iter().copied();
     let mut all = of_pod.into_iter().flatten().chain(groups).chain(of_containers).chain(of_policy);
-    all.find(|id| *id >= USER_NAMESPACE_IDS)
+    let beyond = |id: &i64| *id >= USER_NAMESPACE_IDS;
+    all.find(beyond).or_else(|| pass.containers.iter().find_map(|it| asked_for(it).filter(beyond)))
+}
+
+/// The largest id that a container asks for by itself: a number among its words, where one of them is a
+/// program that takes ids, or the value of a variable that is called after one.
+fn asked_for(examined: &Examined<'_>) -> Option<i64> {
+    let number = |text: &str| text.parse::<i64>().ok();
+    let mut largest = None;
+    if examined.find_word(|word| pieces(word).find(|it| TAKES_IDS.contains(it)).map(drop)).is_some()
+    {
+        examined.find_word(|word| {
+            largest = pieces(word).filter_map(number).chain(largest).max();
+            None::<()>
+        });
+    }
+    let variables = examined.placed.container.variables();
+    let ids = variables.iter().filter(|variable| {
+        let name = variable.name.to_ascii_uppercase();
+        ["UID", "GID", "USER_ID", "GROUP_ID"].iter().any(|end| name.ends_with(end))
+    });
+    ids.filter_map(|variable| number(&variable.value)).chain(largest).max()
+}
+
+/// The words of a word, which may be a script: letters, digits and what names of programs have.
+fn pieces(word: &str) -> impl Iterator<Item = &str> {
+    word.split(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)))
 }
 
 /// The first mounted volume that cannot be used there, or else of which nobody knows. A volume that
