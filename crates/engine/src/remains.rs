@@ -247,8 +247,8 @@ fn refused_by_baseline<'p>(pod: &'p Pod<'_>) -> Vec<&'p str> {
     let of_restricted = |name: &&str| *name != "hostPath" && RESTRICTED_VOLUMES.contains(name);
     // Which lets a pod in a user namespace of its own unmask /proc, from 1.35 on.
     let may_unmask = pod.asks_for_user_namespace();
-    let refuses = |name: &&str| !of_restricted(name) && !(may_unmask && *name == "procMount");
-    found.extend(fields(pod).into_iter().filter(refuses));
+    let allows = |name: &&str| of_restricted(name) || may_unmask && *name == "procMount";
+    found.extend(fields(pod).into_iter().filter(|name| !allows(name)));
     found
 }
 
