@@ -28,6 +28,10 @@ impl Moved {
         f64::from(u32::try_from(self.moved).unwrap()) * 100.0 / f64::from(of)
     }
 
+    fn others(&self) -> usize {
+        self.kept.values().sum()
+    }
+
     fn count(&mut self, result: RuleResult, note: Option<&Note<'_>>) {
         let kept = match (result, note) {
             (RuleResult::Compliant, _) => return,
@@ -51,7 +55,7 @@ impl Moved {
 impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pods, moved, claims, kept } = self;
-        let others: usize = kept.values().sum();
+        let others = self.others();
         writeln!(
             f,
             "{pods} with root: {moved} moved, {claims} kept by a claim ({:.1} % of these two \
@@ -137,7 +141,10 @@ fn root_moves_into_user_namespaces() {
     for (moved, all) in [(&kept, &kept_claims), (&exempt, &exempt_claims)] {
         assert_eq!(moved.pods, all.pods);
         assert_eq!(all.claims, 0, "claims that '*' does not cover");
-        assert_eq!(all.moved, moved.moved + moved.claims);
+        // Beside a claim there may be something else, which comes to light without it.
+        let come_to_light = all.others() - moved.others();
+        assert_eq!(all.moved + come_to_light, moved.moved + moved.claims);
+        assert!(come_to_light * 20 < all.moved, "{come_to_light}");
     }
     assert!(exempt.share() >= GOAL, "{:.1} %", exempt.share());
 }
