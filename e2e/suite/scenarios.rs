@@ -243,6 +243,7 @@ pub const SIDE_BY_SIDE: &[Scenario] = &[
     .on_every_version(),
     scenario("token::is_gone_and_stays_gone", token::is_gone_and_stays_gone).on_every_version(),
     scenario("token::a_client_keeps_its_own", token::a_client_keeps_its_own),
+    scenario("token::excuses_leave_it_and_nothing_more", token::excuses_leave_it_and_nothing_more),
     scenario("user_namespaces::root_inside", user_namespaces::root_inside)
         .needs(&[Need::UserNamespaces])
         .on_every_version(),

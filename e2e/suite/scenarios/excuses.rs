@@ -13,10 +13,13 @@ use crate::world::{Inside, Space, World, project, say};
 use attempts::{ATTEMPTS, Attempt, End, HARDENED, USER_NAMESPACES};
 
 /// What other scenarios bring about.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     ("injectedAfter", "another_webhook::after_ironhull"),
     ("needsHostUsers", "user_namespaces::not_by_the_rule"),
     ("unknownVolume", "user_namespaces::not_by_the_rule"),
+    ("ownServiceAccount", "token::excuses_leave_it_and_nothing_more"),
+    ("usesApi", "token::excuses_leave_it_and_nothing_more"),
+    ("ownToken", "token::excuses_leave_it_and_nothing_more"),
     ("tooLarge", "attacks::a_pod_too_large_is_refused"),
     ("grant", "attacks::an_exempt_image_is_not_exchanged"),
     ("noAnswer", "disturbances::both_replicas_are_gone"),

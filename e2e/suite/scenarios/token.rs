@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use super::another_webhook::Injector;
+use super::attacks::{editor, give_role};
 use crate::pods::{auditor, container, pod};
-use crate::world::{Space, World, image, say};
+use crate::world::{Inside, Space, World, image, say};
 
 const ENFORCE: (&str, &str) = ("ironhull.dev/harden", "enforce");
 const PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -66,6 +67,41 @@ pub fn a_client_keeps_its_own(world: &'static World) {
     space.failed("without");
     say(space.log("without", "app"));
     assert!(!space.get("without")["spec"].to_string().contains(PATH));
+}
+
+/// What excuses a pod from losing its token, each brought about by a user with the role `edit`. The token
+/// stays; the pod is hardened as any other.
+pub fn excuses_leave_it_and_nothing_more(world: &'static World) {
+    let space = world.namespace("token-excused", &[ENFORCE]);
+    give_role(&space);
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "mine"}});
+    editor(&space, &["create"], &account).unwrap();
+    let excused = |name: &str, excuse: &dyn Fn(&mut Value)| {
+        let mut pod = auditor(name);
+        excuse(&mut pod["spec"]);
+        pod
+    };
+    let pods = [
+        excused("own-account", &|spec| spec["serviceAccountName"] = json!("mine")),
+        excused("says-kubectl", &|spec| {
+            spec["containers"][0]["env"] = json!([{"name": "USES", "value": "kubectl"}]);
+        }),
+        excused("own-token", &|spec| {
+            let source = json!({"serviceAccountToken": {"path": "token"}});
+            spec["volumes"] = json!([{"name": "own", "projected": {"sources": [source]}}]);
+            spec["containers"][0]["volumeMounts"] = json!([{"name": "own", "mountPath": "/own"}]);
+        }),
+    ];
+    for pod in &pods {
+        editor(&space, &["create"], pod).unwrap();
+    }
+    for pod in &pods {
+        let name = pod["metadata"]["name"].as_str().unwrap();
+        space.ready(name);
+        assert!(files(&space, name, "app").unwrap().contains("token"), "{name}");
+        assert_eq!(space.look(name, "app"), Inside::hardened(1000, 1000), "{name}");
+    }
 }
 
 /// A pod that lists the workloads of a namespace once.
