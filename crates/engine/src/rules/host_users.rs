@@ -18,11 +18,10 @@
 //! `hostUsers: false` that ironhull has set, which it knows by its note on the pod: root needs its
 //! exemption as before. In a manifest that `ironhull harden` has written it is the author's.
 //!
-//! Pod Security relaxes `runAsNonRoot` and `runAsUser` for such a pod, from 1.35 on, at
-//! *baseline* also `procMount`, and no capability. What
-//! ironhull leaves to root (`rootKeeps` of the rule `capabilities`) it still refuses at
-//! *restricted*: a namespace with such pods needs *baseline*, or the container drops `ALL`
-//! itself.
+//! Pod Security relaxes `runAsNonRoot` and `runAsUser` for such a pod from 1.35 on, at *baseline* also
+//! `procMount`, and no capability. What ironhull leaves to root (`rootKeeps` of the rule
+//! `capabilities`) it still refuses at *restricted*: a namespace with such pods needs *baseline*, or
+//! the container drops `ALL` itself.
 //!
 //! `storageClasses` names the StorageClasses whose volumes are on file systems with idmapped
 //! mounts (ext4, xfs, btrfs; not NFS or SMB). A pod shows the name of a claim and not its class, so
@@ -41,15 +40,17 @@
 //! - no container can be root;
 //! - the pod says `false`, or under `fill` also `true`;
 //! - a container is privileged (`privileged`);
-//! - something in the pod needs the node's user namespace (`needsHostUsers`): `hostNetwork`,
-//!   `hostPID`, `hostIPC`, `procMount`, `volumeDevices`, an extended resource, a resource claim
-//!   or a `cdi.k8s.io/` annotation (devices), a `runtimeClassName`, an added capability that counts
-//!   only in the node's user namespace, such as SYS_TIME or IPC_LOCK, `mknod`
-//!   among its words, a sysctl that cannot be set from another, an id
-//!   of 65536 or more (a field, one that the policy would give to a container that comes later, that of
-//!   an image as far as facts know it, or one in the words of a container that runs `chown` or the
-//!   like, or in a variable such as `PUID`), or a mounted volume whose ids cannot be mapped (NFS, CephFS, GlusterFS, Quobyte, Azure Files, a
-//!   hostPath below /proc, /sys or /dev);
+//! - something in the pod needs the node's user namespace (`needsHostUsers`):
+//!   - `hostNetwork`, `hostPID`, `hostIPC`, `procMount`, a `runtimeClassName`;
+//!   - devices: `volumeDevices`, an extended resource, a resource claim, a `cdi.k8s.io/` annotation, or
+//!     `mknod` among a container's words;
+//!   - an added capability that counts only in the node's user namespace, such as SYS_TIME or IPC_LOCK;
+//!   - a sysctl that cannot be set from another;
+//!   - an id of 65536 or more: a field, what the policy would give to a container that comes later, the
+//!     image's user as far as facts know it, a number beside `chown` or the like, or a variable such as
+//!     `PUID`;
+//!   - a mounted volume whose ids cannot be mapped: NFS, CephFS, GlusterFS, Quobyte, Azure Files, a
+//!     hostPath below /proc, /sys or /dev;
 //! - a container mounts a volume of which that is not known (`unknownVolume`): a claim, unless
 //!   `storageClasses` has it, the volume of a CSI or flexVolume driver, another hostPath, an image,
 //!   huge pages.
