@@ -22,11 +22,9 @@ pub(crate) fn seen(pod: &Value, document: &Value, first: &Hardened) -> Result<Va
     let name = RULE.parse().unwrap();
     ensure!(!first.granted.contains(name), "of an exempt pod");
     ensure!(limited || !first.declared.contains(name), "of a pod that is exempt");
-    if !rules.enforces(RULE) {
-        let account = pod["spec"]["serviceAccountName"].as_str().unwrap_or_default();
-        ensure!(matches!(account, "" | "default"), "of the ServiceAccount {account}");
-        ensure!(pod["spec"][FIELD] != true, "against its author's word");
-    }
+    let account = pod["spec"]["serviceAccountName"].as_str().unwrap_or_default();
+    ensure!(matches!(account, "" | "default"), "of the ServiceAccount {account}");
+    ensure!(rules.enforces(RULE) || pod["spec"][FIELD] != true, "against its author's word");
     let plain = without_token(pod).ok_or("more than the plugin's mounts it")?;
     ensure!(!plain.to_string().contains(TOKEN_PATH), "something else is at its path");
     ensure!(admit(&first.pod) == first.pod, "the plugin puts it back");

@@ -317,6 +317,11 @@ impl Pass<'_> {
     }
 }
 
+/// What may be names of programs, or numbers, in a word of a command, which may be a whole script.
+pub fn names_in(word: &str) -> impl Iterator<Item = &str> {
+    word.split(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)))
+}
+
 impl<'p> Examined<'p> {
     /// The uid it will run with; `None` if its image's user stays, and nobody knows it.
     pub fn uid(&self) -> Option<i64> {

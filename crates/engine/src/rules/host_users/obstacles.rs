@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Settings;
 use crate::outcome::{Obstacle, PRIVILEGED};
-use crate::pass::{Examined, Pass};
+use crate::pass::{Examined, Pass, names_in};
 use crate::pod::IdMapping;
 use crate::remains::SAFE_SYSCTLS;
 use crate::user::USER_NAMESPACE_IDS;
@@ -100,14 +100,14 @@ fn of_containers<'p>(pass: &Pass<'p>) -> Option<Obstacle<'p>> {
             return has("volumeDevices");
         }
         // Unmasked is valid beside `hostUsers: false` alone.
-        let given_up = pass.pod.spec.host_users != Some(false);
-        if given_up && !matches!(&*container.security_context.proc_mount, "" | "Default") {
+        let unset = pass.pod.spec.host_users != Some(false);
+        if unset && !matches!(&*container.security_context.proc_mount, "" | "Default") {
             return has("procMount");
         }
         if let Some(resource) = container.extended_resource() {
             return Some(Obstacle::Device { container: name, resource });
         }
-        let makes_devices = |word: &str| pieces(word).find(|piece| *piece == MKNOD).map(drop);
+        let makes_devices = |word: &str| names_in(word).any(|name| name == MKNOD).then_some(());
         if examined.find_word(makes_devices).is_some() {
             return Some(Obstacle::Program { container: name, program: MKNOD });
         }
@@ -151,25 +151,19 @@ fn id(pass: &Pass<'_>) -> Option<i64> {
 /// program that takes ids, or the value of a variable that is called after one.
 fn asked_for(examined: &Examined<'_>) -> Option<i64> {
     let number = |text: &str| text.parse::<i64>().ok();
-    let mut largest = None;
-    if examined.find_word(|word| pieces(word).find(|it| TAKES_IDS.contains(it)).map(drop)).is_some()
-    {
-        examined.find_word(|word| {
-            largest = pieces(word).filter_map(number).chain(largest).max();
-            None::<()>
-        });
-    }
+    let (mut takes_ids, mut largest) = (false, None);
+    examined.find_word(|word| {
+        takes_ids |= names_in(word).any(|name| TAKES_IDS.contains(&name));
+        largest = names_in(word).filter_map(number).chain(largest).max();
+        None::<()>
+    });
+    let largest = largest.filter(|_| takes_ids);
     let variables = examined.placed.container.variables();
     let ids = variables.iter().filter(|variable| {
         let name = variable.name.to_ascii_uppercase();
         ["UID", "GID", "USER_ID", "GROUP_ID"].iter().any(|end| name.ends_with(end))
     });
     ids.filter_map(|variable| number(&variable.value)).chain(largest).max()
-}
-
-/// The words of a word, which may be a script: letters, digits and what names of programs have.
-fn pieces(word: &str) -> impl Iterator<Item = &str> {
-    word.split(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)))
 }
 
 /// The first mounted volume that cannot be used there, or else of which nobody knows. A volume that

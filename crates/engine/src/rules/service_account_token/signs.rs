@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::image::{full_name, repository};
-use crate::pass::{Examined, Pass};
+use crate::pass::{Examined, Pass, names_in};
 
 /// Texts in a command, an argument, a variable or an image's path; see [`Folder`].
 const TEXTS: [&str; 6] = [
@@ -129,19 +129,18 @@ fn in_image(image: &str, folder: &mut Folder) -> Option<&'static str> {
     let image = full_name(image);
     let (_, path) = repository(&image)?.split_once('/')?;
     let name = path.rsplit('/').next().unwrap_or(path);
-    let folded = folder.fold(path);
-    let text = in_text(folded).or_else(|| folded.contains(K8S).then_some(K8S));
+    let text = in_name(folder.fold(path));
     text.or_else(|| client(name)).or_else(|| name.split('-').find_map(client))
 }
 
 /// A sign in a word of a command line, which may be a whole script.
 fn in_word(word: &str, folder: &mut Folder) -> Option<&'static str> {
-    let folded = folder.fold(word);
-    let text = in_text(folded).or_else(|| folded.contains(K8S).then_some(K8S));
-    text.or_else(|| {
-        let is_part = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-        word.split(|c: char| !is_part(c)).find_map(client)
-    })
+    in_name(folder.fold(word)).or_else(|| names_in(word).find_map(client))
+}
+
+/// A sign in a folded word or path.
+fn in_name(folded: &str) -> Option<&'static str> {
+    in_text(folded).or_else(|| folded.contains(K8S).then_some(K8S))
 }
 
 /// A sign in a folded text.
