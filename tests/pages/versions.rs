@@ -103,7 +103,8 @@ fn group(name: &str) -> &str {
     name.split("::").next().unwrap_or(name)
 }
 
-/// What is recorded is of the versions that the modules have, did not fail, and is still in the suite.
+/// What is recorded is of the versions that the modules have, did not fail, and is still in the suite; and each of them runs
+/// every night.
 pub fn check() {
     let (versions, recorded) = (modules(), recorded());
     let suite = read("e2e/suite/scenarios.rs");
@@ -117,6 +118,12 @@ pub fn check() {
             assert!(suite.contains(&format!("\"{name}\"")), "no scenario {name}. {remedy}");
         }
     }
+    let nightly: serde_yaml::Value =
+        serde_yaml::from_str(&read(".github/workflows/nightly.yml")).unwrap();
+    let matrix = &nightly["jobs"]["versions"]["strategy"]["matrix"]["version"];
+    let nightly: BTreeSet<_> =
+        matrix.as_sequence().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect();
+    assert_eq!(nightly, versions.into_keys().collect());
 }
 
 /// The versions of Kubernetes in `e2e/cluster`: the full one by minor version.
