@@ -84,6 +84,9 @@ pub struct Placed<'p, 'a> {
 /// The largest uid and gid that the API server accepts.
 pub const MAX_ID: i64 = 2_147_483_647;
 
+/// Tells the cluster autoscaler which local volumes hold nothing worth keeping a node for. ironhull adds to it.
+pub const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
+
 /// The annotation that marks the API server's mirror of a static pod.
 pub const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 

@@ -34,9 +34,8 @@ pub struct Kind {
     /// Kind of Kubernetes' own, or of another row, by way of which it makes its pods: in a cluster
     /// they are seen there. Empty if it makes them itself, or by a ReplicaSet or a Job.
     pub through: &'static str,
-    /// JSON Pointers of members of the object, and why its pods cannot be edited where one of these is
-    /// there and not empty.
-    pub unless: (&'static [&'static str], &'static str),
+    /// Why the pods of this object cannot be edited, if they cannot.
+    pub unless: fn(&Value) -> Option<&'static str>,
     /// What else people should know of it, for the page of kinds; may be empty.
     pub note: &'static str,
     /// The Go type or the CRD that says so.
@@ -173,12 +172,7 @@ impl Known {
     /// The pods in an object of this kind; not those of objects in it.
     pub fn pods<'o>(&self, object: &'o Value) -> Vec<PodIn<'o>> {
         let found = self.places.iter().flat_map(|(path, holds)| pods(object, path, *holds));
-        let is_there = |at: &&str| {
-            let value = object.pointer(at).unwrap_or(&Value::Null);
-            !value.is_null() && value.as_array().is_none_or(|items| !items.is_empty())
-        };
-        let left = self.row.map(|row| row.unless);
-        let left = left.filter(|(places, _)| places.iter().any(is_there)).map(|(_, why)| why);
+        let left = self.row.and_then(|row| (row.unless)(object));
         found.map(|pod| PodIn { left: pod.left.or(left), ..pod }).collect()
     }
 

@@ -64,7 +64,7 @@ use crate::image::{ImageEntry, Met, Purpose};
 use crate::outcome::{Finding, Level, Note, Remark, RuleResult, Skip, Subject, Value};
 use crate::pass::{Examined, Pass};
 use crate::patch::{NewMount, NewVolume};
-use crate::pod::{Container, real, within};
+use crate::pod::{Container, SAFE_TO_EVICT, real, within};
 use crate::policy::decode::{settings, words};
 use crate::policy::{Quantity, Writable};
 use crate::rule::{Action, RuleName};
@@ -103,9 +103,6 @@ words! { Medium as "medium" { Disk = "", Memory = "Memory", } }
 
 /// The rule.
 pub struct ReadOnlyRootFilesystem;
-
-/// Tells the cluster autoscaler which local volumes hold nothing worth keeping a node for.
-const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 
 impl Rule for ReadOnlyRootFilesystem {
     fn name(&self) -> RuleName {

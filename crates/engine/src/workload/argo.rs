@@ -4,15 +4,17 @@
 //! engine, and one container by itself, as `container` or `script`. The controller makes a pod of
 //! it (`createWorkflowPod` in `argo-workflows/workflow/controller/workflowpod.go`): the container
 //! is called `main`, sidecars follow it, `spec.securityContext` of the workflow counts where the
-//! template has none of its own, and the workflow's volumes are there as well. So that is what the
-//! engine is shown. What it changes at the pod level is written into the template: a workflow that
-//! refers to it from elsewhere would not get what is written beside it.
+//! template has none of its own, the workflow's volumes are there as well, and `main` has a mount for
+//! each input artifact. So that is what the engine is shown. What it changes at the pod level is written
+//! into the template: a workflow that refers to it from elsewhere would not get what is written beside it.
 
 use std::borrow::Cow;
 
+use kube_yaml::escape;
 use serde_json::{Map, Value, json};
 
 use super::part::{Part, PodIn};
+use crate::pod::SAFE_TO_EVICT;
 
 /// Members that change what the other members mean, in a workflow's `spec` or in a template.
 const PATCH: &str = "podSpecPatch";
@@ -42,12 +44,18 @@ pub(super) fn pod<'o>(object: &'o Value, at: String, template: &'o Value) -> Opt
     let mut containers = Vec::new();
     for single in ["container", "script"] {
         if let Some(container) = template.get(single).and_then(Value::as_object) {
-            let mut container = plain(&Value::Object(container.clone()));
-            if let Some(members) = container.as_object_mut() {
-                members.insert("name".to_owned(), json!("main"));
+            let at = format!("{at}/{single}");
+            let within = format!("/spec/containers/{}", containers.len());
+            parts.push(container_part(containers.len(), at.clone()));
+            let mut main = Value::Object(container.clone());
+            parts.push(inherited(&main, &at, &within, "volumeMounts", json!([])));
+            put_artifacts(&mut main, template);
+            put_source(&mut main);
+            let mut main = plain(&main);
+            if let Some(members) = main.as_object_mut() {
+                members.insert("name".to_owned(), json!(MAIN));
             }
-            parts.push(container_part(containers.len(), format!("{at}/{single}")));
-            containers.push(container);
+            containers.push(main);
         }
     }
     for (list, of) in
@@ -68,6 +76,7 @@ pub(super) fn pod<'o>(object: &'o Value, at: String, template: &'o Value) -> Opt
 
     let mut volumes = list_of(workflow, "/volumes").to_vec();
     volumes.extend_from_slice(list_of(template, "/volumes"));
+    volumes.push(json!({"name": ARTIFACTS, "emptyDir": {}}));
     spec.insert("volumes".to_owned(), Value::Array(volumes));
     parts.push(inherited(template, &at, "/spec", "volumes", json!([])));
 
@@ -84,7 +93,7 @@ pub(super) fn pod<'o>(object: &'o Value, at: String, template: &'o Value) -> Opt
         }
     }
     let metadata = metadata(workflow, template);
-    parts.push(inherited(template, &at, "", "metadata", metadata.clone()));
+    parts.extend(metadata_parts(workflow, template, &at));
     Some(PodIn {
         left: left(workflow, template),
         pod: Cow::Owned(json!({"metadata": metadata, "spec": spec})),
@@ -92,6 +101,11 @@ pub(super) fn pod<'o>(object: &'o Value, at: String, template: &'o Value) -> Opt
         parts,
     })
 }
+
+/// The one container that a template has by itself.
+const MAIN: &str = "main";
+/// The controller's volume for input artifacts.
+const ARTIFACTS: &str = "input-artifacts";
 
 /// What a container has here besides the fields of Kubernetes' own.
 const OF_ARGO: [&str; 3] = ["source", "mirrorVolumeMounts", "dependencies"];
@@ -105,9 +119,41 @@ fn plain(container: &Value) -> Value {
     container
 }
 
-/// What the template is in: a workflow's `spec`, two tokens above it.
+/// Gives `main` the mounts of its input artifacts (`addInputArtifactsVolumes`): not where a mount of its own
+/// has the place already.
+fn put_artifacts(main: &mut Value, template: &Value) {
+    let own: Vec<String> = list_of(main, "/volumeMounts")
+        .iter()
+        .filter_map(|mount| mount.get("mountPath")?.as_str().map(str::to_owned))
+        .collect();
+    let is_free = |path: &&str| !own.iter().any(|own| std::path::Path::new(path).starts_with(own));
+    let artifacts = list_of(template, "/inputs/artifacts").iter();
+    let paths = artifacts.filter_map(|artifact| artifact.get("path")?.as_str()).filter(is_free);
+    let mounts: Vec<Value> =
+        paths.map(|path| json!({"name": ARTIFACTS, "mountPath": path})).collect();
+    let Some(members) = main.as_object_mut().filter(|_| !mounts.is_empty()) else { return };
+    let all = members.entry("volumeMounts").or_insert_with(|| json!([]));
+    if all.is_null() {
+        *all = json!([]);
+    }
+    if let Some(all) = all.as_array_mut() {
+        all.extend(mounts);
+    }
+}
+
+/// Gives a `script` its source as what its command runs. The controller puts it into a file that the
+/// command gets as its last argument, which means the same to a shell.
+fn put_source(main: &mut Value) {
+    let Some(source) = main.get("source").and_then(Value::as_str).map(str::to_owned) else { return };
+    let command = main.get_mut("command").and_then(Value::as_array_mut);
+    if let Some(command) = command.filter(|command| !command.is_empty()) {
+        command.extend([json!("-c"), json!(source)]);
+    }
+}
+
+/// What the template is in: a workflow's `spec`.
 fn workflow_of<'o>(object: &'o Value, at: &str) -> &'o Value {
-    let outer = at.rsplitn(3, '/').nth(2).unwrap_or_default();
+    let outer = at.split_once("/templates/").map_or("", |(outer, _)| outer);
     object.pointer(outer).unwrap_or(&Value::Null)
 }
 
@@ -141,6 +187,29 @@ fn metadata(workflow: &Value, template: &Value) -> Value {
         }
     }
     Value::Object(all)
+}
+
+/// The parts for the template's annotations. Those of `podMetadata` come to the pod by themselves: only one
+/// that ironhull may change is written into the template, where it goes before the other.
+fn metadata_parts(workflow: &Value, template: &Value, at: &str) -> Vec<Part> {
+    let around = workflow.pointer("/podMetadata/annotations").and_then(Value::as_object);
+    let own = template.pointer("/metadata/annotations").and_then(Value::as_object);
+    let is_ours = |key: &str| key == SAFE_TO_EVICT || key.starts_with("ironhull.dev/");
+    let ours = around.into_iter().flatten().filter(|(key, _)| is_ours(key));
+    if own.is_none() {
+        let ours: Map<String, Value> = ours.map(|(key, value)| (key.clone(), value.clone())).collect();
+        return match template.get("metadata").filter(|own| own.is_object()) {
+            Some(own) => vec![inherited(own, &format!("{at}/metadata"), "/metadata", "annotations", json!(ours))],
+            None => vec![inherited(template, at, "", "metadata", json!({"annotations": ours}))],
+        };
+    }
+    let mut parts = vec![Part::new("/metadata/annotations", format!("{at}/metadata/annotations"))];
+    for (key, value) in ours.filter(|(key, _)| own.is_none_or(|own| !own.contains_key(*key))) {
+        let key = format!("/metadata/annotations/{}", escape(key));
+        let part = Part::new(&key, format!("{at}{key}"));
+        parts.push(Part { inherited: Some(value.clone()), ..part });
+    }
+    parts
 }
 
 /// Why a template cannot be edited: something else decides what its pod will be.

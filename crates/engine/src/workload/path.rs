@@ -41,7 +41,7 @@ impl Path {
     /// Reads a path that people wrote.
     ///
     /// # Errors
-    /// When it is not names joined by dots, each with at most one `[*]` after it.
+    /// When it is not names joined by dots, each with `[*]` after it for a list or a map, twice for a list of lists.
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let error = |message: String, hint: &str| PathError { message, hint: hint.to_owned() };
         let example = "names joined by dots, as in `spec.workers[*].template`";
@@ -53,10 +53,8 @@ impl Path {
         }
         let mut segments = Vec::new();
         for part in text.strip_prefix("$.").or(text.strip_prefix('.')).unwrap_or(text).split('.') {
-            let (name, each) = match part.strip_suffix(EACH) {
-                Some(name) => (name, true),
-                None => (part, false),
-            };
+            let name = part.trim_end_matches(EACH);
+            let each = (part.len() - name.len()) / EACH.len();
             if name.is_empty() {
                 return Err(error("has a part without a name".to_owned(), example));
             }
@@ -69,7 +67,7 @@ impl Path {
                 return Err(error(format!("has {} in it", quoted(&other.to_string())), example));
             }
             segments.push(Segment::Member(name.to_owned()));
-            segments.extend(each.then_some(Segment::Each));
+            segments.extend(std::iter::repeat_n(Segment::Each, each));
         }
         if matches!(segments.as_slice(), [Segment::Member(one), ..] if one == "metadata" || one == "status")
         {
@@ -163,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_path_is_written_as_it_was_read() {
-        for text in ["spec.template", "spec.workers[*].template", "a[*]", "spec.x-y.z_1"] {
+        for text in ["spec.template", "spec.workers[*].template", "a[*]", "a[*][*].b", "spec.x-y.z_1"] {
             assert_eq!(Path::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Path::parse("$.spec.template").unwrap().to_string(), "spec.template");
@@ -210,5 +208,9 @@ mod tests {
             ]
         );
         assert_eq!(found("spec.list.template"), []);
+        let object = json!({"steps": [[{"inline": 1}, {}], [{"inline": 2}]]});
+        let found = Path::parse("steps[*][*].inline").unwrap().find(&object);
+        let at: Vec<_> = found.iter().map(|(at, _)| at.as_str()).collect();
+        assert_eq!(at, ["/steps/0/0/inline", "/steps/1/0/inline"]);
     }
 }

@@ -4,6 +4,9 @@
 //! kind does no harm: what is not there is not found.
 
 mod rows;
+mod unless;
+
+use serde_json::Value;
 
 use super::{Change, Holds, Kind, Place, Takes};
 pub use rows::KINDS;
@@ -45,8 +48,8 @@ impl Kind {
         source: &'static str,
     ) -> Self {
         let (change, takes) = (Change::Recreated, Takes::All);
-        let (through, note, unless) = ("", "", (&[] as &[_], ""));
-        Self { groups, kind, resource, pods, change, takes, through, unless, note, source }
+        let (through, note) = ("", "");
+        Self { groups, kind, resource, pods, change, takes, through, unless: |_| None, note, source }
     }
 
     const fn rolls(self) -> Self {
@@ -73,8 +76,8 @@ impl Kind {
         Self { note, ..self }
     }
 
-    const fn unless(self, places: &'static [&'static str], why: &'static str) -> Self {
-        Self { unless: (places, why), ..self }
+    const fn unless(self, unless: fn(&Value) -> Option<&'static str>) -> Self {
+        Self { unless, ..self }
     }
 }
 
