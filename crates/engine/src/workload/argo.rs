@@ -144,7 +144,9 @@ fn put_artifacts(main: &mut Value, template: &Value) {
 /// Gives a `script` its source as what its command runs. The controller puts it into a file that the
 /// command gets as its last argument, which means the same to a shell.
 fn put_source(main: &mut Value) {
-    let Some(source) = main.get("source").and_then(Value::as_str).map(str::to_owned) else { return };
+    let Some(source) = main.get("source").and_then(Value::as_str).map(str::to_owned) else {
+        return;
+    };
     let command = main.get_mut("command").and_then(Value::as_array_mut);
     if let Some(command) = command.filter(|command| !command.is_empty()) {
         command.extend([json!("-c"), json!(source)]);
@@ -197,9 +199,16 @@ fn metadata_parts(workflow: &Value, template: &Value, at: &str) -> Vec<Part> {
     let is_ours = |key: &str| key == SAFE_TO_EVICT || key.starts_with("ironhull.dev/");
     let ours = around.into_iter().flatten().filter(|(key, _)| is_ours(key));
     if own.is_none() {
-        let ours: Map<String, Value> = ours.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let ours: Map<String, Value> =
+            ours.map(|(key, value)| (key.clone(), value.clone())).collect();
         return match template.get("metadata").filter(|own| own.is_object()) {
-            Some(own) => vec![inherited(own, &format!("{at}/metadata"), "/metadata", "annotations", json!(ours))],
+            Some(own) => vec![inherited(
+                own,
+                &format!("{at}/metadata"),
+                "/metadata",
+                "annotations",
+                json!(ours),
+            )],
             None => vec![inherited(template, at, "", "metadata", json!({"annotations": ours}))],
         };
     }

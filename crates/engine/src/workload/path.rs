@@ -161,7 +161,9 @@ mod tests {
 
     #[test]
     fn a_path_is_written_as_it_was_read() {
-        for text in ["spec.template", "spec.workers[*].template", "a[*]", "a[*][*].b", "spec.x-y.z_1"] {
+        for text in
+            ["spec.template", "spec.workers[*].template", "a[*]", "a[*][*].b", "spec.x-y.z_1"]
+        {
             assert_eq!(Path::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Path::parse("$.spec.template").unwrap().to_string(), "spec.template");

@@ -49,7 +49,18 @@ impl Kind {
     ) -> Self {
         let (change, takes) = (Change::Recreated, Takes::All);
         let (through, note) = ("", "");
-        Self { groups, kind, resource, pods, change, takes, through, unless: |_| None, note, source }
+        Self {
+            groups,
+            kind,
+            resource,
+            pods,
+            change,
+            takes,
+            through,
+            unless: |_| None,
+            note,
+            source,
+        }
     }
 
     const fn rolls(self) -> Self {

@@ -9,7 +9,7 @@ const SPARKS_OWN: &str =
 const BY_POSITION: &str = "its operator merges its templates, and lists in them by position";
 const JOBS_VOLUMES: &str = "the job's own `volumes` are mounted into every container";
 /// Why nothing is edited where keys of SSH are for root alone, be they used or not.
-pub const ROOTS_KEYS: &str = "its SSH keys are mounted where only root looks for them";
+pub(super) const ROOTS_KEYS: &str = "its SSH keys are mounted where only root looks for them";
 
 /// Whether a member is there, and is no empty list.
 fn has(object: &Value, at: &str) -> bool {
@@ -26,17 +26,17 @@ fn spark_at(object: &Value, spec: &str) -> Option<&'static str> {
 }
 
 /// A SparkApplication.
-pub fn spark(object: &Value) -> Option<&'static str> {
+pub(super) fn spark(object: &Value) -> Option<&'static str> {
     spark_at(object, "/spec")
 }
 
 /// A ScheduledSparkApplication.
-pub fn scheduled_spark(object: &Value) -> Option<&'static str> {
+pub(super) fn scheduled_spark(object: &Value) -> Option<&'static str> {
     spark_at(object, "/spec/template")
 }
 
 /// A FlinkDeployment.
-pub fn flink(object: &Value) -> Option<&'static str> {
+pub(super) fn flink(object: &Value) -> Option<&'static str> {
     let merged = ["/spec/jobManager/podTemplate", "/spec/taskManager/podTemplate"];
     merged.iter().any(|at| has(object, at)).then_some(BY_POSITION)
 }
@@ -52,18 +52,18 @@ fn volcano_at(object: &Value, spec: &str) -> Option<&'static str> {
 }
 
 /// A Volcano Job, or a JobTemplate.
-pub fn volcano(object: &Value) -> Option<&'static str> {
+pub(super) fn volcano(object: &Value) -> Option<&'static str> {
     volcano_at(object, "/spec")
 }
 
 /// A Volcano CronJob.
-pub fn volcano_cron(object: &Value) -> Option<&'static str> {
+pub(super) fn volcano_cron(object: &Value) -> Option<&'static str> {
     volcano_at(object, "/spec/jobTemplate/spec")
 }
 
 /// A TrainingRuntime. Its keys are where it says, at `/root/.ssh` by default (`trainingruntime_types.go`,
 /// `SSHAuthMountPath`).
-pub fn trainer(object: &Value) -> Option<&'static str> {
+pub(super) fn trainer(object: &Value) -> Option<&'static str> {
     let mpi = object.pointer("/spec/mlPolicy/mpi").filter(|mpi| mpi.is_object())?;
     let path = mpi.get("sshAuthMountPath").and_then(Value::as_str).unwrap_or("/root/.ssh");
     Path::new(path).starts_with("/root").then_some(ROOTS_KEYS)
