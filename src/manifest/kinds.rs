@@ -275,6 +275,11 @@ impl Visit<'_> {
             return;
         }
         let pods = known.pods(object);
+        if known.row.is_none_or(|row| !row.is_built_in())
+            && let Some(first) = elsewhere(object, known, &pods)
+        {
+            self.contents.left.push(left(&first, None, ELSEWHERE.to_owned()));
+        }
         let is_one_of_several = pods.len() > 1;
         for pod in pods {
             let which = is_one_of_several.then(|| dotted(&pod.at));
@@ -300,6 +305,19 @@ impl Visit<'_> {
             self.contents.workloads.push(found.workload(pod, known, is_one_of_several));
         }
     }
+}
+
+/// Why containers beside the pods of a known kind are left alone.
+const ELSEWHERE: &str = "it is not known whether pods are made from these containers";
+
+/// The first place with containers in an object, beside its pods and the objects in it.
+fn elsewhere(object: &Value, known: &Known, pods: &[PodIn<'_>]) -> Option<String> {
+    let objects = known.objects(object);
+    let taken =
+        pods.iter().map(|pod| pod.at.as_str()).chain(objects.iter().map(|it| it.0.as_str()));
+    containers_below(object).into_iter().find(|place| {
+        !taken.clone().any(|at| place.strip_prefix(at).is_some_and(|rest| rest.starts_with('/')))
+    })
 }
 
 /// An object of a known kind.
