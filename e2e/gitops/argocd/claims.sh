@@ -7,7 +7,7 @@ argocd() {
   kubectl create namespace argocd
   kubectl apply --server-side --filename "$manifests/crds/application-crd.yaml,$manifests/crds/applicationset-crd.yaml,$manifests/crds/appproject-crd.yaml"
   kubectl --namespace argocd apply --filename "$manifests/base/config/argocd-cm.yaml,$manifests/base/config/argocd-secret.yaml"
-  eventually 60 "its kinds are known" kubectl wait --for=condition=Established --timeout=1s customresourcedefinitions --all
+  eventually 60 "its kinds are known" kubectl --namespace argocd get applications,appprojects
   example 'resource.customizations.health' >"$work/health.yaml"
   kubectl --namespace argocd patch configmap argocd-cm --type merge --patch-file "$work/health.yaml"
   # Argo CD's own server makes this project, and is not here.
@@ -27,9 +27,10 @@ END
   start argocd-application-controller --namespace argocd --redis 127.0.0.1:6379 --repo-server 127.0.0.1:8081 --repo-server-plaintext
 
   say "Argo CD: the page's example: ironhull, and then the namespace that opts in"
+  kubectl cordon "$CLUSTER_NODE"
   application root root | jq '.spec.syncPolicy.automated = {}' | kubectl apply --filename -
+  held_back
   for name in ironhull shop root; do eventually 240 "Synced and Healthy: $name" settled $name; done
-  in_order
   eventually 60 "the Deployment's pods are hardened" hardened
   refresh shop
   synced shop

@@ -7,16 +7,17 @@ flux() {
   for module in source-controller kustomize-controller; do
     kubectl apply --server-side --filename "$(directory flux github.com/fluxcd/$module)/config/crd/bases"
   done
-  eventually 60 "its kinds are known" kubectl wait --for=condition=Established --timeout=1s customresourcedefinitions --all
+  eventually 60 "its kinds are known" kubectl --namespace flux-system get gitrepositories,kustomizations
   start source-controller --metrics-addr 0 --health-addr 127.0.0.1:9441 \
     --storage-path "$work" --storage-addr 127.0.0.1:9790 --storage-adv-addr 127.0.0.1:9790
   start kustomize-controller --metrics-addr 0 --health-addr 127.0.0.1:9440 \
     --requeue-dependency 2s
 
   say "Flux: the page's example: ironhull, and then the namespace that opts in"
+  kubectl cordon "$CLUSTER_NODE"
   example 'kind: Kustomization' | kubectl apply --filename -
+  held_back
   eventually 180 "both are ready" kubectl --namespace flux-system wait --for=condition=Ready --timeout=1s kustomization/ironhull kustomization/shop
-  in_order
   eventually 60 "the Deployment's pods are hardened" hardened
 
   say "Flux: applied again, after ironhull has filled in what is its own"
