@@ -143,6 +143,11 @@ release-reproducible: $(HELM) ## builds the release once more in another directo
 upgrade-check: $(HELM) ## from the previous version and back, below a stream of creations (a cluster of its own; root)
 	e2e/upgrade
 
+# Nightly, and before a release. The first build takes ten minutes of processor time for each of the two.
+.PHONY: gitops-check
+gitops-check: ## docs/gitops.md held against Flux and Argo CD themselves, on a cluster of its own (needs Go; root)
+	e2e/gitops/check
+
 .PHONY: image
 image: ## ironhull's image from the Dockerfile, without a registry (needs buildah)
 	e2e/image

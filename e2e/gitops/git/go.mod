@@ -1,0 +1,3 @@
+module ironhull.dev/e2e/gitops/git
+
+go 1.26.0
