@@ -308,7 +308,7 @@ impl Visit<'_> {
 }
 
 /// Why containers beside the pods of a known kind are left alone.
-const ELSEWHERE: &str = "it is not known whether pods are made from these containers";
+const ELSEWHERE: &str = "these containers are in no pod template that is known";
 
 /// The first place with containers in an object, beside its pods and the objects in it.
 fn elsewhere(object: &Value, known: &Known, pods: &[PodIn<'_>]) -> Option<String> {

@@ -179,6 +179,10 @@ fn list_of<'o>(value: &'o Value, pointer: &str) -> &'o [Value] {
 /// Labels and annotations that the pod gets: the workflow's `podMetadata`, then the template's.
 fn metadata(workflow: &Value, template: &Value) -> Value {
     let mut all = Map::new();
+    if own_metadata(template).is_some() {
+        // A patch that began with `metadata` itself would put it in place of the template's.
+        all.insert("annotations".to_owned(), json!({}));
+    }
     for of in [workflow.get("podMetadata"), template.get("metadata")].into_iter().flatten() {
         for member in ["labels", "annotations"] {
             let Some(new) = of.get(member).and_then(Value::as_object) else { continue };
@@ -191,6 +195,11 @@ fn metadata(workflow: &Value, template: &Value) -> Value {
     Value::Object(all)
 }
 
+/// The template's `metadata`, unless it is empty.
+fn own_metadata(template: &Value) -> Option<&Map<String, Value>> {
+    template.get("metadata").and_then(Value::as_object).filter(|own| !own.is_empty())
+}
+
 /// The parts for the template's annotations. Those of `podMetadata` come to the pod by themselves: only one
 /// that ironhull may change is written into the template, where it goes before the other.
 fn metadata_parts(workflow: &Value, template: &Value, at: &str) -> Vec<Part> {
@@ -201,16 +210,12 @@ fn metadata_parts(workflow: &Value, template: &Value, at: &str) -> Vec<Part> {
     if own.is_none() {
         let ours: Map<String, Value> =
             ours.map(|(key, value)| (key.clone(), value.clone())).collect();
-        return match template.get("metadata").filter(|own| own.is_object()) {
-            Some(own) => vec![inherited(
-                own,
-                &format!("{at}/metadata"),
-                "/metadata",
-                "annotations",
-                json!(ours),
-            )],
-            None => vec![inherited(template, at, "", "metadata", json!({"annotations": ours}))],
+        let (part, initial) = match own_metadata(template) {
+            Some(_) => ("/metadata/annotations", json!(ours)),
+            None => ("/metadata", json!({"annotations": ours})),
         };
+        let part = Part::new(part, format!("{at}{part}"));
+        return vec![Part { inherited: Some(initial), ..part }];
     }
     let mut parts = vec![Part::new("/metadata/annotations", format!("{at}/metadata/annotations"))];
     for (key, value) in ours.filter(|(key, _)| own.is_none_or(|own| !own.contains_key(*key))) {
