@@ -135,6 +135,9 @@ pub fn with_hint(mut error: clap::Error) -> clap::Error {
     };
     let of = |command: &str| usage.contains(&format!(" {command} "));
     let tip = match error.kind() {
+        ErrorKind::UnknownArgument if of("preview") && std::path::Path::new(&word).exists() => {
+            format!("to name a file, use -f: `-f {word}`")
+        }
         ErrorKind::UnknownArgument if of("preview") || of("diff") || of("report") => {
             format!("to name a namespace, use -n: `-n {word}`")
         }

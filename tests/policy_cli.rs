@@ -52,7 +52,10 @@ fn check_says_how_many() {
     assert_eq!((code, err.as_str()), (0, ""));
     assert_eq!(out, "4 policies in 5 files: no errors, no warnings\n");
     let (code, out, _) = run(&["policy", "check"]);
-    assert_eq!((code, out.as_str()), (0, "1 policy in 2 files: no errors, no warnings\n"));
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "compiled in: 1 policy in 2 files: no errors, no warnings\n")
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::exemptions::{self, Exempt, Voided};
 use super::risk::remedy::{self, Remedies};
-use super::risk::{self, Case, Risk, Seen, Verdict};
+use super::risk::{self, Case, Remedy, Risk, Seen, Verdict};
 use super::unhardened::{Left, Unhardened, left, unhardened};
 use crate::admission::Environment;
 use crate::harden::{Context, Scope, harden};
@@ -203,7 +203,7 @@ fn judge<T>(
     let uid = |name: &str, own: Option<i64>| own.or_else(|| seen.uids.get(name).copied());
     if !outcome.changes() {
         let unhardened = unhardened(&pod, &outcome, pod.containers(), uid);
-        let risks = Vec::new();
+        let risks = as_written(template, object, &before)?;
         return Ok(take(JudgedTemplate { outcome: &outcome, after: &pod, risks, unhardened }));
     }
     let after = hardened(object, &outcome)?;
@@ -218,6 +218,52 @@ fn judge<T>(
     let risks = risk::assess(&case);
     Ok(take(JudgedTemplate { outcome: &outcome, after: &changed, risks, unhardened }))
 }
+
+/// What breaks in a pod that is as hardening would have it, and of which nothing was seen to run: `harden
+/// --write` may have written it, which makes no program work that did not. Judged is what is left of it without any
+/// `securityContext`, if hardening that gives the pod back; else its author chose the values.
+fn as_written(
+    template: &Template<'_>,
+    object: &Value,
+    after: &PodSpec,
+) -> anyhow::Result<Vec<Risk>> {
+    let Template { policy, environment, reserved_volumes, scope, seen, .. } = *template;
+    if !seen.uids.is_empty() || !seen.unseen.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut bare = object.clone();
+    let Some(spec_of_bare) = bare.get_mut("spec").and_then(Value::as_object_mut) else {
+        return Ok(Vec::new());
+    };
+    spec_of_bare.remove("securityContext");
+    for list in ["initContainers", "containers"] {
+        let containers = spec_of_bare.get_mut(list).and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
+            container.remove("securityContext");
+        }
+    }
+    let text = bare.to_string();
+    let pod = Pod::from_json(&text)?;
+    let reserved: Vec<&str> = reserved_volumes.iter().map(String::as_str).collect();
+    let context = Context { reserved_volumes: &reserved, ..environment.context(scope) };
+    let outcome = harden(&pod, policy, &context);
+    if !outcome.changes() || spec_value(&hardened(&bare, &outcome)?) != spec_value(object) {
+        return Ok(Vec::new());
+    }
+    let case = Case { before: &spec(&bare)?, after, outcome: &outcome, policy, seen };
+    let written = |risk: Risk| match risk.remedy {
+        Remedy::Exempt(_) | Remedy::Writable(_) => {
+            Risk { remedy: Remedy::Manifest(WRITTEN.to_owned()), ..risk }
+        }
+        Remedy::Manifest(_) | Remedy::Try(_) => risk,
+    };
+    // What is only feared may have been tried by whoever wrote it.
+    Ok(risk::assess(&case).into_iter().filter(|risk| risk.certain).map(written).collect())
+}
+
+/// What helps where the manifest has the values itself: an exemption would change nothing.
+const WRITTEN: &str =
+    "its `securityContext` is in the manifest: take it out to see what would help";
 
 /// The object as it will be.
 pub(super) fn hardened(object: &Value, outcome: &Outcome<'_>) -> anyhow::Result<Value> {

@@ -117,6 +117,7 @@ fn natural_mistakes_get_a_hint() {
         ("harden in.yaml", "to name a file, use -f: `-f in.yaml`"),
         ("explain in.yaml", "pass it with -f, as in `-f in.yaml`"),
         ("explain -f in.yaml other.yaml", "-f"),
+        ("preview Cargo.toml", "to name a file, use -f: `-f Cargo.toml`"),
         ("preview shop", "to name a namespace, use -n: `-n shop`"),
         ("policy diff policies policies shop", "to name a namespace, use -n: `-n shop`"),
         ("harden -f in.yaml --date tomorrow", "such as 2027-03-01"),

@@ -24,6 +24,20 @@ fn at_place(holds: Holds, takes: Takes) -> Value {
     }
 }
 
+/// A part of a path without its `[*]`, and how many these are.
+fn lists(part: &str) -> (&str, usize) {
+    let name = part.trim_end_matches("[*]");
+    (name, (part.len() - name.len()) / "[*]".len())
+}
+
+/// Every item of lists within lists.
+fn each(value: &mut Value, depth: usize, take: &mut dyn FnMut(&mut Value)) {
+    match depth {
+        0 => take(value),
+        _ => value.as_array_mut().unwrap().iter_mut().for_each(|item| each(item, depth - 1, take)),
+    }
+}
+
 /// Puts a value at a path, with two items where it says `[*]`. Members that are there stay.
 fn put(target: &mut Value, path: &str, value: &Value) {
     let Some((first, rest)) = path.split_once('.').or((!path.is_empty()).then_some((path, "")))
@@ -33,12 +47,12 @@ fn put(target: &mut Value, path: &str, value: &Value) {
     };
     let members = target.as_object_mut().unwrap();
     let beside = json!({"beside": "stays"});
-    match first.strip_suffix("[*]") {
-        Some(name) => {
-            let items = members.entry(name).or_insert_with(|| json!([beside, beside]));
-            items.as_array_mut().unwrap().iter_mut().for_each(|item| put(item, rest, value));
+    match lists(first) {
+        (name, depth @ 1..) => {
+            let items = (0..depth).fold(beside, |item, _| json!([item, item]));
+            each(members.entry(name).or_insert(items), depth, &mut |item| put(item, rest, value));
         }
-        None => put(members.entry(first).or_insert(beside), rest, value),
+        (_, 0) => put(members.entry(first).or_insert(beside), rest, value),
     }
 }
 
@@ -46,19 +60,20 @@ fn put(target: &mut Value, path: &str, value: &Value) {
 fn take(target: &mut Value, path: &str) -> Vec<Value> {
     match path.split_once('.').or((!path.is_empty()).then_some((path, ""))) {
         None => vec![target.take()],
-        Some((first, rest)) => match first.strip_suffix("[*]") {
-            Some(name) => {
-                let items = target[name].as_array_mut().unwrap().iter_mut();
-                items.flat_map(|item| take(item, rest)).collect()
-            }
-            None => take(&mut target[first], rest),
-        },
+        Some((first, rest)) => {
+            let (name, depth) = lists(first);
+            let mut taken = Vec::new();
+            each(&mut target[name], depth, &mut |item| taken.extend(take(item, rest)));
+            taken
+        }
     }
 }
 
 /// Whether the row's pods are left alone if there is something at this place.
 fn is_left(row: &Kind, path: &str) -> bool {
-    row.unless.0.contains(&format!("/{}", path.replace('.', "/")).as_str())
+    let mut object = json!({});
+    put(&mut object, path, &json!({"there": true}));
+    row.unless.is_some_and(|unless| unless(&object).is_some())
 }
 
 /// The places that an object of [`object`] has, one within another after it.
@@ -158,19 +173,45 @@ fn pods_of_every_kind_are_hardened_and_nothing_beside_them() {
     }
 }
 
+/// What keeps an object's pods from being edited: the kind, where, and what is there.
+const LEFT: &[(&str, &str, &str)] = &[
+    ("SparkApplication", "spec.driver.podSecurityContext", r#"{"fsGroup": 1}"#),
+    ("SparkApplication", "spec.driver.securityContext", r#"{"runAsUser": 1}"#),
+    ("SparkApplication", "spec.executor.podSecurityContext", r#"{"fsGroup": 1}"#),
+    ("SparkApplication", "spec.executor.securityContext", r#"{"runAsUser": 1}"#),
+    ("ScheduledSparkApplication", "spec.template.driver.podSecurityContext", r#"{"fsGroup": 1}"#),
+    ("ScheduledSparkApplication", "spec.template.driver.securityContext", r#"{"runAsUser": 1}"#),
+    ("ScheduledSparkApplication", "spec.template.executor.podSecurityContext", r#"{"fsGroup": 1}"#),
+    ("ScheduledSparkApplication", "spec.template.executor.securityContext", r#"{"runAsUser": 1}"#),
+    ("Job", "spec", r#"{"volumes": [{"mountPath": "/data"}]}"#),
+    ("Job", "spec.plugins", r#"{"ssh": []}"#),
+    ("Job", "spec.plugins", r#"{"mpi": ["--master=main"]}"#),
+    ("CronJob", "spec.jobTemplate.spec", r#"{"volumes": [{"mountPath": "/data"}]}"#),
+    ("CronJob", "spec.jobTemplate.spec.plugins", r#"{"ssh": []}"#),
+    ("JobTemplate", "spec", r#"{"volumes": [{"mountPath": "/data"}]}"#),
+    ("JobTemplate", "spec.plugins", r#"{"ssh": []}"#),
+    ("TrainingRuntime", "spec.mlPolicy.mpi", r#"{"numProcPerNode": 1}"#),
+    ("ClusterTrainingRuntime", "spec.mlPolicy.mpi", r#"{"sshAuthMountPath": "/root/.ssh"}"#),
+    ("FlinkDeployment", "spec.jobManager.podTemplate", "{}"),
+    ("FlinkDeployment", "spec.taskManager.podTemplate", "{}"),
+];
+
 #[test]
 fn what_its_operator_would_make_something_else_of_is_left_alone() {
     let all = harden(|row, group| {
-        let with = |place: &&str| {
+        let of_row = LEFT.iter().filter(|(kind, ..)| row.unless.is_some() && *kind == row.kind);
+        let with = |(_, place, value): &(&str, &str, &str)| {
             let mut object = object(row, group);
-            let something = match row.pods.iter().find(|it| is_left(row, it.path)) {
+            let something = match row.pods.iter().find(|it| it.path == *place) {
                 Some(pods) => at_place(pods.holds, row.takes),
-                None => json!({"fsGroup": 1}),
+                None => serde_json::from_str(value).unwrap(),
             };
-            put(&mut object, &place.trim_start_matches('/').replace('/', "."), &something);
+            put(&mut object, place, &something);
             object
         };
-        row.unless.0.iter().map(with).collect()
+        let all: Vec<Value> = of_row.map(with).collect();
+        assert_eq!(all.is_empty(), row.unless.is_none(), "{}: what keeps it?", row.kind);
+        all
     });
     assert!(!all.is_empty());
     for (row, before, after) in &all {

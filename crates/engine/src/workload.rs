@@ -34,8 +34,8 @@ pub struct Kind {
     /// Kind of Kubernetes' own, or of another row, by way of which it makes its pods: in a cluster
     /// they are seen there. Empty if it makes them itself, or by a ReplicaSet or a Job.
     pub through: &'static str,
-    /// Why the pods of this object cannot be edited, if they cannot.
-    pub unless: fn(&Value) -> Option<&'static str>,
+    /// Why the pods of an object cannot be edited, if something in it keeps them from that.
+    pub unless: Option<fn(&Value) -> Option<&'static str>>,
     /// What else people should know of it, for the page of kinds; may be empty.
     pub note: &'static str,
     /// The Go type or the CRD that says so.
@@ -172,7 +172,7 @@ impl Known {
     /// The pods in an object of this kind; not those of objects in it.
     pub fn pods<'o>(&self, object: &'o Value) -> Vec<PodIn<'o>> {
         let found = self.places.iter().flat_map(|(path, holds)| pods(object, path, *holds));
-        let left = self.row.and_then(|row| (row.unless)(object));
+        let left = self.row.and_then(|row| row.unless).and_then(|unless| unless(object));
         found.map(|pod| PodIn { left: pod.left.or(left), ..pod }).collect()
     }
 

@@ -134,7 +134,7 @@ fn in_steps(
         say(format!("{}: configuration and policies are there, replicas are not", to.name));
 
         // The first new replica counts only after so long: until then, no old one goes.
-        counts_after(world, 600);
+        counts_after(world, 300);
         rollout(world, "resume");
         world.eventually("a replica of the other version is ready", || {
             (running(world, to) == 1).then_some(())

@@ -39,7 +39,8 @@ pub enum Format {
 pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let Args { paths, date, output } = args;
     let mut files = policy_files::read_all(paths.iter())?;
-    if files.is_empty() {
+    let is_compiled_in = files.is_empty();
+    if is_compiled_in {
         files = parse::embedded_files();
     }
     let today = date.unwrap_or_else(crate::date::today);
@@ -51,7 +52,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
         Format::Json => report(set.as_ref(), &found, out)?,
         Format::Text => {
             err.write_all(diagnostics::styled(&found, &files).as_bytes())?;
-            writeln!(out, "{}", summary(set.as_ref(), &found, files.len()))?;
+            // Nobody is to take these for the files that lie around.
+            let compiled_in = if is_compiled_in { "compiled in: " } else { "" };
+            writeln!(out, "{compiled_in}{}", summary(set.as_ref(), &found, files.len()))?;
         }
     }
     Ok(if set.is_some() { 0 } else { 2 })

@@ -49,18 +49,7 @@ impl Kind {
     ) -> Self {
         let (change, takes) = (Change::Recreated, Takes::All);
         let (through, note) = ("", "");
-        Self {
-            groups,
-            kind,
-            resource,
-            pods,
-            change,
-            takes,
-            through,
-            unless: |_| None,
-            note,
-            source,
-        }
+        Self { groups, kind, resource, pods, change, takes, through, unless: None, note, source }
     }
 
     const fn rolls(self) -> Self {
@@ -88,7 +77,7 @@ impl Kind {
     }
 
     const fn unless(self, unless: fn(&Value) -> Option<&'static str>) -> Self {
-        Self { unless, ..self }
+        Self { unless: Some(unless), ..self }
     }
 }
 
