@@ -203,7 +203,7 @@ fn judge<T>(
     let uid = |name: &str, own: Option<i64>| own.or_else(|| seen.uids.get(name).copied());
     if !outcome.changes() {
         let unhardened = unhardened(&pod, &outcome, pod.containers(), uid);
-        let risks = as_written(template, object, &before)?;
+        let risks = as_written(template, &context, object, &before)?;
         return Ok(take(JudgedTemplate { outcome: &outcome, after: &pod, risks, unhardened }));
     }
     let after = hardened(object, &outcome)?;
@@ -224,10 +224,11 @@ fn judge<T>(
 /// `securityContext`, if hardening that gives the pod back; else its author chose the values.
 fn as_written(
     template: &Template<'_>,
+    context: &Context<'_>,
     object: &Value,
     after: &PodSpec,
 ) -> anyhow::Result<Vec<Risk>> {
-    let Template { policy, environment, reserved_volumes, scope, seen, .. } = *template;
+    let Template { policy, seen, .. } = *template;
     if !seen.uids.is_empty() || !seen.unseen.is_empty() {
         return Ok(Vec::new());
     }
@@ -244,9 +245,7 @@ fn as_written(
     }
     let text = bare.to_string();
     let pod = Pod::from_json(&text)?;
-    let reserved: Vec<&str> = reserved_volumes.iter().map(String::as_str).collect();
-    let context = Context { reserved_volumes: &reserved, ..environment.context(scope) };
-    let outcome = harden(&pod, policy, &context);
+    let outcome = harden(&pod, policy, context);
     if !outcome.changes() || spec_value(&hardened(&bare, &outcome)?) != spec_value(object) {
         return Ok(Vec::new());
     }

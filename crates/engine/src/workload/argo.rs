@@ -207,7 +207,7 @@ fn metadata_parts(workflow: &Value, template: &Value, at: &str) -> Vec<Part> {
     let own = template.pointer("/metadata/annotations").and_then(Value::as_object);
     let is_ours = |key: &str| key == SAFE_TO_EVICT || key.starts_with("ironhull.dev/");
     let ours = around.into_iter().flatten().filter(|(key, _)| is_ours(key));
-    if own.is_none() {
+    let Some(own) = own else {
         let ours: Map<String, Value> =
             ours.map(|(key, value)| (key.clone(), value.clone())).collect();
         let (part, initial) = match own_metadata(template) {
@@ -216,9 +216,9 @@ fn metadata_parts(workflow: &Value, template: &Value, at: &str) -> Vec<Part> {
         };
         let part = Part::new(part, format!("{at}{part}"));
         return vec![Part { inherited: Some(initial), ..part }];
-    }
+    };
     let mut parts = vec![Part::new("/metadata/annotations", format!("{at}/metadata/annotations"))];
-    for (key, value) in ours.filter(|(key, _)| own.is_none_or(|own| !own.contains_key(*key))) {
+    for (key, value) in ours.filter(|(key, _)| !own.contains_key(*key)) {
         let key = format!("/metadata/annotations/{}", escape(key));
         let part = Part::new(&key, format!("{at}{key}"));
         parts.push(Part { inherited: Some(value.clone()), ..part });
