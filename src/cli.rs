@@ -28,7 +28,7 @@ use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ColorChoice, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory as _, Parser, Subcommand};
 
 /// Hardens Kubernetes pods without breaking the application
 #[derive(Debug, Parser)]
@@ -122,19 +122,32 @@ pub(crate) fn width() -> Option<usize> {
         .filter(|width| *width > 0)
 }
 
-/// Adds a hint where the parser met a word that it has no place for. Most such words are what `-f`
-/// or `-n` wants. Other errors stay as they are.
+/// Adds a hint where the parser met a word that it has no place for. Most such words are what `-f`,
+/// `-n` or `-o` wants, or what other programs call a command. Other errors stay as they are.
 pub fn with_hint(mut error: clap::Error) -> clap::Error {
-    let word = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(word)) if !word.starts_with('-') => word.clone(),
-        _ => return error,
+    let words = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand];
+    let Some(ContextValue::String(word)) = words.iter().find_map(|kind| error.get(*kind)) else {
+        return error;
     };
+    let word = word.clone();
     let usage = match error.get(ContextKind::Usage) {
         Some(ContextValue::StyledStr(usage)) => usage.to_string(),
         _ => String::new(),
     };
     let of = |command: &str| usage.contains(&format!(" {command} "));
     let tip = match error.kind() {
+        ErrorKind::InvalidSubcommand => match word.as_str() {
+            "version" => "to print the version, use `ironhull --version`".to_owned(),
+            "check" | "lint" | "scan" | "validate" => {
+                "to check manifests, use `ironhull harden --check`; policies, `ironhull policy check`"
+                    .to_owned()
+            }
+            _ => return error,
+        },
+        ErrorKind::UnknownArgument if word.starts_with('-') => match form(&usage, &word) {
+            Some(form) => format!("to choose a format, use -o: `-o {form}`"),
+            None => return error,
+        },
         ErrorKind::UnknownArgument if of("preview") && std::path::Path::new(&word).exists() => {
             format!("to name a file, use -f: `-f {word}`")
         }
@@ -148,4 +161,16 @@ pub fn with_hint(mut error: clap::Error) -> clap::Error {
     };
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     error
+}
+
+/// The output format that an option like `--json` means, if the command of that usage has it.
+fn form<'w>(usage: &str, word: &'w str) -> Option<&'w str> {
+    let form = word.strip_prefix("--")?;
+    let root = Cli::command();
+    let mut command = &root;
+    for word in usage.split_whitespace() {
+        command = command.find_subcommand(word).unwrap_or(command);
+    }
+    let output = command.get_arguments().find(|arg| arg.get_id() == "output")?;
+    output.get_possible_values().iter().any(|value| value.matches(form, false)).then_some(form)
 }

@@ -11,17 +11,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::choice::Choice;
-use super::input::Input;
+use super::input::{Input, Read};
 use super::pass::{self, Assignment, Judged, Pass};
 use super::preview::report::{RemedyPreview, RiskPreview};
-use crate::admission::Environment;
 use crate::cluster::{self, Connection};
 use crate::foresight::exemptions::{Exempt, Voided, container, exemption, voided};
-use crate::foresight::outlook::{Outlook, Template, outlook};
-use crate::foresight::risk::{Seen, Verdict};
+use crate::foresight::outlook::{Outlook, outlook};
+use crate::foresight::risk::Verdict;
 use crate::harden::SeedImage;
 use crate::manifest::{Document, ManifestError, ManifestFile};
-use crate::outcome::{Finding, Level, Outcome, RuleResult, Subject};
+use crate::outcome::{Finding, Level, Outcome, Remark, RuleResult, Subject};
 use crate::terminal::{diagnostics, say};
 
 /// Explain what changes and why, in manifests or in a pod
@@ -39,11 +38,12 @@ pub struct Args {
     input: Input,
 
     /// Print what would help POD, as a patch of the object that it is made from
-    #[arg(long, requires = "pod")]
+    // Where one argument excludes another, clap does not ask for the other: so the files are excluded too.
+    #[arg(long, requires = "pod", conflicts_with = "files")]
     fix: bool,
 
     /// Apply that patch; without it nothing is written
-    #[arg(long, requires = "fix")]
+    #[arg(long, requires = "fix", conflicts_with = "files")]
     apply: bool,
 
     /// Output format: table or json
@@ -93,7 +93,9 @@ pub(super) struct Explained {
     void: Vec<Voided>,
     /// What the policy knows of the containers' images.
     images: Vec<KnownImage>,
-    /// Remarks on the pod as a whole.
+    /// The fields for which Pod Security *restricted* would still refuse the pod.
+    restricted: Vec<String>,
+    /// Other remarks on the pod as a whole.
     remarks: Vec<String>,
     /// The verdict on its pods, as `preview` has it; null if the pod could not be judged.
     verdict: Option<Verdict>,
@@ -150,10 +152,10 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     if let Some(pod) = pod {
         return live_pod(pod, args, out, err);
     }
-    let explained = match explain_all(input, err)? {
-        Ok(explained) => explained,
-        Err(errors) => return Ok(diagnostics::errors(err, &errors)?),
-    };
+    let Some((explained, errors)) = explain_all(input, err)? else { return Ok(say::EXIT_ERROR) };
+    if !errors.is_empty() && !input.keep_going {
+        return Ok(input.refuse(&errors, err)?);
+    }
     match output {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,
         Format::Table if explained.is_empty() => {
@@ -163,7 +165,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
             out.write_all(table::table(&explained, super::width()).as_bytes())?;
         }
     }
-    Ok(0)
+    Ok(if errors.is_empty() { 0 } else { diagnostics::errors(err, &errors)? })
 }
 
 /// Whether a word given as a pod's name ends like a manifest's file name.
@@ -214,15 +216,17 @@ fn live_pod(
     Ok(if left { say::EXIT_CHANGES } else { 0 })
 }
 
+/// Explains what the input names; beside it, what cannot be read. `None` if the policies are wrong, which has
+/// been reported.
 fn explain_all(
     input: &Input,
     err: &mut dyn Write,
-) -> anyhow::Result<Result<Vec<Explained>, Vec<ManifestError>>> {
-    let Some(set) = input.policies(err)? else { return Ok(Err(Vec::new())) };
-    let sources = match input.read(set.kinds(), err)? {
-        Ok(sources) => sources,
-        Err(errors) => return Ok(Err(errors)),
-    };
+) -> anyhow::Result<Option<(Vec<Explained>, Vec<ManifestError>)>> {
+    let Some(set) = input.policies(err)? else { return Ok(None) };
+    let Read { sources, mut errors } = input.read(set.kinds(), err)?;
+    if !errors.is_empty() && !input.keep_going {
+        return Ok(Some((Vec::new(), errors)));
+    }
     let policies = Assignment::chosen(input.asked(), &set, &sources, err)?;
     let pass = Pass {
         policies: &policies,
@@ -231,47 +235,36 @@ fn explain_all(
         seed_image: Some(SeedImage::ANY),
     };
     let mut explained = Vec::new();
-    let mut errors = Vec::new();
     for source in &sources {
         for document in &source.documents {
             pass::say_remarks(err, source, document)?;
-            let environment = Environment {
-                date: pass.date,
-                user_namespaces: false,
-                seed_image: pass.seed_image,
-            };
             let mut left = Vec::new();
             let judged = pass.judge(source, document, |judged| {
                 let why = judged.patch().err();
                 left.extend(why.map(|why| judged.left(source, document, &why)));
-                explained.push(explain(source, document, judged, environment));
+                explained.push(explain(source, document, &pass, judged));
             });
             left.iter().try_for_each(|note| say::note(err, note))?;
             errors.extend(judged.err().map(|error| *error));
         }
     }
-    Ok(if errors.is_empty() { Ok(explained) } else { Err(errors) })
+    Ok(Some((explained, errors)))
 }
 
 fn explain(
     source: &ManifestFile,
     document: &Document,
+    pass: &Pass<'_>,
     judged: &Judged<'_>,
-    environment: Environment<'_>,
 ) -> Explained {
-    let Judged { workload, namespace, policy, outcome } = *judged;
-    let template = Template {
-        json: &workload.pod.to_string(),
-        policy,
-        environment,
-        reserved_volumes: &workload.reserved_volumes,
-        scope: workload.scope(),
-        seen: &Seen::default(),
-    };
-    let outlook = outlook(&template).ok();
+    let Judged { workload, namespace, policy, outcome, .. } = *judged;
+    let outlook = outlook(&judged.template(pass)).ok();
     let verdict = outlook.as_ref().map(Outlook::verdict);
-    let (risks, remedies) =
-        outlook.map(|outlook| (outlook.risks, outlook.remedies)).unwrap_or_default();
+    let (restricted, risks, remedies) = outlook
+        .map(|outlook| (outlook.restricted, outlook.risks, outlook.remedies))
+        .unwrap_or_default();
+    // `restricted` has them, and those that an exemption keeps.
+    let others = outcome.remarks.iter().filter(|it| !matches!(it, Remark::Remains(_)));
     let mut findings: Vec<&Finding<'_>> = outcome.findings.iter().collect();
     // The rules keep their order within a container.
     findings.sort_by_key(|finding| finding.subject);
@@ -289,7 +282,8 @@ fn explain(
         exemptions: outcome.exemptions.iter().map(|exempt| exemption(outcome, exempt)).collect(),
         void: voided(outcome),
         images: known_images(outcome),
-        remarks: outcome.remarks.iter().map(ToString::to_string).collect(),
+        restricted,
+        remarks: others.map(ToString::to_string).collect(),
         verdict,
         risks: risks.into_iter().map(RiskPreview::from).collect(),
         remedy: RemedyPreview::new(remedies, workload.annotations_at()),

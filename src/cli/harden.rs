@@ -40,10 +40,6 @@ pub struct Args {
     /// ironhull's own image, for seeded directories
     #[arg(long, value_name = "IMAGE", value_hint = clap::ValueHint::Other, hide_short_help = true, value_parser = super::serve::image_name)]
     seed_image: Option<String>,
-
-    /// Skip files with errors, report them, exit with 2
-    #[arg(long, hide_short_help = true)]
-    keep_going: bool,
 }
 
 /// What `harden` writes.
@@ -79,15 +75,15 @@ impl Format {
 /// # Errors
 /// When nothing can be written.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
-    let Args { input, output, check, write, keep_going, seed_image } = args;
+    let Args { input, output, check, write, seed_image } = args;
     let seed_image = seed_image.as_deref();
     if *write {
-        return write::run(input, *keep_going, seed_image, out, err);
+        return write::run(input, seed_image, out, err);
     }
     // Whatever reads only a part of the output would take it for the whole. Reports have a place
     // for what is missing, and a list of what would change is for people.
     let listed = *check && output.is_none();
-    let goes_on = *keep_going || listed || output.is_some_and(Format::tells_errors);
+    let goes_on = input.keep_going || listed || output.is_some_and(Format::tells_errors);
     let at_errors = if goes_on { AtErrors::GoOn } else { AtErrors::Stop };
     let Some(Hardening { hardened, errors }) =
         engine::harden_all(input, at_errors, seed_image, err)?
@@ -95,7 +91,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         return Ok(say::EXIT_ERROR);
     };
     if !goes_on && !errors.is_empty() {
-        return Ok(diagnostics::errors(err, &errors)?);
+        return Ok(input.refuse(&errors, err)?);
     }
     let written = match output {
         None if *check => out.write_all(output::list(&hardened).as_bytes()),
@@ -119,7 +115,15 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     if !errors.is_empty() {
         return Ok(diagnostics::errors(err, &errors)?);
     }
-    Ok(if *check { checked(&hardened) } else { 0 })
+    let nothing = input.found_nothing(hardened.iter().map(|one| &one.source));
+    if nothing {
+        say::note(err, "no manifests here")?;
+    }
+    Ok(match *check {
+        true if nothing => say::EXIT_UNKNOWN,
+        true => checked(&hardened),
+        false => 0,
+    })
 }
 
 /// Exit code of a check that met no errors.

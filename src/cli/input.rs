@@ -14,7 +14,7 @@ use super::pass::Asked;
 use super::{parallel, policy_files};
 use crate::manifest::{Encoding, ManifestError, ManifestFile};
 use crate::policy::PolicySet;
-use crate::terminal::say;
+use crate::terminal::{diagnostics, say};
 use crate::workload::Kinds;
 use walk::FoundFiles;
 
@@ -44,6 +44,10 @@ pub struct Input {
     /// Judge exemptions as of this date (default: today)
     #[arg(long, value_parser = crate::date::parse, value_name = "YYYY-MM-DD", value_hint = ValueHint::Other)]
     pub date: Option<Date>,
+
+    /// Skip files with errors, report them, exit with 2
+    #[arg(long, hide_short_help = true)]
+    pub keep_going: bool,
 }
 
 /// The name under which standard input appears.
@@ -53,7 +57,7 @@ impl Input {
     /// Input from these files, without a policy of its own.
     pub fn of(files: Vec<PathBuf>, namespace: Option<&String>, date: Option<Date>) -> Self {
         let (facts, namespace) = (Vec::new(), namespace.cloned());
-        Self { files, policy: None, facts, policy_name: None, namespace, date }
+        Self { files, policy: None, facts, policy_name: None, namespace, date, keep_going: false }
     }
 
     /// The namespace of documents that name none.
@@ -85,25 +89,24 @@ impl Input {
         Ok(policy_files::load(&files, self.date(), err)?)
     }
 
-    /// Reads everything that was named, in order: the sources, or everything that could
-    /// not be read, all together.
+    /// Reports errors that keep the rest from being judged, and how to go on without it. Returns the
+    /// exit code.
     ///
     /// # Errors
-    /// When `err` cannot be written to, or no thread can be started.
-    pub fn read(
-        &self,
-        kinds: &Kinds,
-        err: &mut dyn Write,
-    ) -> anyhow::Result<Result<Vec<ManifestFile>, Vec<ManifestError>>> {
-        let Read { sources, errors } = self.read_what_can_be(kinds, err)?;
-        Ok(if errors.is_empty() { Ok(sources) } else { Err(errors) })
+    /// When `err` cannot be written to.
+    pub fn refuse(&self, errors: &[ManifestError], err: &mut dyn Write) -> io::Result<u8> {
+        let code = diagnostics::errors(err, errors)?;
+        if self.files.len() > 1 || self.files.iter().any(|path| path.is_dir()) {
+            say::note(err, "nothing was judged; --keep-going skips files with errors")?;
+        }
+        Ok(code)
     }
 
     /// Reads everything that was named, in order. Returns what could be read, and the errors.
     ///
     /// # Errors
     /// When `err` cannot be written to, or no thread can be started.
-    pub fn read_what_can_be(&self, kinds: &Kinds, err: &mut dyn Write) -> anyhow::Result<Read> {
+    pub fn read(&self, kinds: &Kinds, err: &mut dyn Write) -> anyhow::Result<Read> {
         let mut named = Named::default();
         if self.files.is_empty() {
             if io::stdin().is_terminal() {
@@ -134,6 +137,14 @@ impl Input {
         }
         notes.iter().try_for_each(|note| say::note(err, note))?;
         Ok(Read { sources, errors })
+    }
+
+    /// Whether there was nothing to judge where manifests were looked for: no document at all in the
+    /// directories or on standard input. A file that is named may well be empty.
+    pub fn found_nothing<'s>(&self, sources: impl IntoIterator<Item = &'s ManifestFile>) -> bool {
+        let searches = self.reads_stdin() || self.files.iter().any(|path| path.is_dir());
+        let documents = sources.into_iter().flat_map(|source| &source.documents);
+        searches && documents.into_iter().all(|document| document.value.is_null())
     }
 
     /// Whether standard input is among what is read.

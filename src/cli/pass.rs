@@ -9,6 +9,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
+use crate::admission::Environment;
+use crate::foresight::outlook::Template;
+use crate::foresight::risk::Seen;
 use crate::harden::{Context, SeedImage, harden};
 use crate::manifest::{
     Contents, Document, Left, ManifestError, ManifestFile, Part, Unknown, Workload,
@@ -17,6 +20,7 @@ use crate::outcome::Outcome;
 use crate::pod::Pod;
 use crate::policy::Policy;
 use crate::terminal::say;
+use crate::text::named;
 
 pub use assignment::{Asked, Assignment, ChoiceError};
 
@@ -38,6 +42,8 @@ pub struct Pass<'r> {
 pub struct Judged<'j> {
     /// The object.
     pub workload: &'j Workload,
+    /// Its pod as JSON.
+    pub json: &'j str,
     /// Its namespace.
     pub namespace: &'j str,
     /// The namespace's policy.
@@ -59,6 +65,18 @@ impl Judged<'_> {
         self.workload.patch(operations.map_err(|error| error.to_string())?)
     }
 
+    /// The pod as predictions take it.
+    pub fn template<'t>(&'t self, pass: &Pass<'t>) -> Template<'t> {
+        Template {
+            json: self.json,
+            policy: self.policy,
+            environment: pass.environment(),
+            reserved_volumes: &self.workload.reserved_volumes,
+            scope: self.workload.scope(),
+            seen: Seen::NOTHING,
+        }
+    }
+
     /// Message about a pod that is left as it is.
     pub fn left(&self, source: &ManifestFile, document: &Document, why: &str) -> String {
         let place = place(source, document, Some(self.workload));
@@ -66,7 +84,13 @@ impl Judged<'_> {
     }
 }
 
-impl Pass<'_> {
+impl<'r> Pass<'r> {
+    /// What is known of the cluster.
+    pub const fn environment(&self) -> Environment<'r> {
+        let Self { date, seed_image, .. } = *self;
+        Environment { date, user_namespaces: false, seed_image }
+    }
+
     /// Calls `take` with every workload of the document, in order.
     ///
     /// # Errors
@@ -85,16 +109,11 @@ impl Pass<'_> {
             let reserved: Vec<&str> =
                 workload.reserved_volumes.iter().map(String::as_str).collect();
             let context = Context {
-                date: self.date,
-                scope: workload.scope(),
-                user_namespaces: false,
-                provenance: false,
-                root: "",
                 reserved_volumes: &reserved,
-                seed_image: self.seed_image,
+                ..self.environment().context(workload.scope())
             };
             let outcome = harden(&pod, policy, &context);
-            take(&Judged { workload, namespace, policy, outcome: &outcome });
+            take(&Judged { workload, json: &json, namespace, policy, outcome: &outcome });
         }
         Ok(())
     }
@@ -123,8 +142,7 @@ pub fn title(workload: &Workload) -> String {
 }
 
 pub(super) fn titled(kind: &str, name: &str) -> String {
-    let name = if name.is_empty() { "(no name)" } else { name };
-    format!("{kind}/{name}")
+    format!("{kind}/{}", named(name))
 }
 
 /// Reports what the author of a document should know before anything is made of it.

@@ -25,7 +25,7 @@ use crate::foresight::workloads;
 use crate::harden::{Scope, harden};
 use crate::pod::Pod;
 use crate::policy::Policy;
-use crate::terminal::say;
+use crate::terminal::{diagnostics, say};
 use report::{Preview, WorkloadPreview};
 
 /// Predict what hardening would do to workloads
@@ -60,6 +60,10 @@ pub struct Args {
     #[arg(long)]
     check: bool,
 
+    /// Skip files with errors, report them, exit with 2
+    #[arg(long, requires = "files", conflicts_with_all = ["all_namespaces", "selector"], hide_short_help = true)]
+    keep_going: bool,
+
     #[command(flatten)]
     connection: Connection,
 }
@@ -90,10 +94,11 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         return Ok(say::EXIT_ERROR);
     }
     let preview = match args.files.is_empty() {
-        true => of_cluster(args, err)?,
-        false => manifests::preview(&args.input(), *output == Format::Sarif, err)?,
+        true => of_cluster(args, err)?.map(|preview| (preview, Vec::new(), false)),
+        false => manifests::preview(&args.input(), *output == Format::Sarif, err)?
+            .map(|of_files| (of_files.preview, of_files.errors, of_files.nothing)),
     };
-    let Some(mut preview) = preview else { return Ok(say::EXIT_ERROR) };
+    let Some((mut preview, errors, nothing)) = preview else { return Ok(say::EXIT_ERROR) };
     if *rollout {
         preview.namespaces.iter_mut().for_each(rollout::plan);
     }
@@ -108,7 +113,12 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         Format::Markdown => out.write_all(markdown::markdown(&preview).as_bytes())?,
     }
     let breaks = preview.namespaces.iter().any(|namespace| namespace.verdicts.breaks > 0);
-    Ok(if *check && breaks { say::EXIT_CHANGES } else { 0 })
+    Ok(match *check {
+        _ if !errors.is_empty() => diagnostics::errors(err, &errors)?,
+        true if breaks => say::EXIT_CHANGES,
+        true if nothing => say::EXIT_UNKNOWN,
+        _ => 0,
+    })
 }
 
 impl Args {
@@ -117,7 +127,7 @@ impl Args {
         let namespace = self.wanted.namespaces.first();
         let ChoiceArgs { policy, facts, date } = self.by.clone();
         let input = Input::of(self.files.clone(), namespace, date);
-        Input { policy, facts, ..input }
+        Input { policy, facts, keep_going: self.keep_going, ..input }
     }
 }
 

@@ -179,6 +179,15 @@ pub fn effects(template: &Template<'_>) -> anyhow::Result<Effects> {
     })
 }
 
+/// What may break, without what helps.
+///
+/// # Errors
+/// As [`outlook`].
+pub fn risks(template: &Template<'_>) -> anyhow::Result<Vec<Risk>> {
+    let object: Value = serde_json::from_str(template.json)?;
+    judge(template, &object, |judged| judged.risks)
+}
+
 /// Judgement of a pod, before and after hardening.
 struct JudgedTemplate<'j> {
     outcome: &'j Outcome<'j>,

@@ -215,6 +215,11 @@ pub struct Seen {
     pub unseen: BTreeMap<String, Unseen>,
 }
 
+impl Seen {
+    /// Nothing at all: there is only a manifest.
+    pub const NOTHING: &'static Self = &Self { uids: BTreeMap::new(), unseen: BTreeMap::new() };
+}
+
 /// Why the user of a running container is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unseen {

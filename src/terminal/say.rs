@@ -10,8 +10,8 @@ use clap::builder::styling::{AnsiColor, Style};
 pub const EXIT_CHANGES: u8 = 1;
 /// The exit code for input that cannot be worked with.
 pub const EXIT_ERROR: u8 = 2;
-/// The exit code for pods that could not be judged, beside others that need no change
-/// (`harden --check`).
+/// The exit code for pods that could not be judged, beside others that need no change, and for a search
+/// that found no manifest (`--check`).
 pub const EXIT_UNKNOWN: u8 = 3;
 
 /// Writes something a person should act on, on one line.

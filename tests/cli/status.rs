@@ -18,6 +18,7 @@ const CASES: &[(&str, i32, &str)] = &[
     ("harden", 3, "harden --check -f tests/manifests/kinds-unknown-check/in.yaml"),
     // What has to do with a cluster goes on in tests/live.
     ("preview", 2, "preview --kubeconfig no/such/file"),
+    ("preview", 3, "preview --check -f tests/manifests/charts-only/dir"),
     ("report", 2, "report --kubeconfig no/such/file"),
     // 0 and 1 are what the end-to-end suite sees: it takes a node to observe anything.
     ("observe", 2, "observe web --kubeconfig no/such/file"),
@@ -120,6 +121,13 @@ fn natural_mistakes_get_a_hint() {
         ("preview Cargo.toml", "to name a file, use -f: `-f Cargo.toml`"),
         ("preview shop", "to name a namespace, use -n: `-n shop`"),
         ("policy diff policies policies shop", "to name a namespace, use -n: `-n shop`"),
+        ("harden --diff -f in.yaml", "to choose a format, use -o: `-o diff`"),
+        ("preview --json", "to choose a format, use -o: `-o json`"),
+        ("version", "use `ironhull --version`"),
+        ("policy lint", "policies, `ironhull policy check`"),
+        ("explain -f in.yaml --fix", "cannot be used with '--filename"),
+        ("explain -f in.yaml --fix --apply", "cannot be used with '--filename"),
+        ("preview -A --keep-going", "cannot be used with '--all-namespaces"),
         ("harden -f in.yaml --date tomorrow", "such as 2027-03-01"),
         ("preview --date 2026-2-1", "such as 2027-03-01"),
         ("policy check --date 2026-02-30", "no such day"),

@@ -29,6 +29,11 @@ pub fn is_deceptive(c: char) -> bool {
         )
 }
 
+/// A name of an object or container, or what stands where there is none.
+pub const fn named(name: &str) -> &str {
+    if name.is_empty() { "(no name)" } else { name }
+}
+
 /// Replaces each deceptive character with a space.
 pub fn clean(text: &str) -> Cow<'_, str> {
     let ordinary = |byte: u8| (0x20..0x7f).contains(&byte);

@@ -7,6 +7,7 @@ use super::{Explained, KnownImage, Row};
 use crate::cli::preview::report::RiskPreview;
 use crate::cli::preview::table as preview;
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
+use crate::text::named;
 
 /// Width at which a long list of values is cut. The JSON form has the whole of it.
 const WIDEST_VALUE: usize = 44;
@@ -26,7 +27,7 @@ pub(super) fn table(explained: &[Explained], width: Option<usize>) -> String {
 }
 
 fn workload(text: &mut String, one: &Explained, width: Option<usize>) {
-    let name = if one.name.is_empty() { "(no name)" } else { &one.name };
+    let name = named(&one.name);
     let document = one.document.map(|number| format!(", document {number}")).unwrap_or_default();
     let which = one.template.as_ref().map(|which| format!(" ({which})")).unwrap_or_default();
     let title = format!("{}/{name}{which}", one.kind);
@@ -58,8 +59,14 @@ fn workload(text: &mut String, one: &Explained, width: Option<usize>) {
     }
     for KnownImage { container, reason } in &one.images {
         text.push_str(&format!(
-            "  {DIM}{container}: the policy knows the image: {reason}{DIM:#}\n"
+            "  {DIM}{}: the policy knows the image: {reason}{DIM:#}\n",
+            named(container)
         ));
+    }
+    if !one.restricted.is_empty() {
+        let fields = one.restricted.join(", ");
+        let said = format!("Pod Security restricted would still refuse: {fields}");
+        text.push_str(&paragraph(2, &said, width));
     }
     for remark in &one.remarks {
         text.push_str(&paragraph(2, remark, width));
@@ -74,7 +81,7 @@ fn outlook(text: &mut String, one: &Explained, width: Option<usize>) {
     let (style, word) = (preview::style(verdict), verdict.as_str());
     text.push_str(&format!("  {BOLD}verdict:{BOLD:#} {style}{word}{style:#}\n"));
     for RiskPreview { container, why, .. } in &one.risks {
-        text.push_str(&paragraph(4, &format!("{container}: {why}"), width));
+        text.push_str(&paragraph(4, &format!("{}: {why}", named(container)), width));
     }
     if !one.risks.is_empty() {
         preview::what_helps(text, &one.remedy, &one.policy, width);
@@ -95,7 +102,7 @@ fn cells(row: &Row, first: bool) -> [Cell; 5] {
     };
     let (container, kind) = match &row.container {
         _ if !first => ("", ""),
-        Some(container) => (container.as_str(), row.container_kind),
+        Some(container) => (named(container), row.container_kind),
         None => ("(pod)", ""),
     };
     [

@@ -8,9 +8,11 @@ use super::would_change::{self, WouldChange};
 use crate::cli::input::{Input, Read};
 use crate::cli::parallel;
 use crate::cli::pass::{self, Assignment, Judged, Pass};
+use crate::foresight::outlook;
 use crate::harden::SeedImage;
 use crate::manifest::{Document, Edited, ManifestError, ManifestFile};
 use crate::terminal::say;
+use crate::text::{clean, named};
 
 /// A source after the engine has seen all of it.
 pub(super) struct Hardened {
@@ -19,6 +21,8 @@ pub(super) struct Hardened {
     pub(super) changes: Vec<Change>,
     /// Whether a pod is left as it is because its kind cannot be given what it needs.
     pub(super) leaves_something: bool,
+    /// Whether it is sure that a hardened pod breaks.
+    pub(super) breaks: bool,
 }
 
 /// A document that changes.
@@ -68,7 +72,7 @@ pub(super) fn harden_all(
     err: &mut dyn Write,
 ) -> anyhow::Result<Option<Hardening>> {
     let Some(set) = input.policies(err)? else { return Ok(None) };
-    let Read { sources, mut errors } = input.read_what_can_be(set.kinds(), err)?;
+    let Read { sources, mut errors } = input.read(set.kinds(), err)?;
     if at_errors == AtErrors::Stop && !errors.is_empty() {
         return Ok(Some(Hardening { hardened: Vec::new(), errors }));
     }
@@ -91,6 +95,9 @@ pub(super) fn harden_all(
             Err(wrong) => errors.extend(wrong),
         }
     }
+    if hardened.iter().any(|one| one.breaks) {
+        say::note(err, "`ironhull preview` with the same -f and --policy says what helps")?;
+    }
     Ok(Some(Hardening { hardened, errors }))
 }
 
@@ -100,49 +107,33 @@ pub(super) fn harden_file(
     source: ManifestFile,
     err: &mut dyn Write,
 ) -> io::Result<Result<Hardened, Vec<ManifestError>>> {
-    Ok(harden(pass, &source, err)?.and_then(|(changes, leaves_something)| {
-        let one = Hardened { source, changes, leaves_something };
-        match one.reads_back() {
-            true => Ok(one),
-            false => Err(vec![ManifestError::about(&one.source.name, UNWRITABLE)]),
+    let mut one = Hardened { source, changes: Vec::new(), leaves_something: false, breaks: false };
+    let mut errors = Vec::new();
+    for (index, document) in one.source.documents.iter().enumerate() {
+        pass::say_remarks(err, &one.source, document)?;
+        match harden_document(pass, &one.source, document, index) {
+            Ok(Judgement { change, warnings, breaks, left }) => {
+                warnings.iter().chain(&breaks).try_for_each(|it| say::warning(err, it))?;
+                left.iter().try_for_each(|note| say::note(err, note))?;
+                one.leaves_something |= !left.is_empty();
+                one.breaks |= !breaks.is_empty();
+                if let Some(change) = &change {
+                    say_rewritten(err, &one.source, document, change)?;
+                }
+                one.changes.extend(change);
+            }
+            Err(error) => errors.push(*error),
         }
-    }))
+    }
+    if errors.is_empty() && !one.reads_back() {
+        errors.push(ManifestError::about(&one.source.name, UNWRITABLE));
+    }
+    Ok(if errors.is_empty() { Ok(one) } else { Err(errors) })
 }
 
 /// Error for a source whose documents are good one by one, but would not be the same documents
 /// together: a first one that becomes JSON changes how kubectl splits the rest.
 const UNWRITABLE: &str = "the hardened file cannot be written so that it reads back the same";
-
-/// How documents change, and whether any pod is left as it is.
-type Changes = (Vec<Change>, bool);
-
-/// How the documents of a source change and whether any pod is left as it is, or everything that is
-/// wrong with it.
-fn harden(
-    pass: &Pass<'_>,
-    source: &ManifestFile,
-    err: &mut dyn Write,
-) -> io::Result<Result<Changes, Vec<ManifestError>>> {
-    let mut changes = Vec::new();
-    let mut leaves_something = false;
-    let mut errors = Vec::new();
-    for (index, document) in source.documents.iter().enumerate() {
-        pass::say_remarks(err, source, document)?;
-        match harden_document(pass, source, document, index) {
-            Ok(Judgement { change, warnings, left }) => {
-                warnings.iter().try_for_each(|warning| say::warning(err, warning))?;
-                left.iter().try_for_each(|note| say::note(err, note))?;
-                leaves_something |= !left.is_empty();
-                if let Some(change) = &change {
-                    say_rewritten(err, source, document, change)?;
-                }
-                changes.extend(change);
-            }
-            Err(error) => errors.push(*error),
-        }
-    }
-    Ok(if errors.is_empty() { Ok((changes, leaves_something)) } else { Err(errors) })
-}
 
 /// What becomes of a document.
 struct Judgement {
@@ -150,6 +141,8 @@ struct Judgement {
     change: Option<Change>,
     /// The engine's warnings.
     warnings: Vec<String>,
+    /// What is sure to break.
+    breaks: Vec<String>,
     /// Notes on pods that are left as they are.
     left: Vec<String>,
 }
@@ -165,17 +158,19 @@ fn harden_document(
     let mut warnings = Vec::new();
     let mut found = Vec::new();
     let mut left = Vec::new();
+    let mut breaks = Vec::new();
     pass.judge(source, document, |judged| {
         match judged.patch() {
             Ok(operations) => patch.extend(operations),
             Err(why) => return left.push(judged.left(source, document, &why)),
         }
         warnings.extend(say_warnings(source, document, judged));
+        breaks.extend(say_breaks(pass, source, document, judged));
         found.extend(would_change::found(judged));
         namespaces.push(judged.namespace.to_owned());
     })?;
     if patch.is_empty() {
-        return Ok(Judgement { change: None, warnings, left });
+        return Ok(Judgement { change: None, warnings, breaks, left });
     }
     let edited = source
         .apply(document, &patch)
@@ -189,7 +184,7 @@ fn harden_document(
         _ => String::new(),
     };
     let change = Some(Change { document: index, namespace, name, patch, edited, found });
-    Ok(Judgement { change, warnings, left })
+    Ok(Judgement { change, warnings, breaks, left })
 }
 
 fn say_warnings(source: &ManifestFile, document: &Document, judged: &Judged<'_>) -> Vec<String> {
@@ -202,6 +197,22 @@ fn say_warnings(source: &ManifestFile, document: &Document, judged: &Judged<'_>)
             format!("{place}: {warning}")
         })
         .collect()
+}
+
+/// What is sure to break once it is hardened.
+fn say_breaks(
+    pass: &Pass<'_>,
+    source: &ManifestFile,
+    document: &Document,
+    judged: &Judged<'_>,
+) -> Vec<String> {
+    let risks = outlook::risks(&judged.template(pass));
+    let place = pass::place(source, document, Some(judged.workload));
+    let sure = risks.unwrap_or_default().into_iter().filter(|risk| risk.certain);
+    sure.map(|risk| {
+        format!("{place}: {}: breaks: {}", clean(named(&risk.container)), clean(&risk.why))
+    })
+    .collect()
 }
 
 fn say_rewritten(

@@ -27,7 +27,7 @@ pub(super) fn found(judged: &Judged<'_>) -> Vec<WouldChange> {
 }
 
 fn found_one(judged: &Judged<'_>, finding: &Finding<'_>) -> WouldChange {
-    let Judged { workload, namespace, policy, outcome } = *judged;
+    let Judged { workload, namespace, policy, outcome, .. } = *judged;
     let rule = finding.rule;
     let container = match finding.subject {
         Subject::Pod => String::new(),

@@ -26,7 +26,6 @@ use draft::Draft;
 /// When the report cannot be written.
 pub(super) fn run(
     input: &Input,
-    keep_going: bool,
     seed_image: Option<&str>,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -40,6 +39,7 @@ pub(super) fn run(
         return Ok(say::EXIT_ERROR);
     };
     let Hardening { hardened, mut errors } = hardening;
+    let keep_going = input.keep_going;
     let interrupt = Interrupt::listen()?;
     let mut ready = Vec::new();
     if errors.is_empty() || keep_going {

@@ -64,7 +64,7 @@ pub const EXTRAS: &[Extra] = &[
             DONE,
             (EXIT_CHANGES, "with --check: something would change"),
             BAD_INPUT,
-            (EXIT_UNKNOWN, "with --check: nothing would change, but not all kinds are known"),
+            (EXIT_UNKNOWN, "with --check: nothing would change, but not all was judged"),
         ],
     },
     Extra {
@@ -78,6 +78,7 @@ pub const EXTRAS: &[Extra] = &[
             DONE,
             (EXIT_CHANGES, "with --check: something would break"),
             (EXIT_ERROR, "wrong usage, or a cluster, a manifest or a policy that cannot be read"),
+            (EXIT_UNKNOWN, "with --check: there are no manifests where they were looked for"),
         ],
     },
     Extra {

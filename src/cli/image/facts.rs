@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyh
     let mut named: Vec<String> = images.clone();
     if !files.is_empty() {
         let input::Read { sources, errors } =
-            Input::of(files.clone(), None, None).read_what_can_be(&Kinds::default(), err)?;
+            Input::of(files.clone(), None, None).read(&Kinds::default(), err)?;
         if !errors.is_empty() {
             return Ok(diagnostics::errors(err, &errors)?);
         }

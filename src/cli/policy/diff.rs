@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::admission::Environment;
 use crate::cli::choice;
-use crate::cli::input::Input;
+use crate::cli::input::{Input, Read};
 use crate::cli::pass::{self, Assignment};
 use crate::cluster::namespaces::{NamespaceArgs, SelectedNamespaces};
 use crate::cluster::{self, Connection};
@@ -212,19 +212,16 @@ impl Judge<'_> {
     ) -> anyhow::Result<bool> {
         let input =
             Input::of(files.to_vec(), wanted.namespaces.first(), Some(self.environment.date));
-        let sources = match input.read(self.new.kinds(), err)? {
-            Ok(sources) => sources,
-            Err(errors) => {
-                diagnostics::errors(err, &errors)?;
-                return Ok(false);
-            }
-        };
+        let Read { sources, mut errors } = input.read(self.new.kinds(), err)?;
+        if !errors.is_empty() {
+            diagnostics::errors(err, &errors)?;
+            return Ok(false);
+        }
         let mut old = Assignment::of(self.old);
         // A label may choose a policy that exists only among the new ones.
         old.read_labels(&sources, &mut std::io::sink())?;
         let mut new = Assignment::of(self.new);
         new.read_labels(&sources, err)?;
-        let mut errors = Vec::new();
         for source in &sources {
             for document in &source.documents {
                 pass::say_remarks(err, source, document)?;

@@ -8,17 +8,26 @@ use serde_json::Value;
 
 use super::report::{Preview, WorkloadPreview};
 use crate::admission::Environment;
-use crate::cli::input::Input;
+use crate::cli::input::{Input, Read};
 use crate::cli::pass::{self, Assignment};
 use crate::cluster::namespaces::NamespaceSettings;
 use crate::foresight::observed::Observed;
 use crate::foresight::workloads::{FoundWorkload, opt_in};
 use crate::harden::SeedImage;
-use crate::manifest::{Document, ManifestFile, Workload};
-use crate::terminal::{diagnostics, say};
+use crate::manifest::{Document, ManifestError, ManifestFile, Workload};
+use crate::terminal::say;
 
-/// Previews what `input` names, with the places of containers if they are wanted. `None` if it
-/// cannot be read, which has been reported.
+/// A preview of manifests.
+pub(super) struct FilesPreview {
+    pub(super) preview: Preview,
+    /// What could not be read.
+    pub(super) errors: Vec<ManifestError>,
+    /// Whether there was nothing to judge.
+    pub(super) nothing: bool,
+}
+
+/// Previews what `input` names, with the places of containers if they are wanted; beside it, what cannot be read.
+/// `None` if there is no preview, which has been reported.
 ///
 /// # Errors
 /// When nothing can be written, or a policy file cannot be read.
@@ -26,15 +35,13 @@ pub(super) fn preview(
     input: &Input,
     with_places: bool,
     err: &mut dyn Write,
-) -> anyhow::Result<Option<Preview>> {
+) -> anyhow::Result<Option<FilesPreview>> {
     let Some(set) = input.policies(err)? else { return Ok(None) };
-    let sources = match input.read(set.kinds(), err)? {
-        Ok(sources) => sources,
-        Err(errors) => {
-            diagnostics::errors(err, &errors)?;
-            return Ok(None);
-        }
-    };
+    let Read { sources, errors } = input.read(set.kinds(), err)?;
+    if !errors.is_empty() && !input.keep_going {
+        input.refuse(&errors, err)?;
+        return Ok(None);
+    }
     let policies = Assignment::chosen(input.asked(), &set, &sources, err)?;
     let environment = Environment {
         date: input.date(),
@@ -75,7 +82,8 @@ pub(super) fn preview(
         Some(path) => path.display().to_string(),
         None => "built in".to_owned(),
     };
-    Ok(Some(Preview::new(input.date().to_string(), from, judged.into_iter(), workloads)))
+    let preview = Preview::new(input.date().to_string(), from, judged.into_iter(), workloads);
+    Ok(Some(FilesPreview { preview, errors, nothing: input.found_nothing(&sources) }))
 }
 
 /// The namespaces among the manifests.

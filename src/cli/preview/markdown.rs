@@ -6,7 +6,7 @@ use super::report::{NamespacePreview, Preview, Verdicts, WorkloadPreview};
 use super::table::sentence;
 use crate::cli::markdown::{Page, code, escaped};
 use crate::foresight::risk::Verdict;
-use crate::text::clean;
+use crate::text::{self, clean};
 
 /// The whole preview: what needs somebody first, the rest folded away.
 pub(super) fn markdown(preview: &Preview) -> String {
@@ -54,7 +54,8 @@ fn end(mut page: Page, all: &Verdicts, preview: &Preview) -> String {
 
 fn row(workload: &WorkloadPreview) -> String {
     let whys = workload.risks.iter();
-    let whys = whys.map(|risk| format!("{}: {}", code(&risk.container), escaped(&risk.why)));
+    let whys =
+        whys.map(|risk| format!("{}: {}", code(text::named(&risk.container)), escaped(&risk.why)));
     let error = workload.error.as_deref().map(escaped);
     let whys: Vec<String> = error.into_iter().chain(whys).collect();
     let mark = match workload.verdict {

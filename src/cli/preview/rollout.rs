@@ -11,7 +11,7 @@ use super::table::{head, style};
 use crate::foresight::risk::Verdict;
 use crate::foresight::workloads::{annotations_at, in_object};
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
-use crate::text::clean;
+use crate::text::{clean, named};
 
 /// Timeout of a rollout, for kubectl: what is not ready by then is worth a look.
 const TIMEOUT: &str = "5m";
@@ -192,7 +192,9 @@ fn now(workload: &WorkloadPreview, state: State) -> String {
         }
         (State::Open, _) => {
             let first = workload.risks.first();
-            first.map(|risk| format!("{}: {}", risk.container, risk.why)).unwrap_or_default()
+            first
+                .map(|risk| format!("{}: {}", named(&risk.container), risk.why))
+                .unwrap_or_default()
         }
     }
 }

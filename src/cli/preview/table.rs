@@ -6,7 +6,7 @@ use super::report::{NamespacePreview, Preview, RemedyPreview, Verdicts, Workload
 use crate::foresight::observed::DebugContainer;
 use crate::foresight::risk::{Cause, Verdict};
 use crate::terminal::table::{BOLD, Cell, DIM, Table, paragraph};
-use crate::text::clean;
+use crate::text::{clean, named};
 
 /// The text for a terminal of `width` columns, or for a pipe.
 pub(super) fn table(preview: &Preview, width: Option<usize>) -> String {
@@ -105,7 +105,9 @@ fn notes(workload: &WorkloadPreview, of_its_own: bool) -> Vec<String> {
     } else if of_its_own {
         notes.push("opted in by its own label".to_owned());
     }
-    notes.extend(workload.risks.iter().map(|risk| format!("{}: {}", risk.container, risk.why)));
+    notes.extend(
+        workload.risks.iter().map(|risk| format!("{}: {}", named(&risk.container), risk.why)),
+    );
     let said = workload.risks.iter().any(|risk| risk.cause == Cause::Refused);
     if !workload.restricted.is_empty() && !said {
         notes.push(format!("restricted refuses: {}", workload.restricted.join(", ")));

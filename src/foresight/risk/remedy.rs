@@ -7,7 +7,7 @@ use super::{Remedy, Risk};
 use crate::exemption::DOMAIN;
 use crate::policy::Policy;
 use crate::rule::{RuleName, RuleScope, RuleSet};
-use crate::text::printable;
+use crate::text::clean;
 use jiff::civil::Date;
 
 /// Remedies for a workload.
@@ -24,7 +24,7 @@ pub struct Remedies {
 /// Days until an exemption ends, where the policy wants a date.
 const DAYS: i32 = 90;
 /// Maximum length of a reason, which appears in warnings.
-const MAX_REASON: usize = 60;
+const MAX_REASON: usize = 80;
 /// Maximum number of rounds. An exemption sometimes reveals the next need: a directory that is no
 /// longer read-only may still belong to root.
 const ROUNDS: usize = 4;
@@ -167,11 +167,39 @@ fn reason(why: &str) -> String {
         .iter()
         .fold(why, |why, cut| why.split_once(cut).map_or(why, |(what, _)| what));
     let what = what.strip_prefix("it ").unwrap_or(what).replace('`', "").replace('=', " ");
-    printable(&what, MAX_REASON).into_owned()
+    let what = clean(&what);
+    let Some((end, _)) = what.char_indices().nth(MAX_REASON) else { return what.into_owned() };
+    // It is to be read for as long as the exemption lasts: whole clauses, else whole words.
+    let fits = what.get(..end).unwrap_or_default();
+    let cut = fits.rfind([',', ';', ':']).or_else(|| fits.rfind(' '));
+    cut.and_then(|cut| fits.get(..cut)).unwrap_or(fits).trim_end().to_owned()
 }
 
 /// Rules that these annotations exempt from, for a sentence.
 pub fn rules_of(annotations: &BTreeMap<String, String>) -> Vec<&'static str> {
     let names = RuleName::ALL.iter().map(|rule| rule.as_str());
     names.filter(|name| annotations.keys().any(|key| key.ends_with(&format!("/{name}")))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_end_where_a_clause_or_a_word_does() {
+        for (why, kept) in [
+            ("it binds port 80, which takes a capability", "binds port 80"),
+            (
+                "it expects to start as root and to change its user itself, and asks chown of a=b for everything below",
+                "expects to start as root and to change its user itself",
+            ),
+            (
+                "writes to /var/lib/one /var/lib/two /var/lib/three /var/lib/four /var/lib/five/more of it",
+                "writes to /var/lib/one /var/lib/two /var/lib/three /var/lib/four",
+            ),
+        ] {
+            assert_eq!(reason(why), kept);
+        }
+        assert_eq!(reason(&"ü".repeat(90)), "ü".repeat(MAX_REASON));
+    }
 }

@@ -12,7 +12,7 @@ use std::fmt::{self, Write as _};
 use super::{Finding, Level, Note, Outcome, RuleResult, Skip, Subject};
 use crate::exemption::{By, Exemption};
 use crate::rule::RuleName;
-use crate::text::printable;
+use crate::text::{named, printable};
 
 /// Maximum length of a warning, in characters.
 pub const MAX_WARNING: usize = 120;
@@ -75,10 +75,7 @@ impl Outcome<'_> {
 
     /// The name of a subject, or a placeholder if it has none.
     fn shown(&self, subject: Subject) -> &str {
-        match self.subject_name(subject) {
-            "" => "(no name)",
-            name => name,
-        }
+        named(self.subject_name(subject))
     }
 
     /// The reason for a finding, in words; empty if the result says it all.

@@ -152,6 +152,7 @@ mod tests {
             source: ManifestFile { path: Some(path.to_owned()), ..source },
             changes: Vec::new(),
             leaves_something: false,
+            breaks: false,
         }
     }
 
