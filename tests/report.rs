@@ -16,6 +16,7 @@ mod api_server;
 
 use std::fs;
 use std::io::Read as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -133,6 +134,48 @@ fn config(address: &str) -> String {
          users: [{{name: u, user: {{token: t}}}}]\n\
          contexts: [{{name: test, context: {{cluster: c, user: u, namespace: shop}}}}]\n"
     )
+}
+
+/// A cluster on its way, as a page: all of it has to be there, and the site shows it as a sample
+/// (`IRONHULL_REPORT_PAGES`).
+#[test]
+fn a_page_of_a_whole_cluster() {
+    let today = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date();
+    let day = |days: i32| today.saturating_add(jiff::Span::new().days(days)).to_string();
+    let revision = &ironhull::policy::Policy::restricted().revision;
+    let text = fs::read_to_string("site/sample-cluster.yaml").unwrap();
+    let text = text
+        .replace("@REVISION", &format!("@{revision}"))
+        .replace("STARTED", &format!("{}T08:12:40Z", day(-13)))
+        .replace("UNTIL", &day(14));
+    let settings = Settings { version: "1.37.2".to_owned(), ..Settings::default() };
+    let server = ApiServer::start(serde_saphyr::from_multiple(&text).unwrap(), settings);
+    let home = tempfile::tempdir().unwrap();
+    let kubeconfig = home.path().join("kubeconfig");
+    let address = server.address.to_string();
+    fs::write(&kubeconfig, config(&address)).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_ironhull"))
+        .args(["report", "-A", "-o", "html"])
+        .env_clear()
+        .env("KUBECONFIG", &kubeconfig)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = String::from_utf8(output.stdout).unwrap();
+    if let Ok(directory) = std::env::var("IRONHULL_REPORT_PAGES") {
+        let page = page.replace(&format!("http://{address}"), "https://api.shop.example:6443");
+        fs::write(Path::new(&directory).join("sample.html"), page).unwrap();
+    }
+    for said in [
+        "8 of 25 running containers",
+        "OPS-212",
+        &format!("until {}", day(14)),
+        "14 days left",
+        "storefront",
+        "import-by-hand",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
 }
 
 /// Names and reasons that others write, in the CSV as a spreadsheet reads it: RFC 4180 to the

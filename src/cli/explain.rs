@@ -37,7 +37,7 @@ pub struct Args {
     #[command(flatten)]
     input: Input,
 
-    /// Print what would help POD, as a patch of the object that it is made from
+    /// Print a patch of its owner that would help POD
     // Where one argument excludes another, clap does not ask for the other: so the files are excluded too.
     #[arg(long, requires = "pod", conflicts_with = "files")]
     fix: bool,

@@ -163,7 +163,7 @@ fn exempt(
 /// The reason in an annotation: what the container does, not what would come of it. No word of it
 /// may be taken for a key.
 fn reason(why: &str) -> String {
-    let what = [", which", ", and would", ", where"]
+    let what = [", which", ", and would", ", and is no longer", ", where"]
         .iter()
         .fold(why, |why, cut| why.split_once(cut).map_or(why, |(what, _)| what));
     let what = what.strip_prefix("it ").unwrap_or(what).replace('`', "").replace('=', " ");
