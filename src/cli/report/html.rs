@@ -127,7 +127,11 @@ fn header(html: &mut Html, document: &Document) {
         .map(|policy| format!("{}@{}", policy.name, policy.revision))
         .collect();
     let known = if policies.known { "" } else { " (those in force could not be read)" };
-    fact(html, "Policies", &format!("{}, from {}{known}", names.join(", "), policies.from));
+    let from = match policies.from.as_str() {
+        "built in" => "built in".to_owned(),
+        from => format!("from {from}"),
+    };
+    fact(html, "Policies", &format!("{}, {from}{known}", names.join(", ")));
     html.raw(
         "</dl>\n<p>A report of what was seen, at one time, in the containers that ran. It is evidence for the \
          fields named, and no statement that a standard is complied with.</p>\n</header>\n",

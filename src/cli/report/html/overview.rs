@@ -49,7 +49,11 @@ fn tiles(html: &mut Html, summary: &Summary) {
     tile(
         "Exemptions in force",
         summary.exemptions,
-        &format!("{} end within 30 days", summary.ending),
+        &format!(
+            "{} {} within 30 days",
+            summary.ending,
+            if summary.ending == 1 { "ends" } else { "end" }
+        ),
     );
     let looked = format!(
         "{}, {}",
