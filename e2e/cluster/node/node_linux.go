@@ -257,7 +257,7 @@ func (c Cluster) Load(archive string) error {
 	}
 	socket := fmt.Sprintf("/proc/%d/root%s", supervisor, containerdSocket)
 	command := exec.Command(filepath.Join(c.Bin, "ctr"), "--address", socket, "--namespace", "k8s.io",
-		"images", "import", "--all-platforms=false", "--discard-unpacked-layers", archive)
+		"images", "import", "--local", "--discard-unpacked-layers", archive)
 	out, err := command.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("loading %s: %w: %s", archive, err, out)
