@@ -1,6 +1,8 @@
 //! Runs one document after another through the engine.
 
 mod assignment;
+#[cfg(feature = "server")]
+mod template;
 
 use std::io::{self, Write};
 
@@ -10,8 +12,6 @@ use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use crate::admission::Environment;
-use crate::foresight::outlook::Template;
-use crate::foresight::risk::Seen;
 use crate::harden::{Context, SeedImage, harden};
 use crate::manifest::{
     Contents, Document, Left, ManifestError, ManifestFile, Part, Unknown, Workload,
@@ -63,18 +63,6 @@ impl Judged<'_> {
         }
         let operations = serde_json::from_str(self.outcome.patch.as_json());
         self.workload.patch(operations.map_err(|error| error.to_string())?)
-    }
-
-    /// The pod as predictions take it.
-    pub fn template<'t>(&'t self, pass: &Pass<'t>) -> Template<'t> {
-        Template {
-            json: self.json,
-            policy: self.policy,
-            environment: pass.environment(),
-            reserved_volumes: &self.workload.reserved_volumes,
-            scope: self.workload.scope(),
-            seen: Seen::NOTHING,
-        }
     }
 
     /// Message about a pod that is left as it is.
