@@ -279,6 +279,16 @@ fn the_action_annotates_summarises_and_comments() {
     );
     assert_eq!(runner.step(&[("files", "deploy")]).status.code(), Some(0));
     assert!(runner.read("output").ends_with("changes=false\n"));
+    // A chart alone: nothing was checked, and somebody should know.
+    lay(runner.0.path(), &[("chart/Chart.yaml", "name: shop\n")]);
+    let chart = runner.step(&[("files", "chart")]);
+    assert_eq!(chart.status.code(), Some(0));
+    let said = stdout(&chart);
+    let (name, _, message) = command(said.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&*name, &*message),
+        ("warning", "not all of it was judged: the log of this step says what")
+    );
     let missing = runner.step(&[("files", "deploy\nmissing $(touch hacked)")]);
     assert_eq!(missing.status.code(), Some(2), "{}", stderr(&missing));
     assert!(
