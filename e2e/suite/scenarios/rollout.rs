@@ -2,7 +2,7 @@
 //! `ironhull preview --rollout` prints, and nothing fails that was not labelled yet.
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
@@ -176,9 +176,16 @@ fn mend(space: &Space, text: &str) -> bool {
     });
     // The table was made after the document.
     let Some(pod) = told else { return false };
-    let output = ironhull(&["explain", pod, "--namespace", &space.name, "--fix", "--apply"]);
-    let patched = output.contains("\napiVersion: ");
-    say(output);
+    let arguments = ["explain", pod, "--namespace", &space.name, "--fix", "--apply"];
+    let output = crate::world::ironhull().args(arguments).output().unwrap();
+    // Its workload may have replaced it since the table was made: then the next round tells.
+    if !output.status.success() && space.get(pod).is_null() {
+        say(format!("{pod} is gone: {}", String::from_utf8_lossy(&output.stderr)));
+        return false;
+    }
+    let said = successful(&arguments, &output);
+    let patched = said.contains("\napiVersion: ");
+    say(said);
     patched
 }
 
@@ -192,7 +199,11 @@ fn rollout(space: &Space) -> (String, Vec<Value>) {
 }
 
 fn ironhull(arguments: &[&str]) -> String {
-    let output = crate::world::ironhull().args(arguments).output().unwrap();
+    successful(arguments, &crate::world::ironhull().args(arguments).output().unwrap())
+}
+
+/// What a command printed that has to succeed.
+fn successful(arguments: &[&str], output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {said}{errors}");

@@ -115,12 +115,13 @@ impl Space {
         serde_json::to_value(self.world.read(|| api.get(name)).unwrap()).unwrap()
     }
 
-    /// The first pod with that label, as soon as there is one.
+    /// The first pod with that label that is to stay, as soon as there is one.
     pub fn pod_of(&self, label: &str) -> String {
         let list = ListParams::default().labels(label);
         self.world.eventually(&format!("a pod with {label} in {}", self.name), || {
             let pods = self.world.wait(self.pods().list(&list)).ok()?;
-            pods.items.first()?.metadata.name.clone()
+            let mut pods = pods.items.into_iter().map(|pod| pod.metadata);
+            pods.find(|pod| pod.deletion_timestamp.is_none())?.name
         })
     }
 
