@@ -14,6 +14,9 @@ use crate::date::today;
 use crate::policy::{PolicyFile, PolicySet};
 use crate::terminal::say;
 
+/// Origin of what comes with ironhull itself.
+pub const BUILT_IN: &str = "built in";
+
 /// Policies, and their origin in words.
 pub struct Policies {
     /// The policies.
@@ -137,7 +140,7 @@ async fn installed(
     }
     let Installed { mut files, config_maps, facts: learnt } = found.unwrap_or_default();
     let from = match config_maps.is_empty() {
-        true => "built in".to_owned(),
+        true => BUILT_IN.to_owned(),
         false => config_maps.join(", "),
     };
     files.extend(facts);

@@ -143,8 +143,8 @@ impl Input {
     /// directories or on standard input. A file that is named may well be empty.
     pub fn found_nothing<'s>(&self, sources: impl IntoIterator<Item = &'s ManifestFile>) -> bool {
         let searches = self.reads_stdin() || self.files.iter().any(|path| path.is_dir());
-        let documents = sources.into_iter().flat_map(|source| &source.documents);
-        searches && documents.into_iter().all(|document| document.value.is_null())
+        let mut documents = sources.into_iter().flat_map(|source| &source.documents);
+        searches && documents.all(|document| document.value.is_null())
     }
 
     /// Whether standard input is among what is read.

@@ -44,6 +44,8 @@ pub struct Judged<'j> {
     pub workload: &'j Workload,
     /// Its pod as JSON.
     pub json: &'j str,
+    /// The same, as the engine reads it.
+    pub pod: &'j Pod<'j>,
     /// Its namespace.
     pub namespace: &'j str,
     /// The namespace's policy.
@@ -101,7 +103,14 @@ impl<'r> Pass<'r> {
                 ..self.environment().context(workload.scope())
             };
             let outcome = harden(&pod, policy, &context);
-            take(&Judged { workload, json: &json, namespace, policy, outcome: &outcome });
+            take(&Judged {
+                workload,
+                json: &json,
+                pod: &pod,
+                namespace,
+                policy,
+                outcome: &outcome,
+            });
         }
         Ok(())
     }

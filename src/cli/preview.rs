@@ -23,6 +23,7 @@ use crate::cluster::namespaces::{NamespaceArgs, NamespaceSettings, SelectedNames
 use crate::cluster::{self, Connection};
 use crate::foresight::workloads;
 use crate::harden::{Scope, harden};
+use crate::manifest::ManifestError;
 use crate::pod::Pod;
 use crate::policy::Policy;
 use crate::terminal::{diagnostics, say};
@@ -83,6 +84,15 @@ enum Format {
     Sarif,
 }
 
+/// A preview, and what it lacks.
+struct Previewed {
+    preview: Preview,
+    /// What could not be read of manifests.
+    errors: Vec<ManifestError>,
+    /// Whether manifests were looked for, and there were none.
+    nothing: bool,
+}
+
 /// Runs the command. Its answer goes to `out`, errors go to `err`. Returns the exit code.
 ///
 /// # Errors
@@ -93,12 +103,13 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
         say::error(err, "`-o sarif` points into files: name them with -f")?;
         return Ok(say::EXIT_ERROR);
     }
-    let preview = match args.files.is_empty() {
-        true => of_cluster(args, err)?.map(|preview| (preview, Vec::new(), false)),
-        false => manifests::preview(&args.input(), *output == Format::Sarif, err)?
-            .map(|of_files| (of_files.preview, of_files.errors, of_files.nothing)),
+    let previewed = match args.files.is_empty() {
+        true => of_cluster(args, err)?,
+        false => manifests::preview(&args.input(), *output == Format::Sarif, err)?,
     };
-    let Some((mut preview, errors, nothing)) = preview else { return Ok(say::EXIT_ERROR) };
+    let Some(Previewed { mut preview, errors, nothing }) = previewed else {
+        return Ok(say::EXIT_ERROR);
+    };
     if *rollout {
         preview.namespaces.iter_mut().for_each(rollout::plan);
     }
@@ -132,10 +143,11 @@ impl Args {
 }
 
 /// Previews a cluster. `None` if the policies are wrong, which has been reported.
-fn of_cluster(args: &Args, err: &mut dyn Write) -> anyhow::Result<Option<Preview>> {
+fn of_cluster(args: &Args, err: &mut dyn Write) -> anyhow::Result<Option<Previewed>> {
     let Args { wanted, by, connection, .. } = args;
     let Some(choice) = by.choice(err)? else { return Ok(None) };
-    cluster::block_on(look(wanted, connection, choice, by.date(), err)).map(Some)
+    let preview = cluster::block_on(look(wanted, connection, choice, by.date(), err))?;
+    Ok(Some(Previewed { preview, errors: Vec::new(), nothing: false }))
 }
 
 async fn look(

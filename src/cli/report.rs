@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::ValueHint;
 
-use super::choice::{Choice, ChoiceArgs, Policies};
+use super::choice::{BUILT_IN, Choice, ChoiceArgs, Policies};
 use super::width;
 use crate::cluster::namespaces::{NamespaceArgs, SelectedNamespaces};
 use crate::cluster::{self, Connection};
@@ -134,7 +134,7 @@ impl Args {
         err: &mut dyn Write,
     ) -> anyhow::Result<Option<(Cow<'static, ControlSet>, String)>> {
         let Some(path) = &self.controls else {
-            return Ok(Some((Cow::Borrowed(ControlSet::built_in()), "built in".to_owned())));
+            return Ok(Some((Cow::Borrowed(ControlSet::built_in()), BUILT_IN.to_owned())));
         };
         let name = path.display().to_string();
         let text =

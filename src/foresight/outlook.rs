@@ -1,13 +1,15 @@
 //! Outlook for a pod under a policy: what would change, what stays exempt, what Pod Security would
 //! still refuse, what may break and what helps.
 
+mod annotated;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, anyhow};
 use k8s_openapi::api::core::v1::PodSpec;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::exemptions::{self, Exempt, Voided};
 use super::risk::remedy::{self, Remedies};
@@ -20,6 +22,7 @@ use crate::pod::{FsGroupUse, Pod, Volumes};
 use crate::policy::Policy;
 use crate::remains::{self, Level};
 use crate::rule::RuleName;
+use annotated::{annotated, beside};
 
 /// A pod or pod template, and what it is judged by.
 #[derive(Clone, Copy)]
@@ -36,6 +39,16 @@ pub struct Template<'t> {
     pub scope: Scope<'static>,
     /// What is known of the running pods.
     pub seen: &'t Seen,
+}
+
+impl Template<'_> {
+    /// Hardens a pod as the template's.
+    fn harden<T>(&self, pod: &Pod<'_>, take: impl FnOnce(&Outcome<'_>) -> T) -> T {
+        let Self { policy, environment, reserved_volumes, scope, .. } = *self;
+        let reserved: Vec<&str> = reserved_volumes.iter().map(String::as_str).collect();
+        let context = Context { reserved_volumes: &reserved, ..environment.context(scope) };
+        take(&harden(pod, policy, &context))
+    }
 }
 
 /// Outlook for a pod under a policy.
@@ -179,13 +192,18 @@ pub fn effects(template: &Template<'_>) -> anyhow::Result<Effects> {
     })
 }
 
-/// What may break, without what helps.
+/// What may break, without what helps, in a pod that is hardened already: `object` and `pod` as they
+/// were, `outcome` as hardening left it.
 ///
 /// # Errors
 /// As [`outlook`].
-pub fn risks(template: &Template<'_>) -> anyhow::Result<Vec<Risk>> {
-    let object: Value = serde_json::from_str(template.json)?;
-    judge(template, &object, |judged| judged.risks)
+pub fn risks(
+    template: &Template<'_>,
+    object: &Value,
+    pod: &Pod<'_>,
+    outcome: &Outcome<'_>,
+) -> anyhow::Result<Vec<Risk>> {
+    judge_outcome(template, object, pod, outcome, |judged| judged.risks)
 }
 
 /// Judgement of a pod, before and after hardening.
@@ -202,30 +220,37 @@ fn judge<T>(
     object: &Value,
     take: impl FnOnce(JudgedTemplate<'_>) -> T,
 ) -> anyhow::Result<T> {
-    let Template { json, policy, environment, reserved_volumes, scope, seen } = *template;
-    let pod = Pod::from_json(json).context("the pod cannot be read")?;
-    let reserved: Vec<&str> = reserved_volumes.iter().map(String::as_str).collect();
-    let context = Context { reserved_volumes: &reserved, ..environment.context(scope) };
-    let outcome = harden(&pod, policy, &context);
+    let pod = Pod::from_json(template.json).context("the pod cannot be read")?;
+    template.harden(&pod, |outcome| judge_outcome(template, object, &pod, outcome, take))
+}
+
+fn judge_outcome<T>(
+    template: &Template<'_>,
+    object: &Value,
+    pod: &Pod<'_>,
+    outcome: &Outcome<'_>,
+    take: impl FnOnce(JudgedTemplate<'_>) -> T,
+) -> anyhow::Result<T> {
+    let Template { policy, seen, .. } = *template;
     let before = spec(object)?;
     // A container stays the user it is today, unless something sets its uid.
     let uid = |name: &str, own: Option<i64>| own.or_else(|| seen.uids.get(name).copied());
     if !outcome.changes() {
-        let unhardened = unhardened(&pod, &outcome, pod.containers(), uid);
-        let risks = as_written(template, &context, object, &before)?;
-        return Ok(take(JudgedTemplate { outcome: &outcome, after: &pod, risks, unhardened }));
+        let unhardened = unhardened(pod, outcome, pod.containers(), uid);
+        let risks = as_written(template, object, &before)?;
+        return Ok(take(JudgedTemplate { outcome, after: pod, risks, unhardened }));
     }
-    let after = hardened(object, &outcome)?;
+    let after = hardened(object, outcome)?;
     let text = after.to_string();
     let mut changed = Pod::from_json(&text)?;
     // A namespace that hardening only asks for may not come, since the API server may drop the field:
     // root in it counts as root.
     changed.spec.host_users = pod.spec.host_users;
-    let unhardened = unhardened(&changed, &outcome, changed.containers(), uid);
+    let unhardened = unhardened(&changed, outcome, changed.containers(), uid);
     let after = spec(&after)?;
-    let case = Case { before: &before, after: &after, outcome: &outcome, policy, seen };
+    let case = Case { before: &before, after: &after, outcome, policy, seen };
     let risks = risk::assess(&case);
-    Ok(take(JudgedTemplate { outcome: &outcome, after: &changed, risks, unhardened }))
+    Ok(take(JudgedTemplate { outcome, after: &changed, risks, unhardened }))
 }
 
 /// What breaks in a pod that is as hardening would have it, and of which nothing was seen to run: `harden
@@ -233,7 +258,6 @@ fn judge<T>(
 /// `securityContext`, if hardening that gives the pod back; else its author chose the values.
 fn as_written(
     template: &Template<'_>,
-    context: &Context<'_>,
     object: &Value,
     after: &PodSpec,
 ) -> anyhow::Result<Vec<Risk>> {
@@ -254,19 +278,20 @@ fn as_written(
     }
     let text = bare.to_string();
     let pod = Pod::from_json(&text)?;
-    let outcome = harden(&pod, policy, context);
-    if !outcome.changes() || spec_value(&hardened(&bare, &outcome)?) != spec_value(object) {
-        return Ok(Vec::new());
-    }
-    let case = Case { before: &spec(&bare)?, after, outcome: &outcome, policy, seen };
-    let written = |risk: Risk| match risk.remedy {
-        Remedy::Exempt(_) | Remedy::Writable(_) => {
-            Risk { remedy: Remedy::Manifest(WRITTEN.to_owned()), ..risk }
+    template.harden(&pod, |outcome| {
+        if !outcome.changes() || spec_value(&hardened(&bare, outcome)?) != spec_value(object) {
+            return Ok(Vec::new());
         }
-        Remedy::Manifest(_) | Remedy::Try(_) => risk,
-    };
-    // What is only feared may have been tried by whoever wrote it.
-    Ok(risk::assess(&case).into_iter().filter(|risk| risk.certain).map(written).collect())
+        let case = Case { before: &spec(&bare)?, after, outcome, policy, seen };
+        let written = |risk: Risk| match risk.remedy {
+            Remedy::Exempt(_) | Remedy::Writable(_) => {
+                Risk { remedy: Remedy::Manifest(WRITTEN.to_owned()), ..risk }
+            }
+            Remedy::Manifest(_) | Remedy::Try(_) => risk,
+        };
+        // What is only feared may have been tried by whoever wrote it.
+        Ok(risk::assess(&case).into_iter().filter(|risk| risk.certain).map(written).collect())
+    })
 }
 
 /// What helps where the manifest has the values itself: an exemption would change nothing.
@@ -355,38 +380,4 @@ fn changes(outcome: &Outcome<'_>) -> Vec<Change> {
         }
     }
     changes
-}
-
-/// The pod with more annotations.
-fn annotated(object: &Value, annotations: &BTreeMap<String, String>) -> Value {
-    let values: Vec<(String, String)> =
-        annotations.iter().map(|(key, value)| (key.clone(), beside(object, key, value))).collect();
-    let mut object = object.clone();
-    let Some(map) = object.as_object_mut() else { return object };
-    let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
-    if metadata.is_null() {
-        *metadata = Value::Object(Map::new());
-    }
-    let Some(metadata) = metadata.as_object_mut() else { return object };
-    let own = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
-    if own.is_null() {
-        *own = Value::Object(Map::new());
-    }
-    if let Some(own) = own.as_object_mut() {
-        for (key, value) in values {
-            own.insert(key, Value::String(value));
-        }
-    }
-    object
-}
-
-/// Value of an annotation in this pod. Directories that the pod asks for already are kept.
-fn beside(object: &Value, key: &str, value: &str) -> String {
-    let annotations = object.get("metadata").and_then(|metadata| metadata.get("annotations"));
-    match annotations.and_then(|own| own.get(key)).and_then(Value::as_str) {
-        Some(old) if key.ends_with("/writable-paths") && !old.trim().is_empty() => {
-            format!("{old},{value}")
-        }
-        _ => value.to_owned(),
-    }
 }

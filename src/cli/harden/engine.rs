@@ -206,8 +206,9 @@ fn say_breaks(
     document: &Document,
     judged: &Judged<'_>,
 ) -> Vec<String> {
-    let risks = outlook::risks(&judged.template(pass));
-    let place = pass::place(source, document, Some(judged.workload));
+    let Judged { workload, pod, outcome, .. } = *judged;
+    let risks = outlook::risks(&judged.template(pass), &workload.pod, pod, outcome);
+    let place = pass::place(source, document, Some(workload));
     let sure = risks.unwrap_or_default().into_iter().filter(|risk| risk.certain);
     sure.map(|risk| {
         format!("{place}: {}: breaks: {}", clean(named(&risk.container)), clean(&risk.why))

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::ValueHint;
 use jiff::civil::Date;
 
-use crate::cli::choice::{self, Policies};
+use crate::cli::choice::{self, BUILT_IN, Policies};
 use crate::cli::policy_files;
 use crate::cluster::{self, Connection};
 use crate::evidence::backstop::{self, Action, Options, STANDARD};
@@ -93,7 +93,7 @@ fn policies(
             let said = "no policies are named, so this uses the compiled-in one; for those of a cluster, use --installed";
             say::note(err, said)?;
             let set = policy_files::load(&[], date, err)?;
-            Ok(set.map(|set| Policies { set, from: "built in".to_owned(), known: true }))
+            Ok(set.map(|set| Policies { set, from: BUILT_IN.to_owned(), known: true }))
         }
     }
 }

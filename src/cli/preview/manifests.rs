@@ -6,25 +6,18 @@ use std::io::Write;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
+use super::Previewed;
 use super::report::{Preview, WorkloadPreview};
 use crate::admission::Environment;
+use crate::cli::choice::BUILT_IN;
 use crate::cli::input::{Input, Read};
 use crate::cli::pass::{self, Assignment};
 use crate::cluster::namespaces::NamespaceSettings;
 use crate::foresight::observed::Observed;
 use crate::foresight::workloads::{FoundWorkload, opt_in};
 use crate::harden::SeedImage;
-use crate::manifest::{Document, ManifestError, ManifestFile, Workload};
+use crate::manifest::{Document, ManifestFile, Workload};
 use crate::terminal::say;
-
-/// A preview of manifests.
-pub(super) struct FilesPreview {
-    pub(super) preview: Preview,
-    /// What could not be read.
-    pub(super) errors: Vec<ManifestError>,
-    /// Whether there was nothing to judge.
-    pub(super) nothing: bool,
-}
 
 /// Previews what `input` names, with the places of containers if they are wanted; beside it, what cannot be read.
 /// `None` if there is no preview, which has been reported.
@@ -35,7 +28,7 @@ pub(super) fn preview(
     input: &Input,
     with_places: bool,
     err: &mut dyn Write,
-) -> anyhow::Result<Option<FilesPreview>> {
+) -> anyhow::Result<Option<Previewed>> {
     let Some(set) = input.policies(err)? else { return Ok(None) };
     let Read { sources, errors } = input.read(set.kinds(), err)?;
     if !errors.is_empty() && !input.keep_going {
@@ -80,10 +73,10 @@ pub(super) fn preview(
         judged.map(|(name, it)| (it, policies.for_namespace(name).name.clone())).collect();
     let from = match &input.policy {
         Some(path) => path.display().to_string(),
-        None => "built in".to_owned(),
+        None => BUILT_IN.to_owned(),
     };
     let preview = Preview::new(input.date().to_string(), from, judged.into_iter(), workloads);
-    Ok(Some(FilesPreview { preview, errors, nothing: input.found_nothing(&sources) }))
+    Ok(Some(Previewed { preview, errors, nothing: input.found_nothing(&sources) }))
 }
 
 /// The namespaces among the manifests.

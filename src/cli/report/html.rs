@@ -27,6 +27,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::counted;
+use crate::cli::choice::BUILT_IN;
 use crate::evidence::document::{Document, Taken};
 use markup::Html;
 
@@ -128,7 +129,7 @@ fn header(html: &mut Html, document: &Document) {
         .collect();
     let known = if policies.known { "" } else { " (those in force could not be read)" };
     let from = match policies.from.as_str() {
-        "built in" => "built in".to_owned(),
+        BUILT_IN => BUILT_IN.to_owned(),
         from => format!("from {from}"),
     };
     fact(html, "Policies", &format!("{}, {from}{known}", names.join(", ")));
