@@ -1,6 +1,6 @@
 // Looks at every page of the built site in Chromium, on a desk, in the dark and on a phone: site/check.mjs SITE PICTURES [PAGE…]
 // Fails if a link or an anchor leads nowhere, a page asks for anything that is no file of the site, is wider than its
-// window, or axe finds something serious; or if the search finds nothing.
+// window, or axe finds something serious; or if the search does not find what it is asked for.
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,12 +61,25 @@ function leads({ name, element, url }) {
   return there ? there.has(decodeURIComponent(anchor)) : some.length > 0 || !place.startsWith(`${site}/`);
 }
 
+// What people type, and the page that has to be among the first three answers.
 async function search() {
+  const asked = {
+    seccompProfile: 'rules.html', 'service account token': 'rules.html', 'user namespace': 'rules.html', rollback: 'adopting.html',
+    'fail open': 'webhook.html', CrashLoopBackOff: 'troubleshooting.html', 'read-only file system': 'troubleshooting.html',
+    exempt: 'exemptions.html', upgrade: 'releasing.html', uninstall: 'deploy.html', 'high availability': 'deploy.html',
+    argocd: 'gitops.html', 'github action': 'pipelines.html', performance: 'performance.html', 'break glass': 'breakglass.html',
+  };
   const page = await open('search', `${site}/index.html`, views[0]);
   await page.keyboard.press('s');
-  await page.keyboard.type('seccompProfile');
-  const first = page.locator('#mdbook-searchresults a').first();
-  await first.waitFor({ timeout: 10_000 }).catch(() => wrong.push('search: finds nothing'));
-  console.log('search: finds', await page.locator('#mdbook-searchresults a').count(), 'places for seccompProfile');
+  const links = page.locator('#mdbook-searchresults a');
+  for (const [words, wanted] of Object.entries(asked)) {
+    await page.locator('#mdbook-searchbar').fill('');
+    await links.first().waitFor({ state: 'detached', timeout: 10_000 });
+    await page.keyboard.type(words);
+    await links.first().waitFor({ timeout: 10_000 }).catch(() => {});
+    const found = await links.evaluateAll(all => all.map(it => it.getAttribute('href').split(/[?#]/)[0]));
+    if (!found.slice(0, 3).includes(wanted)) wrong.push(`search: ${words}: ${wanted} is not among the first: ${found.slice(0, 3)}`);
+  }
+  console.log('search:', Object.keys(asked).length, 'questions asked');
   await page.screenshot({ path: `${pictures}/search.png` });
 }

@@ -48,10 +48,15 @@ fn rules_page() -> String {
     );
     page.push_str(&rules_table());
     for rule in RuleName::ALL {
-        // Each page is a chapter here: its headings go one level down.
-        let doc = rule.doc().replace("\n## ", "\n### ");
-        let doc = doc.strip_prefix("# ").unwrap();
-        let _ = write!(page, "\n## {}\n", doc.trim_end());
+        // Each page is a chapter here. Its headings, the same in all of them, would fill the outline, and a search
+        // would show them without the rule's name.
+        let doc = rule.doc();
+        let lines = doc.trim_end().lines().map(|line| match line.strip_prefix("## ") {
+            Some(heading) => format!("**{heading}**\n"),
+            None => line.to_owned(),
+        });
+        let doc = lines.collect::<Vec<_>>().join("\n");
+        let _ = write!(page, "\n## {}\n", doc.strip_prefix("# ").unwrap());
     }
     page.push_str("\n## Reasons for leaving something alone\n\n");
     page.push_str(
