@@ -191,8 +191,21 @@ impl Reader {
         Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 
-    /// Text at a path below an object, such as a pod's `log`. `None` if it cannot be read, for
-    /// whatever reason.
+    /// A container's log, at the path of a pod's `log` with its query. `None` if there is none: it has not
+    /// run yet, or not before.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words.
+    pub async fn log(&self, path: &str) -> Result<Option<String>, String> {
+        let request = HttpRequest::get(path).body(Vec::new()).map_err(|error| error.to_string())?;
+        match self.text(&request).await {
+            Ok(log) => Ok(Some(log)),
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => Ok(None),
+            Err(error) => Err(message_of(&error)),
+        }
+    }
+
+    /// Text at a path that may not be there. `None` if it cannot be read, for whatever reason.
     pub async fn text_of(&self, path: &str) -> Option<String> {
         self.client.request_text(HttpRequest::get(path).body(Vec::new()).ok()?).await.ok()
     }

@@ -246,9 +246,13 @@ impl State {
 
     fn forbidden(&self, asked: &Asked<'_>) -> Option<Answer> {
         let Asked { api, resource, namespace, name, .. } = asked;
+        let resource = &match asked.below {
+            Some(below) => format!("{resource}/{below}"),
+            None => (*resource).to_owned(),
+        };
         let here = format!("{resource}@{}", namespace.unwrap_or("*"));
         let forbidden = self.settings.forbidden.iter();
-        forbidden.into_iter().find(|one| **one == *resource || **one == here)?;
+        forbidden.into_iter().find(|one| *one == resource || **one == here)?;
         let place = match namespace {
             Some(namespace) => format!("in the namespace \"{namespace}\""),
             None => "at the cluster scope".to_owned(),
@@ -257,7 +261,8 @@ impl State {
         let what = name.map_or(String::new(), |name| format!(" \"{name}\""));
         let group = api.split('/').nth(2).filter(|_| api.starts_with("/apis")).unwrap_or_default();
         let message = format!(
-            "{resource}{what} is forbidden: User \"dev\" cannot {verb} resource \"{resource}\" in API group \"{group}\" {place}"
+            "{}{what} is forbidden: User \"dev\" cannot {verb} resource \"{resource}\" in API group \"{group}\" {place}",
+            asked.resource
         );
         Some(status(403, "Forbidden", &message))
     }

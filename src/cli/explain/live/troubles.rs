@@ -33,6 +33,9 @@ pub struct Trouble {
     /// What the message means; `None` if `cause` is.
     #[serde(skip)]
     pub(super) advice: Option<Advice>,
+    /// Whether a log that may say more could not be read.
+    #[serde(skip)]
+    pub(super) unread: bool,
 }
 
 /// Maximum length of a message that is kept.
@@ -112,16 +115,26 @@ async fn of_container(
     let said = ended.message.as_deref().map(str::trim).filter(|message| !message.is_empty());
     let code = ended.exit_code;
     let known = said.filter(|message| advice(message).is_some());
+    // What it died of is in the log of the run that has ended: the present one, until the kubelet starts
+    // the next, which may be between two requests.
+    let runs = match state.is_some_and(|state| state.terminated.is_some()) {
+        true => [false, true],
+        false => [true, false],
+    };
     let line = match known {
-        Some(_) => None,
-        None => line_of_log(reader, namespace, pod, &status.name, &[true, false]).await,
+        Some(_) => Ok(None),
+        None => line_of_log(reader, namespace, pod, &status.name, &runs).await,
     };
     troubles.push(match (line, said) {
-        (Some((line, found)), _) => Trouble::with(container, "log", &line, Some(found)),
-        (None, Some(message)) => Trouble::new(container, "kubelet", message),
-        (None, None) => {
+        (Ok(Some((line, found))), _) => Trouble::with(container, "log", &line, Some(found)),
+        (_, Some(message)) => Trouble::new(container, "kubelet", message),
+        (Ok(None), None) => {
             let message = format!("exited with code {code}; its log has no known message");
-            Trouble::new(container, "kubelet", &message)
+            Trouble::with(container, "kubelet", &message, None)
+        }
+        (Err(why), None) => {
+            let message = format!("exited with code {code}; its log cannot be read: {why}");
+            Trouble { unread: true, ..Trouble::with(container, "kubelet", &message, None) }
         }
     });
 }
@@ -136,7 +149,8 @@ async fn complaint(
     note: &Incoming,
 ) -> Option<Trouble> {
     status.state.as_ref()?.running.as_ref()?;
-    let (line, found) = line_of_log(reader, namespace, pod, &status.name, &[false]).await?;
+    let (line, found) =
+        line_of_log(reader, namespace, pod, &status.name, &[false]).await.ok()??;
     let ours = found
         .symptom
         .rules
@@ -145,29 +159,35 @@ async fn complaint(
     ours.then(|| Trouble::with(Some(&status.name), "log", &line, Some(found)))
 }
 
-/// The last line of the container's log that is recognised, in the logs of its last run
-/// (`previous`) or of the present one, in this order.
+/// The last line that is recognised in the container's logs: of the run before (`previous`) or of the
+/// present one, in this order. If there is none, and a log could not be read: why.
 async fn line_of_log(
     reader: &Reader,
     namespace: &NamespaceSettings,
     pod: &Pod,
     container: &str,
     previous: &[bool],
-) -> Option<(String, Advice)> {
+) -> Result<Option<(String, Advice)>, String> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let path = format!("/api/v1/namespaces/{}/pods/{name}/log", namespace.name);
     let mounts = pod.spec.as_ref().and_then(|spec| {
         let mut all = spec.init_containers.iter().flatten().chain(&spec.containers);
         all.find(|it| it.name == container).map(|it| Mounts::of(spec, it))
     });
+    let mut unread = None;
     for previous in previous {
         let query = format!("{path}?container={container}&tailLines={LINES}&previous={previous}");
-        let Some(log) = reader.text_of(&query).await else { continue };
-        if let Some(found) = last_known(&log, mounts.as_ref()) {
-            return Some((found.line.to_owned(), found.advice));
+        match reader.log(&query).await {
+            Ok(log) => {
+                let found = log.as_deref().and_then(|log| last_known(log, mounts.as_ref()));
+                if let Some(found) = found {
+                    return Ok(Some((found.line.to_owned(), found.advice)));
+                }
+            }
+            Err(why) => unread = Some(why),
         }
     }
-    None
+    unread.map_or(Ok(None), Err)
 }
 
 /// The last warning about the pod.
@@ -210,6 +230,7 @@ impl Trouble {
             section: found.as_ref().map(|advice| advice.symptom.section),
             message,
             advice: found,
+            unread: false,
         }
     }
 
@@ -225,7 +246,8 @@ impl Trouble {
     }
 
     pub(super) fn text(&self) -> String {
-        let Self { container, source, message, cause, remedy, section, advice: _ } = self;
+        let Self { container, source, message, cause, remedy, section, advice: _, unread: _ } =
+            self;
         let of = container.as_deref().map(|name| format!("{}, ", clean(name))).unwrap_or_default();
         let mut text = format!("\n  {BOLD}{of}{source}:{BOLD:#} {}\n", clean(message));
         if let (Some(cause), Some(remedy), Some(section)) = (cause, remedy, section) {
