@@ -191,15 +191,15 @@ impl Reader {
         Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 
-    /// A container's log, at the path of a pod's `log` with its query. `None` if there is none: it has not
-    /// run yet, or not before.
+    /// Text at a path, such as that of a container's log. `None` if there is nothing, as of a container that
+    /// has not run yet, or not before.
     ///
     /// # Errors
     /// Why it cannot be read, in words.
-    pub async fn log(&self, path: &str) -> Result<Option<String>, String> {
+    pub async fn text_at(&self, path: &str) -> Result<Option<String>, String> {
         let request = HttpRequest::get(path).body(Vec::new()).map_err(|error| error.to_string())?;
         match self.text(&request).await {
-            Ok(log) => Ok(Some(log)),
+            Ok(text) => Ok(Some(text)),
             Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => Ok(None),
             Err(error) => Err(message_of(&error)),
         }

@@ -253,7 +253,7 @@ pub(in crate::cli::explain) fn yaml(
             (true, _) => "nothing is known to be wrong with this pod",
             (false, true) => "no patch can say what helps",
             _ if pod.troubles.iter().any(|trouble| trouble.unread) => {
-                "its log may say why: ask somebody who can read it to run this"
+                "what cannot be read may say why: ask somebody who may read it to run this"
             }
             (false, false) => {
                 "hardening is not known to cause this; `ironhull observe` tells what a pod that runs needs"

@@ -33,7 +33,7 @@ pub struct Trouble {
     /// What the message means; `None` if `cause` is.
     #[serde(skip)]
     pub(super) advice: Option<Advice>,
-    /// Whether a log that may say more could not be read.
+    /// Whether something that may say more could not be read.
     #[serde(skip)]
     pub(super) unread: bool,
 }
@@ -134,7 +134,7 @@ async fn of_container(
         }
         (Err(why), None) => {
             let message = format!("exited with code {code}; its log cannot be read: {why}");
-            Trouble { unread: true, ..Trouble::with(container, "kubelet", &message, None) }
+            Trouble::unread(container, "kubelet", &message)
         }
     });
 }
@@ -177,7 +177,7 @@ async fn line_of_log(
     let mut unread = None;
     for previous in previous {
         let query = format!("{path}?container={container}&tailLines={LINES}&previous={previous}");
-        match reader.log(&query).await {
+        match reader.text_at(&query).await {
             Ok(log) => {
                 let found = log.as_deref().and_then(|log| last_known(log, mounts.as_ref()));
                 if let Some(found) = found {
@@ -190,7 +190,7 @@ async fn line_of_log(
     unread.map_or(Ok(None), Err)
 }
 
-/// The last warning about the pod.
+/// The last warning about the pod, or why there is none to be had.
 async fn events(reader: &Reader, namespace: &NamespaceSettings, pod: &Pod) -> Option<Trouble> {
     #[derive(Deserialize)]
     struct Events {
@@ -201,7 +201,14 @@ async fn events(reader: &Reader, namespace: &NamespaceSettings, pod: &Pod) -> Op
         "/api/v1/namespaces/{}/events?fieldSelector=involvedObject.uid%3D{uid}&limit=100",
         namespace.name
     );
-    let events: Events = serde_json::from_str(&reader.text_of(&path).await?).ok()?;
+    let events = match reader.text_at(&path).await {
+        Ok(events) => events?,
+        Err(why) => {
+            let message = format!("its events cannot be read: {why}");
+            return Some(Trouble::unread(None, "event", &message));
+        }
+    };
+    let events: Events = serde_json::from_str(&events).ok()?;
     let warnings = events.items.iter().filter(|event| event.type_.as_deref() == Some("Warning"));
     let last = warnings.max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0))?;
     Some(Trouble::new(None, "event", last.message.as_deref()?))
@@ -212,6 +219,11 @@ impl Trouble {
         // The kubelet's message ends with the pod's name, which is known here.
         let message = message.split(" (pod: ").next().unwrap_or(message);
         Self::with(container, source, message, advice(message))
+    }
+
+    /// What is left to say where something cannot be read, in our own words.
+    fn unread(container: Option<&str>, source: &'static str, message: &str) -> Self {
+        Self { unread: true, ..Self::with(container, source, message, None) }
     }
 
     fn with(
